@@ -1,0 +1,2 @@
+//! The `rr` command.
+fn main() {}
