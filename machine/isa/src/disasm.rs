@@ -1,0 +1,5 @@
+//! placeholder
+/// Placeholder.
+pub fn disassemble(raw: u32, _pc: u64) -> String {
+    format!(".word {raw:#010x}")
+}
