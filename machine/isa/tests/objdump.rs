@@ -4,6 +4,10 @@
     clippy::unwrap_used,
     reason = "a test: a panic is how it reports a failure"
 )]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "objdump reads a file; the crate itself has none"
+)]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -150,7 +154,7 @@ fn random_words_of_every_entry() {
             words.push((random >> 32) as u32 & !entry.mask | entry.match_bits);
         }
     }
-    compare(&words, "words.bin", 30_000, |_| false);
+    compare(&words, "words.bin", 28_000, |_| false);
 }
 
 #[test]
@@ -174,5 +178,5 @@ fn random_words() {
         // Those are longer than 32 bits.
         .filter(|word| word & 0x1f != 0x1f)
         .collect();
-    compare(&words, "random.bin", 290_000, |_| false);
+    compare(&words, "random.bin", 240_000, |_| false);
 }

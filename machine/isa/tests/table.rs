@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use riscv_isa::table::{Format, TABLE};
 use riscv_isa::{Insn, Op, csr, decode, disassemble, encode, expand_compressed};
 
-/// Fields that are fixed or ignored make no difference between an instruction and its word.
+/// Such a word matches its entry, and is illegal all the same.
 fn has_reserved_rounding(format: Format, word: u32) -> bool {
     use Format::{F4, FFRm, FRm, FXRm, XFRm};
     matches!(format, F4 | FRm | FFRm | XFRm | FXRm) && matches!(word >> 12 & 7, 5 | 6)
