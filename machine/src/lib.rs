@@ -1,5 +1,14 @@
 //! A RISC-V machine compatible with QEMU's `virt`, as a pure function of its initial state, its
 //! instruction count and what comes through [`inputs::Inputs`].
 
+pub mod bus;
+pub mod clock;
+pub mod cpu;
 pub mod device;
 pub mod inputs;
+mod machine;
+pub mod ram;
+mod run;
+
+pub use machine::{Config, Machine, PowerOn};
+pub use run::Exit;

@@ -4,6 +4,15 @@
 //! reads a clock: the virtual time comes with each call. Its interrupt line is a function of its
 //! state, which the bus reads after each call.
 
+pub mod clint;
+pub mod goldfish_rtc;
+pub mod htif;
+pub mod plic;
+pub mod test_finisher;
+#[cfg(test)]
+mod testing;
+pub mod uart16550;
+
 use crate::inputs::{Halted, Inputs, Moment};
 
 /// Why a device refused an access.

@@ -1,0 +1,258 @@
+//! The physical address space: RAM, the boot ROM, and the devices of QEMU's `virt` board.
+
+use crate::device::clint::Clint;
+use crate::device::goldfish_rtc::GoldfishRtc;
+use crate::device::htif::{Effect, Htif};
+use crate::device::plic::Plic;
+use crate::device::test_finisher::{Request, TestFinisher};
+use crate::device::uart16550::Uart16550;
+use crate::device::{AccessError, Context, Device};
+use crate::inputs::Halted;
+use crate::ram::Ram;
+use serde::{Deserialize, Serialize};
+
+/// Where RAM starts.
+pub const RAM_BASE: u64 = 0x8000_0000;
+/// Where the boot ROM starts; harts come out of reset here.
+pub const ROM_BASE: u64 = 0x1000;
+/// PLIC source of the serial port.
+pub const UART_IRQ: u32 = 10;
+/// PLIC source of the real-time clock.
+pub const RTC_IRQ: u32 = 11;
+
+/// What is behind a range of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slot {
+    Finisher,
+    Rtc,
+    Clint,
+    Plic,
+    Uart,
+}
+
+/// The memory map of the devices: base, size, device.
+const MAP: [(u64, u64, Slot); 5] = [
+    (0x10_0000, 0x1000, Slot::Finisher),
+    (0x10_1000, 0x1000, Slot::Rtc),
+    (0x200_0000, 0x1_0000, Slot::Clint),
+    (0xc00_0000, 0x60_0000, Slot::Plic),
+    (0x1000_0000, 0x100, Slot::Uart),
+];
+
+/// Why an access got nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BusError {
+    /// Nothing is there, or not in this size: an access fault.
+    Fault,
+    /// The engine stopped the machine.
+    Halted,
+}
+
+/// The devices; all of their state is what is in here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Devices {
+    /// Software and timer interrupts.
+    pub clint: Clint,
+    /// External interrupts.
+    pub plic: Plic,
+    /// Serial port.
+    pub uart: Uart16550,
+    /// Real-time clock.
+    pub rtc: GoldfishRtc,
+    /// Power-off and reset.
+    pub finisher: TestFinisher,
+    /// Host-target interface, where the guest has its symbols.
+    pub htif: Option<Htif>,
+    /// What the guest asked for through the host-target interface.
+    pub htif_exit: Option<Request>,
+}
+
+impl Devices {
+    /// The devices at power-on, for `harts` harts.
+    pub fn new(harts: u8, htif: Option<Htif>) -> Self {
+        let harts = usize::from(harts);
+        Self {
+            clint: Clint::new(harts),
+            plic: Plic::new(harts),
+            uart: Uart16550::new(0),
+            rtc: GoldfishRtc::new(),
+            finisher: TestFinisher::new(),
+            htif,
+            htif_exit: None,
+        }
+    }
+
+    fn device(&mut self, slot: Slot) -> &mut dyn Device {
+        match slot {
+            Slot::Finisher => &mut self.finisher,
+            Slot::Rtc => &mut self.rtc,
+            Slot::Clint => &mut self.clint,
+            Slot::Plic => &mut self.plic,
+            Slot::Uart => &mut self.uart,
+        }
+    }
+
+    /// Puts all devices into their power-on state.
+    pub(crate) fn reset(&mut self) {
+        for (_, _, slot) in MAP {
+            self.device(slot).reset();
+        }
+        if let Some(htif) = &mut self.htif {
+            htif.reset();
+        }
+    }
+
+    /// Whether a store to RAM at `address` is a message to a device.
+    pub(crate) fn listens(&self, address: u64, size: usize) -> bool {
+        // Guests that store halves store the upper one last.
+        self.htif.as_ref().is_some_and(|htif| {
+            let upper = htif.tohost().saturating_add(4);
+            address < upper.saturating_add(4) && upper < address.saturating_add(size as u64)
+        })
+    }
+
+    /// The earliest virtual time at which a device wants to be called.
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        self.uart.deadline()
+    }
+
+    /// Calls the devices whose time has come.
+    pub(crate) fn tick(&mut self, cx: &mut Context<'_>) -> Result<(), Halted> {
+        if self.uart.deadline().is_some_and(|due| due <= cx.now) {
+            self.uart.tick(cx)?;
+        }
+        Ok(())
+    }
+
+    /// Sends what the serial port still gathers.
+    pub(crate) fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), Halted> {
+        self.uart.flush(cx)
+    }
+
+    /// Passes the devices' interrupt lines on to the PLIC.
+    pub(crate) fn route_interrupts(&mut self) {
+        self.plic.set_level(UART_IRQ, self.uart.irq());
+        self.plic.set_level(RTC_IRQ, self.rtc.irq());
+    }
+
+    /// What the guest asked of the power supply.
+    pub(crate) fn take_request(&mut self) -> Option<Request> {
+        self.finisher.take_request().or(self.htif_exit.take())
+    }
+}
+
+/// Everything a hart can address.
+#[derive(Debug, Clone)]
+pub struct Bus {
+    /// RAM, at [`RAM_BASE`].
+    pub ram: Ram,
+    /// Boot ROM, at [`ROM_BASE`].
+    pub rom: Vec<u8>,
+    /// The devices.
+    pub devices: Devices,
+}
+
+impl Bus {
+    /// The bytes at `address`, if they are memory: RAM or ROM. Reading has no side effect.
+    pub fn memory(&self, address: u64, len: usize) -> Option<&[u8]> {
+        if let Some(offset) = address.checked_sub(RAM_BASE) {
+            return self.ram.get(offset, len);
+        }
+        let start = usize::try_from(address.checked_sub(ROM_BASE)?).ok()?;
+        self.rom.get(start..start.checked_add(len)?)
+    }
+
+    /// Reads from a device or the ROM.
+    pub(crate) fn read(
+        &mut self,
+        address: u64,
+        size: u8,
+        cx: &mut Context<'_>,
+    ) -> Result<u64, BusError> {
+        if let Some(bytes) = self.memory(address, usize::from(size)) {
+            let mut value = [0; 8];
+            value[..bytes.len()].copy_from_slice(bytes);
+            return Ok(u64::from_le_bytes(value));
+        }
+        let (offset, slot) = find(address, size)?;
+        // What is not there reads as zero, as on QEMU's board.
+        lenient(self.devices.device(slot).read(offset, size, cx), 0)
+    }
+
+    /// Writes to a device; the ROM takes none.
+    pub(crate) fn write(
+        &mut self,
+        address: u64,
+        size: u8,
+        value: u64,
+        cx: &mut Context<'_>,
+    ) -> Result<(), BusError> {
+        let (offset, slot) = find(address, size)?;
+        lenient(self.devices.device(slot).write(offset, size, value, cx), ())
+    }
+
+    /// A store to RAM that the host-target interface listens to has happened.
+    pub(crate) fn stored(&mut self, cx: &mut Context<'_>) -> Result<(), Halted> {
+        let Some(htif) = &mut self.devices.htif else {
+            return Ok(());
+        };
+        let word = htif
+            .tohost()
+            .checked_sub(RAM_BASE)
+            .and_then(|at| self.ram.get(at, 8));
+        let Some(word) = word.and_then(|bytes| bytes.first_chunk()) else {
+            return Ok(());
+        };
+        let effect = htif.store(u64::from_le_bytes(*word), cx)?;
+        self.htif_effect(effect, true);
+        Ok(())
+    }
+
+    /// Bytes arrive at the serial port, or at the console of the host-target interface.
+    pub(crate) fn serial_input(&mut self, data: &[u8], now: u64) {
+        match &mut self.devices.htif {
+            Some(htif) if htif.console_used() => {
+                let effect = htif.push_input(data);
+                self.htif_effect(effect, false);
+            }
+            _ => self.devices.uart.push_input(data, now),
+        }
+    }
+
+    fn htif_effect(&mut self, effect: Effect, clear: bool) {
+        let Some(htif) = &self.devices.htif else {
+            return;
+        };
+        let (tohost, fromhost) = (htif.tohost(), htif.fromhost());
+        if clear && effect != Effect::None {
+            self.ram.write(tohost.wrapping_sub(RAM_BASE), &[0; 8]);
+        }
+        match effect {
+            Effect::Answer(word) => {
+                if let Some(fromhost) = fromhost {
+                    self.ram
+                        .write(fromhost.wrapping_sub(RAM_BASE), &word.to_le_bytes());
+                }
+            }
+            Effect::Exit(request) => self.devices.htif_exit = Some(request),
+            Effect::None | Effect::Unsupported { .. } => {}
+        }
+    }
+}
+
+fn find(address: u64, size: u8) -> Result<(u64, Slot), BusError> {
+    let hit = MAP.iter().find_map(|&(base, len, slot)| {
+        let offset = address.checked_sub(base)?;
+        (offset.checked_add(u64::from(size))? <= len).then_some((offset, slot))
+    });
+    hit.ok_or(BusError::Fault)
+}
+
+fn lenient<T>(result: Result<T, AccessError>, absent: T) -> Result<T, BusError> {
+    match result {
+        Ok(value) => Ok(value),
+        Err(AccessError::InvalidRegister) => Ok(absent),
+        Err(AccessError::InvalidAccessSize) => Err(BusError::Fault),
+        Err(AccessError::Halted(_)) => Err(BusError::Halted),
+    }
+}

@@ -1,0 +1,59 @@
+//! Virtual time: a function of the instruction count and of the warps so far.
+
+use serde::{Deserialize, Serialize};
+
+/// The virtual clock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clock {
+    /// One instruction takes 2^shift nanoseconds (QEMU's `-icount shift=`), 0 to 10.
+    shift: u8,
+    /// Nanoseconds that passed while the machine was idle.
+    warped: u64,
+}
+
+impl Clock {
+    /// The largest shift, as in QEMU: about 1 µs for an instruction.
+    pub const MAX_SHIFT: u8 = 10;
+
+    /// A clock at zero; a shift above [`Clock::MAX_SHIFT`] is taken for that.
+    pub fn new(shift: u8) -> Self {
+        Self {
+            shift: shift.min(Self::MAX_SHIFT),
+            warped: 0,
+        }
+    }
+
+    /// Virtual nanoseconds since power-on, after `icount` instructions.
+    pub fn now(&self, icount: u64) -> u64 {
+        (icount << self.shift).saturating_add(self.warped)
+    }
+
+    /// The first instruction count at which [`Clock::now`] is at least `ns`, without further warps.
+    pub fn icount_at(&self, ns: u64) -> u64 {
+        let ns = ns.saturating_sub(self.warped);
+        (ns >> self.shift) + u64::from(ns & ((1 << self.shift) - 1) != 0)
+    }
+
+    /// Lets `ns` nanoseconds pass without an instruction.
+    pub fn warp(&mut self, ns: u64) {
+        self.warped = self.warped.saturating_add(ns);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn icount_at_is_the_first_that_reaches() {
+        for shift in [0, 1, 3, 10] {
+            let mut clock = Clock::new(shift);
+            clock.warp(12_345);
+            for ns in [0, 1, 7, 8, 9, 12_345, 12_346, 99_999] {
+                let at = clock.icount_at(ns);
+                assert!(clock.now(at) >= ns);
+                assert!(at == 0 || clock.now(at - 1) < ns);
+            }
+        }
+    }
+}

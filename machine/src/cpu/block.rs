@@ -1,0 +1,133 @@
+//! Decoded blocks, by the place in RAM that they come from.
+//!
+//! A block runs through conditional branches and ends at anything that always leaves the straight
+//! line or may change how the next instruction is to be read. It never crosses a page.
+
+use crate::ram::{PAGE, Ram};
+use riscv_isa::{Insn, Op, decode};
+
+/// Slots; a power of two.
+const SLOTS: usize = 1 << 14;
+/// Instructions in a block, at most.
+const MAX_LEN: usize = 64;
+/// Bytes in a block, at most.
+const MAX_BYTES: u64 = 4 * MAX_LEN as u64;
+/// No block starts here.
+const NONE: u64 = u64::MAX;
+
+#[derive(Debug, Clone)]
+struct Block {
+    /// RAM offset of its first instruction.
+    start: u64,
+    /// Bytes it covers.
+    bytes: u64,
+    ops: Vec<Insn>,
+}
+
+/// The cache: direct-mapped, so its size is fixed.
+#[derive(Debug, Clone)]
+pub(crate) struct BlockCache {
+    slots: Vec<Block>,
+}
+
+impl BlockCache {
+    /// An empty cache.
+    pub(crate) fn new() -> Self {
+        Self {
+            slots: vec![
+                Block {
+                    start: NONE,
+                    bytes: 0,
+                    ops: Vec::new()
+                };
+                SLOTS
+            ],
+        }
+    }
+
+    /// The block that starts at RAM offset `start`, if it is cached.
+    #[inline(always)]
+    pub(super) fn find(&self, start: u64) -> Option<&[Insn]> {
+        let block = &self.slots[slot(start)];
+        (block.start == start).then_some(&block.ops)
+    }
+
+    /// Decodes the block at `start`. It is empty where the first instruction is illegal or crosses
+    /// the page.
+    pub(super) fn build(&mut self, start: u64, ram: &Ram) {
+        let block = &mut self.slots[slot(start)];
+        block.start = start;
+        block.ops.clear();
+        let page_end = (start | (PAGE as u64 - 1)) + 1;
+        let mut at = start;
+        while at < page_end && block.ops.len() < MAX_LEN {
+            let Some(insn) = read_insn(ram, at, page_end).and_then(decode) else {
+                break;
+            };
+            at += u64::from(insn.len);
+            block.ops.push(insn);
+            if ends_block(insn.op) {
+                break;
+            }
+        }
+        block.bytes = at.max(start + 2) - start;
+    }
+
+    /// Drops the blocks that overlap `len` bytes at RAM offset `at`; true if there were any.
+    pub(crate) fn invalidate(&mut self, at: u64, len: u64) -> bool {
+        let mut found = false;
+        let first = at.saturating_sub(MAX_BYTES) & !1;
+        for start in (first..at + len).step_by(2) {
+            let block = &mut self.slots[slot(start)];
+            if block.start == start && start + block.bytes > at {
+                block.start = NONE;
+                found = true;
+            }
+        }
+        found
+    }
+
+    /// Drops everything.
+    pub(crate) fn clear(&mut self) {
+        for block in &mut self.slots {
+            block.start = NONE;
+        }
+    }
+}
+
+fn slot(start: u64) -> usize {
+    (start >> 1) as usize % SLOTS
+}
+
+/// The instruction word at `at`; `None` where it is not all before `end`.
+fn read_insn(ram: &Ram, at: u64, end: u64) -> Option<u32> {
+    let low = u16::from_le_bytes(*ram.get(at, 2)?.first_chunk()?);
+    if low & 3 != 3 {
+        return Some(u32::from(low));
+    }
+    if at + 4 > end {
+        return None;
+    }
+    Some(u32::from_le_bytes(*ram.get(at, 4)?.first_chunk()?))
+}
+
+fn ends_block(op: Op) -> bool {
+    matches!(
+        op,
+        Op::Jal
+            | Op::Jalr
+            | Op::Ecall
+            | Op::Ebreak
+            | Op::Mret
+            | Op::Sret
+            | Op::Wfi
+            | Op::FenceI
+            | Op::SfenceVma
+            | Op::Csrrw
+            | Op::Csrrs
+            | Op::Csrrc
+            | Op::Csrrwi
+            | Op::Csrrsi
+            | Op::Csrrci
+    )
+}

@@ -1,0 +1,456 @@
+//! The interpreter: the reference for what every instruction does.
+//!
+//! Unprivileged specification 20191213. Integer instructions are here; the rest is in the files
+//! beside it. A run stops at exactly the instruction count it was given: each block runs at most as
+//! many of its instructions as are left.
+
+use super::amo::is_atomic;
+use super::mem::At;
+use super::tlb::Space;
+use super::trap::cause;
+use super::{BlockCache, Hart, Tlb, Trap};
+use crate::bus::Bus;
+use crate::clock::Clock;
+use crate::device::Context;
+use crate::inputs::{Inputs, Moment};
+use riscv_isa::{Insn, Op, decode};
+
+/// Why the interpreter came back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// The instruction count is reached.
+    Count,
+    /// Timers, interrupt lines and requests of devices must be looked at.
+    Attention,
+    /// The engine stopped the machine.
+    Halted,
+}
+
+/// A hart with all it needs to execute.
+pub struct Core<'a> {
+    pub(super) hart: &'a mut Hart,
+    pub(super) bus: &'a mut Bus,
+    pub(super) tlb: &'a mut Tlb,
+    pub(super) clock: &'a Clock,
+    pub(super) inputs: &'a mut dyn Inputs,
+    pub(super) fetch_space: Space,
+    pub(super) data_space: Space,
+    /// Leave the block after this instruction.
+    pub(super) leave: bool,
+    /// Instruction count at the head of the block.
+    head: u64,
+    /// The hart's steps minus the machine's instruction count (wrapping).
+    steps_ahead: u64,
+}
+
+/// How a block ended: instructions executed, and what to do next.
+struct Ran {
+    count: usize,
+    next: Next,
+}
+
+enum Next {
+    Go,
+    Attention,
+    Halted,
+}
+
+impl<'a> Core<'a> {
+    /// Puts a hart and its surroundings together; `icount` is the machine's instruction count.
+    pub(crate) fn new(
+        hart: &'a mut Hart,
+        bus: &'a mut Bus,
+        tlb: &'a mut Tlb,
+        clock: &'a Clock,
+        inputs: &'a mut dyn Inputs,
+        icount: u64,
+    ) -> Self {
+        let steps_ahead = hart.steps.wrapping_sub(icount);
+        let space = Space::new(hart.mode, false);
+        let mut core = Self {
+            hart,
+            bus,
+            tlb,
+            clock,
+            inputs,
+            fetch_space: space,
+            data_space: space,
+            leave: false,
+            head: icount,
+            steps_ahead,
+        };
+        core.refresh_spaces();
+        core
+    }
+
+    /// Executes until the machine's instruction count is `stop`, or something needs attention.
+    /// Returns the count reached.
+    pub(crate) fn run(&mut self, blocks: &mut BlockCache, stop: u64) -> (u64, Leave) {
+        let leave = loop {
+            if self.head >= stop {
+                break Leave::Count;
+            }
+            if self.bus.ram.caches_stale() {
+                self.refresh_caches(blocks);
+            }
+            let left = usize::try_from(stop - self.head).unwrap_or(usize::MAX);
+            let ran = self.step_block(blocks, left);
+            self.head += ran.count as u64;
+            match ran.next {
+                Next::Go => {}
+                Next::Attention => break Leave::Attention,
+                Next::Halted => break Leave::Halted,
+            }
+        };
+        self.hart.steps = self.head.wrapping_add(self.steps_ahead);
+        (self.head, leave)
+    }
+
+    /// Drops from the caches what stores have made stale.
+    fn refresh_caches(&mut self, blocks: &mut BlockCache) {
+        for (at, len) in self.bus.ram.take_code_stores() {
+            if !blocks.invalidate(at, u64::from(len)) {
+                // Data beside code. Once no block is left on the page it is plain data again.
+                let page = at & !0xfff;
+                blocks.invalidate(page, 0x1000);
+                self.bus.ram.unwatch_code(page);
+            }
+        }
+        if self.bus.ram.take_tables_changed() {
+            self.tlb.flush();
+        }
+    }
+
+    /// Forgets all cached translations.
+    pub(super) fn flush_tlb(&mut self) {
+        self.tlb.flush();
+        self.bus.ram.unwatch_tables();
+    }
+
+    #[inline(always)]
+    fn step_block(&mut self, blocks: &mut BlockCache, left: usize) -> Ran {
+        let offset = match self.fetch_offset(self.hart.pc) {
+            Ok(Some(offset)) => offset,
+            Ok(None) => return self.step_uncached(),
+            Err(trap) => return self.trap(0, self.hart.pc, trap),
+        };
+        if let Some(ops) = blocks.find(offset)
+            && !ops.is_empty()
+        {
+            return self.exec(&ops[..ops.len().min(left)]);
+        }
+        blocks.build(offset, &self.bus.ram);
+        if self.bus.ram.watch_code(offset) {
+            self.tlb.protect(offset);
+        }
+        match blocks.find(offset) {
+            Some(ops) if !ops.is_empty() => self.exec(&ops[..ops.len().min(left)]),
+            _ => self.step_uncached(),
+        }
+    }
+
+    /// One instruction that no block holds: outside RAM, across pages, illegal, or on a page whose
+    /// protection must be looked at each time.
+    #[cold]
+    fn step_uncached(&mut self) -> Ran {
+        let pc = self.hart.pc;
+        let fetched = self.fetch_half(pc).and_then(|low| {
+            if low & 3 != 3 {
+                return Ok(u32::from(low));
+            }
+            let high = self.fetch_half(pc.wrapping_add(2))?;
+            Ok(u32::from(high) << 16 | u32::from(low))
+        });
+        match fetched {
+            Ok(raw) => match decode(raw) {
+                Some(insn) => self.exec(&[insn]),
+                None => {
+                    let tval = u64::from(raw);
+                    self.trap(
+                        0,
+                        pc,
+                        Trap::Exception {
+                            cause: cause::ILLEGAL,
+                            tval,
+                        },
+                    )
+                }
+            },
+            Err(trap) => self.trap(0, pc, trap),
+        }
+    }
+
+    /// Ends a block with a trap of instruction `index`, which counts as executed.
+    #[cold]
+    fn trap(&mut self, index: usize, pc: u64, trap: Trap) -> Ran {
+        self.hart.pc = pc;
+        let halted = Ran {
+            count: index,
+            next: Next::Halted,
+        };
+        let Trap::Exception { cause, tval } = trap else {
+            return halted;
+        };
+        let at = self.moment(At { index, pc });
+        if self.inputs.exception(at, cause).is_err() {
+            return halted;
+        }
+        self.hart.take_exception(cause, tval);
+        self.hart.trapped += 1;
+        let next = if self.mode_changed() {
+            Next::Attention
+        } else {
+            Next::Go
+        };
+        Ran {
+            count: index + 1,
+            next,
+        }
+    }
+
+    /// After a change of mode or of what is enabled: true if an interrupt must be taken now.
+    pub(super) fn mode_changed(&mut self) -> bool {
+        self.refresh_spaces();
+        self.hart.pending_interrupt().is_some()
+    }
+
+    /// The machine's instruction count before instruction `at`.
+    pub(super) fn icount(&self, at: At) -> u64 {
+        self.head + at.index as u64
+    }
+
+    /// The hart's own steps before instruction `at`.
+    pub(super) fn steps(&self, at: At) -> u64 {
+        self.icount(at).wrapping_add(self.steps_ahead)
+    }
+
+    fn moment(&self, at: At) -> Moment {
+        Moment {
+            icount: self.icount(at),
+            hart: self.hart.id,
+            pc: at.pc,
+        }
+    }
+
+    /// The bus, and what a device may use during a call by instruction `at`.
+    pub(super) fn device_call(&mut self, at: At) -> (&mut Bus, Context<'_>) {
+        let moment = self.moment(at);
+        let now = self.clock.now(moment.icount);
+        (
+            self.bus,
+            Context {
+                now,
+                at: moment,
+                inputs: self.inputs,
+            },
+        )
+    }
+
+    /// Executes instructions of one block. Where the count ends inside the block, `ops` is cut.
+    fn exec(&mut self, ops: &[Insn]) -> Ran {
+        let mut pc = self.hart.pc;
+        for (index, insn) in ops.iter().enumerate() {
+            let at = At { index, pc };
+            let a = self.hart.get_x(insn.rs1);
+            let b = self.hart.get_x(insn.rs2);
+            let imm = i64::from(insn.imm) as u64;
+            macro_rules! set {
+                ($value:expr) => {{
+                    let value = $value;
+                    self.hart.set_x(insn.rd, value);
+                }};
+            }
+            macro_rules! branch {
+                ($taken:expr) => {
+                    if $taken {
+                        self.hart.pc = pc.wrapping_add(imm);
+                        return Ran {
+                            count: index + 1,
+                            next: Next::Go,
+                        };
+                    }
+                };
+            }
+            macro_rules! attempt {
+                ($result:expr) => {
+                    match $result {
+                        Ok(value) => value,
+                        Err(trap) => return self.trap(index, pc, trap),
+                    }
+                };
+            }
+            macro_rules! left {
+                () => {
+                    if self.leave {
+                        return self.left(index, pc.wrapping_add(u64::from(insn.len)));
+                    }
+                };
+            }
+            macro_rules! load {
+                ($size:literal, $as:ty) => {{
+                    let value = attempt!(self.load::<$size>(a.wrapping_add(imm), at));
+                    set!(value as $as as i64 as u64);
+                    left!();
+                }};
+            }
+            macro_rules! store {
+                ($size:literal) => {{
+                    attempt!(self.store::<$size>(a.wrapping_add(imm), b, at));
+                    left!();
+                }};
+            }
+            match insn.op {
+                Op::Lui => set!(imm),
+                Op::Auipc => set!(pc.wrapping_add(imm)),
+                Op::Jal => {
+                    set!(pc.wrapping_add(u64::from(insn.len)));
+                    self.hart.pc = pc.wrapping_add(imm);
+                    return Ran {
+                        count: index + 1,
+                        next: Next::Go,
+                    };
+                }
+                Op::Jalr => {
+                    set!(pc.wrapping_add(u64::from(insn.len)));
+                    self.hart.pc = a.wrapping_add(imm) & !1;
+                    return Ran {
+                        count: index + 1,
+                        next: Next::Go,
+                    };
+                }
+                Op::Beq => branch!(a == b),
+                Op::Bne => branch!(a != b),
+                Op::Blt => branch!((a as i64) < b as i64),
+                Op::Bge => branch!(a as i64 >= b as i64),
+                Op::Bltu => branch!(a < b),
+                Op::Bgeu => branch!(a >= b),
+                Op::Lb => load!(1, i8),
+                Op::Lh => load!(2, i16),
+                Op::Lw => load!(4, i32),
+                Op::Ld => load!(8, i64),
+                Op::Lbu => load!(1, u8),
+                Op::Lhu => load!(2, u16),
+                Op::Lwu => load!(4, u32),
+                Op::Sb => store!(1),
+                Op::Sh => store!(2),
+                Op::Sw => store!(4),
+                Op::Sd => store!(8),
+                Op::Addi => set!(a.wrapping_add(imm)),
+                Op::Slti => set!(u64::from((a as i64) < imm as i64)),
+                Op::Sltiu => set!(u64::from(a < imm)),
+                Op::Xori => set!(a ^ imm),
+                Op::Ori => set!(a | imm),
+                Op::Andi => set!(a & imm),
+                Op::Slli => set!(a << (imm & 63)),
+                Op::Srli => set!(a >> (imm & 63)),
+                Op::Srai => set!((a as i64 >> (imm & 63)) as u64),
+                Op::Add => set!(a.wrapping_add(b)),
+                Op::Sub => set!(a.wrapping_sub(b)),
+                Op::Sll => set!(a << (b & 63)),
+                Op::Slt => set!(u64::from((a as i64) < b as i64)),
+                Op::Sltu => set!(u64::from(a < b)),
+                Op::Xor => set!(a ^ b),
+                Op::Srl => set!(a >> (b & 63)),
+                Op::Sra => set!((a as i64 >> (b & 63)) as u64),
+                Op::Or => set!(a | b),
+                Op::And => set!(a & b),
+                Op::Addiw => set!(word(a.wrapping_add(imm))),
+                Op::Slliw => set!(word(a << (imm & 31))),
+                Op::Srliw => set!(word(u64::from(a as u32 >> (imm & 31)))),
+                Op::Sraiw => set!((a as i32 >> (imm & 31)) as i64 as u64),
+                Op::Addw => set!(word(a.wrapping_add(b))),
+                Op::Subw => set!(word(a.wrapping_sub(b))),
+                Op::Sllw => set!(word(a << (b & 31))),
+                Op::Srlw => set!(word(u64::from(a as u32 >> (b & 31)))),
+                Op::Sraw => set!((a as i32 >> (b & 31)) as i64 as u64),
+                Op::Mul => set!(a.wrapping_mul(b)),
+                Op::Mulh => set!((i128::from(a as i64) * i128::from(b as i64) >> 64) as u64),
+                Op::Mulhsu => set!((i128::from(a as i64) * i128::from(b) >> 64) as u64),
+                Op::Mulhu => set!((u128::from(a) * u128::from(b) >> 64) as u64),
+                Op::Div => set!(div(a as i64, b as i64) as u64),
+                Op::Divu => set!(a.checked_div(b).unwrap_or(u64::MAX)),
+                Op::Rem => set!(rem(a as i64, b as i64) as u64),
+                Op::Remu => set!(a.checked_rem(b).unwrap_or(a)),
+                Op::Mulw => set!(word(a.wrapping_mul(b))),
+                Op::Divw => set!(word(div(a as i32 as i64, b as i32 as i64) as u64)),
+                Op::Divuw => {
+                    set!(word(u64::from(
+                        (a as u32).checked_div(b as u32).unwrap_or(u32::MAX)
+                    )));
+                }
+                Op::Remw => set!(word(rem(a as i32 as i64, b as i32 as i64) as u64)),
+                Op::Remuw => {
+                    set!(word(u64::from(
+                        (a as u32).checked_rem(b as u32).unwrap_or(a as u32)
+                    )));
+                }
+                // One hart executes at a time, in program order.
+                Op::Fence => {}
+                // Blocks follow stores to their code at once.
+                Op::FenceI => {}
+                Op::Flw | Op::Fld | Op::Fsw | Op::Fsd => {
+                    attempt!(self.exec_fp_memory(insn, at));
+                    left!();
+                }
+                Op::Ecall
+                | Op::Ebreak
+                | Op::Mret
+                | Op::Sret
+                | Op::Wfi
+                | Op::SfenceVma
+                | Op::Csrrw
+                | Op::Csrrs
+                | Op::Csrrc
+                | Op::Csrrwi
+                | Op::Csrrsi
+                | Op::Csrrci => {
+                    let next = pc.wrapping_add(u64::from(insn.len));
+                    self.hart.pc = attempt!(self.exec_system(insn, at, next));
+                    let attention = self.mode_changed() || std::mem::take(&mut self.leave);
+                    let next = if attention { Next::Attention } else { Next::Go };
+                    return Ran {
+                        count: index + 1,
+                        next,
+                    };
+                }
+                op if is_atomic(op) => {
+                    attempt!(self.exec_atomic(insn, at));
+                    left!();
+                }
+                _ => attempt!(self.exec_fp(insn, at)),
+            }
+            pc = pc.wrapping_add(u64::from(insn.len));
+        }
+        self.hart.pc = pc;
+        Ran {
+            count: ops.len(),
+            next: Next::Go,
+        }
+    }
+}
+
+impl Core<'_> {
+    /// Ends a block after instruction `index`, which touched something outside the hart.
+    #[cold]
+    fn left(&mut self, index: usize, next_pc: u64) -> Ran {
+        self.leave = false;
+        self.hart.pc = next_pc;
+        Ran {
+            count: index + 1,
+            next: Next::Attention,
+        }
+    }
+}
+
+/// The low word, sign-extended.
+fn word(value: u64) -> u64 {
+    value as i32 as i64 as u64
+}
+
+fn div(a: i64, b: i64) -> i64 {
+    if b == 0 { -1 } else { a.wrapping_div(b) }
+}
+
+fn rem(a: i64, b: i64) -> i64 {
+    if b == 0 { a } else { a.wrapping_rem(b) }
+}

@@ -1,0 +1,189 @@
+//! Loads, stores and fetches: the fast path through the translation cache, and everything else.
+
+use super::mmu::access_fault;
+use super::pmp::Access;
+use super::tlb::Space;
+use super::{Core, Mode, Trap, csr::mstatus};
+use crate::bus::{BusError, RAM_BASE};
+use crate::ram::PAGE;
+
+/// Where in the block an access happens: for the slow path alone.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct At {
+    /// Instructions of the block before this one.
+    pub(super) index: usize,
+    /// Address of the instruction.
+    pub(super) pc: u64,
+}
+
+impl Core<'_> {
+    /// Recomputes which sets of the translation cache the hart uses now.
+    pub(super) fn refresh_spaces(&mut self) {
+        let sum = self.hart.csrs.mstatus & mstatus::SUM != 0;
+        self.fetch_space = Space::new(self.hart.mode, false);
+        self.data_space = Space::new(self.hart.data_mode(), sum);
+    }
+
+    /// Loads `N` bytes, zero-extended.
+    #[inline(always)]
+    pub(super) fn load<const N: usize>(&mut self, va: u64, at: At) -> Result<u64, Trap> {
+        match self.tlb.load(self.data_space, va, N as u64) {
+            Some(offset) => Ok(extend(self.bus.ram.load::<N>(offset))),
+            None => self.load_slow(va, N, at),
+        }
+    }
+
+    /// Stores the low `N` bytes of `value`.
+    #[inline(always)]
+    pub(super) fn store<const N: usize>(
+        &mut self,
+        va: u64,
+        value: u64,
+        at: At,
+    ) -> Result<(), Trap> {
+        match self.tlb.store(self.data_space, va, N as u64) {
+            Some(offset) => {
+                if let Some(bytes) = value.to_le_bytes().first_chunk::<N>() {
+                    self.bus.ram.store(offset, *bytes);
+                }
+                Ok(())
+            }
+            None => self.store_slow(va, N, value, at),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn load_slow(&mut self, va: u64, size: usize, at: At) -> Result<u64, Trap> {
+        let mut bytes = [0; 8];
+        let in_page = PAGE - (va as usize & (PAGE - 1));
+        if size > in_page {
+            // Both halves are checked before either is read; neither may be a device.
+            for (start, part) in [(0, in_page), (in_page, size - in_page)] {
+                let va = va.wrapping_add(start as u64);
+                let offset = self.ram_offset(va, part, Access::Load)?;
+                self.copy_out(offset, &mut bytes[start..start + part]);
+            }
+            return Ok(u64::from_le_bytes(bytes));
+        }
+        let physical = self.translate(va, size as u64, Access::Load, self.hart.data_mode())?;
+        if let Some(offset) = self.ram_part(physical.address, size) {
+            if physical.cacheable {
+                self.tlb.fill(Access::Load, self.data_space, va, offset);
+            }
+            self.copy_out(offset, &mut bytes[..size]);
+            return Ok(u64::from_le_bytes(bytes));
+        }
+        if !va.is_multiple_of(size as u64) {
+            return Err(access_fault(Access::Load, va));
+        }
+        self.leave = true;
+        let (bus, mut cx) = self.device_call(at);
+        match bus.read(physical.address, size as u8, &mut cx) {
+            Ok(value) => Ok(value),
+            Err(BusError::Fault) => Err(access_fault(Access::Load, va)),
+            Err(BusError::Halted) => Err(Trap::Halted),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn store_slow(&mut self, va: u64, size: usize, value: u64, at: At) -> Result<(), Trap> {
+        let bytes = value.to_le_bytes();
+        let in_page = PAGE - (va as usize & (PAGE - 1));
+        if size > in_page {
+            let low = self.ram_offset(va, in_page, Access::Store)?;
+            let next = va.wrapping_add(in_page as u64);
+            let high = self.ram_offset(next, size - in_page, Access::Store)?;
+            self.bus.ram.write(low, &bytes[..in_page]);
+            self.bus.ram.write(high, &bytes[in_page..size]);
+            self.leave |= self.bus.ram.caches_stale();
+            return Ok(());
+        }
+        let physical = self.translate(va, size as u64, Access::Store, self.hart.data_mode())?;
+        if let Some(offset) = self.ram_part(physical.address, size) {
+            self.bus.ram.write(offset, &bytes[..size]);
+            if physical.cacheable && self.bus.ram.plain(offset) {
+                self.tlb.fill(Access::Store, self.data_space, va, offset);
+            }
+            // HTIF is a store to RAM that the host listens to.
+            if self.bus.devices.listens(physical.address, size) {
+                self.leave = true;
+                let (bus, mut cx) = self.device_call(at);
+                bus.stored(&mut cx)?;
+            }
+            self.leave |= self.bus.ram.caches_stale();
+            return Ok(());
+        }
+        if !va.is_multiple_of(size as u64) {
+            return Err(access_fault(Access::Store, va));
+        }
+        self.leave = true;
+        let (bus, mut cx) = self.device_call(at);
+        match bus.write(physical.address, size as u8, value, &mut cx) {
+            Ok(()) => Ok(()),
+            Err(BusError::Fault) => Err(access_fault(Access::Store, va)),
+            Err(BusError::Halted) => Err(Trap::Halted),
+        }
+    }
+
+    /// The RAM offset of an access within one page; a device there faults.
+    pub(super) fn ram_offset(&mut self, va: u64, len: usize, access: Access) -> Result<u64, Trap> {
+        let physical = self.translate(va, len as u64, access, self.hart.data_mode())?;
+        self.ram_part(physical.address, len)
+            .ok_or(access_fault(access, va))
+    }
+
+    /// The RAM offset of the page that `pc` is on, and whether it is RAM at all.
+    #[inline(always)]
+    pub(super) fn fetch_offset(&mut self, pc: u64) -> Result<Option<u64>, Trap> {
+        match self.tlb.fetch(self.fetch_space, pc) {
+            Some(offset) => Ok(Some(offset as u64)),
+            None => self.fetch_slow(pc),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fetch_slow(&mut self, pc: u64) -> Result<Option<u64>, Trap> {
+        let physical = self.translate(pc, 2, Access::Fetch, self.hart.mode)?;
+        let offset = self.ram_part(physical.address, 2);
+        match offset {
+            Some(offset) if physical.cacheable => {
+                self.tlb.fill(Access::Fetch, self.fetch_space, pc, offset);
+                Ok(Some(offset))
+            }
+            // Fetched each time, so that every protection check is made.
+            _ => Ok(None),
+        }
+    }
+
+    /// Fetches one half of an instruction, from RAM or ROM, with every check.
+    pub(super) fn fetch_half(&mut self, va: u64) -> Result<u16, Trap> {
+        let mode: Mode = self.hart.mode;
+        let physical = self.translate(va, 2, Access::Fetch, mode)?;
+        self.bus
+            .memory(physical.address, 2)
+            .and_then(|bytes| bytes.first_chunk::<2>())
+            .map(|bytes| u16::from_le_bytes(*bytes))
+            .ok_or(access_fault(Access::Fetch, va))
+    }
+
+    fn ram_part(&self, address: u64, len: usize) -> Option<u64> {
+        let offset = address.checked_sub(RAM_BASE)?;
+        (offset.checked_add(len as u64)? <= self.bus.ram.size()).then_some(offset)
+    }
+
+    fn copy_out(&self, offset: u64, to: &mut [u8]) {
+        if let Some(bytes) = self.bus.ram.get(offset, to.len()) {
+            to.copy_from_slice(bytes);
+        }
+    }
+}
+
+#[inline(always)]
+fn extend<const N: usize>(bytes: [u8; N]) -> u64 {
+    let mut all = [0; 8];
+    all[..N].copy_from_slice(&bytes);
+    u64::from_le_bytes(all)
+}

@@ -1,0 +1,246 @@
+//! The host-target interface of Berkeley's test programs: the guest stores a command into a word
+//! `tohost`, and finds the answer in a word `fromhost`. Both are ordinary memory, at the addresses of
+//! two ELF symbols; a linker that was asked for neither gives a machine without this device.
+//!
+//! A command has the device in bits 63:56, the request in bits 55:48 and the payload below
+//! (riscv-isa-sim, `fesvr`).
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use super::Context;
+use super::test_finisher::Request;
+use crate::inputs::Halted;
+
+/// Devices and their requests.
+mod command {
+    /// Device 0, request 0: exit (payload bit 0 set), or a system call for the host.
+    pub(super) const SYSCALL: (u8, u8) = (0, 0);
+    pub(super) const GETCHAR: (u8, u8) = (1, 0);
+    pub(super) const PUTCHAR: (u8, u8) = (1, 1);
+}
+
+/// What became of a store to `tohost`, which the machine clears after each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// No answer: a zero, or a read of a character that has yet to come.
+    None,
+    /// Done: the machine is to store this word into `fromhost`.
+    Answer(u64),
+    /// The guest ends the machine.
+    Exit(Request),
+    /// A command that this machine does not have: the user is to be told.
+    Unsupported {
+        /// Bits 63:56.
+        device: u8,
+        /// Bits 55:48.
+        request: u8,
+        /// Bits 47:0; of a system call, the address of its arguments.
+        payload: u64,
+    },
+}
+
+/// The host's end of the interface.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Htif {
+    /// Physical address of the word `tohost`.
+    pub(crate) tohost: u64,
+    /// Physical address of the word `fromhost`, if there is one.
+    pub(crate) fromhost: Option<u64>,
+    /// Received bytes that the guest has not asked for.
+    pub(crate) backlog: VecDeque<u8>,
+    /// The guest waits for a character.
+    pub(crate) reading: bool,
+    /// The guest has read or written a character.
+    pub(crate) console_used: bool,
+    /// The guest has used the console of this interface, so input belongs here.
+    pub(crate) console: bool,
+}
+
+impl Htif {
+    /// The interface at these physical addresses.
+    #[must_use]
+    pub fn new(tohost: u64, fromhost: Option<u64>) -> Self {
+        Self {
+            tohost,
+            fromhost,
+            ..Self::default()
+        }
+    }
+
+    /// Physical address of `tohost`, a word of 8 bytes.
+    #[must_use]
+    pub fn tohost(&self) -> u64 {
+        self.tohost
+    }
+
+    /// Physical address of `fromhost`, a word of 8 bytes.
+    #[must_use]
+    pub fn fromhost(&self) -> Option<u64> {
+        self.fromhost
+    }
+
+    /// The guest has stored into `tohost`, which now holds `value`.
+    ///
+    /// # Errors
+    /// [`Halted`] where the engine stops the machine.
+    pub fn store(&mut self, value: u64, cx: &mut Context<'_>) -> Result<Effect, Halted> {
+        let [device, request, ..] = value.to_be_bytes();
+        let payload = value & 0xffff_ffff_ffff;
+        self.console |= device == command::PUTCHAR.0;
+        Ok(match (device, request) {
+            _ if value == 0 => Effect::None,
+            command::SYSCALL if payload & 1 != 0 => Effect::Exit(match payload >> 1 {
+                0 => Request::PowerOff,
+                code => Request::Fail(u16::try_from(code).unwrap_or(u16::MAX)),
+            }),
+            command::PUTCHAR => {
+                self.console_used = true;
+                cx.inputs
+                    .serial_write(cx.at, 0, &[(payload & 0xff) as u8])?;
+                Effect::Answer(answer(command::PUTCHAR, 0))
+            }
+            command::GETCHAR => {
+                self.console_used = true;
+                self.reading = true;
+                self.next_character()
+            }
+            (device, request) => Effect::Unsupported {
+                device,
+                request,
+                payload,
+            },
+        })
+    }
+
+    /// Bytes arrive from outside. None is ever refused; a guest that waits is answered at once.
+    pub fn push_input(&mut self, data: &[u8]) -> Effect {
+        self.backlog.extend(data);
+        self.next_character()
+    }
+
+    /// Whether the guest has used the console of this interface.
+    #[must_use]
+    pub fn console_used(&self) -> bool {
+        self.console
+    }
+
+    /// Whether the guest has used this console since its reset; if not, input is for the serial port.
+    #[must_use]
+    pub fn console_used(&self) -> bool {
+        self.console_used
+    }
+
+    /// Received bytes that the guest has not asked for.
+    #[must_use]
+    pub fn backlog_len(&self) -> usize {
+        self.backlog.len()
+    }
+
+    /// Puts the interface into its power-on state; what came from outside stays.
+    pub fn reset(&mut self) {
+        self.reading = false;
+        self.console_used = false;
+    }
+
+    fn next_character(&mut self) -> Effect {
+        if !self.reading {
+            return Effect::None;
+        }
+        let Some(byte) = self.backlog.pop_front() else {
+            return Effect::None;
+        };
+        self.reading = false;
+        // The answer says that there is a character in bit 8.
+        Effect::Answer(answer(command::GETCHAR, 0x100 | u64::from(byte)))
+    }
+}
+
+fn answer((device, request): (u8, u8), payload: u64) -> u64 {
+    u64::from(device) << 56 | u64::from(request) << 48 | payload
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{FakeInputs, through_postcard};
+    use super::*;
+    use crate::inputs::Moment;
+
+    fn store(htif: &mut Htif, inputs: &mut FakeInputs, value: u64) -> Effect {
+        let at = Moment {
+            icount: 0,
+            hart: 0,
+            pc: 0,
+        };
+        htif.store(value, &mut Context { now: 0, at, inputs })
+            .unwrap()
+    }
+
+    #[test]
+    fn exit_codes() {
+        let (mut htif, mut inputs) = (Htif::new(0x8000_1000, None), FakeInputs::default());
+        for (value, effect) in [
+            (0, Effect::None),
+            (1, Effect::Exit(Request::PowerOff)),
+            (7, Effect::Exit(Request::Fail(3))),
+            (0x3_0001, Effect::Exit(Request::Fail(u16::MAX))),
+            (
+                0x8000_2000,
+                Effect::Unsupported {
+                    device: 0,
+                    request: 0,
+                    payload: 0x8000_2000,
+                },
+            ),
+            (
+                2 << 56,
+                Effect::Unsupported {
+                    device: 2,
+                    request: 0,
+                    payload: 0,
+                },
+            ),
+        ] {
+            assert_eq!(store(&mut htif, &mut inputs, value), effect, "{value:#x}");
+        }
+    }
+
+    #[test]
+    fn console() {
+        let (mut htif, mut inputs) = (Htif::new(0, Some(8)), FakeInputs::default());
+        assert_eq!(
+            store(&mut htif, &mut inputs, 0x0101 << 48 | 0x41),
+            Effect::Answer(0x0101 << 48)
+        );
+        assert_eq!(inputs.sent(0), b"A");
+        assert_eq!(htif.push_input(b"xy"), Effect::None);
+        assert_eq!(
+            store(&mut htif, &mut inputs, 1 << 56),
+            Effect::Answer(1 << 56 | 0x178)
+        );
+        assert_eq!(
+            store(&mut htif, &mut inputs, 1 << 56),
+            Effect::Answer(1 << 56 | 0x179)
+        );
+        assert_eq!(store(&mut htif, &mut inputs, 1 << 56), Effect::None);
+        assert_eq!(htif.push_input(b"zz"), Effect::Answer(1 << 56 | 0x17a));
+        assert!(htif.console_used());
+        htif.reset();
+        assert_eq!((htif.backlog_len(), htif.console_used()), (1, false));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics_and_round_trips(values in prop::collection::vec(any::<u64>(), 0..20)) {
+            let (mut htif, mut inputs) = (Htif::new(0, Some(8)), FakeInputs::default());
+            for value in values {
+                store(&mut htif, &mut inputs, value);
+                store(&mut htif, &mut inputs, value >> 56 << 48 | value & 0xff);
+                prop_assert_eq!(&through_postcard(&htif), &htif);
+            }
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Guest RAM: bytes, and per page what else depends on them.
+//!
+//! A store takes the fast path only into a page that is already dirty and that nobody watches; the
+//! first store of a digest period, and any store to code or page tables, comes through
+//! [`Ram::write`], which keeps the books. So digests, cached blocks and cached translations cost a
+//! plain store nothing.
+
+use xxhash_rust::xxh3::xxh3_128_with_seed;
+
+/// Bytes in a page.
+pub const PAGE: usize = 4096;
+
+/// What is known of a page, as bits.
+mod flag {
+    /// Stored to since the last digest.
+    pub(super) const DIRTY: u8 = 1;
+    /// Decoded blocks come from it.
+    pub(super) const CODE: u8 = 2;
+    /// A cached translation was walked through it.
+    pub(super) const TABLE: u8 = 4;
+    /// A device listens to stores.
+    pub(super) const DEVICE: u8 = 8;
+}
+
+/// The RAM of the machine; addresses here are offsets from its base.
+#[derive(Debug, Clone)]
+pub struct Ram {
+    bytes: Vec<u8>,
+    flags: Vec<u8>,
+    /// Hash of each page at the last digest; zero for a page of zeroes.
+    hashes: Vec<u128>,
+    /// Wrapping sum of `hashes`.
+    sum: u128,
+    /// Pages that carry `TABLE`.
+    tables: Vec<u32>,
+    /// Stores to code pages that the block cache has yet to hear of.
+    code_stores: Vec<(u64, u32)>,
+    tables_changed: bool,
+}
+
+impl Ram {
+    /// RAM of `size` bytes, all zero; `size` is rounded up to whole pages.
+    pub fn new(size: u64) -> Self {
+        let pages = (size as usize).div_ceil(PAGE);
+        Self {
+            bytes: vec![0; pages * PAGE],
+            flags: vec![0; pages],
+            hashes: vec![0; pages],
+            sum: 0,
+            tables: Vec::new(),
+            code_stores: Vec::new(),
+            tables_changed: false,
+        }
+    }
+
+    /// Size in bytes.
+    pub fn size(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    /// The bytes at `offset..offset + len`; `None` outside RAM.
+    pub fn get(&self, offset: u64, len: usize) -> Option<&[u8]> {
+        let start = usize::try_from(offset).ok()?;
+        self.bytes.get(start..start.checked_add(len)?)
+    }
+
+    /// Reads `N` bytes at an offset that a cached translation gave.
+    #[inline(always)]
+    pub(crate) fn load<const N: usize>(&self, offset: usize) -> [u8; N] {
+        match self.bytes[offset..].first_chunk::<N>() {
+            Some(bytes) => *bytes,
+            None => [0; N],
+        }
+    }
+
+    /// Stores `N` bytes to a page for which [`Ram::plain`] holds.
+    #[inline(always)]
+    pub(crate) fn store<const N: usize>(&mut self, offset: usize, value: [u8; N]) {
+        if let Some(bytes) = self.bytes[offset..].first_chunk_mut::<N>() {
+            *bytes = value;
+        }
+    }
+
+    /// Whether stores to the page of `offset` need no book-keeping.
+    pub(crate) fn plain(&self, offset: u64) -> bool {
+        self.flags[offset as usize / PAGE] == flag::DIRTY
+    }
+
+    /// Stores `data` with all book-keeping; false (and no effect) where it is not all inside RAM.
+    pub fn write(&mut self, offset: u64, data: &[u8]) -> bool {
+        let Ok(start) = usize::try_from(offset) else {
+            return false;
+        };
+        let Some(end) = start.checked_add(data.len()) else {
+            return false;
+        };
+        if end > self.bytes.len() {
+            return false;
+        }
+        if data.is_empty() {
+            return true;
+        }
+        // No cached translation can come from an entry that was not valid.
+        let words = &self.bytes[start & !7..(end + 7) & !7];
+        let replaces_entry = words.iter().step_by(8).any(|low| low & 1 != 0);
+        self.bytes[start..end].copy_from_slice(data);
+        for page in start / PAGE..=(end - 1) / PAGE {
+            let flags = self.flags[page];
+            self.flags[page] = flags | flag::DIRTY;
+            self.tables_changed |= flags & flag::TABLE != 0 && replaces_entry;
+            if flags & flag::CODE != 0 {
+                let from = start.max(page * PAGE);
+                let to = end.min((page + 1) * PAGE);
+                self.code_stores.push((from as u64, (to - from) as u32));
+            }
+        }
+        true
+    }
+
+    /// Sets bits of a page-table entry on behalf of the table walker. Cached translations hold no
+    /// right that such an update takes away, so they stay.
+    pub(crate) fn write_table(&mut self, offset: u64, entry: u64) {
+        let changed = self.tables_changed;
+        self.write(offset, &entry.to_le_bytes());
+        self.tables_changed = changed;
+    }
+
+    /// Notes that decoded blocks come from the page of `offset`; true if it was not so before.
+    pub(crate) fn watch_code(&mut self, offset: u64) -> bool {
+        let flags = &mut self.flags[offset as usize / PAGE];
+        let new = *flags & flag::CODE == 0;
+        *flags |= flag::CODE;
+        new
+    }
+
+    /// No decoded block comes from the page of `offset` any longer.
+    pub(crate) fn unwatch_code(&mut self, offset: u64) {
+        self.flags[offset as usize / PAGE] &= !flag::CODE;
+    }
+
+    /// A device listens to stores to the page of `offset`, for as long as the machine exists.
+    pub(crate) fn watch_for_device(&mut self, offset: u64) {
+        if let Some(flags) = self.flags.get_mut(offset as usize / PAGE) {
+            *flags |= flag::DEVICE;
+        }
+    }
+
+    /// Notes that a cached translation depends on the page of `offset`; true if it did not before.
+    pub(crate) fn watch_table(&mut self, offset: u64) -> bool {
+        let page = offset as usize / PAGE;
+        let new = self.flags[page] & flag::TABLE == 0;
+        if new {
+            self.flags[page] |= flag::TABLE;
+            self.tables.push(page as u32);
+        }
+        new
+    }
+
+    /// Whether a store touched code or page tables that caches depend on.
+    pub(crate) fn caches_stale(&self) -> bool {
+        self.tables_changed || !self.code_stores.is_empty()
+    }
+
+    /// The stores to code pages since the last call: (offset, length).
+    pub(crate) fn take_code_stores(&mut self) -> Vec<(u64, u32)> {
+        std::mem::take(&mut self.code_stores)
+    }
+
+    /// Whether page tables changed since the last call; if so, none is watched any longer.
+    pub(crate) fn take_tables_changed(&mut self) -> bool {
+        let changed = std::mem::take(&mut self.tables_changed);
+        if changed {
+            self.unwatch_tables();
+        }
+        changed
+    }
+
+    /// No cached translation is left.
+    pub(crate) fn unwatch_tables(&mut self) {
+        for page in self.tables.drain(..) {
+            self.flags[page as usize] &= !flag::TABLE;
+        }
+    }
+
+    /// The digest of all bytes: a sum over pages of a keyed hash, of which only the pages stored to
+    /// since the last call are computed anew. Every page is clean afterwards, so cached write
+    /// translations must be dropped.
+    pub fn digest(&mut self) -> u128 {
+        for (page, flags) in self.flags.iter_mut().enumerate() {
+            if *flags & flag::DIRTY == 0 {
+                continue;
+            }
+            *flags &= !flag::DIRTY;
+            let bytes = &self.bytes[page * PAGE..(page + 1) * PAGE];
+            let hash = page_hash(page, bytes);
+            self.sum = self.sum.wrapping_sub(self.hashes[page]).wrapping_add(hash);
+            self.hashes[page] = hash;
+        }
+        self.sum
+    }
+}
+
+/// A page of zeroes counts nothing, so that RAM that was never touched need not be read.
+fn page_hash(page: usize, bytes: &[u8]) -> u128 {
+    if bytes.iter().all(|&b| b == 0) {
+        0
+    } else {
+        xxh3_128_with_seed(bytes, page as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digest_depends_on_bytes_alone() {
+        let mut a = Ram::new(8 * PAGE as u64);
+        let empty = a.digest();
+        assert!(a.write(PAGE as u64 - 2, &[1, 2, 3, 4]));
+        let written = a.digest();
+        assert_ne!(empty, written);
+        assert!(a.write(PAGE as u64 - 2, &[0; 4]));
+        assert_eq!(a.digest(), empty);
+        let mut b = Ram::new(8 * PAGE as u64);
+        for (i, byte) in [1, 2, 3, 4].into_iter().enumerate() {
+            b.digest();
+            assert!(b.write(PAGE as u64 - 2 + i as u64, &[byte]));
+        }
+        assert_eq!(b.digest(), written);
+    }
+
+    #[test]
+    fn writes_outside_do_nothing() {
+        let mut ram = Ram::new(PAGE as u64);
+        assert!(!ram.write(PAGE as u64 - 1, &[1, 2]));
+        assert!(!ram.write(u64::MAX, &[1]));
+        assert_eq!(ram.digest(), 0);
+    }
+
+    #[test]
+    fn watched_pages_report_their_stores() {
+        let mut ram = Ram::new(4 * PAGE as u64);
+        ram.watch_code(0);
+        ram.watch_table(PAGE as u64);
+        assert!(ram.write(PAGE as u64, &[1]));
+        assert!(!ram.caches_stale(), "an entry that was not valid");
+        assert!(ram.write(2 * PAGE as u64, &[1]));
+        assert!(!ram.caches_stale());
+        assert!(ram.write(PAGE as u64 - 1, &[1, 2]));
+        assert_eq!(ram.take_code_stores(), [(PAGE as u64 - 1, 1)]);
+        assert!(ram.take_tables_changed());
+        assert!(!ram.caches_stale());
+    }
+}

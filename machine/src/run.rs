@@ -1,0 +1,189 @@
+//! Running: until an instruction count, an idle machine, or a request of the guest.
+
+use crate::bus::Devices;
+use crate::cpu::{Core, Leave};
+use crate::device::Context;
+use crate::device::test_finisher::Request;
+use crate::inputs::{Halted, Inputs, Moment};
+use crate::machine::Machine;
+
+/// Why [`Machine::run`] came back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// The instruction count is reached. Nothing that is due at this count has happened yet.
+    Count,
+    /// Every hart waits for an interrupt.
+    Idle,
+    /// The guest asked for this.
+    Request(Request),
+    /// The engine stopped the machine; the reason is with its [`Inputs`].
+    Halted,
+}
+
+/// Bits of `mip` that devices drive (Privileged specification, section 3.1.9).
+mod line {
+    pub(super) const MSIP: u64 = 1 << 3;
+    pub(super) const STIP: u64 = 1 << 5;
+    pub(super) const MTIP: u64 = 1 << 7;
+    pub(super) const SEIP: u64 = 1 << 9;
+    pub(super) const MEIP: u64 = 1 << 11;
+}
+
+impl Machine {
+    /// Runs until the instruction count is `until`, exactly, or until something else ends it before.
+    pub fn run(&mut self, until: u64, inputs: &mut dyn Inputs) -> Exit {
+        loop {
+            if self.icount >= until {
+                return Exit::Count;
+            }
+            match self.run_once(until, inputs) {
+                Ok(None) => {}
+                Ok(Some(exit)) => return exit,
+                Err(Halted) => return Exit::Halted,
+            }
+        }
+    }
+
+    fn run_once(&mut self, until: u64, inputs: &mut dyn Inputs) -> Result<Option<Exit>, Halted> {
+        let now = self.now();
+        let at = self.moment();
+        let mut cx = Context { now, at, inputs };
+        self.bus.devices.tick(&mut cx)?;
+        if let Some(request) = self.bus.devices.take_request() {
+            self.bus.devices.flush(&mut cx)?;
+            return Ok(Some(Exit::Request(request)));
+        }
+        self.refresh_lines(now);
+        let hart = &mut self.hart;
+        if let Some(number) = hart.pending_interrupt() {
+            inputs.interrupt(at, number)?;
+            hart.take_interrupt(number);
+        }
+        if hart.waiting && !hart.wakes() {
+            self.bus.devices.flush(&mut Context { now, at, inputs })?;
+            return Ok(Some(Exit::Idle));
+        }
+        hart.waiting = false;
+        let stop = match self.deadline(now) {
+            Some(deadline) => until.min(self.clock.icount_at(deadline)),
+            None => until,
+        };
+        let mut core = Core::new(
+            &mut self.hart,
+            &mut self.bus,
+            &mut self.tlb,
+            &self.clock,
+            inputs,
+            self.icount,
+        );
+        let (icount, leave) = core.run(&mut self.blocks, stop);
+        self.icount = icount;
+        if leave == Leave::Halted {
+            Err(Halted)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Virtual time in nanoseconds.
+    pub fn now(&self) -> u64 {
+        self.clock.now(self.icount)
+    }
+
+    /// Where the machine is.
+    pub fn moment(&self) -> Moment {
+        Moment {
+            icount: self.icount,
+            hart: self.hart.id,
+            pc: self.hart.pc,
+        }
+    }
+
+    /// The earliest virtual time after `now` at which a timer or a device has something to do.
+    fn deadline(&self, now: u64) -> Option<u64> {
+        let Devices { clint, .. } = &self.bus.devices;
+        let machine = clint.timer_deadline(usize::from(self.hart.id));
+        let supervisor = match self.hart.csrs.sstc() {
+            true => clint.ns_of_mtime(self.hart.csrs.stimecmp),
+            false => None,
+        };
+        let later = |due: &u64| *due > now;
+        [machine, supervisor, self.bus.devices.deadline()]
+            .into_iter()
+            .flatten()
+            .filter(later)
+            .min()
+    }
+
+    /// While idle: the virtual time at which something happens that could wake a hart.
+    pub fn wake_deadline(&self) -> Option<u64> {
+        let Devices { clint, .. } = &self.bus.devices;
+        let hart = &self.hart;
+        let machine = clint
+            .timer_deadline(usize::from(hart.id))
+            .filter(|_| hart.timer_wakes());
+        let supervisor = match hart.stimer_wakes() {
+            true => clint.ns_of_mtime(hart.csrs.stimecmp),
+            false => None,
+        };
+        [machine, supervisor, self.bus.devices.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Lets `ns` nanoseconds of virtual time pass without an instruction.
+    pub fn warp(&mut self, ns: u64) {
+        self.clock.warp(ns);
+    }
+
+    /// Bytes arrive at serial port `port`; there is one, number 0.
+    pub fn serial_input(&mut self, port: u8, data: &[u8]) {
+        let now = self.now();
+        if port == 0 {
+            self.bus.serial_input(data, now);
+        }
+    }
+
+    /// Bytes that arrived at the serial port and that the guest has yet to read.
+    pub fn serial_backlog(&self) -> usize {
+        self.bus.devices.uart.backlog_len()
+    }
+
+    /// The host's wall clock may have reached the alarm of the real-time clock.
+    ///
+    /// # Errors
+    /// [`Halted`] where the engine stops the machine at the clock read.
+    pub fn host_timers(&mut self, inputs: &mut dyn Inputs) -> Result<(), Halted> {
+        let now = inputs.host_clock(self.moment())?;
+        self.bus.devices.rtc.host_timer(now);
+        Ok(())
+    }
+
+    /// Host time (ns since the epoch) at which [`Machine::host_timers`] is wanted.
+    pub fn host_deadline(&self) -> Option<i64> {
+        self.bus.devices.rtc.alarm_deadline()
+    }
+
+    /// Recomputes the interrupt lines, which are a function of the devices' state and the time.
+    fn refresh_lines(&mut self, now: u64) {
+        self.bus.devices.route_interrupts();
+        let Devices { clint, plic, .. } = &self.bus.devices;
+        let id = usize::from(self.hart.id);
+        let csrs = &mut self.hart.csrs;
+        let machine_context = 2 * id;
+        let supervisor_timer = csrs.sstc() && clint.mtime(now) >= csrs.stimecmp;
+        let lines = [
+            (line::MSIP, clint.msip(id)),
+            (line::MTIP, clint.mtip(id, now)),
+            (line::STIP, supervisor_timer),
+            (line::MEIP, plic.external(machine_context)),
+            (line::SEIP, plic.external(machine_context + 1)),
+        ];
+        csrs.lines.mip = lines
+            .into_iter()
+            .filter(|(_, high)| *high)
+            .map(|(bit, _)| bit)
+            .sum();
+    }
+}
