@@ -1,0 +1,124 @@
+//! Throughput in bytes of log: `cargo bench -p replay-format`.
+//!
+//! `mix` is what a machine that is busy with timers, serial output and a disk writes (about 6 bytes an
+//! event); `linux` is a real log of QEMU's, repeated. The aim is over 1 GB/s for `summary` and `parse`.
+
+use std::hint::black_box;
+use std::io::Read;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use replay_format::{
+    AsyncEvent, Checkpoint, Clock, Event, Index, Log, ShutdownCause, Table, Writer,
+};
+
+type Timed<'a> = Vec<(u64, Event<'a>)>;
+
+/// Deterministic, and without a period that a branch predictor could learn.
+fn mix(events: usize) -> Timed<'static> {
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut icount = 0;
+    let mut out = Timed::new();
+    let block = |id| Event::Async {
+        checkpoint: Some(Checkpoint::ClockVirtual),
+        event: AsyncEvent::Block { id },
+    };
+    while out.len() < events {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        icount += random >> 44;
+        out.push((
+            icount,
+            match random % 16 {
+                0..4 => Event::Interrupt,
+                4..6 => Event::Exception,
+                6..9 => Event::CharWrite {
+                    result: 1,
+                    offset: 1,
+                },
+                9..11 => Event::Clock {
+                    clock: Clock::VirtualRt,
+                    value: icount as i64,
+                },
+                11..15 => Event::Checkpoint(Checkpoint::ClockVirtual),
+                _ => block(random >> 40),
+            },
+        ));
+    }
+    out.push((icount, Event::Shutdown(ShutdownCause::GuestShutdown)));
+    out.push((icount, Event::End));
+    out
+}
+
+fn write(table: &'static Table, events: &[(u64, Event<'_>)]) -> Vec<u8> {
+    let mut writer = Writer::with_table(Vec::with_capacity(1 << 24), table).expect("memory");
+    for (icount, event) in events {
+        writer
+            .at(*icount, event)
+            .expect("version 7 has all of them");
+    }
+    writer.into_inner()
+}
+
+/// The Linux log of QEMU 7.2, as often as makes 16 MB.
+fn linux() -> Vec<u8> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples/logs/lx-q7.bin.gz");
+    let mut once = Vec::new();
+    let file = std::fs::File::open(path).expect("the sample is there");
+    flate2::read::GzDecoder::new(file)
+        .read_to_end(&mut once)
+        .expect("it is gzip");
+    let body = &once[12..once.len() - 1];
+    let mut log = once[..12].to_vec();
+    while log.len() < 1 << 24 {
+        log.extend_from_slice(body);
+    }
+    log.push(once[once.len() - 1]);
+    log
+}
+
+fn bench(c: &mut Criterion) {
+    let events = mix(2_000_000);
+    let logs = [("mix", write(Table::RR, &events)), ("linux", linux())];
+    for (name, bytes) in &logs {
+        let log = Log::parse(bytes).expect("a good log");
+        assert!(log.error().is_none());
+        println!("{name}: {} bytes, {} events", bytes.len(), log.end().index);
+        let mut group = c.benchmark_group(*name);
+        group
+            .throughput(Throughput::Bytes(bytes.len() as u64))
+            .sample_size(10);
+        group.bench_function("summary", |b| b.iter(|| Log::parse(black_box(bytes))));
+        group.bench_function("events", |b| {
+            b.iter(|| {
+                log.events()
+                    .flatten()
+                    .map(|r| r.icount ^ u64::from(r.len))
+                    .max()
+            })
+        });
+        group.bench_function("index", |b| b.iter(|| Index::build(black_box(&log), 4096)));
+        group.bench_function("rewrite", |b| {
+            b.iter(|| {
+                let sink = Vec::with_capacity(bytes.len());
+                let mut writer = Writer::with_table(sink, log.table()).expect("memory");
+                for record in log.events().flatten() {
+                    writer.event(&record.event).expect("the same table");
+                }
+                writer.bytes()
+            });
+        });
+        group.finish();
+    }
+    let mut group = c.benchmark_group("mix");
+    group
+        .throughput(Throughput::Bytes(logs[0].1.len() as u64))
+        .sample_size(10);
+    group.bench_function("write", |b| {
+        b.iter(|| write(Table::RR, black_box(&events)).len())
+    });
+    group.finish();
+}
+
+criterion_group!(benches, bench);
+criterion_main!(benches);

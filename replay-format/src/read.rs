@@ -1,0 +1,349 @@
+//! Reading: a [`Log`] over the bytes of a file, and the iterator over its events.
+
+use crate::choose::choose;
+use crate::error::{Argument, Error, Fault, Position};
+use crate::event::{Event, Kind, decode};
+use crate::header::{HEADER_LEN, Header};
+use crate::summary::{Summary, Walk, walk};
+use crate::version::{Lead, Table};
+use crate::wire::Reader;
+
+/// A log in memory (or mapped). It is walked once, by the lengths of its events, when it is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log<'a> {
+    bytes: &'a [u8],
+    header: Header,
+    table: &'static Table,
+    walk: Walk,
+}
+
+/// Whether a log is all there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Completeness {
+    /// It ends with `EVENT_END` and nothing behind it.
+    Complete,
+    /// It ends before `EVENT_END`: the recording was killed, or the file was cut.
+    Truncated {
+        /// Offset behind the last whole event. What follows, if anything, is part of an event.
+        whole_events_end: u64,
+    },
+    /// At some place there is no event; [`Log::error`] says what is there.
+    Damaged {
+        /// Offset behind the last whole event.
+        whole_events_end: u64,
+    },
+}
+
+impl<'a> Log<'a> {
+    /// Reads a log, and finds out by which table: from the version id and, where several tables share
+    /// it or the header is still zero, by what reads whole, else furthest (FORMAT.md, "Which table").
+    ///
+    /// A log that is cut or damaged further on is no error here: see [`Log::completeness`] and
+    /// [`Log::error`]. All events before that place can be read.
+    ///
+    /// # Errors
+    /// [`Error::NotALog`], [`Error::TruncatedHeader`], [`Error::UnknownVersion`].
+    pub fn parse(bytes: &'a [u8]) -> Result<Log<'a>, Error> {
+        let header = Header::parse(bytes)?;
+        let (table, walk) = choose(bytes, &header)?;
+        Ok(Log {
+            bytes,
+            header,
+            table,
+            walk,
+        })
+    }
+
+    /// Reads a log by this table, whatever its header says.
+    ///
+    /// # Errors
+    /// [`Error::NotALog`] and [`Error::TruncatedHeader`], of files shorter than a header.
+    pub fn with_table(bytes: &'a [u8], table: &'static Table) -> Result<Log<'a>, Error> {
+        let header = Header::parse(bytes)?;
+        Ok(Log {
+            bytes,
+            header,
+            table,
+            walk: walk(bytes, table),
+        })
+    }
+
+    /// The table that the log is read by.
+    pub fn table(&self) -> &'static Table {
+        self.table
+    }
+
+    /// The header as it is in the file.
+    pub fn header(&self) -> Header {
+        self.header
+    }
+
+    /// All bytes of the log.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Events and bytes per kind, and instructions.
+    pub fn summary(&self) -> &Summary {
+        &self.walk.summary
+    }
+
+    /// Whether the log is all there.
+    pub fn completeness(&self) -> Completeness {
+        let whole_events_end = self.end().offset;
+        match &self.walk.error {
+            None => Completeness::Complete,
+            Some(error) if error.is_truncated() => Completeness::Truncated { whole_events_end },
+            Some(_) => Completeness::Damaged { whole_events_end },
+        }
+    }
+
+    /// The error with which [`events`](Log::events) ends, if it ends with one.
+    pub fn error(&self) -> Option<&Error> {
+        self.walk.error.as_ref()
+    }
+
+    /// The position behind the last whole event.
+    pub fn end(&self) -> Position {
+        self.walk.summary.end
+    }
+
+    /// The position of the first event.
+    pub fn start(&self) -> Position {
+        Position {
+            offset: HEADER_LEN as u64,
+            index: 0,
+            icount: 0,
+        }
+    }
+
+    /// All events. The iterator stops after `EVENT_END`, or with the first error.
+    pub fn events(&self) -> Events<'a> {
+        Events {
+            bytes: self.bytes,
+            table: self.table,
+            at: self.start(),
+            state: State::Running,
+        }
+    }
+
+    /// The events from a known boundary between two on; `icount` is what counts up to there.
+    /// [`Record::index`] then counts from 0: use [`events_at`](Log::events_at) to keep it.
+    ///
+    /// # Errors
+    /// [`Error::BadOffset`] if the offset is in the header or behind the end. An offset that is not
+    /// between two events is not noticed, and gives nonsense or an error later.
+    pub fn events_from(&self, offset: u64, icount: u64) -> Result<Events<'a>, Error> {
+        self.events_at(Position {
+            offset,
+            index: 0,
+            icount,
+        })
+    }
+
+    /// The events from a known position on, as [`Events::position`] or [`Index`](crate::Index) gave it.
+    ///
+    /// # Errors
+    /// As [`events_from`](Log::events_from).
+    pub fn events_at(&self, at: Position) -> Result<Events<'a>, Error> {
+        let len = self.bytes.len() as u64;
+        if !(HEADER_LEN as u64..=len).contains(&at.offset) {
+            return Err(Error::BadOffset {
+                offset: at.offset,
+                len,
+            });
+        }
+        // Behind a proper end, at its position, there is nothing more, and nothing missing.
+        let ended = self.walk.error.is_none() && at.offset == self.end().offset;
+        let state = if ended { State::Done } else { State::Running };
+        Ok(Events {
+            bytes: self.bytes,
+            table: self.table,
+            at,
+            state,
+        })
+    }
+}
+
+/// One event and its place in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// How many events come before it.
+    pub index: u64,
+    /// Byte offset of its id in the file.
+    pub offset: u64,
+    /// Its bytes, the id included. Saturates at `u32::MAX`, which only an array over 4 GB less some
+    /// bytes comes to.
+    pub len: u32,
+    /// Instructions executed up to it, its own included.
+    pub icount: u64,
+    /// The event.
+    pub event: Event<'a>,
+}
+
+/// The events of a [`Log`], in order.
+#[derive(Debug, Clone)]
+pub struct Events<'a> {
+    bytes: &'a [u8],
+    table: &'static Table,
+    at: Position,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Running,
+    /// `EVENT_END` was read.
+    Ended,
+    /// Nothing more will come.
+    Done,
+}
+
+impl Events<'_> {
+    /// Where the next event begins.
+    pub fn position(&self) -> Position {
+        self.at
+    }
+}
+
+impl<'a> Iterator for Events<'a> {
+    type Item = Result<Record<'a>, Error>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.state != State::Running {
+            return self.stop();
+        }
+        let at = self.at;
+        // The offset was checked, and grows by what was read: it fits.
+        let rest = self.bytes.get(at.offset as usize..).unwrap_or(&[]);
+        match step(rest, self.table, &mut self.at) {
+            Ok((event, len)) => {
+                if matches!(event, Event::End) {
+                    self.state = State::Ended;
+                }
+                let len = u32::try_from(len).unwrap_or(u32::MAX);
+                let icount = self.at.icount;
+                Some(Ok(Record {
+                    index: at.index,
+                    offset: at.offset,
+                    len,
+                    icount,
+                    event,
+                }))
+            }
+            Err(error) => {
+                self.state = State::Done;
+                Some(Err(error))
+            }
+        }
+    }
+}
+
+impl std::iter::FusedIterator for Events<'_> {}
+
+impl<'a> Events<'a> {
+    #[cold]
+    fn stop(&mut self) -> Option<Result<Record<'a>, Error>> {
+        let ended = self.state == State::Ended;
+        self.state = State::Done;
+        if ended {
+            after_end(self.bytes, self.at).map(Err)
+        } else {
+            None
+        }
+    }
+}
+
+/// Why no event could be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Problem {
+    UnknownId(u8),
+    Fault(Option<Kind>, Fault),
+    Overflow(u32),
+}
+
+/// Decodes the event at the start of `rest`, and moves the position behind it; also says how long it is.
+#[inline(always)]
+pub(crate) fn step<'a>(
+    rest: &'a [u8],
+    table: &Table,
+    at: &mut Position,
+) -> Result<(Event<'a>, usize), Error> {
+    let (event, len) =
+        decode_event(rest, table).map_err(|problem| located(problem, rest, table, *at))?;
+    if let Event::Instruction { count } = event {
+        let sum = at.icount.checked_add(count.into());
+        at.icount = sum.ok_or_else(|| located(Problem::Overflow(count), rest, table, *at))?;
+    }
+    at.index += 1;
+    at.offset += len as u64;
+    Ok((event, len))
+}
+
+/// Decodes the event at the start of `rest`; also says how long it is.
+#[inline(always)]
+fn decode_event<'a>(rest: &'a [u8], table: &Table) -> Result<(Event<'a>, usize), Problem> {
+    let Some(&id) = rest.first() else {
+        return Err(Problem::Fault(None, Fault::Short(1)));
+    };
+    let kind = match table.kind(id) {
+        Some(kind) => kind,
+        None => async_kind(rest, id, table)?,
+    };
+    let mut reader = Reader::new(rest);
+    match decode(kind, table, &mut reader) {
+        Ok(event) => Ok((event, reader.pos())),
+        Err(fault) => Err(Problem::Fault(Some(kind), fault)),
+    }
+}
+
+/// Up to version 11, the kind of an asynchronous event stands behind the id, and behind the checkpoint.
+#[inline]
+fn async_kind(rest: &[u8], id: u8, table: &Table) -> Result<Kind, Problem> {
+    if table.async_id() != Some(id) {
+        return Err(Problem::UnknownId(id));
+    }
+    let place = if table.features.lead == Lead::CheckpointAndKind {
+        2
+    } else {
+        1
+    };
+    let Some(&number) = rest.get(place) else {
+        return Err(Problem::Fault(None, Fault::Short(place as u64 + 1)));
+    };
+    let unknown = Fault::Unknown(Argument::AsyncKind, number.into());
+    table
+        .async_kind(number)
+        .ok_or(Problem::Fault(None, unknown))
+}
+
+/// Says where the problem is.
+#[cold]
+fn located(problem: Problem, rest: &[u8], table: &Table, at: Position) -> Error {
+    match problem {
+        Problem::UnknownId(id) => Error::UnknownEvent {
+            at,
+            id,
+            table: table.name(),
+        },
+        Problem::Overflow(count) => Error::IcountOverflow { at, count },
+        Problem::Fault(_, Fault::Unknown(argument, value)) => Error::UnknownValue {
+            at,
+            argument,
+            value,
+        },
+        Problem::Fault(kind, Fault::Short(needed)) => Error::Truncated {
+            at,
+            kind,
+            needed,
+            available: rest.len() as u64,
+        },
+    }
+}
+
+/// The error if anything follows `EVENT_END`, which ends at this position.
+pub(crate) fn after_end(bytes: &[u8], at: Position) -> Option<Error> {
+    let trailing = (bytes.len() as u64).saturating_sub(at.offset);
+    (trailing > 0).then_some(Error::AfterEnd { at, trailing })
+}

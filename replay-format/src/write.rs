@@ -1,0 +1,189 @@
+//! Writing a log, one event at a time, to anything that takes bytes.
+
+use std::io::{self, Write};
+
+use crate::error::WriteError;
+use crate::event::{Event, encode};
+use crate::header::{HEADER_LEN, Header};
+use crate::version::Table;
+use crate::wire::Encoder;
+
+/// Writes a log. Each event goes to the sink in one `write_all`, so wrap a file in a
+/// [`BufWriter`](io::BufWriter) and [`flush`](Writer::flush) it as often as a crash may cost events.
+#[derive(Debug)]
+pub struct Writer<W> {
+    sink: W,
+    table: &'static Table,
+    icount: u64,
+    bytes: u64,
+    ended: bool,
+    /// One event, and the instructions before it, on their way to the sink.
+    pending: Vec<u8>,
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins a log of version 7, [`Table::RR`], with its whole header.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn new(sink: W) -> io::Result<Writer<W>> {
+        Writer::with_table(sink, Table::RR)
+    }
+
+    /// Begins a log of another version.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn with_table(mut sink: W, table: &'static Table) -> io::Result<Writer<W>> {
+        // First, unlike QEMU, which writes it last and leaves zeros when it is killed.
+        let header = Header {
+            version_id: table.version().id(),
+            reserved: [0; 8],
+        };
+        sink.write_all(&header.to_bytes())?;
+        Ok(Writer {
+            sink,
+            table,
+            icount: 0,
+            bytes: HEADER_LEN as u64,
+            ended: false,
+            pending: Vec::new(),
+        })
+    }
+
+    /// Goes on with a log whose whole events end at `bytes` and `icount`; the sink is to append there.
+    pub fn resume(sink: W, table: &'static Table, bytes: u64, icount: u64) -> Writer<W> {
+        Writer {
+            sink,
+            table,
+            icount,
+            bytes,
+            ended: false,
+            pending: Vec::new(),
+        }
+    }
+
+    /// Writes the event at this icount, after as many `EVENT_INSTRUCTION` as get there: none if the log
+    /// is there already, several for more than `u32::MAX` instructions.
+    ///
+    /// # Errors
+    /// [`WriteError`]. Except after an error of the sink, nothing is written then.
+    pub fn at(&mut self, icount: u64, event: &Event<'_>) -> Result<(), WriteError> {
+        let Some(left) = icount.checked_sub(self.icount) else {
+            return Err(WriteError::Backwards {
+                written: self.icount,
+                asked: icount,
+            });
+        };
+        let after = self.check(icount, event)?;
+        self.pending.clear();
+        if left > u64::from(u32::MAX) {
+            self.encode(event)?; // Only to know that nothing is written if it is at fault.
+            self.skip(left - left % u64::from(u32::MAX))?;
+        }
+        // What is left fits: `skip` leaves a remainder of u32::MAX.
+        match u32::try_from(icount - self.icount) {
+            Ok(count) if count > 0 => self.encode(&Event::Instruction { count })?,
+            _ => {}
+        }
+        self.finish(after, event)
+    }
+
+    /// Writes this event and nothing else.
+    ///
+    /// # Errors
+    /// [`WriteError`]. Except after an error of the sink, nothing is written then.
+    pub fn event(&mut self, event: &Event<'_>) -> Result<(), WriteError> {
+        let after = self.check(self.icount, event)?;
+        self.pending.clear();
+        self.finish(after, event)
+    }
+
+    /// The table that the log is written in.
+    pub fn table(&self) -> &'static Table {
+        self.table
+    }
+
+    /// Instructions written so far.
+    pub fn icount(&self) -> u64 {
+        self.icount
+    }
+
+    /// Bytes written so far, the header included.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Flushes the sink.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
+
+    /// The sink.
+    pub fn get_ref(&self) -> &W {
+        &self.sink
+    }
+
+    /// The sink, to change; what is written to it behind the writer's back is in the log.
+    pub fn get_mut(&mut self) -> &mut W {
+        &mut self.sink
+    }
+
+    /// Gives the sink back, without flushing it.
+    pub fn into_inner(self) -> W {
+        self.sink
+    }
+
+    /// The icount behind the event, if it may come at this icount at all.
+    fn check(&self, icount: u64, event: &Event<'_>) -> Result<u64, WriteError> {
+        match *event {
+            _ if self.ended => Err(WriteError::AfterEnd { kind: event.kind() }),
+            Event::Instruction { count } => {
+                icount
+                    .checked_add(count.into())
+                    .ok_or(WriteError::IcountOverflow {
+                        written: icount,
+                        count,
+                    })
+            }
+            _ => Ok(icount),
+        }
+    }
+
+    /// Writes a multiple of `u32::MAX` instructions, which may be more than memory should hold.
+    fn skip(&mut self, instructions: u64) -> Result<(), WriteError> {
+        self.pending.clear();
+        self.encode(&Event::Instruction { count: u32::MAX })?;
+        for _ in 0..instructions / u64::from(u32::MAX) {
+            self.sink.write_all(&self.pending)?;
+            self.bytes += self.pending.len() as u64;
+            self.icount += u64::from(u32::MAX);
+        }
+        self.pending.clear();
+        Ok(())
+    }
+
+    fn finish(&mut self, after: u64, event: &Event<'_>) -> Result<(), WriteError> {
+        self.encode(event)?;
+        self.sink.write_all(&self.pending)?;
+        self.bytes += self.pending.len() as u64;
+        self.icount = after;
+        self.ended = matches!(event, Event::End);
+        Ok(())
+    }
+
+    fn encode(&mut self, event: &Event<'_>) -> Result<(), WriteError> {
+        let kind = event.kind();
+        let Some((id, _)) = self.table.id(kind) else {
+            return Err(WriteError::NotInTable {
+                kind,
+                table: self.table.name(),
+            });
+        };
+        self.pending.push(id);
+        encode(event, self.table, &mut Encoder::new(&mut self.pending))
+    }
+}
