@@ -114,7 +114,7 @@ impl Clint {
             _ => return Err(AccessError::InvalidRegister),
         };
         match size {
-            _ if offset % 4 != 0 => Err(AccessError::InvalidRegister),
+            _ if !offset.is_multiple_of(4) => Err(AccessError::InvalidRegister),
             4 => Ok(target),
             8 if wide => Ok(target),
             _ => Err(AccessError::InvalidAccessSize),

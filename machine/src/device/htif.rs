@@ -52,8 +52,6 @@ pub struct Htif {
     pub(crate) backlog: VecDeque<u8>,
     /// The guest waits for a character.
     pub(crate) reading: bool,
-    /// The guest has read or written a character.
-    pub(crate) console_used: bool,
     /// The guest has used the console of this interface, so input belongs here.
     pub(crate) console: bool,
 }
@@ -96,13 +94,11 @@ impl Htif {
                 code => Request::Fail(u16::try_from(code).unwrap_or(u16::MAX)),
             }),
             command::PUTCHAR => {
-                self.console_used = true;
                 cx.inputs
                     .serial_write(cx.at, 0, &[(payload & 0xff) as u8])?;
                 Effect::Answer(answer(command::PUTCHAR, 0))
             }
             command::GETCHAR => {
-                self.console_used = true;
                 self.reading = true;
                 self.next_character()
             }
@@ -120,16 +116,10 @@ impl Htif {
         self.next_character()
     }
 
-    /// Whether the guest has used the console of this interface.
-    #[must_use]
-    pub fn console_used(&self) -> bool {
-        self.console
-    }
-
     /// Whether the guest has used this console since its reset; if not, input is for the serial port.
     #[must_use]
     pub fn console_used(&self) -> bool {
-        self.console_used
+        self.console
     }
 
     /// Received bytes that the guest has not asked for.
@@ -141,7 +131,7 @@ impl Htif {
     /// Puts the interface into its power-on state; what came from outside stays.
     pub fn reset(&mut self) {
         self.reading = false;
-        self.console_used = false;
+        self.console = false;
     }
 
     fn next_character(&mut self) -> Effect {

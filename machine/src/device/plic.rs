@@ -162,7 +162,7 @@ impl Plic {
             }
         };
         match offset {
-            _ if offset % 4 != 0 => Err(AccessError::InvalidRegister),
+            _ if !offset.is_multiple_of(4) => Err(AccessError::InvalidRegister),
             reg::PRIORITY..reg::PENDING => Ok(Register::Priority(word(reg::PRIORITY))),
             reg::PENDING..reg::PENDING_END => Ok(Register::Pending(word(reg::PENDING))),
             reg::ENABLE..reg::CONTEXT => {
