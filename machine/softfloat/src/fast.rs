@@ -16,8 +16,9 @@
 //! Operands need no test: a subnormal one is as exact as any other, and a NaN or infinite one makes
 //! a result that condition 3 refuses (infinite, NaN or, for a finite number over infinity, zero).
 //!
-//! There is no fused multiply-add here: on x86-64 without the FMA feature `mul_add` is a call into
-//! the C library.
+//! `mul_add` is asked only where it is one instruction: on AArch64, and on x86-64 if the build has
+//! the FMA feature (`-C target-feature=+fma` or a `target-cpu` with it). Otherwise it is a call into
+//! the C library, and the software is as fast.
 
 use crate::{Flags, Round};
 
@@ -29,11 +30,17 @@ fn may_ask_host(rm: Round, flags: Flags) -> bool {
         && flags.contains(Flags::INEXACT)
 }
 
+/// Whether `mul_add` is an instruction of this host.
+pub(crate) const HOST_FMA: bool = cfg!(any(
+    target_arch = "aarch64",
+    all(target_arch = "x86_64", target_feature = "fma")
+));
+
 macro_rules! host {
     ($module:ident, $float:ty, $bits:ty, $frac_bits:literal) => {
         /// The operations on this format; `None` means that the software must answer.
         pub(crate) mod $module {
-            use super::may_ask_host;
+            use super::{HOST_FMA, may_ask_host};
             use crate::{Flags, Round};
 
             /// Condition 3: the result, if its exponent field is from 2 to all ones less one.
@@ -73,6 +80,18 @@ macro_rules! host {
             #[inline]
             pub(crate) fn sqrt(a: $bits, rm: Round, flags: Flags) -> Option<$bits> {
                 may_ask_host(rm, flags).then(|| accept(<$float>::from_bits(a).sqrt()))?
+            }
+
+            #[inline]
+            pub(crate) fn fma(
+                a: $bits,
+                b: $bits,
+                c: $bits,
+                rm: Round,
+                flags: Flags,
+            ) -> Option<$bits> {
+                let [a, b, c] = [a, b, c].map(<$float>::from_bits);
+                (HOST_FMA && may_ask_host(rm, flags)).then(|| accept(a.mul_add(b, c)))?
             }
         }
     };

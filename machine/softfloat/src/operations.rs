@@ -59,7 +59,10 @@ macro_rules! operations {
         /// Infinity x 0 is invalid even if c is a quiet NaN.
         #[inline]
         pub fn fma(a: $bits, b: $bits, c: $bits, rm: Round, flags: &mut Flags) -> $bits {
-            arith::fma::<$format>(a.into(), b.into(), c.into(), rm, flags) as $bits
+            match fast::fma(a, b, c, rm, *flags) {
+                Some(sum) => sum,
+                None => arith::fma::<$format>(a.into(), b.into(), c.into(), rm, flags) as $bits,
+            }
         }
 
         /// The smaller operand (`fmin`, IEEE 754-2019 minimumNumber): -0 is below +0, one NaN gives

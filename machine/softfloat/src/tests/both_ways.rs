@@ -33,11 +33,12 @@ macro_rules! both_ways {
         fn $name() {
             use $public as public;
             let mut rng = Rng(0xfa57 + $exp_bits);
-            let (mut taken, mut count) = ([0u32; 5], 0);
+            let (mut taken, mut count) = ([0u32; 6], 0);
             let rounds = if long() { 200_000_000 } else { 1_500_000 };
             for _ in 0..rounds {
                 let a = operand(&mut rng, $exp_bits, $frac_bits, 0) as $bits;
                 let b = operand(&mut rng, $exp_bits, $frac_bits, a.into()) as $bits;
+                let c = operand(&mut rng, $exp_bits, $frac_bits, b.into()) as $bits;
                 let before = Flags::from_bits(rng.next() as u8);
                 // Half of the time such that the fast path may answer.
                 let (rm, before) = if rng.below(2) == 0 {
@@ -45,7 +46,7 @@ macro_rules! both_ways {
                 } else {
                     (Round::ALL[rng.below(5) as usize], before)
                 };
-                let (x, y) = (u64::from(a), u64::from(b));
+                let (x, y, z) = (u64::from(a), u64::from(b), u64::from(c));
                 let mut check = |op: usize,
                                  fast: Option<$bits>,
                                  public: &dyn Fn(&mut Flags) -> $bits,
@@ -55,10 +56,14 @@ macro_rules! both_ways {
                     assert_eq!(
                         (got, f),
                         (want, g),
-                        "op {op}: {a:#x} {b:#x} {rm:?} {before:?}"
+                        "op {op}: {a:#x} {b:#x} {c:#x} {rm:?} {before:?}"
                     );
                     if let Some(bits) = fast {
-                        assert_eq!((bits, before), (want, g), "host, op {op}: {a:#x} {b:#x}");
+                        assert_eq!(
+                            (bits, before),
+                            (want, g),
+                            "host, op {op}: {a:#x} {b:#x} {c:#x}"
+                        );
                         taken[op] += 1;
                     }
                 };
@@ -92,13 +97,18 @@ macro_rules! both_ways {
                     &|f| public::sqrt(a, rm, f),
                     &|f| arith::sqrt::<$format>(x, rm, f),
                 );
+                check(
+                    5,
+                    fast::$fast::fma(a, b, c, rm, before),
+                    &|f| public::fma(a, b, c, rm, f),
+                    &|f| arith::fma::<$format>(x, y, z, rm, f),
+                );
                 count += 1;
             }
+            let expected = if fast::HOST_FMA { 6 } else { 5 };
             if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
-                assert!(
-                    taken.iter().all(|&n| n > count / 10),
-                    "{taken:?} of {count}"
-                );
+                let mut taken = taken.iter().take(expected);
+                assert!(taken.all(|&n| n > count / 10), "{taken:?} of {count}");
             }
         }
     };

@@ -4,6 +4,7 @@
 
 mod both_ways;
 mod toy;
+mod toy_operations;
 mod toy_reference;
 
 /// Whether `RR_LONG_TESTS` asks for the long runs.
