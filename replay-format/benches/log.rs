@@ -2,6 +2,10 @@
 //!
 //! `mix` is what a machine that is busy with timers, serial output and a disk writes (about 6 bytes an
 //! event); `linux` is a real log of QEMU's, repeated. The aim is over 1 GB/s for `summary` and `parse`.
+#![allow(
+    clippy::expect_used,
+    reason = "a benchmark may stop at a broken sample"
+)]
 
 use std::hint::black_box;
 use std::io::Read;

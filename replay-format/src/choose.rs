@@ -67,23 +67,27 @@ fn candidates(header: &Header) -> Result<Vec<&'static Table>, Error> {
     }
 }
 
-/// Whole before not whole; then how far it reads plausibly; then a clean cut before bytes behind
-/// EVENT_END before nonsense; then preference.
-fn rank(table: &Table, walk: &Walk) -> (bool, u64, u8, Reverse<usize>) {
-    let clean = match &walk.error {
-        None => 3,
-        Some(error) if error.is_truncated() && walk.implausible.is_none() => 2,
-        Some(Error::AfterEnd { .. }) => 1,
+/// Whole before merely cut before neither; then how far it reads plausibly; then bytes behind EVENT_END
+/// before nonsense; then preference.
+fn rank(table: &Table, walk: &Walk) -> (u8, u64, bool, Reverse<usize>) {
+    let state = match &walk.error {
+        None => 2,
+        Some(Error::Truncated { needed, .. })
+            if walk.implausible.is_none() && *needed <= LONGEST_EVENT =>
+        {
+            1
+        }
         Some(_) => 0,
     };
+    let ended = matches!(walk.error, Some(Error::AfterEnd { .. }));
     let place = PREFERENCE.iter().position(|key| *key == table.key());
-    (
-        walk.error.is_none(),
-        walk.plausible_end(),
-        clean,
-        Reverse(place.unwrap_or(PREFERENCE.len())),
-    )
+    let place = Reverse(place.unwrap_or(PREFERENCE.len()));
+    (state, walk.plausible_end(), ended, place)
 }
+
+/// A cut event that claims to be longer is a sign of the wrong table. The longest that QEMU writes is a
+/// network packet, and its network buffers are 68 KiB.
+const LONGEST_EVENT: u64 = 69 * 1024;
 
 /// Any file of zeros begins like an unfinished recording: at least its first event must make sense, or
 /// be the one that is cut.

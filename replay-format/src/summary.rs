@@ -7,6 +7,7 @@ use crate::error::{Error, Position};
 use crate::event::{Event, Kind};
 use crate::header::HEADER_LEN;
 use crate::read::{after_end, step};
+use crate::values::ShutdownCause;
 use crate::version::Table;
 
 /// What is in the whole events of a log.
@@ -110,10 +111,7 @@ pub(crate) fn walk(bytes: &[u8], table: &Table) -> Walk {
                 let kind = event.kind();
                 let len = len as u64;
                 summary.add(kind, 1, len);
-                // QEMU leaves out instruction counts of zero, and the last cause is reserved.
-                if matches!(kind, Kind::Instruction | Kind::ShutdownMax)
-                    && !matches!(event, Event::Instruction { count: 1.. })
-                {
+                if is_implausible(&event) {
                     implausible = implausible.or(Some(at.offset - len));
                 }
                 if kind == Kind::End {
@@ -137,36 +135,52 @@ pub(crate) fn walk(bytes: &[u8], table: &Table) -> Walk {
     }
 }
 
+/// What can be read, and yet no QEMU writes: a sign of the wrong table. Such an event must not be of a
+/// fixed length, or the fast walk must stop at it.
+fn is_implausible(event: &Event<'_>) -> bool {
+    match *event {
+        // QEMU leaves out the event if there were no instructions.
+        Event::Instruction { count } => count == 0,
+        // The end of the causes, not one of them.
+        Event::Shutdown(cause) => cause == ShutdownCause::Max,
+        // A place in a ring buffer of some thousand samples.
+        Event::AudioIn { write_position, .. } => write_position.is_some_and(|at| at >> 32 != 0),
+        _ => false,
+    }
+}
+
 /// Steps over events by their fixed length until one needs a closer look, or the end is near.
 #[inline]
 fn fixed_events(rest: &[u8], table: &Table, at: Position, by_id: &mut [u64; 256]) -> Position {
     let instruction = table.id(Kind::Instruction).map_or(0, |(id, _)| id);
     let Position {
-        mut offset,
+        offset,
         mut index,
         mut icount,
     } = at;
     let mut bytes = rest;
-    while let Some(window) = bytes.first_chunk::<WINDOW>() {
-        let &[id, a, b, c, d, ..] = window;
-        let len = table.fixed[usize::from(id)];
-        // Without a branch: what kind comes next is what a branch predictor guesses worst.
-        let is_instruction = id == instruction;
-        let count = if is_instruction {
-            u32::from_be_bytes([a, b, c, d])
+    while let Some(&[id, a, b, c, d, ..]) = bytes.first_chunk::<WINDOW>() {
+        // Every second event or so is this one: a guess of the branch predictor is quicker than a length
+        // that the next step has to wait for.
+        let next = if id == instruction {
+            let count = u32::from_be_bytes([a, b, c, d]);
+            let (sum, overflow) = icount.overflowing_add(count.into());
+            if overflow || count == 0 {
+                break;
+            }
+            icount = sum;
+            5
         } else {
-            0
+            usize::from(table.fixed[usize::from(id)])
         };
-        let (sum, overflow) = icount.overflowing_add(count.into());
-        if len == 0 || overflow || (is_instruction && count == 0) {
+        if next == 0 {
             break;
         }
-        icount = sum;
         by_id[usize::from(id)] += 1;
         index += 1;
-        offset += u64::from(len);
-        bytes = bytes.get(usize::from(len)..).unwrap_or(&[]);
+        bytes = bytes.get(next..).unwrap_or(&[]);
     }
+    let offset = offset + (rest.len() - bytes.len()) as u64;
     Position {
         offset,
         index,
