@@ -1,10 +1,12 @@
 //! A RISC-V machine compatible with QEMU's `virt`, as a pure function of its initial state, its
 //! instruction count and what comes through [`inputs::Inputs`].
 
+pub mod boot;
 pub mod bus;
 pub mod clock;
 pub mod cpu;
 pub mod device;
+pub mod fdt;
 pub mod inputs;
 mod machine;
 pub mod ram;

@@ -1,0 +1,248 @@
+//! ELF files: which bytes go where, where the program starts, and the words of the host-target
+//! interface (System V ABI, "Object files"; RISC-V psABI, "ELF").
+
+use object::elf::{ET_DYN, ET_EXEC, FileHeader64, PT_LOAD, SHT_SYMTAB};
+use object::read::StringTable;
+use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionTable, Sym as _};
+use object::{LittleEndian, ReadRef as _};
+
+/// Why an ELF file cannot be loaded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ElfError {
+    /// For another instruction set.
+    #[error("is an ELF file for {name} (e_machine {machine}); give one for 64-bit RISC-V (243)")]
+    Machine {
+        /// `e_machine`.
+        machine: u16,
+        /// Its common name.
+        name: &'static str,
+    },
+    /// `ELFCLASS32`.
+    #[error("is a 32-bit ELF file; give one for 64-bit RISC-V")]
+    Class32,
+    /// `ELFDATA2MSB`.
+    #[error("is a big-endian ELF file; the machine is little-endian")]
+    BigEndian,
+    /// Not `ET_EXEC` or `ET_DYN`.
+    #[error("is an ELF file of type {0}, not a linked program (2 or 3); link it first")]
+    Type(u16),
+    /// A structure of the file is not as it must be.
+    #[error("is a damaged ELF file: {0}; copy or build it again")]
+    Malformed(String),
+    /// A segment's bytes are not in the file.
+    #[error(
+        "is a truncated ELF file: segment {index} needs {size} bytes at offset {offset}, and the \
+         file has {file_size} in all; copy or build it again"
+    )]
+    Truncated {
+        /// Number of the program header.
+        index: usize,
+        /// `p_offset`.
+        offset: u64,
+        /// `p_filesz`.
+        size: u64,
+        /// Bytes in the file.
+        file_size: u64,
+    },
+    /// A segment that wraps around the address space, or has more bytes in the file than in memory.
+    #[error(
+        "is a damaged ELF file: segment {index} at {address:#x} has {in_file:#x} bytes in the file \
+         and {in_memory:#x} in memory"
+    )]
+    SegmentSize {
+        /// Number of the program header.
+        index: usize,
+        /// `p_paddr`.
+        address: u64,
+        /// `p_filesz`.
+        in_file: u64,
+        /// `p_memsz`.
+        in_memory: u64,
+    },
+    /// There is nothing to load.
+    #[error("is an ELF file without loadable segments; link it as a program")]
+    NoSegments,
+    /// The program starts where nothing is loaded.
+    #[error(
+        "is an ELF file whose entry point {0:#x} is in none of its segments; check ENTRY() in its linker script"
+    )]
+    Entry(u64),
+}
+
+/// A piece of an image in memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Piece<'a> {
+    /// Physical address.
+    pub(super) addr: u64,
+    pub(super) bytes: &'a [u8],
+    /// Bytes in memory; zeros follow `bytes`.
+    pub(super) len: u64,
+}
+
+/// An image and the addresses that the rest of the machine needs, all physical.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Loaded<'a> {
+    pub(super) pieces: Vec<Piece<'a>>,
+    pub(super) entry: u64,
+    pub(super) tohost: Option<u64>,
+    pub(super) fromhost: Option<u64>,
+}
+
+/// Common names of other machines.
+const MACHINES: [(u16, &str); 9] = [
+    (3, "x86"),
+    (8, "MIPS"),
+    (20, "PowerPC"),
+    (21, "64-bit PowerPC"),
+    (22, "S/390"),
+    (40, "arm"),
+    (62, "x86-64"),
+    (183, "arm64"),
+    (258, "LoongArch"),
+];
+
+const RISCV: u16 = 243;
+const PAGE: u64 = 4096;
+
+/// From virtual to physical addresses, by the segments of the file.
+struct Map(Vec<(u64, u64, u64)>);
+
+impl Map {
+    /// The physical address of a virtual one; of a physical one itself, as entry points often are.
+    fn physical(&self, address: u64) -> Option<u64> {
+        let within = |base: u64, len: u64| address.checked_sub(base).filter(|&at| at < len);
+        let by_virtual = self
+            .0
+            .iter()
+            .find_map(|&(v, p, len)| Some(p.wrapping_add(within(v, len)?)));
+        by_virtual.or_else(|| {
+            self.0
+                .iter()
+                .any(|&(_, p, len)| within(p, len).is_some())
+                .then_some(address)
+        })
+    }
+}
+
+/// Reads an ELF file. A position-independent program that is linked below `ram_base` (usually at 0)
+/// goes to `load_at` instead, and relocates itself there.
+pub(super) fn load(data: &[u8], ram_base: u64, load_at: u64) -> Result<Loaded<'_>, ElfError> {
+    check_ident(data)?;
+    let endian = LittleEndian;
+    let malformed = |error: object::read::Error| ElfError::Malformed(error.to_string());
+    let header = FileHeader64::<LittleEndian>::parse(data).map_err(malformed)?;
+    let kind = header.e_type(endian);
+    if kind != ET_EXEC && kind != ET_DYN {
+        return Err(ElfError::Type(kind.0));
+    }
+
+    let (mut pieces, mut map) = (Vec::new(), Map(Vec::new()));
+    let headers = header.program_headers(endian, data).map_err(malformed)?;
+    for (index, segment) in headers.iter().enumerate() {
+        let (address, len) = (segment.p_paddr(endian), segment.p_memsz(endian));
+        if segment.p_type(endian) != PT_LOAD || len == 0 {
+            continue;
+        }
+        let (offset, in_file) = segment.file_range(endian);
+        if in_file > len || address.checked_add(len).is_none() {
+            return Err(ElfError::SegmentSize {
+                index,
+                address,
+                in_file,
+                in_memory: len,
+            });
+        }
+        let file_size = data.len() as u64;
+        let bytes = data
+            .read_bytes_at(offset, in_file)
+            .map_err(|()| ElfError::Truncated {
+                index,
+                offset,
+                size: in_file,
+                file_size,
+            })?;
+        pieces.push(Piece {
+            addr: address,
+            bytes,
+            len,
+        });
+        map.0.push((segment.p_vaddr(endian), address, len));
+    }
+    let lowest = pieces
+        .iter()
+        .map(|piece| piece.addr)
+        .min()
+        .ok_or(ElfError::NoSegments)?;
+    let highest = pieces
+        .iter()
+        .map(|piece| piece.addr + piece.len)
+        .max()
+        .unwrap_or(lowest);
+
+    let movable = kind == ET_DYN && highest <= ram_base;
+    let bias = if movable {
+        load_at.wrapping_sub(lowest & !(PAGE - 1))
+    } else {
+        0
+    };
+    for piece in &mut pieces {
+        piece.addr = piece.addr.wrapping_add(bias);
+    }
+    let physical = |address: u64| Some(map.physical(address)?.wrapping_add(bias));
+
+    let entry = match header.e_entry(endian) {
+        // A linker script without ENTRY() and without _start.
+        0 if physical(0).is_none() => lowest,
+        entry => physical(entry).ok_or(ElfError::Entry(entry))?,
+    };
+
+    // Without the sections' names, which a file need not have.
+    let sections = header.section_headers(endian, data).map_err(malformed)?;
+    let sections =
+        SectionTable::<FileHeader64<LittleEndian>>::new(sections, StringTable::default());
+    let symbols = sections
+        .symbols(endian, data, SHT_SYMTAB)
+        .map_err(malformed)?;
+    let symbol = |wanted: &[u8]| {
+        let symbol = symbols.iter().find(|symbol| {
+            symbol
+                .name(endian, symbols.strings())
+                .is_ok_and(|name| name == wanted)
+        })?;
+        physical(symbol.st_value(endian))
+    };
+    let (tohost, fromhost) = (symbol(b"tohost"), symbol(b"fromhost"));
+    Ok(Loaded {
+        pieces,
+        entry,
+        tohost,
+        fromhost,
+    })
+}
+
+/// Machine, class and byte order, in the order in which people get them wrong.
+fn check_ident(data: &[u8]) -> Result<(), ElfError> {
+    let Some(&[.., class, order]) = data.first_chunk::<6>() else {
+        return Err(ElfError::Malformed("shorter than its header".into()));
+    };
+    let big_endian = order == 2;
+    if let Some(&machine) = data.get(18..).and_then(|rest| rest.first_chunk::<2>()) {
+        let machine = if big_endian {
+            u16::from_be_bytes(machine)
+        } else {
+            u16::from_le_bytes(machine)
+        };
+        if machine != RISCV {
+            let name = MACHINES
+                .iter()
+                .find(|(id, _)| *id == machine)
+                .map_or("another machine", |m| m.1);
+            return Err(ElfError::Machine { machine, name });
+        }
+    }
+    match (class, big_endian) {
+        (1, _) => Err(ElfError::Class32),
+        (_, true) => Err(ElfError::BigEndian),
+        _ => Ok(()),
+    }
+}

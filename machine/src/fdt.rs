@@ -1,0 +1,339 @@
+//! The device tree that the guest finds: the board as QEMU's `virt` describes it (Devicetree
+//! Specification 0.4; bindings `riscv/cpus.yaml`, `sifive,clint`, `sifive,plic-1.0.0`, `ns16550a`,
+//! `google,goldfish-rtc`, `syscon-poweroff`, `virtio,mmio`).
+
+use std::ops::Range;
+
+use vm_fdt::FdtWriter;
+
+use crate::bus::{RTC_IRQ, UART_IRQ};
+use crate::device::{clint, plic};
+
+/// Ratified extensions that each hart has, in the canonical order of `riscv,isa`.
+pub const ISA_EXTENSIONS: [&str; 11] = [
+    "i", "m", "a", "f", "d", "c", "zicntr", "zicsr", "zifencei", "sstc", "svadu",
+];
+
+/// Slots for virtio devices: slot `n` is at [`VIRTIO_BASE`] `+ n *` [`VIRTIO_SIZE`], on source `n + 1`.
+pub const VIRTIO_SLOTS: u8 = 8;
+/// Physical address of the first virtio slot.
+pub const VIRTIO_BASE: u64 = 0x1000_1000;
+/// Bytes of one virtio slot.
+pub const VIRTIO_SIZE: u64 = 0x1000;
+
+/// Frequency of the serial port's clock in Hz.
+const UART_CLOCK: u32 = 3_686_400;
+
+/// Address and size of the devices in the tree.
+mod window {
+    pub(super) const TEST: (u64, u64) = (0x10_0000, 0x1000);
+    pub(super) const RTC: (u64, u64) = (0x10_1000, 0x1000);
+    pub(super) const CLINT: (u64, u64) = (0x200_0000, 0x1_0000);
+    pub(super) const PLIC: (u64, u64) = (0xc00_0000, 0x60_0000);
+    pub(super) const UART: (u64, u64) = (0x1000_0000, 0x100);
+}
+
+/// Numbers of the local interrupts at a hart's own controller (privileged specification, 3.1.9).
+mod local {
+    pub(super) const M_SOFTWARE: u32 = 3;
+    pub(super) const M_TIMER: u32 = 7;
+    pub(super) const S_EXTERNAL: u32 = 9;
+    pub(super) const M_EXTERNAL: u32 = 11;
+}
+
+/// Handles by which nodes refer to each other. A hart's two follow [`phandle::HARTS`].
+mod phandle {
+    pub(super) const PLIC: u32 = 1;
+    pub(super) const TEST: u32 = 2;
+    const HARTS: u32 = 3;
+
+    pub(super) fn cpu(hart: u32) -> u32 {
+        HARTS.saturating_add(hart.saturating_mul(2))
+    }
+
+    pub(super) fn intc(hart: u32) -> u32 {
+        cpu(hart).saturating_add(1)
+    }
+}
+
+/// The largest virtual address space of a hart (`mmu-type`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MmuType {
+    /// Three levels, 39 bits.
+    #[default]
+    Sv39,
+    /// Four levels, 48 bits.
+    Sv48,
+}
+
+/// What the tree says beyond the fixed part of the board.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FdtConfig<'a> {
+    /// Number of harts, from 1; their ids count from 0.
+    pub harts: u32,
+    /// What their MMU can do.
+    pub mmu: MmuType,
+    /// Physical address and size of RAM in bytes.
+    pub ram: Range<u64>,
+    /// The kernel's command line; must not hold a NUL.
+    pub bootargs: &'a str,
+    /// Physical addresses of the initial RAM disk.
+    pub initrd: Option<Range<u64>>,
+    /// Entropy for the guest. It decides what the guest does, so a recording keeps it.
+    pub rng_seed: [u8; 32],
+    /// Virtio slots to list, each below [`VIRTIO_SLOTS`].
+    pub virtio_slots: &'a [u8],
+}
+
+/// The tree cannot be built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FdtError {
+    /// The command line holds a NUL, which would end it.
+    #[error("the kernel's command line (--append) holds a NUL byte; remove it")]
+    NulInBootargs,
+    /// There is no such virtio slot.
+    #[error("there is no virtio slot {0}: the board has {VIRTIO_SLOTS}, counted from 0")]
+    NoSuchSlot(u8),
+    /// The writer refused, as for a tree of over 4 GiB.
+    #[error("the device tree cannot be written: {0}")]
+    Writer(String),
+}
+
+impl From<vm_fdt::Error> for FdtError {
+    fn from(error: vm_fdt::Error) -> Self {
+        Self::Writer(error.to_string())
+    }
+}
+
+type Result<T = ()> = std::result::Result<T, FdtError>;
+
+/// Builds the flattened device tree. Its size does not depend on the addresses in it.
+///
+/// # Errors
+/// [`FdtError`] says what is wrong with the configuration.
+pub fn build(config: &FdtConfig<'_>) -> Result<Vec<u8>> {
+    if config.bootargs.contains('\0') {
+        return Err(FdtError::NulInBootargs);
+    }
+    let mut tree = Tree(FdtWriter::new()?);
+    tree.node("", |tree| {
+        tree.cells(2, 2)?;
+        tree.text("compatible", "riscv-virtio")?;
+        tree.text("model", "riscv-virtio,qemu")?;
+        chosen(tree, config)?;
+        memory(tree, &config.ram)?;
+        cpus(tree, config)?;
+        power(tree, "poweroff", "syscon-poweroff", 0x5555)?;
+        power(tree, "reboot", "syscon-reboot", 0x7777)?;
+        tree.node("soc", |tree| soc(tree, config))
+    })?;
+    Ok(tree.0.finish()?)
+}
+
+fn chosen(tree: &mut Tree, config: &FdtConfig<'_>) -> Result {
+    tree.node("chosen", |tree| {
+        if !config.bootargs.is_empty() {
+            tree.text("bootargs", config.bootargs)?;
+        }
+        tree.text("stdout-path", &format!("/soc/serial@{:x}", window::UART.0))?;
+        if let Some(initrd) = &config.initrd {
+            tree.0.property_u64("linux,initrd-start", initrd.start)?;
+            tree.0.property_u64("linux,initrd-end", initrd.end)?;
+        }
+        Ok(tree.0.property("rng-seed", &config.rng_seed)?)
+    })
+}
+
+fn memory(tree: &mut Tree, ram: &Range<u64>) -> Result {
+    tree.node(&format!("memory@{:x}", ram.start), |tree| {
+        tree.text("device_type", "memory")?;
+        tree.reg((ram.start, ram.end.saturating_sub(ram.start)))
+    })
+}
+
+fn cpus(tree: &mut Tree, config: &FdtConfig<'_>) -> Result {
+    tree.node("cpus", |tree| {
+        tree.cells(1, 0)?;
+        let ticks_per_second = 1_000_000_000 / clint::TICK_NS;
+        tree.number(
+            "timebase-frequency",
+            u32::try_from(ticks_per_second).unwrap_or(u32::MAX),
+        )?;
+        for hart in 0..config.harts {
+            cpu(tree, hart, config.mmu)?;
+        }
+        tree.node("cpu-map", |tree| {
+            tree.node("cluster0", |tree| {
+                (0..config.harts).try_for_each(|hart| {
+                    tree.node(&format!("core{hart}"), |t| {
+                        t.number("cpu", phandle::cpu(hart))
+                    })
+                })
+            })
+        })
+    })
+}
+
+fn cpu(tree: &mut Tree, hart: u32, mmu: MmuType) -> Result {
+    tree.node(&format!("cpu@{hart:x}"), |tree| {
+        tree.0.property_phandle(phandle::cpu(hart))?;
+        tree.text("device_type", "cpu")?;
+        tree.number("reg", hart)?;
+        tree.text("status", "okay")?;
+        tree.text("compatible", "riscv")?;
+        tree.text("riscv,isa", &isa_string())?;
+        tree.text("riscv,isa-base", "rv64i")?;
+        tree.texts("riscv,isa-extensions", &ISA_EXTENSIONS)?;
+        let mmu = match mmu {
+            MmuType::Sv39 => "riscv,sv39",
+            MmuType::Sv48 => "riscv,sv48",
+        };
+        tree.text("mmu-type", mmu)?;
+        tree.node("interrupt-controller", |tree| {
+            tree.0.property_phandle(phandle::intc(hart))?;
+            tree.interrupt_controller("riscv,cpu-intc")
+        })
+    })
+}
+
+/// The single-letter extensions in one word, the others with underscores.
+fn isa_string() -> String {
+    let mut isa = String::from("rv64");
+    for extension in ISA_EXTENSIONS {
+        if extension.len() > 1 {
+            isa.push('_');
+        }
+        isa.push_str(extension);
+    }
+    isa
+}
+
+/// A node by which the guest ends or restarts the machine: a value for the test finisher.
+fn power(tree: &mut Tree, name: &str, compatible: &str, value: u32) -> Result {
+    tree.node(name, |tree| {
+        tree.number("value", value)?;
+        tree.number("offset", 0)?;
+        tree.number("regmap", phandle::TEST)?;
+        tree.text("compatible", compatible)
+    })
+}
+
+fn soc(tree: &mut Tree, config: &FdtConfig<'_>) -> Result {
+    tree.cells(2, 2)?;
+    tree.text("compatible", "simple-bus")?;
+    tree.0.property_null("ranges")?;
+    tree.device(
+        "test",
+        window::TEST,
+        &["sifive,test1", "sifive,test0", "syscon"],
+        |tree| Ok(tree.0.property_phandle(phandle::TEST)?),
+    )?;
+    tree.device("rtc", window::RTC, &["google,goldfish-rtc"], |tree| {
+        tree.source(RTC_IRQ)
+    })?;
+    tree.device(
+        "clint",
+        window::CLINT,
+        &["sifive,clint0", "riscv,clint0"],
+        |tree| tree.local_interrupts(config.harts, [local::M_SOFTWARE, local::M_TIMER]),
+    )?;
+    tree.device(
+        "plic",
+        window::PLIC,
+        &["sifive,plic-1.0.0", "riscv,plic0"],
+        |tree| {
+            tree.0.property_phandle(phandle::PLIC)?;
+            tree.number("riscv,ndev", plic::SOURCES)?;
+            tree.local_interrupts(config.harts, [local::M_EXTERNAL, local::S_EXTERNAL])?;
+            tree.number("#address-cells", 0)?;
+            tree.number("#interrupt-cells", 1)?;
+            Ok(tree.0.property_null("interrupt-controller")?)
+        },
+    )?;
+    tree.device("serial", window::UART, &["ns16550a"], |tree| {
+        tree.source(UART_IRQ)?;
+        tree.number("clock-frequency", UART_CLOCK)
+    })?;
+    for &slot in config.virtio_slots {
+        if slot >= VIRTIO_SLOTS {
+            return Err(FdtError::NoSuchSlot(slot));
+        }
+        let at = VIRTIO_BASE + u64::from(slot) * VIRTIO_SIZE;
+        tree.device("virtio_mmio", (at, VIRTIO_SIZE), &["virtio,mmio"], |tree| {
+            tree.source(u32::from(slot) + 1)
+        })?;
+    }
+    Ok(())
+}
+
+/// The writer, with the shapes that this tree is made of.
+struct Tree(FdtWriter);
+
+impl Tree {
+    fn node(&mut self, name: &str, content: impl FnOnce(&mut Self) -> Result) -> Result {
+        let node = self.0.begin_node(name)?;
+        content(self)?;
+        Ok(self.0.end_node(node)?)
+    }
+
+    /// A node with `reg` and `compatible`, named by its address.
+    fn device(
+        &mut self,
+        name: &str,
+        window: (u64, u64),
+        compatible: &[&str],
+        content: impl FnOnce(&mut Self) -> Result,
+    ) -> Result {
+        self.node(&format!("{name}@{:x}", window.0), |tree| {
+            tree.reg(window)?;
+            tree.texts("compatible", compatible)?;
+            content(tree)
+        })
+    }
+
+    fn reg(&mut self, (address, size): (u64, u64)) -> Result {
+        Ok(self.0.property_array_u64("reg", &[address, size])?)
+    }
+
+    fn cells(&mut self, address: u32, size: u32) -> Result {
+        self.number("#address-cells", address)?;
+        self.number("#size-cells", size)
+    }
+
+    fn number(&mut self, name: &str, value: u32) -> Result {
+        Ok(self.0.property_u32(name, value)?)
+    }
+
+    fn text(&mut self, name: &str, value: &str) -> Result {
+        Ok(self.0.property_string(name, value)?)
+    }
+
+    fn texts(&mut self, name: &str, values: &[&str]) -> Result {
+        let values = values.iter().map(ToString::to_string).collect();
+        Ok(self.0.property_string_list(name, values)?)
+    }
+
+    fn interrupt_controller(&mut self, compatible: &str) -> Result {
+        self.number("#interrupt-cells", 1)?;
+        self.0.property_null("interrupt-controller")?;
+        self.text("compatible", compatible)
+    }
+
+    /// The device's source at the PLIC.
+    fn source(&mut self, id: u32) -> Result {
+        self.number("interrupts", id)?;
+        self.number("interrupt-parent", phandle::PLIC)
+    }
+
+    /// Two interrupts into each hart's own controller.
+    fn local_interrupts(&mut self, harts: u32, numbers: [u32; 2]) -> Result {
+        let cells: Vec<u32> = (0..harts)
+            .flat_map(|hart| numbers.map(|number| [phandle::intc(hart), number]))
+            .flatten()
+            .collect();
+        Ok(self.0.property_array_u32("interrupts-extended", &cells)?)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
