@@ -127,12 +127,17 @@ static __attribute__((noinline)) s64 outlook(const struct account *a)
     return checking;
 }
 
+/* The order of the accounts changes from sweep to sweep, so that nobody is always the last. */
 static void back_office(void)
 {
-    for (u32 i = 0; i < ACCOUNTS; i++)
-        sweep(&accounts[i]);
-    for (u32 i = 0; i < ACCOUNTS; i++)
-        accounts[i].outlook = outlook(&accounts[i]);
+    static u32 shuffle = 1;
+    u32 next = shuffle >> 8, step = shuffle >> 16 | 1;
+    for (u32 i = 0; i < ACCOUNTS; i++, next += step) {
+        struct account *a = &accounts[next % ACCOUNTS];
+        sweep(a);
+        a->outlook = outlook(a);
+    }
+    shuffle = shuffle * 1664525 + 1013904223;
     sweeps++;
 }
 
