@@ -5,6 +5,7 @@ pub mod boot;
 pub mod bus;
 pub mod clock;
 pub mod cpu;
+mod debug;
 pub mod device;
 pub mod fdt;
 pub mod inputs;
@@ -12,5 +13,6 @@ mod machine;
 pub mod ram;
 mod run;
 
+pub use device::test_finisher::Request;
 pub use machine::{Config, Machine, PowerOn};
 pub use run::Exit;

@@ -1,3 +1,7 @@
 //! The host: files, clocks, character devices. Nothing in here is known to the machine.
 
+pub mod main_loop;
 pub mod map;
+pub mod serial;
+pub mod signals;
+pub mod terminal;

@@ -1,0 +1,46 @@
+//! Looking at a machine from outside, without touching it.
+
+use crate::cpu::Mode;
+use crate::machine::Machine;
+
+impl Machine {
+    /// The physical address of `va` as the hart sees it now, whatever its rights.
+    pub fn physical(&self, va: u64) -> Option<u64> {
+        let satp = self.hart.csrs.satp;
+        let levels: u32 = match satp >> 60 {
+            _ if self.hart.mode == Mode::Machine => return Some(va),
+            0 => return Some(va),
+            8 => 3,
+            9 => 4,
+            _ => 5,
+        };
+        let mut table = (satp & ((1 << 44) - 1)) << 12;
+        for level in (0..levels).rev() {
+            let shift = 12 + 9 * level;
+            let bytes = self.bus.memory(table + (va >> shift & 0x1ff) * 8, 8)?;
+            let entry = u64::from_le_bytes(*bytes.first_chunk()?);
+            if entry & 1 == 0 {
+                return None;
+            }
+            table = (entry >> 10 & ((1 << 44) - 1)) << 12;
+            if entry & 0xe != 0 {
+                let within = (1 << shift) - 1;
+                return Some(table & !within | va & within);
+            }
+        }
+        None
+    }
+
+    /// The instruction word at `va`; of a compressed one the low 16 bits.
+    pub fn instruction(&self, va: u64) -> Option<u32> {
+        let half = |va: u64| {
+            let bytes = self.bus.memory(self.physical(va)?, 2)?;
+            Some(u32::from(u16::from_le_bytes(*bytes.first_chunk()?)))
+        };
+        let low = half(va)?;
+        if low & 3 != 3 {
+            return Some(low);
+        }
+        Some(half(va.wrapping_add(2))? << 16 | low)
+    }
+}

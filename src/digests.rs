@@ -1,0 +1,162 @@
+//! `digests.bin`: digests of the machine's state along the run.
+//!
+//! A header of 16 bytes (`rr-digst`, a u32 format version, a u32 of zero), then records of 32 bytes:
+//! u64 icount, u64 flags (bit 0: at the end of the run), u128 digest; all big-endian. Records are
+//! only ever appended; a part of one at the end is what a killed recording leaves.
+
+use crate::error::Error;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+const MAGIC: &[u8; 8] = b"rr-digst";
+const VERSION: u32 = 1;
+const HEADER: usize = 16;
+const RECORD: usize = 32;
+const LAST: u64 = 1;
+
+/// Writes the file.
+pub struct DigestWriter {
+    path: PathBuf,
+    file: BufWriter<File>,
+}
+
+impl DigestWriter {
+    /// Begins a file that is empty.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn create(path: PathBuf, file: File) -> Result<Self, Error> {
+        let mut file = BufWriter::new(file);
+        let mut header = MAGIC.to_vec();
+        header.extend(VERSION.to_be_bytes());
+        header.extend([0; 4]);
+        file.write_all(&header)
+            .map_err(Error::file(&path, "write digests"))?;
+        Ok(Self { path, file })
+    }
+
+    /// Appends a digest.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn add(&mut self, icount: u64, digest: u128, last: bool) -> Result<(), Error> {
+        let mut record = [0; RECORD];
+        record[..8].copy_from_slice(&icount.to_be_bytes());
+        record[8..16].copy_from_slice(&u64::from(last).to_be_bytes());
+        record[16..].copy_from_slice(&digest.to_be_bytes());
+        self.file
+            .write_all(&record)
+            .map_err(Error::file(&self.path, "write digests"))
+    }
+
+    /// Hands everything to the operating system.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        self.file
+            .flush()
+            .map_err(Error::file(&self.path, "write digests"))
+    }
+
+    /// Makes everything durable.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn finish(&mut self) -> Result<(), Error> {
+        self.flush()?;
+        self.file
+            .get_ref()
+            .sync_all()
+            .map_err(Error::file(&self.path, "write digests to disk"))
+    }
+}
+
+/// The digests of a recording.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Digests {
+    /// By icount.
+    along: Vec<(u64, u128)>,
+    last: Option<(u64, u128)>,
+}
+
+impl Digests {
+    /// Reads what [`DigestWriter`] wrote.
+    ///
+    /// # Errors
+    /// If the file is no such file, or of another version.
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
+        let wrong = |reason: &str| Error::recording(path, reason);
+        if bytes.len() < HEADER && MAGIC.starts_with(&bytes[..bytes.len().min(8)]) {
+            // Killed before the first flush.
+            return Ok(Self::default());
+        }
+        let version = bytes.get(8..12).and_then(|v| v.first_chunk()).copied();
+        match (bytes.starts_with(MAGIC), version.map(u32::from_be_bytes)) {
+            (true, Some(VERSION)) => {}
+            (true, Some(other)) => {
+                return Err(wrong(&format!(
+                    "digest format {other}; this rr reads {VERSION}: use the rr that recorded it"
+                )));
+            }
+            _ => {
+                return Err(wrong(
+                    "is not a file of state digests; the recording is damaged",
+                ));
+            }
+        }
+        let mut digests = Self::default();
+        for record in bytes[HEADER..].chunks_exact(RECORD) {
+            let word = |at: usize| {
+                let mut bytes = [0; 8];
+                bytes.copy_from_slice(&record[at..at + 8]);
+                u64::from_be_bytes(bytes)
+            };
+            let (icount, flags) = (word(0), word(8));
+            let digest = u128::from(word(16)) << 64 | u128::from(word(24));
+            if flags & LAST != 0 {
+                digests.last = Some((icount, digest));
+            } else if digests
+                .along
+                .last()
+                .is_some_and(|(before, _)| *before >= icount)
+            {
+                return Err(wrong("digests are out of order; the recording is damaged"));
+            } else {
+                digests.along.push((icount, digest));
+            }
+        }
+        Ok(digests)
+    }
+
+    /// The digest recorded at this icount; `last`: at the end of the run.
+    pub fn at(&self, icount: u64, last: bool) -> Option<u128> {
+        if last {
+            return self
+                .last
+                .filter(|(at, _)| *at == icount)
+                .map(|(_, digest)| digest);
+        }
+        let found = self
+            .along
+            .binary_search_by_key(&icount, |(at, _)| *at)
+            .ok()?;
+        Some(self.along[found].1)
+    }
+
+    /// The state at the end of the run, where it ended properly: icount and digest.
+    pub fn last(&self) -> Option<(u64, u128)> {
+        self.last
+    }
+
+    /// How many digests there are.
+    pub fn len(&self) -> usize {
+        self.along.len() + usize::from(self.last.is_some())
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

@@ -1,0 +1,58 @@
+//! A divergence: where a replay left its recording, and what is known about it.
+
+use machine::inputs::Moment;
+use replay_format::{AsyncEvent, Event};
+use std::fmt;
+
+/// Where and how a replay left its recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Divergence {
+    /// Where the machine is.
+    pub at: Moment,
+    /// Index of the event in the log that does not fit; `None` for a digest.
+    pub event: Option<u64>,
+    /// Its byte offset in the log.
+    pub offset: Option<u64>,
+    /// What the recording says.
+    pub expected: String,
+    /// What happened instead.
+    pub found: String,
+    /// The instruction at the program counter, disassembled, where it can be read.
+    pub instruction: Option<String>,
+}
+
+impl fmt::Display for Divergence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Moment { icount, hart, pc } = self.at;
+        write!(
+            f,
+            "the replay diverged at icount {icount}, hart {hart}, pc {pc:#x}"
+        )?;
+        if let Some(text) = &self.instruction {
+            write!(f, " ({text})")?;
+        }
+        write!(f, ": expected {}", self.expected)?;
+        if let (Some(event), Some(offset)) = (self.event, self.offset) {
+            write!(f, " (event {event}, offset {offset:#x})")?;
+        }
+        write!(f, ", found {}", self.found)
+    }
+}
+
+impl std::error::Error for Divergence {}
+
+/// An event in words, for messages.
+pub fn describe(event: &Event<'_>) -> String {
+    let name = event.kind().name();
+    match event {
+        Event::Clock { value, .. } => format!("{name} {value}"),
+        Event::CharWrite { result, offset } => format!("{name} of {offset} bytes, result {result}"),
+        Event::Async {
+            event: AsyncEvent::CharRead { device, data },
+            ..
+        } => {
+            format!("{name} of {} bytes on port {device}", data.len())
+        }
+        _ => name.to_owned(),
+    }
+}

@@ -1,0 +1,112 @@
+//! What drives a run: where the machine's inputs come from, and what happens between two runs.
+//!
+//! The session asks its driver for the next step, does it, and asks again. Record, replay and a run
+//! without a log are three drivers; the session does not know which it has.
+
+use crate::error::Error;
+use machine::Request;
+use machine::inputs::{Inputs, Moment};
+use replay_format::ShutdownCause;
+use std::time::Duration;
+
+/// Where the machine stands between two runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Situation {
+    /// Instruction count, hart and pc.
+    pub at: Moment,
+    /// Virtual time in ns.
+    pub now: u64,
+    /// Every hart waits: when virtual time gets there, one may wake.
+    pub idle: Option<Idle>,
+    /// The guest asks to be switched off or reset.
+    pub request: Option<Request>,
+}
+
+/// An idle machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Idle {
+    /// Virtual time (ns) at which a timer could wake it; `None`: only the outside can.
+    pub deadline: Option<u64>,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Execute until this instruction count, or less.
+    Run {
+        /// The count at which the driver wants to be asked again, at the latest.
+        until: u64,
+    },
+    /// Bytes arrive at a serial port.
+    Input {
+        /// Which port.
+        port: u8,
+        /// The bytes.
+        data: Vec<u8>,
+    },
+    /// The real-time clock looks at the host's.
+    HostTimers,
+    /// Virtual time passes without instructions.
+    Warp {
+        /// How much, in ns.
+        ns: u64,
+    },
+    /// The machine is reset, as the guest asked.
+    Reset,
+    /// Wait for the outside, with the locks released; at most so long.
+    Wait(Option<Duration>),
+    /// The run is over.
+    Stop(Finish),
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// The machine was shut down.
+    Shutdown {
+        /// By whom.
+        cause: ShutdownCause,
+        /// The code with which the guest reported failure; 0: none.
+        code: u16,
+    },
+    /// The log ends here, in the middle of the run: the recording was cut off.
+    LogCut,
+    /// The position that was asked for is reached.
+    Reached,
+    /// The user stopped the replay.
+    Interrupted,
+}
+
+/// The source of inputs and of decisions.
+pub trait Driver: Inputs + Send {
+    /// Decides the next step.
+    ///
+    /// # Errors
+    /// A divergence, or what keeps the log from being written.
+    fn next(&mut self, situation: &Situation) -> Result<Step, Error>;
+
+    /// The digest of the machine at an instruction count; `last`: at the end of the run.
+    ///
+    /// # Errors
+    /// As for [`Driver::next`].
+    fn digest(&mut self, at: Moment, digest: u128, last: bool) -> Result<(), Error>;
+
+    /// How many digests were compared, and equal.
+    fn digests_checked(&self) -> u64 {
+        0
+    }
+
+    /// Whether the machine was stopped because the log ends in the middle of an instruction.
+    fn log_cut(&self) -> bool {
+        false
+    }
+
+    /// Why a call through [`Inputs`] stopped the machine.
+    fn failure(&mut self) -> Error;
+
+    /// The run is over: everything is made durable.
+    ///
+    /// # Errors
+    /// What keeps the log from being written.
+    fn finish(&mut self) -> Result<(), Error>;
+}

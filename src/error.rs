@@ -1,0 +1,127 @@
+//! What can go wrong outside the guest. Every message names the thing and what to do.
+
+use crate::divergence::Divergence;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// An error of the engine.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file could not be used.
+    #[error("{}: cannot {doing}: {}{}", path.display(), plain(source), advice(source))]
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// What was tried, as in "cannot ...".
+        doing: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// A file of the host could not be mapped.
+    #[error(transparent)]
+    Map(#[from] crate::host::map::MapError),
+    /// A directory is no recording, or is damaged.
+    #[error("{}: {reason}", path.display())]
+    Recording {
+        /// The directory or the file in it.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// The event log of a recording cannot be read.
+    #[error("{}: {source}", path.display())]
+    Log {
+        /// The log.
+        path: PathBuf,
+        /// What is wrong in it.
+        source: replay_format::Error,
+    },
+    /// An image is not what was recorded.
+    #[error("{}: {role} changed since the recording: {field} was {recorded}, is {found}; \
+             restore it, or pass --allow-changed-images to replay regardless", path.display())]
+    Image {
+        /// The image.
+        path: PathBuf,
+        /// What it is for: kernel, bios, initrd.
+        role: &'static str,
+        /// Size or BLAKE3.
+        field: &'static str,
+        /// What was recorded.
+        recorded: String,
+        /// What is there now.
+        found: String,
+    },
+    /// The guest cannot be loaded.
+    #[error(transparent)]
+    Boot(#[from] machine::boot::BootError),
+    /// An option has a value that cannot be used.
+    #[error("{option}: {reason}")]
+    Option {
+        /// The option, as the user typed it.
+        option: String,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// The host's serial backend could not be set up.
+    #[error("--serial {backend}: {source}")]
+    Serial {
+        /// The backend, as the user typed it.
+        backend: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// An event could not be written to the log.
+    #[error("{}: cannot write event: {source}", path.display())]
+    WriteEvent {
+        /// The log.
+        path: PathBuf,
+        /// Why.
+        source: replay_format::WriteError,
+    },
+    /// The replay left the recording.
+    #[error(transparent)]
+    Diverged(#[from] Box<Divergence>),
+    /// The engine itself is at fault.
+    #[error("internal error: {0}; please report it")]
+    Internal(&'static str),
+}
+
+impl Error {
+    /// An [`Error::File`], for use with `map_err`.
+    pub fn file(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File {
+            path,
+            doing,
+            source,
+        }
+    }
+
+    /// An [`Error::Recording`].
+    pub fn recording(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Recording {
+            path: path.to_owned(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// The message without the "(os error N)" that helps nobody.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(at) => text[..at].to_owned(),
+        None => text,
+    }
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            "; what was written so far replays: make room and record again"
+        }
+        io::ErrorKind::PermissionDenied => "; check its permissions",
+        _ => "",
+    }
+}

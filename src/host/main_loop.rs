@@ -1,0 +1,145 @@
+//! The main loop: polls the host's descriptors and clocks, and posts what happens to the vCPU thread.
+
+use super::serial::Input;
+use super::terminal::{Escape, HELP, Key};
+use crate::handover::Mailbox;
+use crate::session::{Message, Shared};
+use replay_format::ShutdownCause;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::Ordering;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Bytes that one message holds at most.
+const CHUNK: usize = 4096;
+/// While the guest has this much unread, the host's end is not read: nothing is lost, it waits there.
+const BACKLOG: usize = 64 << 10;
+/// How often the loop looks at clocks and at the guest's backlog.
+const TICK: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
+/// The same while input is held back.
+const SOON: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 2_000_000,
+};
+
+/// What the loop watches.
+pub struct MainLoop<'a> {
+    /// Input for the serial port; none in a replay.
+    pub input: Option<Input>,
+    /// Readable when a signal asked the program to end.
+    pub signals: Option<UnixStream>,
+    /// Readable, or closed, when the vCPU thread has ended.
+    pub done: OwnedFd,
+    /// Where messages go.
+    pub mailbox: &'a Mailbox<Message>,
+    /// What the vCPU thread says of itself.
+    pub shared: &'a Shared,
+}
+
+impl MainLoop<'_> {
+    /// Runs until the vCPU thread has ended; `tick` is called every now and then.
+    ///
+    /// # Errors
+    /// Those of `poll`.
+    pub fn run(mut self, mut tick: impl FnMut()) -> io::Result<()> {
+        let mut escape = Escape::default();
+        let mut alarm_posted = None;
+        loop {
+            let held_back = self.shared.backlog.load(Ordering::Acquire) >= BACKLOG;
+            let mut fds = vec![PollFd::new(&self.done, PollFlags::IN)];
+            if let Some(signals) = &self.signals {
+                fds.push(PollFd::new(signals, PollFlags::IN));
+            }
+            let first_input = fds.len();
+            if let Some(input) = self.input.as_ref().filter(|_| !held_back) {
+                fds.push(PollFd::new(&input.fd, PollFlags::IN));
+            }
+            match poll(&mut fds, Some(if held_back { &SOON } else { &TICK })) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let ready = |at: usize| fds.get(at).is_some_and(|fd| !fd.revents().is_empty());
+            let (ended, signalled, readable) =
+                (ready(0), first_input > 1 && ready(1), ready(first_input));
+            drop(fds);
+            if ended {
+                return Ok(());
+            }
+            if signalled {
+                self.signals = None;
+                self.stop(ShutdownCause::HostSignal);
+            }
+            if readable {
+                self.read_input(&mut escape);
+            }
+            self.check_alarm(&mut alarm_posted);
+            tick();
+        }
+    }
+
+    fn stop(&self, cause: ShutdownCause) {
+        self.shared.stop.store(true, Ordering::Release);
+        self.mailbox.post(Message::Stop(cause));
+    }
+
+    fn read_input(&mut self, escape: &mut Escape) {
+        let Some(input) = &self.input else { return };
+        let mut bytes = [0; CHUNK];
+        let count = match rustix::io::read(input.fd.as_fd(), &mut bytes) {
+            Ok(count) => count,
+            Err(Errno::INTR | Errno::AGAIN) => return,
+            // A pty whose other end is not open yet, or not any longer.
+            Err(Errno::IO) => {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+                return;
+            }
+            Err(_) => 0,
+        };
+        if count == 0 {
+            self.input = None;
+            return;
+        }
+        let mut data = bytes[..count].to_vec();
+        if input.terminal {
+            data = self.keys(&data, escape);
+        }
+        if !data.is_empty() {
+            self.shared.backlog.fetch_add(data.len(), Ordering::AcqRel);
+            self.mailbox.post(Message::Serial { port: 0, data });
+        }
+    }
+
+    fn keys(&self, bytes: &[u8], escape: &mut Escape) -> Vec<u8> {
+        let mut data = Vec::with_capacity(bytes.len());
+        for &byte in bytes {
+            match escape.key(byte) {
+                Some(Key::Guest(byte)) => data.push(byte),
+                Some(Key::Quit) => self.stop(ShutdownCause::HostUi),
+                Some(Key::Help) => eprint!("{HELP}"),
+                None => {}
+            }
+        }
+        data
+    }
+
+    /// Tells the vCPU thread, once, that the alarm of the real-time clock is due.
+    fn check_alarm(&self, posted: &mut Option<i64>) {
+        let due = self.shared.host_deadline.load(Ordering::Acquire);
+        if due == i64::MAX || *posted == Some(due) {
+            return;
+        }
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        if i64::try_from(now.as_nanos()).unwrap_or(i64::MAX) >= due {
+            *posted = Some(due);
+            self.mailbox.post(Message::HostTimers);
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Signals that ask the program to end: they become a readable descriptor.
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::low_level::pipe;
+use std::io;
+use std::os::unix::net::UnixStream;
+
+/// From now on SIGINT, SIGTERM and SIGHUP make the returned stream readable, rather than end the
+/// process: a recording is closed properly.
+///
+/// # Errors
+/// Those of the host.
+pub fn catch() -> io::Result<UnixStream> {
+    let (read, write) = UnixStream::pair()?;
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        pipe::register(signal, write.try_clone()?)?;
+    }
+    Ok(read)
+}

@@ -1,0 +1,161 @@
+//! The two big locks and their order.
+//!
+//! The replay lock is held for a whole execution period and keeps batches of events in sequence; the
+//! BQL is finer and guards the machine. Whoever wants both takes the replay lock first. Taking it
+//! with the BQL in hand would deadlock sooner or later, so it panics at once, in every build.
+//! Unlocking is fine in any order.
+
+use parking_lot::{Mutex, MutexGuard};
+use std::cell::Cell;
+use std::ops::{Deref, DerefMut};
+
+thread_local! {
+    static HOLDS_BQL: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The replay lock, around what reads or writes the log.
+#[derive(Debug, Default)]
+pub struct ReplayLock<T>(Mutex<T>);
+
+impl<T> ReplayLock<T> {
+    /// An unlocked lock.
+    pub fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+
+    /// Waits for the lock.
+    ///
+    /// # Panics
+    /// If this thread holds a [`Bql`]: the order is replay lock, then BQL.
+    pub fn lock(&self) -> ReplayGuard<'_, T> {
+        assert!(
+            !HOLDS_BQL.get(),
+            "lock order: the replay lock is taken before the BQL"
+        );
+        ReplayGuard(self.0.lock())
+    }
+
+    /// The value, once no thread needs the lock any longer.
+    pub fn into_inner(self) -> T {
+        self.0.into_inner()
+    }
+}
+
+/// The replay lock, held.
+#[derive(Debug)]
+pub struct ReplayGuard<'a, T>(MutexGuard<'a, T>);
+
+impl<T> ReplayGuard<'_, T> {
+    /// Unlocks, and lets a thread that waits go first.
+    pub fn unlock_fair(self) {
+        MutexGuard::unlock_fair(self.0);
+    }
+}
+
+impl<T> Deref for ReplayGuard<'_, T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for ReplayGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
+/// The big lock around the machine (QEMU's name: big QEMU lock).
+#[derive(Debug, Default)]
+pub struct Bql<T>(Mutex<T>);
+
+impl<T> Bql<T> {
+    /// An unlocked lock.
+    pub fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+
+    /// Waits for the lock.
+    ///
+    /// # Panics
+    /// If this thread holds a BQL already.
+    pub fn lock(&self) -> BqlGuard<'_, T> {
+        assert!(!HOLDS_BQL.get(), "the BQL is not recursive");
+        let guard = self.0.lock();
+        HOLDS_BQL.set(true);
+        BqlGuard { guard: Some(guard) }
+    }
+
+    /// The value, once no thread needs the lock any longer.
+    pub fn into_inner(self) -> T {
+        self.0.into_inner()
+    }
+}
+
+/// The BQL, held.
+#[derive(Debug)]
+pub struct BqlGuard<'a, T> {
+    /// Taken on drop, and then only.
+    guard: Option<MutexGuard<'a, T>>,
+}
+
+impl<T> Drop for BqlGuard<'_, T> {
+    fn drop(&mut self) {
+        HOLDS_BQL.set(false);
+        // Fair: the other thread is not starved by one that takes the lock again at once.
+        if let Some(guard) = self.guard.take() {
+            MutexGuard::unlock_fair(guard);
+        }
+    }
+}
+
+impl<T> Deref for BqlGuard<'_, T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        match &self.guard {
+            Some(guard) => guard,
+            None => unreachable!("the guard is there until drop"),
+        }
+    }
+}
+
+impl<T> DerefMut for BqlGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        match &mut self.guard {
+            Some(guard) => guard,
+            None => unreachable!("the guard is there until drop"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_order() {
+        let (replay, bql) = (ReplayLock::new(1), Bql::new(2));
+        let first = replay.lock();
+        let second = bql.lock();
+        assert_eq!(*first + *second, 3);
+        drop(first);
+        drop(second);
+        drop(replay.lock());
+    }
+
+    #[test]
+    #[should_panic(expected = "lock order")]
+    fn replay_lock_under_the_bql_panics() {
+        let (replay, bql) = (ReplayLock::new(1), Bql::new(2));
+        let _second = bql.lock();
+        let _first = replay.lock();
+    }
+
+    #[test]
+    #[should_panic(expected = "not recursive")]
+    fn bql_twice_panics() {
+        let bql = Bql::new(());
+        let _first = bql.lock();
+        let _second = bql.lock();
+    }
+}

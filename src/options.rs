@@ -1,0 +1,199 @@
+//! The options of a machine, as they stand in `machine.json`.
+
+use crate::error::Error;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// RAM that a machine has at least: a device tree and a little more.
+const MIN_MEMORY: u64 = 1 << 20;
+
+/// What makes a machine, but for the content of its images.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MachineOptions {
+    /// Bytes of RAM.
+    pub memory: u64,
+    /// Firmware; none: the guest starts in machine mode by itself.
+    pub bios: Option<PathBuf>,
+    /// Kernel.
+    pub kernel: Option<PathBuf>,
+    /// The kernel is a flat binary, whatever it looks like.
+    pub raw_kernel: bool,
+    /// Initial RAM disk.
+    pub initrd: Option<PathBuf>,
+    /// The kernel's command line.
+    pub append: String,
+    /// Virtual time.
+    pub icount: Icount,
+    /// Entropy for the guest, 64 hexadecimal digits.
+    pub rng_seed: String,
+}
+
+/// How virtual time follows the instruction count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Icount {
+    /// One instruction takes 2^shift ns, 0 to 10.
+    pub shift: u8,
+    /// Idle time passes as on the host; else it is skipped.
+    pub sleep: bool,
+}
+
+impl Default for Icount {
+    /// 4 ns an instruction: about what the interpreter needs for one.
+    fn default() -> Self {
+        Self {
+            shift: 2,
+            sleep: true,
+        }
+    }
+}
+
+impl std::str::FromStr for Icount {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut icount = Self::default();
+        for part in text.split(',') {
+            match part.split_once('=') {
+                Some(("shift", "auto")) => {
+                    return Err(
+                        "shift=auto follows the host's speed and cannot be replayed; \
+                                give a number from 0 to 10"
+                            .into(),
+                    );
+                }
+                Some(("shift", value)) => {
+                    icount.shift = value
+                        .parse()
+                        .ok()
+                        .filter(|shift| *shift <= machine::clock::Clock::MAX_SHIFT)
+                        .ok_or_else(|| format!("shift={value}: expected a number from 0 to 10"))?;
+                }
+                Some(("sleep", "on")) => icount.sleep = true,
+                Some(("sleep", "off")) => icount.sleep = false,
+                _ => return Err(format!("`{part}`: expected shift=N and sleep=on|off")),
+            }
+        }
+        Ok(icount)
+    }
+}
+
+/// Parses a memory size as QEMU does: a number of MiB, or one with K, M, G or T.
+///
+/// # Errors
+/// What was expected.
+pub fn parse_memory(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor: u64 = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "K" | "KB" | "KIB" => 1 << 10,
+        "" | "M" | "MB" | "MIB" => 1 << 20,
+        "G" | "GB" | "GIB" => 1 << 30,
+        "T" | "TB" | "TIB" => 1 << 40,
+        _ => return Err(format!("`{text}`: expected a size such as 256M or 1G")),
+    };
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| format!("`{text}`: expected a size such as 256M or 1G"))?;
+    number
+        .checked_mul(factor)
+        .ok_or_else(|| format!("`{text}`: more than 64 bits can address"))
+}
+
+impl MachineOptions {
+    /// Checks what can be checked without the images.
+    ///
+    /// # Errors
+    /// The option that cannot be used, and what it may be.
+    pub fn check(&self) -> Result<(), Error> {
+        let option = |option: &str, reason: String| {
+            Err(Error::Option {
+                option: option.to_owned(),
+                reason,
+            })
+        };
+        if self.memory < MIN_MEMORY {
+            return option(
+                "-m",
+                format!("{} bytes are too few; at least 1M", self.memory),
+            );
+        }
+        let host = rustix::system::sysinfo();
+        let total = host.totalram as u64 * u64::from(host.mem_unit.max(1));
+        if self.memory > total {
+            let (asked, has) = (self.memory >> 20, total >> 20);
+            return option(
+                "-m",
+                format!("{asked}M is more than this host has ({has}M)"),
+            );
+        }
+        if self.kernel.is_none() && self.bios.is_none() {
+            return option(
+                "--kernel",
+                "nothing to run; name a kernel, or firmware with --bios".into(),
+            );
+        }
+        Ok(())
+    }
+
+    /// The entropy for the guest.
+    pub(crate) fn seed(&self) -> Option<[u8; 32]> {
+        let digits = self.rng_seed.as_bytes();
+        if digits.len() != 64 || !self.rng_seed.is_ascii() {
+            return None;
+        }
+        let mut seed = [0; 32];
+        for (byte, digits) in seed.iter_mut().zip(self.rng_seed.as_bytes().chunks(2)) {
+            let digits = std::str::from_utf8(digits).ok()?;
+            *byte = u8::from_str_radix(digits, 16).ok()?;
+        }
+        Some(seed)
+    }
+}
+
+/// Fresh entropy for a recording, as it stands in `machine.json`.
+///
+/// # Errors
+/// Those of the host's generator.
+pub fn fresh_seed() -> std::io::Result<String> {
+    let mut seed = [0u8; 32];
+    rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::empty())?;
+    Ok(seed.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_sizes() {
+        assert_eq!(parse_memory("256"), Ok(256 << 20));
+        assert_eq!(parse_memory("256M"), Ok(256 << 20));
+        assert_eq!(parse_memory("1g"), Ok(1 << 30));
+        assert_eq!(parse_memory("512KiB"), Ok(512 << 10));
+        for wrong in ["", "M", "1.5G", "-1", "1X", "99999999999T"] {
+            assert!(parse_memory(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn icount_options() {
+        assert_eq!(
+            "shift=7,sleep=off".parse(),
+            Ok(Icount {
+                shift: 7,
+                sleep: false
+            })
+        );
+        for wrong in [
+            "",
+            "shift",
+            "shift=11",
+            "shift=auto",
+            "sleep=maybe",
+            "align=on",
+        ] {
+            assert!(wrong.parse::<Icount>().is_err(), "{wrong}");
+        }
+    }
+}

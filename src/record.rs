@@ -1,0 +1,340 @@
+//! Recording: inputs come from the host, and go into the log. Without a log, a plain run.
+
+use crate::digests::DigestWriter;
+use crate::driver::{Driver, Finish, Idle, Situation, Step};
+use crate::error::Error;
+use crate::handover::Mailbox;
+use crate::host::serial::Output;
+use crate::session::Message;
+use machine::Request;
+use machine::inputs::{Halted, Inputs, Moment};
+use replay_format::{AsyncEvent, Checkpoint, Clock, Event, ShutdownCause, Writer};
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A killed recording loses at most this much.
+const FLUSH_EVERY: Duration = Duration::from_millis(500);
+
+/// The log on disk, with what goes beside it.
+pub struct LogSink {
+    path: PathBuf,
+    writer: Writer<BufWriter<File>>,
+    digests: DigestWriter,
+    flushed: Instant,
+}
+
+impl LogSink {
+    /// A log whose file is empty; the header is written at once.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn create(path: PathBuf, file: File, digests: DigestWriter) -> Result<Self, Error> {
+        let writer = Writer::new(BufWriter::with_capacity(1 << 16, file))
+            .map_err(Error::file(&path, "write the log"))?;
+        let mut sink = Self {
+            path,
+            writer,
+            digests,
+            flushed: Instant::now(),
+        };
+        sink.event(0, &Event::Checkpoint(Checkpoint::Init))?;
+        sink.event(0, &Event::Checkpoint(Checkpoint::Reset))?;
+        sink.flush(0)?;
+        Ok(sink)
+    }
+
+    fn event(&mut self, icount: u64, event: &Event<'_>) -> Result<(), Error> {
+        let written = self.writer.at(icount, event);
+        written.map_err(|source| Error::WriteEvent {
+            path: self.path.clone(),
+            source,
+        })
+    }
+
+    /// Brings the log on disk up to `icount`.
+    fn flush(&mut self, icount: u64) -> Result<(), Error> {
+        while let Some(left) = icount
+            .checked_sub(self.writer.icount())
+            .filter(|&left| left > 0)
+        {
+            let count = u32::try_from(left).unwrap_or(u32::MAX);
+            let written = self.writer.event(&Event::Instruction { count });
+            written.map_err(|source| Error::WriteEvent {
+                path: self.path.clone(),
+                source,
+            })?;
+        }
+        self.writer
+            .flush()
+            .map_err(Error::file(&self.path, "write the log"))?;
+        self.digests.flush()?;
+        self.flushed = Instant::now();
+        Ok(())
+    }
+}
+
+/// A wait for a timer in real time (`sleep=on`), once its start is in the log.
+#[derive(Debug, Clone, Copy)]
+struct Nap {
+    /// The virtual-rt clock at its start, ns.
+    since: i64,
+    /// How long it may last, ns.
+    length: u64,
+}
+
+/// The driver that asks the host.
+pub struct Recorder {
+    log: Option<LogSink>,
+    mailbox: Arc<Mailbox<Message>>,
+    output: Output,
+    /// Idle time passes as on the host; else it is skipped.
+    sleep: bool,
+    nap: Option<Nap>,
+    /// Zero of the virtual-rt clock.
+    started: Instant,
+    failure: Option<Error>,
+}
+
+impl Recorder {
+    /// A driver that records into `log`, or a plain run without one.
+    pub fn new(
+        log: Option<LogSink>,
+        mailbox: Arc<Mailbox<Message>>,
+        output: Output,
+        sleep: bool,
+    ) -> Self {
+        let started = Instant::now();
+        Self {
+            log,
+            mailbox,
+            output,
+            sleep,
+            nap: None,
+            started,
+            failure: None,
+        }
+    }
+
+    fn write(&mut self, icount: u64, event: &Event<'_>) -> Result<(), Error> {
+        match &mut self.log {
+            Some(log) => log.event(icount, event),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes an event from inside a run, where an error can only stop the machine.
+    fn mark(&mut self, icount: u64, event: &Event<'_>) -> Result<(), Halted> {
+        self.write(icount, event).map_err(|error| {
+            self.failure = Some(error);
+            Halted
+        })
+    }
+
+    /// Nanoseconds of real time since the start.
+    fn real_time(&self) -> i64 {
+        i64::try_from(self.started.elapsed().as_nanos()).unwrap_or(i64::MAX)
+    }
+
+    fn read_real_time(&mut self, icount: u64) -> Result<i64, Error> {
+        let value = self.real_time();
+        self.write(
+            icount,
+            &Event::Clock {
+                clock: Clock::VirtualRt,
+                value,
+            },
+        )?;
+        Ok(value)
+    }
+
+    fn guest_request(&mut self, icount: u64, request: Request) -> Result<Step, Error> {
+        let (cause, code) = shutdown(request);
+        self.write(icount, &Event::Shutdown(cause))?;
+        if request == Request::Reset {
+            self.write(icount, &Event::Checkpoint(Checkpoint::ResetRequested))?;
+            self.write(icount, &Event::Checkpoint(Checkpoint::Reset))?;
+            return Ok(Step::Reset);
+        }
+        Ok(Step::Stop(Finish::Shutdown { cause, code }))
+    }
+
+    fn message(&mut self, icount: u64, message: Message) -> Result<Step, Error> {
+        Ok(match message {
+            Message::Serial { port, data } => {
+                let checkpoint = Checkpoint::ClockVirtual;
+                self.write(icount, &Event::Checkpoint(checkpoint))?;
+                let event = AsyncEvent::CharRead {
+                    device: port,
+                    data: &data,
+                };
+                self.write(
+                    icount,
+                    &Event::Async {
+                        checkpoint: Some(checkpoint),
+                        event,
+                    },
+                )?;
+                Step::Input { port, data }
+            }
+            Message::HostTimers => {
+                self.write(icount, &Event::Checkpoint(Checkpoint::ClockHost))?;
+                Step::HostTimers
+            }
+            Message::Stop(cause) => {
+                self.write(icount, &Event::Shutdown(cause))?;
+                Step::Stop(Finish::Shutdown { cause, code: 0 })
+            }
+        })
+    }
+
+    fn idle(&mut self, situation: &Situation, idle: Idle) -> Result<Step, Error> {
+        let icount = situation.at.icount;
+        let Some(deadline) = idle.deadline else {
+            return self.wait(icount, None);
+        };
+        let Some(ns) = deadline.checked_sub(situation.now).filter(|&ns| ns > 0) else {
+            return Ok(Step::Run { until: u64::MAX });
+        };
+        self.write(icount, &Event::Checkpoint(Checkpoint::ClockWarpStart))?;
+        if !self.sleep {
+            return Ok(Step::Warp { ns });
+        }
+        let since = self.read_real_time(icount)?;
+        self.nap = Some(Nap { since, length: ns });
+        self.wait(icount, Some(Duration::from_nanos(ns)))
+    }
+
+    /// Goes on with a nap, or ends it: then virtual time catches up with what has passed.
+    fn napping(&mut self, icount: u64, nap: Nap) -> Result<Step, Error> {
+        let slept = slept(nap.since, self.real_time());
+        if slept < nap.length && !self.mailbox.kicked() {
+            let left = Duration::from_nanos(nap.length - slept);
+            return self.wait(icount, Some(left));
+        }
+        self.nap = None;
+        self.write(icount, &Event::Checkpoint(Checkpoint::ClockWarpAccount))?;
+        let now = self.read_real_time(icount)?;
+        Ok(Step::Warp {
+            ns: slept_at_most(nap.since, now, nap.length),
+        })
+    }
+
+    fn wait(&mut self, icount: u64, at_most: Option<Duration>) -> Result<Step, Error> {
+        // A nap of some milliseconds need not touch the disk.
+        if at_most.is_none_or(|limit| limit > FLUSH_EVERY)
+            && let Some(log) = &mut self.log
+        {
+            log.flush(icount)?;
+        }
+        Ok(Step::Wait(at_most))
+    }
+}
+
+/// What the log says of a request of the guest, and the code that it gave.
+pub(crate) fn shutdown(request: Request) -> (ShutdownCause, u16) {
+    match request {
+        Request::PowerOff => (ShutdownCause::GuestShutdown, 0),
+        Request::Reset => (ShutdownCause::GuestReset, 0),
+        Request::Fail(code) => (ShutdownCause::GuestPanic, code),
+    }
+}
+
+fn slept(since: i64, now: i64) -> u64 {
+    u64::try_from(now.saturating_sub(since)).unwrap_or(0)
+}
+
+/// How much virtual time passes in a nap: what passed on the host, but not beyond the deadline.
+pub(crate) fn slept_at_most(since: i64, now: i64, length: u64) -> u64 {
+    slept(since, now).min(length)
+}
+
+impl Inputs for Recorder {
+    fn host_clock(&mut self, at: Moment) -> Result<i64, Halted> {
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let value = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
+        self.mark(
+            at.icount,
+            &Event::Clock {
+                clock: Clock::Host,
+                value,
+            },
+        )?;
+        Ok(value)
+    }
+
+    fn serial_write(&mut self, at: Moment, _port: u8, data: &[u8]) -> Result<(), Halted> {
+        let (result, taken) = self.output.write(data);
+        self.mark(
+            at.icount,
+            &Event::CharWrite {
+                result,
+                offset: taken,
+            },
+        )
+    }
+
+    fn interrupt(&mut self, at: Moment, _cause: u64) -> Result<(), Halted> {
+        self.mark(at.icount, &Event::Interrupt)
+    }
+
+    fn exception(&mut self, at: Moment, _cause: u64) -> Result<(), Halted> {
+        self.mark(at.icount, &Event::Exception)
+    }
+}
+
+impl Driver for Recorder {
+    fn next(&mut self, situation: &Situation) -> Result<Step, Error> {
+        let icount = situation.at.icount;
+        if let Some(nap) = self.nap {
+            return self.napping(icount, nap);
+        }
+        if let Some(request) = situation.request {
+            return self.guest_request(icount, request);
+        }
+        if self.mailbox.kicked()
+            && let Some(message) = self.mailbox.take()
+        {
+            return self.message(icount, message);
+        }
+        if let Some(log) = &mut self.log
+            && log.flushed.elapsed() >= FLUSH_EVERY
+        {
+            log.flush(icount)?;
+        }
+        match situation.idle {
+            Some(idle) => self.idle(situation, idle),
+            None => Ok(Step::Run { until: u64::MAX }),
+        }
+    }
+
+    fn digest(&mut self, at: Moment, digest: u128, last: bool) -> Result<(), Error> {
+        match &mut self.log {
+            Some(log) => log.digests.add(at.icount, digest, last),
+            None => Ok(()),
+        }
+    }
+
+    fn failure(&mut self) -> Error {
+        self.failure
+            .take()
+            .unwrap_or(Error::Internal("the machine halted without a reason"))
+    }
+
+    fn finish(&mut self) -> Result<(), Error> {
+        let Some(log) = &mut self.log else {
+            return Ok(());
+        };
+        let icount = log.writer.icount();
+        log.event(icount, &Event::End)?;
+        log.flush(icount)?;
+        let file = log.writer.get_ref().get_ref();
+        file.sync_all()
+            .map_err(Error::file(&log.path, "write the log to disk"))?;
+        log.digests.finish()
+    }
+}

@@ -1,0 +1,280 @@
+//! A recording on disk: a directory `NAME.rr` with the log, the machine, and the digests.
+
+use crate::digests::{DigestWriter, Digests};
+use crate::error::Error;
+use crate::host::map::MappedFile;
+use crate::options::MachineOptions;
+use crate::record::LogSink;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Format of `machine.json`.
+const FORMAT: u32 = 1;
+/// The event log.
+pub const LOG: &str = "replay.bin";
+/// The machine and its images.
+pub const MANIFEST: &str = "machine.json";
+/// The state digests.
+pub const DIGESTS: &str = "digests.bin";
+
+/// An image that the guest was started from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Image {
+    /// kernel, bios or initrd.
+    pub role: String,
+    /// Where it was.
+    pub path: PathBuf,
+    /// Bytes.
+    pub size: u64,
+    /// BLAKE3 of its content, in hexadecimal.
+    pub blake3: String,
+}
+
+/// `machine.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Format of this file.
+    pub format: u32,
+    /// The program that recorded.
+    pub rr_version: String,
+    /// The machine.
+    pub machine: MachineOptions,
+    /// Its images.
+    pub images: Vec<Image>,
+    /// Instructions from one state digest to the next.
+    pub digest_interval: u64,
+}
+
+/// The format alone, to tell another version from a damaged file.
+#[derive(Deserialize)]
+struct FormatOnly {
+    format: u32,
+}
+
+/// An image, mapped, with its name and digest.
+#[derive(Debug)]
+pub struct LoadedImage {
+    /// What is known of it.
+    pub image: Image,
+    /// Its content.
+    pub bytes: MappedFile,
+}
+
+impl LoadedImage {
+    /// Maps and measures an image.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn open(role: &'static str, path: &Path) -> Result<Self, Error> {
+        let bytes = MappedFile::open(path)?;
+        let path = path
+            .canonicalize()
+            .map_err(Error::file(path, "resolve its path"))?;
+        let image = Image {
+            role: role.to_owned(),
+            path,
+            size: bytes.len() as u64,
+            blake3: blake3::hash(&bytes).to_hex().to_string(),
+        };
+        Ok(Self { image, bytes })
+    }
+}
+
+/// A recording that exists.
+#[derive(Debug)]
+pub struct Recording {
+    dir: PathBuf,
+    /// What was recorded on what.
+    pub manifest: Manifest,
+}
+
+impl Recording {
+    /// Creates the directory and its files; `overwrite` replaces a recording that is there.
+    ///
+    /// # Errors
+    /// Those of the file system; a directory that exists is one.
+    pub fn create(
+        dir: &Path,
+        machine: &MachineOptions,
+        images: Vec<Image>,
+        digest_interval: u64,
+        overwrite: bool,
+    ) -> Result<(Self, LogSink), Error> {
+        if dir.exists() {
+            let recording = dir.join(MANIFEST).exists();
+            if !(recording && overwrite) {
+                let reason = if recording {
+                    "already exists; choose another name, or pass --overwrite"
+                } else {
+                    "already exists and is no recording; choose another name"
+                };
+                return Err(Error::recording(dir, reason));
+            }
+            for file in [MANIFEST, LOG, DIGESTS] {
+                let path = dir.join(file);
+                if path.exists() {
+                    fs::remove_file(&path).map_err(Error::file(&path, "replace"))?;
+                }
+            }
+        } else {
+            fs::create_dir(dir).map_err(Error::file(dir, "create the recording"))?;
+        }
+        let manifest = Manifest {
+            format: FORMAT,
+            rr_version: env!("CARGO_PKG_VERSION").to_owned(),
+            machine: machine.clone(),
+            images,
+            digest_interval,
+        };
+        let recording = Self {
+            dir: dir.to_owned(),
+            manifest,
+        };
+        let digests = recording.path(DIGESTS);
+        let digests = DigestWriter::create(digests.clone(), create(&digests)?)?;
+        let log = recording.path(LOG);
+        let sink = LogSink::create(log.clone(), create(&log)?, digests)?;
+        // Last: a directory with a machine.json is a recording.
+        recording.write_manifest()?;
+        Ok((recording, sink))
+    }
+
+    fn write_manifest(&self) -> Result<(), Error> {
+        let path = self.path(MANIFEST);
+        let mut text = serde_json::to_string_pretty(&self.manifest)
+            .map_err(|error| Error::recording(&path, error.to_string()))?;
+        text.push('\n');
+        let mut file = create(&path)?;
+        let written = file
+            .write_all(text.as_bytes())
+            .and_then(|()| file.sync_all());
+        written.map_err(Error::file(&path, "write"))
+    }
+
+    /// Opens a recording.
+    ///
+    /// # Errors
+    /// If the directory is no recording, or one of another version.
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        if !dir.is_dir() {
+            let reason = if dir.exists() {
+                "is not a recording: a recording is a directory NAME.rr"
+            } else {
+                "no such recording; check the name"
+            };
+            return Err(Error::recording(dir, reason));
+        }
+        let path = dir.join(MANIFEST);
+        if !path.exists() {
+            let reason = format!("is not a recording: it has no {MANIFEST}");
+            return Err(Error::recording(dir, reason));
+        }
+        let bytes = MappedFile::open(&path)?;
+        let damaged = |error: serde_json::Error| {
+            Error::recording(
+                &path,
+                format!("is damaged: {error}; restore it from a copy"),
+            )
+        };
+        let FormatOnly { format } = serde_json::from_slice(&bytes).map_err(damaged)?;
+        if format != FORMAT {
+            let reason = format!(
+                "format {format}; this rr {} reads {FORMAT}: use the rr that recorded it",
+                env!("CARGO_PKG_VERSION")
+            );
+            return Err(Error::recording(&path, reason));
+        }
+        let manifest: Manifest = serde_json::from_slice(&bytes).map_err(damaged)?;
+        if manifest.digest_interval == 0 {
+            let reason = "is damaged: digest_interval is 0; restore it from a copy";
+            return Err(Error::recording(&path, reason));
+        }
+        Ok(Self {
+            dir: dir.to_owned(),
+            manifest,
+        })
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The path of one of its files.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.dir.join(file)
+    }
+
+    /// Maps the log.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn map_log(&self) -> Result<MappedFile, Error> {
+        Ok(MappedFile::open(&self.path(LOG))?)
+    }
+
+    /// Reads the digests.
+    ///
+    /// # Errors
+    /// If they are missing or damaged.
+    pub fn digests(&self) -> Result<Digests, Error> {
+        let path = self.path(DIGESTS);
+        Digests::parse(&path, &MappedFile::open(&path)?)
+    }
+
+    /// Opens the image with this role, and checks that it is the one that was recorded, unless
+    /// `changed` allows another.
+    ///
+    /// # Errors
+    /// If it is missing or has changed.
+    pub fn image(&self, role: &'static str, changed: bool) -> Result<Option<LoadedImage>, Error> {
+        let Some(recorded) = self.manifest.images.iter().find(|image| image.role == role) else {
+            return Ok(None);
+        };
+        let inside = recorded.path.file_name().map(|name| self.dir.join(name));
+        let path = match &inside {
+            Some(inside) if !recorded.path.exists() && inside.exists() => inside,
+            _ => &recorded.path,
+        };
+        if !path.exists() {
+            let name = inside.as_deref().unwrap_or(&self.dir).display();
+            let reason = format!("the {role} is missing; put it back, or copy it to {name}");
+            return Err(Error::recording(path, reason));
+        }
+        let loaded = LoadedImage::open(role, path)?;
+        if changed {
+            return Ok(Some(loaded));
+        }
+        let found = &loaded.image;
+        let differs = if found.size != recorded.size {
+            Some((
+                "its size",
+                recorded.size.to_string(),
+                found.size.to_string(),
+            ))
+        } else if found.blake3 != recorded.blake3 {
+            Some(("its BLAKE3", recorded.blake3.clone(), found.blake3.clone()))
+        } else {
+            None
+        };
+        match differs {
+            Some((field, recorded, found)) => Err(Error::Image {
+                path: path.clone(),
+                role,
+                field,
+                recorded,
+                found,
+            }),
+            None => Ok(Some(loaded)),
+        }
+    }
+}
+
+fn create(path: &Path) -> Result<File, Error> {
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    file.map_err(Error::file(path, "create"))
+}

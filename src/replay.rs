@@ -1,0 +1,405 @@
+//! Replaying: inputs come from the log, and every mark in it is checked.
+
+use crate::digests::Digests;
+use crate::divergence::{Divergence, describe};
+use crate::driver::{Driver, Finish, Idle, Situation, Step};
+use crate::error::Error;
+use crate::host::serial::Output;
+use crate::record::{shutdown, slept_at_most};
+use machine::inputs::{Halted, Inputs, Moment};
+use replay_format::{AsyncEvent, Checkpoint, Clock, Event, Events, Record, ShutdownCause};
+use std::path::PathBuf;
+
+/// The driver that reads the log.
+pub struct Replayer<'log> {
+    path: PathBuf,
+    events: Events<'log>,
+    /// The next event that is not a count of instructions.
+    head: Option<Record<'log>>,
+    /// Where the log ends, if `head` is none.
+    end: u64,
+    /// The head has had its chance: the machine executed the instruction that it belongs to.
+    tried: bool,
+    digests: Digests,
+    /// Digests that were equal so far.
+    checked: u64,
+    output: Output,
+    failure: Option<Error>,
+}
+
+impl<'log> Replayer<'log> {
+    /// A driver at the start of `events`.
+    ///
+    /// # Errors
+    /// If the log does not begin as a recording of this program does.
+    pub fn new(
+        path: PathBuf,
+        events: Events<'log>,
+        digests: Digests,
+        output: Output,
+    ) -> Result<Self, Error> {
+        let mut replayer = Self {
+            path,
+            events,
+            head: None,
+            end: 0,
+            tried: false,
+            digests,
+            checked: 0,
+            output,
+            failure: None,
+        };
+        replayer.advance()?;
+        for wanted in [Checkpoint::Init, Checkpoint::Reset] {
+            match replayer.head {
+                Some(Record {
+                    event: Event::Checkpoint(found),
+                    ..
+                }) if found == wanted => {
+                    replayer.advance()?;
+                }
+                None => break,
+                Some(_) => {
+                    let reason = format!(
+                        "does not begin with the checkpoint `{wanted}`: \
+                                          it was not recorded by rr, or is damaged"
+                    );
+                    return Err(Error::recording(&replayer.path, reason));
+                }
+            }
+        }
+        Ok(replayer)
+    }
+
+    /// Reads up to the next event that is not a count of instructions.
+    fn advance(&mut self) -> Result<(), Error> {
+        self.tried = false;
+        loop {
+            let place = self.events.position();
+            self.head = match self.events.next() {
+                Some(Ok(Record {
+                    event: Event::Instruction { .. },
+                    ..
+                })) => continue,
+                Some(Ok(record)) => Some(record),
+                // A killed recording: it ends with its last whole event.
+                Some(Err(error)) if error.is_truncated() => None,
+                Some(Err(source)) => {
+                    return Err(Error::Log {
+                        path: self.path.clone(),
+                        source,
+                    });
+                }
+                None => None,
+            };
+            self.end = place.icount;
+            return Ok(());
+        }
+    }
+
+    /// The error for a head that does not fit what happened at `at`.
+    fn diverged(&self, at: Moment, found: impl Into<String>) -> Error {
+        let expected = match &self.head {
+            Some(head) if head.icount == at.icount => describe(&head.event),
+            Some(head) => format!("{} at icount {}", describe(&head.event), head.icount),
+            None => format!("the log to go on to icount {}", self.end),
+        };
+        Box::new(Divergence {
+            at,
+            event: self.head.map(|head| head.index),
+            offset: self.head.map(|head| head.offset),
+            expected,
+            found: found.into(),
+            instruction: None,
+        })
+        .into()
+    }
+
+    /// Takes the head if it is at `at` and `wanted`; else the machine stops.
+    fn take(
+        &mut self,
+        at: Moment,
+        found: &str,
+        wanted: impl FnOnce(&Event<'log>) -> bool,
+    ) -> Result<Option<Event<'log>>, Halted> {
+        let Some(head) = self.head else {
+            if at.icount < self.end {
+                return Err(self.halt(self.diverged(at, found)));
+            }
+            return Ok(None);
+        };
+        if head.icount != at.icount || !wanted(&head.event) {
+            return Err(self.halt(self.diverged(at, found)));
+        }
+        self.advance().map_err(|error| self.halt(error))?;
+        Ok(Some(head.event))
+    }
+
+    fn halt(&mut self, error: Error) -> Halted {
+        self.failure = Some(error);
+        Halted
+    }
+
+    /// Lets the machine go on by the one instruction that the head belongs to.
+    fn expect(&mut self, situation: &Situation) -> Result<Step, Error> {
+        if self.tried {
+            return Err(self.diverged(situation.at, "the instruction to complete without it"));
+        }
+        self.tried = true;
+        Ok(Step::Run {
+            until: situation.at.icount + 1,
+        })
+    }
+
+    /// The warp that the log holds from here on: its start was the head.
+    fn warp(&mut self, situation: &Situation, idle: Idle) -> Result<Step, Error> {
+        let length = idle
+            .deadline
+            .unwrap_or(situation.now)
+            .saturating_sub(situation.now);
+        let Some(since) = self.real_time()? else {
+            return Ok(Step::Warp { ns: length });
+        };
+        match self.head.map(|head| head.event) {
+            Some(Event::Checkpoint(Checkpoint::ClockWarpAccount)) => self.advance()?,
+            None => return Ok(Step::Stop(Finish::LogCut)),
+            Some(_) => return Err(self.diverged(situation.at, "the end of a warp")),
+        }
+        match self.real_time()? {
+            Some(now) => Ok(Step::Warp {
+                ns: slept_at_most(since, now, length),
+            }),
+            None if self.head.is_none() => Ok(Step::Stop(Finish::LogCut)),
+            None => Err(self.diverged(situation.at, "a reading of the virtual-rt clock")),
+        }
+    }
+
+    /// A reading of the virtual-rt clock, if the head is one.
+    fn real_time(&mut self) -> Result<Option<i64>, Error> {
+        match self.head.map(|head| head.event) {
+            Some(Event::Clock {
+                clock: Clock::VirtualRt,
+                value,
+            }) => {
+                self.advance()?;
+                Ok(Some(value))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn shut_down(&mut self, situation: &Situation, cause: ShutdownCause) -> Result<Step, Error> {
+        let by_guest = matches!(
+            cause,
+            ShutdownCause::GuestShutdown | ShutdownCause::GuestReset | ShutdownCause::GuestPanic
+        );
+        let Some(request) = situation.request else {
+            if by_guest {
+                return self.expect(situation);
+            }
+            self.advance()?;
+            return Ok(Step::Stop(Finish::Shutdown { cause, code: 0 }));
+        };
+        let (found, code) = shutdown(request);
+        if found != cause {
+            return Err(self.diverged(situation.at, describe(&Event::Shutdown(found))));
+        }
+        self.advance()?;
+        if cause != ShutdownCause::GuestReset {
+            return Ok(Step::Stop(Finish::Shutdown { cause, code }));
+        }
+        for wanted in [Checkpoint::ResetRequested, Checkpoint::Reset] {
+            match self.head.map(|head| head.event) {
+                Some(Event::Checkpoint(found)) if found == wanted => self.advance()?,
+                None => return Ok(Step::Stop(Finish::LogCut)),
+                Some(_) => return Err(self.diverged(situation.at, format!("checkpoint {wanted}"))),
+            }
+        }
+        Ok(Step::Reset)
+    }
+
+    fn log_ended(&self, situation: &Situation) -> Result<Step, Error> {
+        if situation.at.icount >= self.end {
+            return Ok(Step::Stop(Finish::LogCut));
+        }
+        if situation.idle.is_some() || situation.request.is_some() {
+            return Err(self.diverged(situation.at, "a machine that executes nothing more"));
+        }
+        Ok(Step::Run { until: self.end })
+    }
+}
+
+impl Inputs for Replayer<'_> {
+    fn host_clock(&mut self, at: Moment) -> Result<i64, Halted> {
+        let event = self.take(at, "a reading of the host clock", |event| {
+            matches!(
+                event,
+                Event::Clock {
+                    clock: Clock::Host,
+                    ..
+                }
+            )
+        })?;
+        match event {
+            Some(Event::Clock { value, .. }) => Ok(value),
+            // The recording was cut inside this instruction.
+            _ => Err(Halted),
+        }
+    }
+
+    fn serial_write(&mut self, at: Moment, _port: u8, data: &[u8]) -> Result<(), Halted> {
+        let found = format!("serial output of {} bytes", data.len());
+        let len = data.len() as u64;
+        let event = self.take(
+            at,
+            &found,
+            |event| matches!(event, Event::CharWrite { offset, .. } if u64::from(*offset) <= len),
+        )?;
+        let Some(Event::CharWrite { offset, .. }) = event else {
+            return Err(Halted);
+        };
+        if let Some(taken) = data.get(..offset as usize) {
+            // What becomes of the console of a replay is no part of the run.
+            self.output.write(taken);
+        }
+        Ok(())
+    }
+
+    fn interrupt(&mut self, at: Moment, cause: u64) -> Result<(), Halted> {
+        let name = riscv_isa::cause::interrupt_name(cause).unwrap_or("unknown");
+        let found = format!("interrupt {cause} ({name})");
+        self.take(at, &found, |event| *event == Event::Interrupt)?
+            .map(drop)
+            .ok_or(Halted)
+    }
+
+    fn exception(&mut self, at: Moment, cause: u64) -> Result<(), Halted> {
+        // Only a divergence needs the words, and exceptions are many.
+        if let Some(head) = self.head
+            && (head.icount, head.event) == (at.icount, Event::Exception)
+        {
+            return self.advance().map_err(|error| self.halt(error));
+        }
+        let name = riscv_isa::cause::exception_name(cause).unwrap_or("unknown");
+        self.take(at, &format!("exception {cause} ({name})"), |_| false)?;
+        Err(Halted)
+    }
+}
+
+impl Driver for Replayer<'_> {
+    fn next(&mut self, situation: &Situation) -> Result<Step, Error> {
+        loop {
+            let icount = situation.at.icount;
+            let Some(head) = self.head else {
+                return self.log_ended(situation);
+            };
+            if head.icount < icount {
+                return Err(self.diverged(situation.at, "the machine to pass it by"));
+            }
+            if head.icount > icount {
+                if let Some(request) = situation.request {
+                    let (cause, _) = shutdown(request);
+                    return Err(self.diverged(situation.at, describe(&Event::Shutdown(cause))));
+                }
+                if situation.idle.is_some() {
+                    return Err(self.diverged(situation.at, "a machine that waits"));
+                }
+                let inline = is_inline(&head.event);
+                self.tried = inline;
+                return Ok(Step::Run {
+                    until: head.icount + u64::from(inline),
+                });
+            }
+            match head.event {
+                Event::Checkpoint(Checkpoint::ClockVirtual) => self.advance()?,
+                Event::Checkpoint(Checkpoint::ClockHost) => {
+                    self.advance()?;
+                    return Ok(Step::HostTimers);
+                }
+                Event::Checkpoint(Checkpoint::ClockWarpStart) => {
+                    let Some(idle) = situation.idle else {
+                        return self.expect(situation);
+                    };
+                    self.advance()?;
+                    return self.warp(situation, idle);
+                }
+                Event::Async {
+                    event: AsyncEvent::CharRead { device, data },
+                    ..
+                } => {
+                    self.advance()?;
+                    return Ok(Step::Input {
+                        port: device,
+                        data: data.to_vec(),
+                    });
+                }
+                Event::Shutdown(cause) => return self.shut_down(situation, cause),
+                Event::End => {
+                    let cause = ShutdownCause::None;
+                    return Ok(Step::Stop(Finish::Shutdown { cause, code: 0 }));
+                }
+                ref event if is_inline(event) => return self.expect(situation),
+                _ => {
+                    let reason = format!(
+                        "event {} at offset {:#x} is {}, which this machine does not have",
+                        head.index,
+                        head.offset,
+                        describe(&head.event)
+                    );
+                    return Err(Error::recording(&self.path, reason));
+                }
+            }
+        }
+    }
+
+    fn digest(&mut self, at: Moment, digest: u128, last: bool) -> Result<(), Error> {
+        let Some(recorded) = self.digests.at(at.icount, last) else {
+            return Ok(());
+        };
+        if recorded == digest {
+            self.checked += 1;
+            return Ok(());
+        }
+        Err(Box::new(Divergence {
+            at,
+            event: None,
+            offset: None,
+            expected: format!("state digest {recorded:032x}"),
+            found: format!("{digest:032x}"),
+            instruction: None,
+        })
+        .into())
+    }
+
+    fn digests_checked(&self) -> u64 {
+        self.checked
+    }
+
+    fn failure(&mut self) -> Error {
+        self.failure
+            .take()
+            .unwrap_or(Error::Internal("the machine halted without a reason"))
+    }
+
+    fn log_cut(&self) -> bool {
+        self.failure.is_none() && self.head.is_none()
+    }
+
+    fn finish(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Whether the event happens while an instruction executes, rather than between two.
+fn is_inline(event: &Event<'_>) -> bool {
+    matches!(
+        event,
+        Event::Interrupt
+            | Event::Exception
+            | Event::CharWrite { .. }
+            | Event::Clock {
+                clock: Clock::Host,
+                ..
+            }
+    )
+}
