@@ -6,6 +6,7 @@ use super::*;
 use crate::fdt::tests::{cells, parse, text};
 
 const RAM: u64 = 0x8000_0000;
+const GIB: u64 = 1024 * MIB;
 /// Code that no one runs; not text, not an archive.
 const CODE: [u8; 8] = [0x97, 0x02, 0, 0, 0x13, 0, 0, 0];
 
@@ -277,7 +278,7 @@ fn small_memory_moves_the_pieces_together() {
         ..BootConfig::new(MIB)
     };
     let plan = plan(&config).unwrap();
-    assert!(plan.fdt_addr > RAM + MIB - 0x4000 && plan.fdt_addr.is_multiple_of(PAGE));
+    assert!(plan.fdt_addr > RAM + MIB - 0x4000 && plan.fdt_addr.is_multiple_of(4096));
     assert!(plan.initrd.unwrap().start >= RAM + 0x2000);
 }
 

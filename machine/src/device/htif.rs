@@ -21,6 +21,14 @@ mod command {
     pub(super) const PUTCHAR: (u8, u8) = (1, 1);
 }
 
+/// System calls by number, and what they answer (Linux for RISC-V).
+mod syscall {
+    pub(super) const WRITE: u64 = 64;
+    pub(super) const MAX_WRITE: usize = 1 << 16;
+    pub(super) const EBADF: u64 = 9u64.wrapping_neg();
+    pub(super) const EFAULT: u64 = 14u64.wrapping_neg();
+}
+
 /// What became of a store to `tohost`, which the machine clears after each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
@@ -108,6 +116,43 @@ impl Htif {
                 payload,
             },
         })
+    }
+
+    /// Serves the system call whose eight words of arguments are at physical address `at`, if it is
+    /// `write` to the standard output or error; `memory` reads RAM. The answer is what the machine is
+    /// to store at `at`, with a 1 into `fromhost`; `None` for every other call.
+    ///
+    /// # Errors
+    /// [`Halted`] where the engine stops the machine.
+    pub fn write_call(
+        &mut self,
+        at: u64,
+        memory: impl Fn(u64, usize) -> Option<Vec<u8>>,
+        cx: &mut Context<'_>,
+    ) -> Result<Option<u64>, Halted> {
+        let Some(words) = memory(at, 32) else {
+            return Ok(None);
+        };
+        let word = |n: usize| {
+            let bytes = words.get(n * 8..).and_then(|rest| rest.first_chunk());
+            bytes.map_or(0, |&bytes| u64::from_le_bytes(bytes))
+        };
+        let (call, fd, address, len) = (word(0), word(1), word(2), word(3));
+        if call != syscall::WRITE {
+            return Ok(None);
+        }
+        if !(1..=2).contains(&fd) {
+            return Ok(Some(syscall::EBADF));
+        }
+        // Short writes are allowed, and keep the guest from asking for all of memory at once.
+        let len = usize::try_from(len)
+            .unwrap_or(usize::MAX)
+            .min(syscall::MAX_WRITE);
+        let Some(bytes) = memory(address, len) else {
+            return Ok(Some(syscall::EFAULT));
+        };
+        cx.inputs.serial_write(cx.at, 0, &bytes)?;
+        Ok(Some(bytes.len() as u64))
     }
 
     /// Bytes arrive from outside. None is ever refused; a guest that waits is answered at once.
@@ -220,6 +265,35 @@ mod tests {
         assert!(htif.console_used());
         htif.reset();
         assert_eq!((htif.backlog_len(), htif.console_used()), (1, false));
+    }
+
+    #[test]
+    fn write_call() {
+        let mut inputs = FakeInputs::default();
+        let mut call = |words: [u64; 4]| {
+            let ram = [
+                words.iter().flat_map(|w| w.to_le_bytes()).collect(),
+                b"hello".to_vec(),
+            ]
+            .concat();
+            let memory = |at: u64, len: usize| Some(ram.get(at as usize..)?.get(..len)?.to_vec());
+            let at = Moment {
+                icount: 0,
+                hart: 0,
+                pc: 0,
+            };
+            let mut cx = Context {
+                now: 0,
+                at,
+                inputs: &mut inputs,
+            };
+            Htif::new(0, None).write_call(0, memory, &mut cx).unwrap()
+        };
+        assert_eq!(call([64, 1, 32, 5]), Some(5));
+        assert_eq!(call([64, 7, 32, 5]), Some(9u64.wrapping_neg()));
+        assert_eq!(call([64, 1, 32, u64::MAX]), Some(14u64.wrapping_neg()));
+        assert_eq!(call([93, 1, 32, 5]), None);
+        assert_eq!(inputs.sent(0), b"hello");
     }
 
     proptest! {

@@ -9,12 +9,15 @@
 //! **Transmission never blocks**: the transmitter is always empty. Bytes gather, so that the log has
 //! an event a line and not one a byte.
 
+mod registers;
+
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
 use super::{AccessError, Context, Device};
 use crate::inputs::Halted;
+use registers::{TRIGGER, fcr, ier, iir, lcr, lsr, mcr, msr, reg};
 
 /// One character at 115200 baud, 8N1, in nanoseconds of virtual time.
 pub const CHARACTER_NS: u64 = 86_805;
@@ -29,88 +32,6 @@ pub const FLUSH_NS: u64 = 1_000_000;
 pub const FLUSH_BYTES: usize = 64;
 
 const FIFO_SIZE: usize = 16;
-
-/// Offsets of the registers (data sheet, table II). With LCR.DLAB the first two are the divisor.
-mod reg {
-    /// RBR (read), THR (write), DLL.
-    pub(super) const DATA: u64 = 0;
-    /// IER, DLM.
-    pub(super) const IER: u64 = 1;
-    /// IIR (read), FCR (write).
-    pub(super) const IIR: u64 = 2;
-    pub(super) const LCR: u64 = 3;
-    pub(super) const MCR: u64 = 4;
-    pub(super) const LSR: u64 = 5;
-    pub(super) const MSR: u64 = 6;
-    pub(super) const SCR: u64 = 7;
-}
-
-/// Bits of IER.
-mod ier {
-    pub(super) const RDI: u8 = 1;
-    pub(super) const THRI: u8 = 2;
-    pub(super) const RLSI: u8 = 4;
-    pub(super) const MSI: u8 = 8;
-    pub(super) const ALL: u8 = 0xf;
-}
-
-/// Values of IIR, in the order of their priority.
-mod iir {
-    pub(super) const LINE_STATUS: u8 = 0x6;
-    pub(super) const DATA: u8 = 0x4;
-    pub(super) const TIMEOUT: u8 = 0xc;
-    pub(super) const THRE: u8 = 0x2;
-    pub(super) const MODEM: u8 = 0x0;
-    pub(super) const NONE: u8 = 0x1;
-    pub(super) const FIFOS_ON: u8 = 0xc0;
-}
-
-/// Bits of FCR.
-mod fcr {
-    pub(super) const ENABLE: u8 = 1;
-    pub(super) const RESET_RX: u8 = 2;
-    /// What stays of a write: enable, DMA mode, trigger level.
-    pub(super) const KEPT: u8 = 0xc9;
-    pub(super) const TRIGGER_SHIFT: u32 = 6;
-}
-
-/// Bits of LCR.
-mod lcr {
-    pub(super) const DLAB: u8 = 0x80;
-}
-
-/// Bits of MCR.
-mod mcr {
-    pub(super) const DTR: u8 = 1;
-    pub(super) const RTS: u8 = 2;
-    pub(super) const OUT1: u8 = 4;
-    pub(super) const OUT2: u8 = 8;
-    pub(super) const LOOP: u8 = 0x10;
-    pub(super) const ALL: u8 = 0x1f;
-}
-
-/// Bits of LSR.
-mod lsr {
-    pub(super) const DR: u8 = 1;
-    pub(super) const OE: u8 = 2;
-    pub(super) const THRE: u8 = 0x20;
-    pub(super) const TEMT: u8 = 0x40;
-}
-
-/// Bits of MSR. The low half says what has changed since the last read.
-mod msr {
-    /// The ring indicator counts only when it ends.
-    pub(super) const TERI: u8 = 4;
-    pub(super) const CTS: u8 = 0x10;
-    pub(super) const DSR: u8 = 0x20;
-    pub(super) const RI: u8 = 0x40;
-    pub(super) const DCD: u8 = 0x80;
-    /// The line of a terminal that is there.
-    pub(super) const CONNECTED: u8 = CTS | DSR | DCD;
-}
-
-/// Receive trigger levels by FCR bits 7:6.
-const TRIGGER: [usize; 4] = [1, 4, 8, 14];
 
 /// A 16550A on the serial line `port`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

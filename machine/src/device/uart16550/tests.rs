@@ -174,6 +174,37 @@ fn reading_lsr_lowers_the_line_and_not_iir() {
     assert_eq!(bench.r8(reg::IIR), iir::THRE);
 }
 
+/// The handler of old xv6 (claim, read LSR, send what there is, complete) against the PLIC, whose
+/// level gateway would otherwise interrupt it for ever; each byte sent still brings an interrupt.
+#[test]
+fn a_driver_that_never_reads_iir_is_not_interrupted_without_end() {
+    use crate::device::plic::Plic;
+
+    let mut plic = Bench::new(Plic::new(1));
+    plic.w32(10 * 4, 1);
+    plic.w32(0x2080, 1 << 10);
+    let mut uart = bench();
+    uart.w8(reg::IER, ier::THRI | ier::RDI);
+    let (mut to_send, mut interrupts) = (3, 0);
+    loop {
+        plic.dev.set_level(10, uart.dev.irq());
+        if !plic.dev.external(1) {
+            break;
+        }
+        interrupts += 1;
+        assert!(interrupts < 10);
+        assert_eq!(plic.r32(0x20_1004), 10);
+        assert!(drain(&mut uart).is_empty());
+        if to_send > 0 {
+            to_send -= 1;
+            uart.w8(reg::DATA, b'x');
+        }
+        plic.dev.set_level(10, uart.dev.irq());
+        plic.w32(0x20_1004, 10);
+    }
+    assert_eq!((to_send, interrupts), (0, 4));
+}
+
 #[test]
 fn output_gathers_until_64_bytes_or_a_millisecond() {
     let mut bench = bench();
