@@ -2,13 +2,13 @@
  * A small bank that sometimes loses money. See the README for how rr finds out why.
  *
  * Customers use the serial port: `d ACCOUNT AMOUNT` deposits, `w ACCOUNT AMOUNT` withdraws, `quit` closes the bank. The
- * interrupt handler serves them at once. Twice a millisecond the main loop sweeps the accounts: part of what lies above
+ * interrupt handler serves them at once. Every 250 us the main loop sweeps the accounts: part of what lies above
  * the customer's target goes from checking to savings, and comes back when checking is short. The bank closes after 200
  * transactions, and the auditor compares each account with the sum of its transactions.
  */
 #include "guest.h"
 
-enum { ACCOUNTS = 8, CLOSING_TIME = 200, SWEEP_PERIOD = TIMEBASE_HZ / 2000, HORIZON = 12 };
+enum { ACCOUNTS = 8, CLOSING_TIME = 200, SWEEP_PERIOD = TIMEBASE_HZ / 4000, HORIZON = 12 };
 
 struct account {
     s64 checking;
