@@ -1,0 +1,104 @@
+//! The whole test program: the runtime, streams, their data, and the table that joins them.
+
+use crate::asm::Asm;
+use crate::layout::{POOL_WORDS, PROGRAM};
+use crate::random::Random;
+use crate::stream::Row;
+use crate::{elf, runtime, stream};
+
+/// Which stream: its kind follows from the seed alone, so that the seed is all it takes to make it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seed(pub(crate) u64);
+
+/// Where a stream is in the program.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) seed: Seed,
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Program {
+    bytes: Vec<u8>,
+    pub(crate) places: Vec<Place>,
+}
+
+impl Program {
+    /// With one stream for each seed. If `full`, it prints the words of each signature and not only their hash.
+    pub(crate) fn new(seeds: &[Seed], full: bool) -> Self {
+        let mut asm = Asm::new(PROGRAM);
+        let table = asm.label();
+        runtime::emit(&mut asm, table, full);
+        let rows: Vec<(Seed, Row)> = seeds
+            .iter()
+            .map(|seed| (*seed, stream(&mut asm, *seed)))
+            .collect();
+
+        asm.align(8);
+        let pools: Vec<u64> = seeds.iter().map(|seed| pool(&mut asm, *seed)).collect();
+        asm.align(8);
+        asm.bind(table);
+        for (i, ((_, row), pool)) in rows.iter().zip(&pools).enumerate() {
+            // In the order of `layout::row`.
+            let tables = row.tables.map_or(0, |label| asm.address(label));
+            for word in [
+                row.entry,
+                row.end & 0xffff_ffff,
+                *pool,
+                row.mstatus,
+                row.satp,
+                row.medeleg,
+                row.fcsr,
+                i as u64,
+                tables,
+                row.tables_words,
+            ] {
+                asm.double(word);
+            }
+        }
+        asm.double(0);
+        let places = rows
+            .iter()
+            .map(|(seed, row)| Place {
+                seed: *seed,
+                start: row.start,
+                end: row.end,
+            })
+            .collect();
+        Self {
+            bytes: asm.finish(),
+            places,
+        }
+    }
+
+    pub(crate) fn elf(&self) -> Vec<u8> {
+        elf::executable(PROGRAM, &self.bytes)
+    }
+
+    /// The instruction at `address`, as it was loaded.
+    pub(crate) fn instruction(&self, address: u64) -> Option<u32> {
+        let at = usize::try_from(address.checked_sub(PROGRAM)?).ok()?;
+        let low = self.bytes.get(at..at + 2)?;
+        let low = u32::from(u16::from_le_bytes([low[0], low[1]]));
+        if low & 3 != 3 {
+            return Some(low);
+        }
+        let high = self.bytes.get(at + 2..at + 4)?;
+        Some(low | u32::from(u16::from_le_bytes([high[0], high[1]])) << 16)
+    }
+}
+
+fn stream(asm: &mut Asm, seed: Seed) -> Row {
+    stream::machine(asm, seed.0)
+}
+
+/// The stream's words for registers and memory.
+fn pool(asm: &mut Asm, seed: Seed) -> u64 {
+    let mut random = Random::new(!seed.0);
+    let at = asm.pc();
+    for _ in 0..POOL_WORDS {
+        asm.double(random.operand());
+    }
+    at
+}

@@ -1,0 +1,488 @@
+//! Random instructions: those that any mode may run. Registers in `bases` point into memory and are never written; all
+//! else is random. Control only goes forward, so every stream ends.
+
+use riscv_isa::table::{Format, TABLE};
+use riscv_isa::{Insn, Op, csr, decode};
+
+use crate::asm::{Asm, Label, RA, SP, ZERO};
+use crate::layout::{HOLE, MEMORY, RAM_END};
+use crate::random::Random;
+
+/// What of a stream the runtime must know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Row {
+    pub(crate) entry: u64,
+    /// The address of its first byte, and of the `ecall` that ends it.
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) mstatus: u64,
+    pub(crate) satp: u64,
+    pub(crate) medeleg: u64,
+    pub(crate) fcsr: u64,
+    pub(crate) tables: Option<Label>,
+    pub(crate) tables_words: u64,
+}
+
+/// Floating-point unit on, in machine mode.
+pub(crate) const MSTATUS_FS_MPP: u64 = 3 << 13 | 3 << 11;
+pub(crate) const STATUS_FS: u64 = 3 << 13;
+
+/// A stream under construction.
+#[derive(Debug)]
+pub(crate) struct Body<'a> {
+    pub(crate) asm: &'a mut Asm,
+    pub(crate) random: Random,
+    /// Registers that point to the middle of the scratch pages, with 2 KiB to either side; aligned to 8 bytes.
+    pub(crate) bases: Vec<u8>,
+    /// Where each of the following steps starts; jumps go to one of the next few.
+    targets: Vec<Label>,
+}
+
+/// How far a jump goes, in steps.
+const REACH: u64 = 4;
+
+/// A stream in machine mode.
+pub(crate) fn machine(asm: &mut Asm, seed: u64) -> Row {
+    let start = asm.pc();
+    let mut body = Body::new(asm, seed);
+    let fcsr = body.random.below(32) | body.random.below(5) << 5;
+    let steps = body.random.range(40, 120);
+    for _ in 0..steps {
+        body.start_step();
+        body.machine_step();
+    }
+    let end = body.finish();
+    Row {
+        entry: start,
+        start,
+        end,
+        mstatus: MSTATUS_FS_MPP,
+        satp: 0,
+        medeleg: 0,
+        fcsr,
+        tables: None,
+        tables_words: 0,
+    }
+}
+
+impl<'a> Body<'a> {
+    /// Chooses the base registers, and emits the start of the stream, which sets them.
+    pub(crate) fn new(asm: &'a mut Asm, seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        // One that compressed instructions reach, any one, and often the stack pointer.
+        let mut bases = vec![random.range(8, 15) as u8, random.range(3, 31) as u8];
+        if random.one_in(2) {
+            bases.push(SP);
+        }
+        let targets = (0..=REACH).map(|_| asm.label()).collect();
+        let mut body = Self {
+            asm,
+            random,
+            bases,
+            targets,
+        };
+        for base in body.bases.clone() {
+            let address = MEMORY + 2048 + 8 * body.random.below(256);
+            body.asm.li(base, address);
+        }
+        body
+    }
+
+    /// The next step starts here.
+    pub(crate) fn start_step(&mut self) {
+        let here = self.targets.remove(0);
+        self.asm.bind(here);
+        let label = self.asm.label();
+        self.targets.push(label);
+    }
+
+    /// Ends the stream, and gives the address of its last instruction.
+    pub(crate) fn finish(self) -> u64 {
+        for label in &self.targets {
+            self.asm.bind(*label);
+        }
+        let end = self.asm.pc();
+        self.asm.op(Op::Ecall);
+        self.asm.align(4);
+        end
+    }
+
+    fn machine_step(&mut self) {
+        match self.random.below(100) {
+            0..40 => self.plain(),
+            40..58 => self.compressed(),
+            58..68 => self.load_or_store(),
+            68..76 => self.jump(),
+            76..80 => self.atomic(),
+            80..83 => self.lr_sc(),
+            83..86 => self.csr(),
+            86..89 => self.illegal(),
+            89 => self.breakpoint(),
+            90..92 => self.asm.op(Op::Ecall),
+            92..94 => self.bad_address(),
+            94 => self.bad_jump(),
+            95 => self.switch_fpu(csr::MSTATUS),
+            96 => self.mret(),
+            _ => self.operand(),
+        }
+    }
+
+    /// A register that may be written; never x1 if `not_link`.
+    pub(crate) fn free(&mut self) -> u8 {
+        loop {
+            let register = self.random.below(32) as u8;
+            if self.is_free(register) {
+                return register;
+            }
+        }
+    }
+
+    /// A register that may be written, and is not x0.
+    pub(crate) fn temporary(&mut self) -> u8 {
+        loop {
+            let register = self.free();
+            if register != ZERO {
+                return register;
+            }
+        }
+    }
+
+    fn is_free(&self, register: u8) -> bool {
+        !self.bases.contains(&register)
+    }
+
+    pub(crate) fn any(&mut self) -> u8 {
+        self.random.below(32) as u8
+    }
+
+    /// An instruction that changes nothing but registers.
+    pub(crate) fn plain(&mut self) {
+        loop {
+            let entry = &TABLE[self.random.below(TABLE.len() as u64) as usize];
+            let word = self.random.u32() & !entry.mask | entry.match_bits;
+            match decode(word) {
+                // A reserved rounding mode. Rarely, or a quarter of the floating-point instructions would be illegal.
+                None if self.random.one_in(8) => return self.asm.word(word),
+                Some(insn) if self.is_plain(&insn) => return self.asm.word(word),
+                _ => {}
+            }
+        }
+    }
+
+    /// A compressed instruction that changes nothing but registers, or is a load or store in memory.
+    pub(crate) fn compressed(&mut self) {
+        loop {
+            let half = self.random.u32() as u16;
+            if let Some(insn) = decode(u32::from(half) | 3 << 16)
+                && insn.len == 2
+                && (self.is_plain(&insn) || self.is_access(&insn))
+            {
+                return self.asm.half(half);
+            }
+        }
+    }
+
+    /// Whether it goes on with the next instruction, touches no memory, and writes no base register.
+    fn is_plain(&self, insn: &Insn) -> bool {
+        match insn.op.entry().format {
+            Format::I => insn.op != Op::Jalr && self.is_free(insn.rd),
+            Format::U | Format::Shift | Format::ShiftW | Format::R => self.is_free(insn.rd),
+            Format::FCmp | Format::XF | Format::XFRm => self.is_free(insn.rd),
+            Format::F4 | Format::F | Format::FRm | Format::FFRm | Format::FX | Format::FXRm => true,
+            Format::Fence => true,
+            _ => false,
+        }
+    }
+
+    /// Whether it is a load or store at a base register.
+    fn is_access(&self, insn: &Insn) -> bool {
+        let in_memory = self.bases.contains(&insn.rs1);
+        match insn.op.entry().format {
+            Format::Load => in_memory && self.is_free(insn.rd),
+            Format::Store | Format::FLoad | Format::FStore => in_memory,
+            _ => false,
+        }
+    }
+
+    /// A load or store instruction, as yet without an address.
+    pub(crate) fn access(&mut self) -> Insn {
+        let memory: Vec<Op> = TABLE
+            .iter()
+            .filter(|e| {
+                matches!(
+                    e.format,
+                    Format::Load | Format::Store | Format::FLoad | Format::FStore
+                )
+            })
+            .map(|e| e.op)
+            .collect();
+        let op = self.random.pick(&memory);
+        let rd = match op.entry().format {
+            Format::Load => self.free(),
+            Format::FLoad => self.any(),
+            _ => 0,
+        };
+        let rs2 = match op.entry().format {
+            Format::Store | Format::FStore => self.any(),
+            _ => 0,
+        };
+        Insn {
+            rd,
+            rs2,
+            ..Insn::new(op)
+        }
+    }
+
+    fn load_or_store(&mut self) {
+        let insn = self.access();
+        let mut imm = self.random.range(-2048, 2040) as i32;
+        if !self.random.one_in(4) {
+            imm &= !7;
+        }
+        let rs1 = self.random.pick(&self.bases.clone());
+        self.asm.insn(Insn { rs1, imm, ..insn });
+    }
+
+    /// A branch or jump forward, of each kind.
+    pub(crate) fn jump(&mut self) {
+        let to = self.targets[self.random.below(REACH) as usize];
+        match self.random.below(12) {
+            0..6 => {
+                let branches = [Op::Beq, Op::Bne, Op::Blt, Op::Bge, Op::Bltu, Op::Bgeu];
+                let op = self.random.pick(&branches);
+                let (rs1, rs2) = (self.any(), self.any());
+                self.asm.branch(op, rs1, rs2, to);
+            }
+            6 | 7 => {
+                let op = self.random.pick(&[Op::Beq, Op::Bne]);
+                let rs1 = self.random.range(8, 15) as u8;
+                self.asm.compressed_jump(op, rs1, to);
+            }
+            8 => self.asm.compressed_jump(Op::Jal, ZERO, to),
+            9 => {
+                let rd = self.free();
+                self.asm.jal(rd, to);
+            }
+            10 => {
+                let (rd, through) = (self.free(), self.temporary());
+                self.asm.la(through, to);
+                // The lowest bit of the sum is ignored.
+                let offset = i32::from(self.random.one_in(2));
+                self.asm.i(Op::Jalr, rd, through, offset);
+            }
+            _ => {
+                // c.jr or c.jalr
+                let through = self.temporary();
+                let link = self.is_free(RA) && self.random.one_in(2);
+                self.asm.la(through, to);
+                let half = 0x8002 | u16::from(through) << 7 | u16::from(link) << 12;
+                self.asm.half(half);
+            }
+        }
+    }
+
+    /// Any atomic read-modify-write; of one in eight the address is misaligned.
+    fn atomic(&mut self) {
+        let (register, offset) = self.atomic_address();
+        let misaligned = if self.random.one_in(8) {
+            self.random.range(1, 7) as i32
+        } else {
+            0
+        };
+        let base = self.random.pick(&self.bases.clone());
+        self.asm.i(Op::Addi, register, base, offset + misaligned);
+        let insn = self.amo();
+        self.asm.insn(Insn {
+            rs1: register,
+            ..insn
+        });
+    }
+
+    /// An atomic read-modify-write, as yet without an address.
+    pub(crate) fn amo(&mut self) -> Insn {
+        let atomics: Vec<Op> = TABLE
+            .iter()
+            .filter(|e| e.format == Format::Amo && !matches!(e.op, Op::ScW | Op::ScD))
+            .map(|e| e.op)
+            .collect();
+        Insn {
+            rd: self.free(),
+            rs2: self.any(),
+            rm: self.random.below(4) as u8,
+            ..Insn::new(self.random.pick(&atomics))
+        }
+    }
+
+    fn atomic_address(&mut self) -> (u8, i32) {
+        let offset = self.random.range(-2040, 2032) as i32 & !7;
+        (self.temporary(), offset)
+    }
+
+    /// LR and SC: what succeeds by definition, and what must fail. What an implementation may choose is left out: an SC
+    /// after a trap or another store, one to a part of what was reserved, and one whose address is near the LR's.
+    fn lr_sc(&mut self) {
+        let (register, offset) = self.atomic_address();
+        let base = self.random.pick(&self.bases.clone());
+        let (lr, sc) = self.random.pick(&[(Op::LrW, Op::ScW), (Op::LrD, Op::ScD)]);
+        let rm = self.random.below(4) as u8;
+        self.asm.i(Op::Addi, register, base, offset);
+        // Not into the register of the address.
+        let mut rd = self.free();
+        while rd == register {
+            rd = self.free();
+        }
+        self.asm.insn(Insn {
+            rd,
+            rs1: register,
+            rm,
+            ..Insn::new(lr)
+        });
+        if self.random.one_in(3) {
+            // To an address far away: a failure.
+            let far = if offset < 0 {
+                offset + 1024
+            } else {
+                offset - 1024
+            };
+            self.asm.i(Op::Addi, register, base, far);
+        }
+        // The second one always fails, and leaves no reservation behind.
+        for _ in 0..2 {
+            let mut rd = self.free();
+            while rd == register {
+                rd = self.free();
+            }
+            let rs2 = self.any();
+            self.asm.insn(Insn {
+                rd,
+                rs1: register,
+                rs2,
+                rm,
+                ..Insn::new(sc)
+            });
+        }
+    }
+
+    /// Reads and writes of CSRs that hold what was written; and of some that are not there.
+    pub(crate) fn csr(&mut self) {
+        let ops = [
+            Op::Csrrw,
+            Op::Csrrs,
+            Op::Csrrc,
+            Op::Csrrwi,
+            Op::Csrrsi,
+            Op::Csrrci,
+        ];
+        let op = self.random.pick(&ops);
+        let number = self.random.pick(&[
+            csr::FFLAGS,
+            csr::FFLAGS,
+            csr::FRM,
+            csr::FCSR,
+            csr::FCSR,
+            csr::STVAL,
+            // Custom numbers that nobody uses; and one of RV32.
+            0x5c0,
+            0x800,
+            0xbc0,
+            0xcc0,
+            0xc80,
+        ]);
+        let (rd, rs1) = (self.free(), self.any());
+        self.asm.csr(op, rd, number, rs1);
+        // A reserved dynamic rounding mode makes most floating-point instructions illegal; so not for long.
+        if matches!(number, csr::FRM | csr::FCSR) && !self.random.one_in(4) {
+            let mode = self.random.below(5) as u8;
+            self.asm.csr(Op::Csrrwi, ZERO, csr::FRM, mode);
+        }
+    }
+
+    /// What neither we nor anybody else with RV64GC decodes.
+    pub(crate) fn illegal(&mut self) {
+        loop {
+            if self.random.one_in(2) {
+                let half = self.random.u32() as u16;
+                if half & 3 != 3 && decode(u32::from(half)).is_none() {
+                    return self.asm.half(half);
+                }
+            } else {
+                // Longer encodings have no defined length in a trap handler.
+                let word = self.random.u32() | 3;
+                if word & 0x1f != 0x1f && decode(word).is_none() {
+                    return self.asm.word(word);
+                }
+            }
+        }
+    }
+
+    fn breakpoint(&mut self) {
+        if self.random.one_in(2) {
+            self.asm.half(0x9002);
+        } else {
+            self.asm.op(Op::Ebreak);
+        }
+    }
+
+    /// A load or store where nothing is.
+    fn bad_address(&mut self) {
+        let register = self.temporary();
+        let address =
+            self.random
+                .pick(&[HOLE, RAM_END, RAM_END + 0x1_0000_0000, 0x1_0000_0000_0000])
+                + 8 * self.random.below(100);
+        self.asm.li(register, address);
+        let insn = self.access();
+        self.asm.insn(Insn {
+            rs1: register,
+            ..insn
+        });
+    }
+
+    /// A jump to where nothing is. The handler comes back by way of x1.
+    fn bad_jump(&mut self) {
+        if !self.is_free(RA) {
+            return;
+        }
+        let address = self.random.pick(&[HOLE, RAM_END, 0]) + 2 * self.random.below(1000);
+        let through = self.temporary();
+        self.asm.li(through, address);
+        self.asm.i(Op::Jalr, RA, through, 0);
+    }
+
+    /// The floating-point unit off, in a few cases, and on.
+    pub(crate) fn switch_fpu(&mut self, status: u16) {
+        let register = self.temporary();
+        self.asm.li(register, STATUS_FS);
+        let op = if self.random.one_in(3) {
+            Op::Csrrc
+        } else {
+            Op::Csrrs
+        };
+        self.asm.csr(op, ZERO, status, register);
+    }
+
+    /// A return to the next step.
+    fn mret(&mut self) {
+        let register = self.temporary();
+        let to = self.targets[0];
+        self.asm.la(register, to);
+        self.asm.csr(Op::Csrrw, ZERO, csr::MEPC, register);
+        // Previous privilege: machine. Previous interrupt enable: either.
+        let mpie = self.random.below(2) << 7;
+        self.asm.li(register, 3 << 11 | mpie);
+        self.asm.csr(Op::Csrrs, ZERO, csr::MSTATUS, register);
+        self.asm.op(Op::Mret);
+    }
+
+    /// A telling value in a register: most results are not.
+    pub(crate) fn operand(&mut self) {
+        let register = self.temporary();
+        let value = self.random.operand();
+        self.asm.li(register, value);
+        if self.random.one_in(2) {
+            let rd = self.any();
+            let op = self.random.pick(&[Op::FmvDX, Op::FmvWX]);
+            self.asm.r(op, rd, register, 0);
+        }
+    }
+}
