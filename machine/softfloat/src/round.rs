@@ -67,9 +67,9 @@ pub(crate) fn round_pack<F: Format>(x: Finite, rm: Round, flags: &mut Flags) -> 
         return round_subnormal::<F>(x, rm, flags);
     }
     let (kept, inexact) = round_significand::<F>(sig, sign, rm);
-    // The leading bit of `kept` adds 1 to the exponent field, and so does a carry.
-    let below = (field as u64 - 1).min(F::MAX_FIELD);
-    let magnitude = (below << F::FRAC_BITS) + kept;
+    // The leading bit of `kept` adds 1 to the exponent field, and so does a carry. No operation's
+    // exponent is large enough to leave the 64 bits: in binary64, the field is below 2^12 - 1.
+    let magnitude = ((field as u64 - 1) << F::FRAC_BITS) + kept;
     if magnitude >= F::INFINITY {
         return overflow::<F>(sign, rm, flags);
     }
