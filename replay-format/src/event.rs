@@ -152,6 +152,7 @@ macro_rules! events {
         impl Event<'_> {
             /// What the event is.
             #[allow(unused_variables, reason = "the rows name arguments that only decode needs")]
+            #[inline]
             pub fn kind(&self) -> Kind {
                 match *self { $($($event)* => Kind::$kind,)* }
             }
@@ -172,8 +173,7 @@ macro_rules! events {
             })
         }
 
-        /// Encodes the arguments of the event; the event id is written already.
-        #[inline]
+        /// Encodes the event, its id included.
         pub(crate) fn encode(
             event: &Event<'_>,
             table: &Table,
@@ -181,6 +181,7 @@ macro_rules! events {
         ) -> Result<(), WriteError> {
             match *event {
                 $($($event)* => {
+                    out.id(table, Kind::$kind)?;
                     $(out.$field(table, Kind::$kind, $argument)?;)*
                     Ok(())
                 })*

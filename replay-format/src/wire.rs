@@ -218,6 +218,21 @@ impl<'b> Encoder<'b> {
         Encoder { out }
     }
 
+    /// The event id; [`lead`](Encoder::lead) writes what stands behind it up to version 11.
+    #[inline(always)]
+    pub(crate) fn id(&mut self, table: &Table, kind: Kind) -> Result<(), WriteError> {
+        match table.id(kind) {
+            Some((id, _)) => self.out.push(id),
+            None => {
+                return Err(WriteError::NotInTable {
+                    kind,
+                    table: table.name(),
+                });
+            }
+        }
+        Ok(())
+    }
+
     write_integers! { u8 u32 i32 u64 i64 }
 
     pub(crate) fn lead(

@@ -176,14 +176,6 @@ impl<W: Write> Writer<W> {
     }
 
     fn encode(&mut self, event: &Event<'_>) -> Result<(), WriteError> {
-        let kind = event.kind();
-        let Some((id, _)) = self.table.id(kind) else {
-            return Err(WriteError::NotInTable {
-                kind,
-                table: self.table.name(),
-            });
-        };
-        self.pending.push(id);
         encode(event, self.table, &mut Encoder::new(&mut self.pending))
     }
 }

@@ -489,3 +489,68 @@ fn the_writer_writes_deltas_and_nothing_on_errors() {
         Err(WriteError::Surplus { .. })
     ));
 }
+
+/// FORMAT.md has the ids of every table, for people; here they are held against the code.
+#[test]
+fn the_ids_in_format_md_are_right() {
+    let page = include_str!("../FORMAT.md");
+    let cells = |line: &'static str| -> Vec<&'static str> {
+        line.trim_matches('|').split('|').map(str::trim).collect()
+    };
+    let mut lines = page
+        .lines()
+        .skip_while(|line| !line.starts_with("| | 5 | 6 | 7 |"));
+    let columns = cells(lines.next().expect("the table of all ids"));
+    let rows: Vec<_> = lines
+        .skip(1)
+        .take_while(|line| line.starts_with('|'))
+        .map(cells)
+        .collect();
+    assert_eq!(rows.len(), 12);
+    let mut checked = 0;
+    for (column, keys) in columns.iter().enumerate().skip(1) {
+        for key in keys.split(", ") {
+            let mut documented = Vec::new();
+            for row in &rows {
+                let (first, last) = match row[column] {
+                    "-" => continue,
+                    "0, 1, 2" => ("0", "2"),
+                    cell => cell.split_once("..").unwrap_or((cell, cell)),
+                };
+                let id = |text: &str| text.parse::<u8>().expect("an id");
+                for id in id(first)..=id(last) {
+                    documented.push((row[0].to_owned(), id));
+                }
+            }
+            let group = |kind: Kind| {
+                let name = kind
+                    .name()
+                    .trim_start_matches("EVENT_")
+                    .to_lowercase()
+                    .replace('_', " ");
+                let groups = rows
+                    .iter()
+                    .map(|row| row[0])
+                    .filter(|group| *group != "async");
+                let of = groups
+                    .filter(|group| name.starts_with(group))
+                    .max_by_key(|g| g.len());
+                match of {
+                    _ if kind.is_async() => "async".to_owned(),
+                    Some(group) => group.to_owned(),
+                    None => rows[0][0].to_owned(),
+                }
+            };
+            let table = table(key);
+            let coded: Vec<_> = (0..=255)
+                .filter_map(|id| match table.kind(id) {
+                    Some(kind) => Some((group(kind), id)),
+                    None => (table.async_id() == Some(id)).then(|| ("async".to_owned(), id)),
+                })
+                .collect();
+            assert_eq!(documented, coded, "table {key}");
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, Table::ALL.len());
+}
