@@ -28,7 +28,7 @@ pub(crate) fn have_qemu() -> bool {
 
 /// Runs an ELF file in QEMU, and returns what it wrote to the serial port.
 pub(crate) fn qemu(elf: &Path) -> Result<String, String> {
-    let serial = elf.with_extension("qemu.txt");
+    let serial = elf.with_extension("txt");
     let mut command = Command::new(QEMU);
     command
         .args(["-machine", "virt", "-bios", "none", "-m", "128M"])
@@ -43,7 +43,7 @@ pub(crate) fn qemu(elf: &Path) -> Result<String, String> {
 
 /// The same in `rr`, with more options from `RR_ISA_OPTIONS`.
 pub(crate) fn rr(elf: &Path) -> Result<String, String> {
-    let serial = elf.with_extension("rr.txt");
+    let serial = elf.with_extension("txt");
     let options = std::env::var("RR_ISA_OPTIONS").unwrap_or_default();
     let mut command = Command::new(env!("CARGO_BIN_EXE_rr"));
     command

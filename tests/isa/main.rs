@@ -26,6 +26,7 @@ mod stream;
 use std::path::PathBuf;
 
 use program::{Program, Seed};
+use runtime::Machine;
 use signature::Signature;
 
 /// Streams of each kind in one program.
@@ -44,25 +45,34 @@ fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
-/// The signatures of a program on both machines, ours first.
-fn run(program: &Program, name: &str, full: bool) -> [Result<Vec<Signature>, String>; 2] {
-    let path = file(name);
-    std::fs::write(&path, program.elf()).unwrap();
-    [machines::rr(&path), machines::qemu(&path)]
-        .map(|text| text.and_then(|text| signature::parse(&text, full)))
+/// The signatures of these streams on both machines, ours first.
+fn run(seeds: &[Seed], name: &str, full: bool) -> [Result<Vec<Signature>, String>; 2] {
+    [Machine::Rr, Machine::Qemu].map(|machine| {
+        let suffix = match machine {
+            Machine::Rr => "rr",
+            Machine::Qemu => "qemu",
+        };
+        let path = file(&format!("{name}-{suffix}.elf"));
+        std::fs::write(&path, Program::new(seeds, full, machine).elf()).unwrap();
+        let text = match machine {
+            Machine::Rr => machines::rr(&path),
+            Machine::Qemu => machines::qemu(&path),
+        };
+        signature::parse(&text?, full)
+    })
 }
 
 /// Runs one stream alone, and says where the machines part.
 fn look_into(seed: Seed, kind: &str) -> String {
-    let program = Program::new(&[seed], true);
-    let name = format!("isa-{kind}-{:#x}.elf", seed.0);
+    let program = Program::new(&[seed], true, Machine::Rr);
+    let name = format!("isa-{kind}-{:#x}", seed.0);
     let head = format!(
-        "stream {:#x} differs (again with RR_ISA_SEED={:#x}; files: {}, .rr.txt, .qemu.txt)\n",
+        "stream {:#x} differs (again with RR_ISA_SEED={:#x}; files: {}-*)\n",
         seed.0,
         seed.0,
         file(&name).display()
     );
-    match run(&program, &name, true) {
+    match run(&[seed], &name, true) {
         [Ok(ours), Ok(theirs)] if ours != theirs => {
             head + &signature::explain(
                 &program,
@@ -93,8 +103,7 @@ fn compare(seeds: &[Seed], kind: &str) {
         None => seeds.to_vec(),
     };
     for (i, seeds) in seeds.chunks(BATCH as usize).enumerate() {
-        let program = Program::new(seeds, false);
-        let [ours, theirs] = run(&program, &format!("isa-{kind}-{i}.elf"), false);
+        let [ours, theirs] = run(seeds, &format!("isa-{kind}-{i}"), false);
         let theirs = theirs.unwrap();
         assert_eq!(
             theirs.len(),

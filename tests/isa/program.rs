@@ -3,6 +3,7 @@
 use crate::asm::Asm;
 use crate::layout::{POOL_WORDS, PROGRAM};
 use crate::random::Random;
+use crate::runtime::Machine;
 use crate::stream::Row;
 use crate::{elf, runtime, stream};
 
@@ -26,10 +27,10 @@ pub(crate) struct Program {
 
 impl Program {
     /// With one stream for each seed. If `full`, it prints the words of each signature and not only their hash.
-    pub(crate) fn new(seeds: &[Seed], full: bool) -> Self {
+    pub(crate) fn new(seeds: &[Seed], full: bool, machine: Machine) -> Self {
         let mut asm = Asm::new(PROGRAM);
         let table = asm.label();
-        runtime::emit(&mut asm, table, full);
+        runtime::emit(&mut asm, table, full, machine);
         let rows: Vec<(Seed, Row)> = seeds
             .iter()
             .map(|seed| (*seed, stream(&mut asm, *seed)))
