@@ -1,0 +1,83 @@
+//! What the user typed, as far as all subcommands share it.
+
+use std::process::ExitCode;
+
+use anyhow::anyhow;
+use clap::Parser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::cmd::Command;
+
+/// Records a whole RISC-V machine once, and replays that run exactly.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rr",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Exit status: 0 fine or the same, 1 differs or diverged, 2 trouble (usage, a bad file, I/O).\n\
+                  Data goes to standard output, everything else to standard error. NO_COLOR is honoured."
+)]
+pub(crate) struct Args {
+    /// No progress, no notes; errors only
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Reads the command line.
+pub(crate) fn parse() -> Result<Args, clap::Error> {
+    Args::try_parse()
+}
+
+/// Answers a command line that asks for help, or makes no sense.
+pub(crate) fn refuse(error: clap::Error) -> anyhow::Result<ExitCode> {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let option = context(ContextKind::InvalidArg).unwrap_or("an argument");
+    match error.kind() {
+        // A bad value deserves one line that says what is right, not a page of usage.
+        ErrorKind::ValueValidation => {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            let cause = cause.unwrap_or_else(|| "the value makes no sense".to_owned());
+            Err(anyhow!(cause).context(option.to_owned()))
+        }
+        ErrorKind::InvalidValue => {
+            let found = context(ContextKind::InvalidValue).unwrap_or_default();
+            let known = match error.get(ContextKind::ValidValue) {
+                Some(ContextValue::Strings(known)) => known.join(", "),
+                _ => String::new(),
+            };
+            let cause = match (found, known.as_str()) {
+                ("", _) => "it needs a value".to_owned(),
+                (_, "") => format!("`{found}` makes no sense here"),
+                _ => format!("`{found}` is none of {known}"),
+            };
+            Err(anyhow!(cause).context(option.to_owned()))
+        }
+        _ => {
+            // 0 for help and version, which go to standard output; 2 for the rest.
+            let code = u8::try_from(error.exit_code()).unwrap_or(2);
+            match error.print() {
+                Err(failed) if !error.use_stderr() => {
+                    Err(crate::output::WriteFailed(failed).into())
+                }
+                _ => Ok(ExitCode::from(code)),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,199 @@
+//! `rr dump`: the events of a log, one by one.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
+use clap::ValueEnum;
+use replay_format::{Error, Kind, Log, Record};
+use rr::timeline::{Position, Target, no_snapshots};
+
+use crate::event_json::Ndjson;
+use crate::event_table::Tables;
+use crate::event_text::{Lines, Widths};
+use crate::input::Input;
+use crate::kinds::{Kinds, Pattern};
+use crate::output;
+use crate::progress::Progress;
+
+/// Print the events of a log
+#[derive(Debug, clap::Args)]
+#[command(long_about = "Prints the events of a log, of rr or of any QEMU (versions 5 to 13 of the format).\n\n\
+    A log that was cut short is printed up to its last whole event; a note on standard error says how it \
+    ends. A log that is damaged is printed up to the damage, and the exit status is 2.", after_long_help = SCHEMA)]
+pub(crate) struct Args {
+    /// A recording's directory, or an event log
+    #[arg(value_name = "REC|LOG")]
+    input: PathBuf,
+
+    /// How to print them
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    format: Format,
+
+    /// The first place: 12345 or 1.5M instructions, 50%, event#17, start, end
+    ///
+    /// Events at this place are printed, and the EVENT_INSTRUCTION that reaches or passes it.
+    #[arg(long, value_name = "POS", default_value_t = Position::Start, hide_default_value = true)]
+    from: Position,
+
+    /// The last place, written likewise
+    ///
+    /// Events at this place are printed, those behind it are not.
+    #[arg(long, value_name = "POS", default_value_t = Position::End, hide_default_value = true)]
+    to: Position,
+
+    /// Only these kinds of events; several with commas
+    ///
+    /// Upper or lower case, with or without EVENT_ or REPLAY_ASYNC_EVENT_ in front: EVENT_CHAR_WRITE, net,
+    /// clock-host. A name that others begin with stands for all of these (checkpoint), and * for anything
+    /// (EVENT_CHECKPOINT_CLOCK*). `rr inspect` lists the kinds of a log.
+    #[arg(long = "kind", value_name = "KIND", value_delimiter = ',')]
+    kinds: Vec<Pattern>,
+
+    /// Stop after so many events
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+}
+
+const SCHEMA: &str = "\
+ndjson, schema 1: one JSON object per line, with these members in this order:
+  index          number of the event, from 0
+  offset         byte offset of the event in the log
+  icount         instructions executed, after the event
+  event          kind: EVENT_CLOCK_HOST, REPLAY_ASYNC_EVENT_NET, ...
+and the arguments of the event:
+  EVENT_INSTRUCTION             count: instructions since the event before
+  EVENT_CLOCK_*                 value: nanoseconds
+  EVENT_CHAR_WRITE              result, output_offset
+  EVENT_CHAR_READ_ALL           payload
+  EVENT_CHAR_READ_ALL_ERROR     error: a negative errno
+  EVENT_AUDIO_OUT               samples
+  EVENT_AUDIO_IN                samples, write_position (up to version 12), payload
+  EVENT_RANDOM                  result, payload
+  REPLAY_ASYNC_EVENT_*          checkpoint (up to version 10): the checkpoint that carries it; and
+    _BH, _BH_ONESHOT, _BLOCK    id
+    _CHAR_READ                  device, payload
+    _NET                        device, flags, payload
+    _INPUT                      input: key-number (number, down), key-qcode (qcode, down),
+                                button (button, down), relative or absolute (axis, value),
+                                multi-touch (touch, slot, tracking_id, axis, value)
+A payload is three members: len, its bytes; text, if they are UTF-8; hex, always. Numbers are exact, up
+to 64 bits: a reader that holds them as floating point loses the last digits of large ones. Members may
+be added to schema 1; a change of those above makes it schema 2, named in the release notes.
+
+Examples:
+  rr dump boot.rr --kind char-read,net             what came from outside
+  rr dump boot.rr --from 50% --limit 20            20 events from the middle on
+  rr dump log.bin --format ndjson | jq .icount     for programs";
+
+/// How events are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// One event per line: index, offset, icount, event, arguments; payloads as a short preview
+    Text,
+    /// One JSON object per line; the schema is below
+    Ndjson,
+    /// Tables, for reading
+    Table,
+}
+
+/// Which events are printed.
+#[derive(Debug)]
+struct Selection {
+    from: Target,
+    to: Target,
+    kinds: Kinds,
+    limit: u64,
+}
+
+/// How far a dump came.
+#[derive(Debug)]
+enum Ended {
+    /// To the last event that was asked for, or to a proper end.
+    Well,
+    /// To where the log cannot be read any more.
+    At(Error),
+}
+
+/// Prints the events.
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let input = Input::open(&args.input)?;
+    let log = input.log()?;
+    let selection = select(&args, &log).with_context(|| input.name())?;
+    let (end, name) = (log.end(), name_width(&log, &selection.kinds));
+    let ended = output::write(|out| match args.format {
+        Format::Text => {
+            let mut lines = Lines::new(out, Widths::up_to(end, name));
+            each(&log, &selection, |record| lines.write(record))
+        }
+        Format::Ndjson => {
+            let mut ndjson = Ndjson::new(out);
+            let ended = each(&log, &selection, |record| ndjson.write(record))?;
+            ndjson.finish().map(|()| ended)
+        }
+        Format::Table => {
+            let mut tables = Tables::new(out, end, name);
+            let ended = each(&log, &selection, |record| tables.write(record))?;
+            tables.finish().map(|()| ended)
+        }
+    })?;
+    match ended {
+        Ended::Well => Ok(ExitCode::SUCCESS),
+        Ended::At(error) if error.is_truncated() => {
+            output::note(&format!("{}: {error}", input.name()));
+            Ok(ExitCode::SUCCESS)
+        }
+        Ended::At(error) => Err(anyhow!(error).context(input.name())),
+    }
+}
+
+fn select(args: &Args, log: &Log<'_>) -> anyhow::Result<Selection> {
+    let mut kinds = [args.kinds.is_empty(); Kind::COUNT];
+    for pattern in &args.kinds {
+        pattern.select(log.table(), &mut kinds);
+    }
+    // A bare log has none; a recording's are to come.
+    let find = |position: &Position| position.target(log, &no_snapshots);
+    Ok(Selection {
+        from: find(&args.from).context("--from")?,
+        to: find(&args.to).context("--to")?,
+        kinds,
+        limit: args.limit.unwrap_or(u64::MAX),
+    })
+}
+
+/// The longest name among the events that are selected.
+fn name_width(log: &Log<'_>, kinds: &Kinds) -> usize {
+    let there = log.summary().kinds().map(|(kind, ..)| kind);
+    let selected = there.filter(|kind| kinds.get(kind.index()) == Some(&true));
+    selected.map(|kind| kind.name().len()).max().unwrap_or(0)
+}
+
+/// Calls `print` for each event that is selected.
+fn each<F>(log: &Log<'_>, selection: &Selection, mut print: F) -> io::Result<Ended>
+where
+    F: FnMut(&Record<'_>) -> io::Result<()>,
+{
+    let mut progress = Progress::new(log.bytes().len() as u64);
+    let mut left = selection.limit;
+    for record in log.events() {
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => return Ok(Ended::At(error)),
+        };
+        progress.at(record.offset);
+        if selection.from.is_after(&record) {
+            continue;
+        }
+        if left == 0 || selection.to.is_before(&record) {
+            return Ok(Ended::Well);
+        }
+        let kind = record.event.kind().index();
+        if selection.kinds.get(kind) == Some(&true) {
+            print(&record)?;
+            left -= 1;
+        }
+    }
+    Ok(Ended::Well)
+}

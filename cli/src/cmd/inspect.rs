@@ -1,0 +1,335 @@
+//! `rr inspect`: the summary of a log, and of the recording that it is part of.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::anyhow;
+use comfy_table::{CellAlignment, Table as Columns, presets};
+use replay_format::{Completeness, HEADER_LEN, Log, Table};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::input::Input;
+use crate::output;
+use crate::report::escaped;
+
+/// Summarise a log: version, length, events and bytes per kind
+#[derive(Debug, clap::Args)]
+#[command(long_about = "Summarises a log, of rr or of any QEMU (versions 5 to 13 of the format), and the \
+    recording that it is part of.\n\n\
+    A log that was cut short is summarised up to its last whole event. So is a log that is damaged, and \
+    the exit status is 2.", after_long_help = SCHEMA)]
+pub(crate) struct Args {
+    /// A recording's directory, or an event log
+    #[arg(value_name = "REC|LOG")]
+    input: PathBuf,
+
+    /// Print JSON, for programs
+    #[arg(long)]
+    json: bool,
+}
+
+const SCHEMA: &str = "\
+--json, schema 1: one object with these members:
+  schema         1. Members may be added to it; a change of those below makes it 2
+  file           the event log
+  version        of the format, a number from 5 to 13
+  version_id     as in the header: \"0x00e02007\"; zeros if the recording was killed
+  table          by which of its tables the version is read: \"7\", \"7-4.0\", \"12\"
+  table_name     the same for people: \"version 7, QEMU 2.10 to 2.12\"
+  table_reason   why this table
+  complete       true if the log ends with EVENT_END, and nothing follows
+  status         \"complete\", \"truncated\" (all events up to a place are good) or \"damaged\"
+  error          null if complete; else message, and offset, index, icount of where the events end
+  instructions   in the whole events
+  events         whole events
+  bytes          of the file
+  whole_bytes    of the header and the whole events
+  kinds          what occurs: name of the event -> count, bytes
+  execution_ns   virtual time spent executing, idle time not counted; null for a bare log
+  recording      machine.json of the recording; null for a bare log";
+
+/// What `--json` prints; the fields are documented in [`SCHEMA`].
+#[derive(Debug, Serialize)]
+struct Summary {
+    schema: u32,
+    file: String,
+    version: u8,
+    version_id: String,
+    table: &'static str,
+    table_name: &'static str,
+    table_reason: String,
+    complete: bool,
+    status: &'static str,
+    error: Option<Problem>,
+    instructions: u64,
+    events: u64,
+    bytes: u64,
+    whole_bytes: u64,
+    kinds: Kinds,
+    execution_ns: Option<u64>,
+    recording: Option<Value>,
+}
+
+/// Where and why the events end.
+#[derive(Debug, Serialize)]
+struct Problem {
+    message: String,
+    offset: u64,
+    index: u64,
+    icount: u64,
+}
+
+/// In the order of the event ids, which a map would lose.
+#[derive(Debug)]
+struct Kinds(Vec<(&'static str, Count)>);
+
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Count {
+    count: u64,
+    bytes: u64,
+}
+
+impl Serialize for Kinds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
+    }
+}
+
+/// Prints the summary; then complains about what is wrong, if anything is.
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let input = Input::open(&args.input)?;
+    let log = input.log()?;
+    // A bad machine.json must not hide what the log says.
+    let (machine, machine_error) = match input.machine() {
+        Ok(machine) => (machine, None),
+        Err(error) => (None, Some(error)),
+    };
+    let summary = summarise(input.name(), &log, machine);
+    output::write(|out| {
+        if args.json {
+            serde_json::to_writer_pretty(&mut *out, &summary)?;
+            writeln!(out)
+        } else {
+            print(&summary, out)
+        }
+    })?;
+    match (log.completeness(), log.error()) {
+        (Completeness::Damaged { .. }, Some(error)) => {
+            return Err(anyhow!(error.clone()).context(input.name()));
+        }
+        (Completeness::Truncated { .. }, Some(error)) => {
+            output::note(&format!("{}: {error}", input.name()));
+        }
+        _ => {}
+    }
+    machine_error.map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+fn summarise(file: String, log: &Log<'_>, recording: Option<Value>) -> Summary {
+    let end = log.end();
+    let kinds = log.summary().kinds();
+    let shift = recording
+        .as_ref()
+        .and_then(|m| m.pointer("/machine/icount/shift")?.as_u64());
+    Summary {
+        schema: 1,
+        file,
+        version: log.table().version().number(),
+        version_id: format!("{:#010x}", log.header().version_id),
+        table: log.table().key(),
+        table_name: log.table().name(),
+        table_reason: reason(log),
+        complete: log.completeness() == Completeness::Complete,
+        status: match log.completeness() {
+            Completeness::Complete => "complete",
+            Completeness::Truncated { .. } => "truncated",
+            Completeness::Damaged { .. } => "damaged",
+        },
+        error: log.error().map(|error| {
+            let at = error.position().unwrap_or(end);
+            Problem {
+                message: error.to_string(),
+                offset: at.offset,
+                index: at.index,
+                icount: at.icount,
+            }
+        }),
+        instructions: end.icount,
+        events: end.index,
+        bytes: log.bytes().len() as u64,
+        whole_bytes: end.offset,
+        kinds: Kinds(
+            kinds
+                .map(|(kind, count, bytes)| (kind.name(), Count { count, bytes }))
+                .collect(),
+        ),
+        execution_ns: shift.and_then(|shift| {
+            let factor = 1u64.checked_shl(u32::try_from(shift).ok()?)?;
+            end.icount.checked_mul(factor)
+        }),
+        recording,
+    }
+}
+
+/// Why the log is read by its table: FORMAT.md, "Which table".
+fn reason(log: &Log<'_>) -> String {
+    let version = log.table().version();
+    let whole = log.completeness() == Completeness::Complete;
+    let reads = if whole {
+        "reads the log whole"
+    } else {
+        "reads the log furthest"
+    };
+    let shared = Table::ALL
+        .iter()
+        .filter(|table| table.version() == version)
+        .count();
+    if log.header().is_unfinished() {
+        format!(
+            "the header names no version, as in a recording that was killed; this table {reads}"
+        )
+    } else if shared == 1 {
+        "the only table of the version".to_owned()
+    } else {
+        format!("of the {shared} tables of the version, this one {reads}")
+    }
+}
+
+fn print(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    let mut facts: Vec<(&str, String)> = vec![
+        ("log", escaped(&summary.file)),
+        (
+            "version",
+            format!("{} ({})", summary.version, summary.version_id),
+        ),
+        (
+            "table",
+            format!("{}: {}", summary.table_name, summary.table_reason),
+        ),
+        ("complete", completeness(summary)),
+        ("instructions", summary.instructions.to_string()),
+        ("events", summary.events.to_string()),
+        ("bytes", summary.bytes.to_string()),
+    ];
+    if let Some(ns) = summary.execution_ns {
+        let seconds = format!(
+            "{}.{:09} s of virtual time",
+            ns / 1_000_000_000,
+            ns % 1_000_000_000
+        );
+        facts.push(("executing", format!("{seconds}, idle time not counted")));
+    }
+    if let Some(recording) = &summary.recording {
+        facts.push(("", String::new()));
+        recorded(recording, &mut facts);
+    }
+    for (name, value) in &facts {
+        let line = format!("{name:<14}{value}");
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    if summary.kinds.0.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    for line in kinds(summary).lines() {
+        // comfy-table pads on both sides.
+        writeln!(
+            out,
+            "{}",
+            line.trim_end().strip_prefix(' ').unwrap_or(&line)
+        )?;
+    }
+    Ok(())
+}
+
+fn completeness(summary: &Summary) -> String {
+    match &summary.error {
+        None => "yes, it ends with EVENT_END".to_owned(),
+        Some(error) => format!(
+            "no, {} whole events in {} of {} bytes; {}",
+            summary.events, summary.whole_bytes, summary.bytes, error.message
+        ),
+    }
+}
+
+/// What machine.json says, as it says it; options that are not set are left out.
+fn recorded(recording: &Value, facts: &mut Vec<(&str, String)>) {
+    let plain = |value: &Value| match value {
+        Value::String(text) => escaped(text),
+        other => other.to_string(),
+    };
+    let mut options = BTreeMap::new();
+    if let Some(Value::Object(machine)) = recording.get("machine") {
+        for (name, value) in machine {
+            flatten(name, value, &mut options);
+        }
+    }
+    if let Some(by) = recording.get("rr_version") {
+        facts.push(("recorded by", format!("rr {}", plain(by))));
+    }
+    let mut title = "machine";
+    for (name, value) in options {
+        facts.push((title, format!("{}={}", escaped(&name), plain(value))));
+        title = "";
+    }
+    let mut title = "images";
+    for image in recording
+        .get("images")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let member = |name| image.get(name).map(plain).unwrap_or_default();
+        let (role, path, size, hash) = (
+            member("role"),
+            member("path"),
+            member("size"),
+            member("blake3"),
+        );
+        facts.push((title, format!("{role} {path}, {size} bytes, blake3 {hash}")));
+        title = "";
+    }
+    if let Some(interval) = recording.get("digest_interval") {
+        facts.push(("digests", format!("every {} instructions", plain(interval))));
+    }
+}
+
+fn flatten<'v>(name: &str, value: &'v Value, into: &mut BTreeMap<String, &'v Value>) {
+    match value {
+        Value::Null => {}
+        Value::Object(members) => {
+            for (member, value) in members {
+                flatten(&format!("{name}.{member}"), value, into);
+            }
+        }
+        Value::String(text) if text.is_empty() => {}
+        value => {
+            into.insert(name.to_owned(), value);
+        }
+    }
+}
+
+fn kinds(summary: &Summary) -> Columns {
+    let mut columns = Columns::new();
+    columns.load_style(presets::NOTHING);
+    columns.set_header(["event", "count", "bytes", "share"]);
+    for (name, Count { count, bytes }) in &summary.kinds.0 {
+        // In thousandths; the header is no event's.
+        let events = summary.whole_bytes.saturating_sub(HEADER_LEN as u64).max(1);
+        let share = u128::from(*bytes) * 1000 / u128::from(events);
+        let share = format!("{}.{}%", share / 10, share % 10);
+        columns.add_row([
+            (*name).to_owned(),
+            count.to_string(),
+            bytes.to_string(),
+            share,
+        ]);
+    }
+    for column in columns.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    columns
+}

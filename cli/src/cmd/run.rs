@@ -1,0 +1,30 @@
+//! `rr run`: a machine, without a recording.
+
+use std::process::ExitCode;
+
+use crate::machine_args::{MachineArgs, SerialArgs};
+use crate::{outcome, output};
+
+/// Runs a machine without recording it
+///
+/// The serial port is on standard input and output unless --serial says otherwise. Exit status: 0, or
+/// 3 if the guest reported failure.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    machine: MachineArgs,
+    #[command(flatten)]
+    serial: SerialArgs,
+}
+
+/// Does it.
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let options = args.machine.options()?;
+    let report = rr::launch::run(&options, &args.serial.serial, None, &mut |_| {})?;
+    output::note(&format!(
+        "{}; {}",
+        outcome::finish(&report),
+        outcome::extent(&report)
+    ));
+    Ok(outcome::status(&report))
+}

@@ -1,0 +1,75 @@
+//! REC|LOG: a recording's directory, or a bare log.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use replay_format::Log;
+use rr::host::map::MappedFile;
+
+/// The event log in a recording's directory.
+const LOG: &str = "replay.bin";
+/// The description of the machine in a recording's directory.
+const MACHINE: &str = "machine.json";
+
+/// A log that is open, and what stands beside it.
+#[derive(Debug)]
+pub(crate) struct Input {
+    /// The file of the log.
+    pub(crate) path: PathBuf,
+    /// The recording's directory; `None` for a bare log.
+    directory: Option<PathBuf>,
+    bytes: MappedFile,
+}
+
+impl Input {
+    /// Opens what the user named. Only the log must be there.
+    pub(crate) fn open(named: &Path) -> anyhow::Result<Input> {
+        let directory = named.is_dir().then(|| named.to_owned());
+        let path = match &directory {
+            Some(directory) => directory.join(LOG),
+            None => named.to_owned(),
+        };
+        if directory.is_some() && !path.exists() {
+            bail!(
+                "{}: is a directory, but no recording: {LOG} is missing",
+                named.display()
+            );
+        }
+        let bytes = MappedFile::open(&path)?;
+        Ok(Input {
+            path,
+            directory,
+            bytes,
+        })
+    }
+
+    /// Reads the log.
+    pub(crate) fn log(&self) -> anyhow::Result<Log<'_>> {
+        Log::parse(&self.bytes).with_context(|| self.name())
+    }
+
+    /// The file of the log, for messages.
+    pub(crate) fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// What machine.json of a recording says. `None` for a bare log.
+    pub(crate) fn machine(&self) -> anyhow::Result<Option<serde_json::Value>> {
+        let Some(directory) = &self.directory else {
+            return Ok(None);
+        };
+        let path = directory.join(MACHINE);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
+                "{}: {MACHINE} is missing, so the recording cannot be replayed; its log can be read",
+                directory.display()
+            ),
+            Err(error) => return Err(error).with_context(|| path.display().to_string()),
+        };
+        serde_json::from_str(&text)
+            .map(Some)
+            .with_context(|| path.display().to_string())
+    }
+}

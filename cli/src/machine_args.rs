@@ -1,0 +1,73 @@
+//! MACHINE: the options that make a machine, in the names that QEMU's users know.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use rr::host::serial::Backend;
+use rr::options::{Icount, MachineOptions, fresh_seed, parse_memory};
+
+/// Options of the machine.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Machine")]
+pub(crate) struct MachineArgs {
+    /// RAM: a number of MiB, or a size such as 512M or 2G
+    #[arg(short, long, value_name = "SIZE", default_value = "128M", value_parser = parse_memory)]
+    memory: u64,
+
+    /// Firmware: an ELF file or a flat binary, loaded at the start of RAM; `none`: the kernel starts
+    /// in machine mode
+    #[arg(long, value_name = "FILE|none", default_value = "none")]
+    bios: PathBuf,
+
+    /// Kernel: an ELF file, a Linux Image, or raw:FILE for a flat binary that firmware starts
+    #[arg(long, value_name = "FILE")]
+    kernel: Option<PathBuf>,
+
+    /// Initial RAM disk for the kernel
+    #[arg(long, value_name = "FILE")]
+    initrd: Option<PathBuf>,
+
+    /// Command line for the kernel
+    #[arg(
+        long,
+        value_name = "STRING",
+        default_value = "",
+        allow_hyphen_values = true
+    )]
+    append: String,
+
+    /// Virtual time: one instruction takes 2^N ns (0 to 10, default 2); sleep=on (the default) lets an
+    /// idle guest sleep in real time, sleep=off skips to its next timer
+    #[arg(long, value_name = "shift=N[,sleep=on|off]")]
+    icount: Option<Icount>,
+}
+
+/// The option of the serial port.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Machine")]
+pub(crate) struct SerialArgs {
+    /// Where the serial port leads: stdio (on a terminal, Ctrl-A x ends the run), null, file:PATH
+    /// (output alone), unix:PATH (connects), unix:PATH,server (waits for a client), pty
+    #[arg(long, value_name = "BACKEND", default_value = "stdio")]
+    pub(crate) serial: Backend,
+}
+
+impl MachineArgs {
+    /// As the engine wants them, with fresh entropy for the guest.
+    pub(crate) fn options(&self) -> anyhow::Result<MachineOptions> {
+        let raw = self
+            .kernel
+            .as_deref()
+            .and_then(|kernel| kernel.to_str()?.strip_prefix("raw:").map(PathBuf::from));
+        Ok(MachineOptions {
+            memory: self.memory,
+            bios: (self.bios.as_os_str() != "none").then(|| self.bios.clone()),
+            raw_kernel: raw.is_some(),
+            kernel: raw.or_else(|| self.kernel.clone()),
+            initrd: self.initrd.clone(),
+            append: self.append.clone(),
+            icount: self.icount.unwrap_or_default(),
+            rng_seed: fresh_seed().context("the host gives no entropy for the guest")?,
+        })
+    }
+}

@@ -1,0 +1,90 @@
+//! What a run came to, for people and as exit status.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use replay_format::ShutdownCause;
+use rr::driver::Finish;
+use rr::error::Error;
+use rr::session::Report;
+
+use crate::output;
+
+/// The guest reported failure, through the test finisher or the host-target interface.
+const GUEST_FAILED: u8 = 3;
+/// The replay is not the recording.
+const DIVERGED: u8 = 1;
+
+/// Status of a run or a recording that was carried out: the guest's failure shows in it.
+pub(crate) fn status(report: &Report) -> ExitCode {
+    match report.finish {
+        Finish::Shutdown {
+            cause: ShutdownCause::GuestPanic,
+            ..
+        } => ExitCode::from(GUEST_FAILED),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// How the run ended, in words.
+pub(crate) fn finish(report: &Report) -> String {
+    match report.finish {
+        Finish::Shutdown { cause, code } => match cause {
+            ShutdownCause::GuestShutdown => "the guest powered off".to_owned(),
+            ShutdownCause::GuestPanic => format!("the guest reported failure, code {code}"),
+            ShutdownCause::HostSignal => "stopped by a signal".to_owned(),
+            ShutdownCause::HostUi => "stopped from the terminal".to_owned(),
+            _ => format!("shut down ({cause:?})"),
+        },
+        Finish::LogCut => "the recording was cut off here: its last whole event".to_owned(),
+        Finish::Reached => "the position is reached".to_owned(),
+        Finish::Interrupted => "stopped by a signal".to_owned(),
+    }
+}
+
+/// Instructions and virtual time, in words.
+pub(crate) fn extent(report: &Report) -> String {
+    let time = Duration::from_nanos(report.virtual_time);
+    format!(
+        "{} instructions, {time:.3?} of virtual time",
+        thousands(report.icount)
+    )
+}
+
+/// The number with a comma at every third digit.
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A divergence is a result: it is told, and is status 1. Every other error goes up.
+pub(crate) fn or_diverged<T>(result: Result<T, Error>) -> anyhow::Result<Result<T, ExitCode>> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(Error::Diverged(divergence)) => {
+            output::complain(&divergence.to_string());
+            Ok(Err(ExitCode::from(DIVERGED)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn thousands() {
+        let text = |number| super::thousands(number);
+        assert_eq!((text(0).as_str(), text(999).as_str()), ("0", "999"));
+        assert_eq!(
+            (text(1000).as_str(), text(1_234_567).as_str()),
+            ("1,000", "1,234,567")
+        );
+    }
+}

@@ -1,0 +1,65 @@
+//! Where output goes: data to standard output, everything else to standard error.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Large, since whole logs are dumped.
+const BUFFER: usize = 128 * 1024;
+
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Standard output could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to standard output: {0}")]
+pub(crate) struct WriteFailed(pub(crate) io::Error);
+
+/// Set once, from the command line.
+pub(crate) fn set_quiet(quiet: bool) {
+    QUIET.store(quiet, Ordering::Relaxed);
+}
+
+/// Whether only errors may be shown.
+pub(crate) fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
+/// Runs `write` on buffered standard output, and flushes it.
+pub(crate) fn write<T>(
+    write: impl FnOnce(&mut dyn Write) -> io::Result<T>,
+) -> Result<T, WriteFailed> {
+    let mut out = stdout().map_err(WriteFailed)?;
+    let result = write(&mut out).and_then(|value| out.flush().map(|()| value));
+    if result.is_err() {
+        // Else dropping it would try again.
+        let _ = out.into_parts();
+    }
+    result.map_err(WriteFailed)
+}
+
+/// Not `io::stdout()`: that one looks for line ends in whatever is written.
+fn stdout() -> io::Result<BufWriter<File>> {
+    let stdout = io::stdout().lock().as_fd().try_clone_to_owned()?;
+    Ok(BufWriter::with_capacity(BUFFER, File::from(stdout)))
+}
+
+/// Whether the reader of standard output has gone away. Other closed pipes are errors as any.
+pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    matches!(
+        error.downcast_ref::<WriteFailed>(),
+        Some(WriteFailed(io)) if io.kind() == io::ErrorKind::BrokenPipe
+    )
+}
+
+/// Says something that is good to know; not with `--quiet`.
+pub(crate) fn note(text: &str) {
+    if !is_quiet() {
+        complain(&format!("note: {text}"));
+    }
+}
+
+/// Writes a line to standard error. Where that fails, there is nobody to tell.
+pub(crate) fn complain(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "rr: {text}");
+}

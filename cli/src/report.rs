@@ -1,0 +1,30 @@
+//! Errors for people: the chain of causes on one line.
+
+/// The chain of causes, joined with ": ". Control characters, which a file name can hold, are escaped.
+pub(crate) fn one_line(error: &anyhow::Error) -> String {
+    let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
+    escaped(&chain.join(": "))
+}
+
+/// The text without control characters.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if c.is_control() => out.extend(c.escape_default()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    #[test]
+    fn always_one_line() {
+        let error = anyhow!("no such\nfile").context("a\tb.rr");
+        assert_eq!(super::one_line(&error), "a\\tb.rr: no such\\nfile");
+    }
+}
