@@ -116,3 +116,38 @@ macro_rules! both_ways {
 
 both_ways!(binary32, u32, 8, 23, Binary32, binary32, crate::f32);
 both_ways!(binary64, u64, 11, 52, Binary64, binary64, crate::f64);
+
+macro_rules! tiny_results_that_round_to_normal {
+    ($name:ident, $float:ident, $frac_bits:literal) => {
+        /// Just below the smallest normal number, halfway to it: the host's bits are right, but the
+        /// result is tiny (after rounding), so the fast path must step aside. Chance operands hardly
+        /// get here.
+        #[test]
+        fn $name() {
+            let smallest = $float::MIN_POSITIVE;
+            let want = (smallest.to_bits(), Flags::INEXACT | Flags::UNDERFLOW);
+            for k in 0..=$frac_bits {
+                // The factors, and dividend and divisor, are exact for these k.
+                let a = (1.0 - $float::EPSILON / 2.0) * $float::powi(2.0, k);
+                let b = smallest / $float::powi(2.0, k);
+                let (mut f, mut g) = (Flags::INEXACT, Flags::INEXACT);
+                let (x, y) = (a.to_bits(), b.to_bits());
+                assert_eq!(
+                    (crate::$float::mul(x, y, Round::NearestEven, &mut f), f),
+                    want
+                );
+                let (x, y) = (
+                    (a * (smallest * 4.0)).to_bits(),
+                    (4.0 * $float::powi(2.0, k)).to_bits(),
+                );
+                assert_eq!(
+                    (crate::$float::div(x, y, Round::NearestEven, &mut g), g),
+                    want
+                );
+            }
+        }
+    };
+}
+
+tiny_results_that_round_to_normal!(tiny_binary32, f32, 23);
+tiny_results_that_round_to_normal!(tiny_binary64, f64, 52);
