@@ -39,11 +39,19 @@ pub(crate) fn refuse(error: clap::Error) -> anyhow::Result<ExitCode> {
         _ => None,
     };
     let option = context(ContextKind::InvalidArg).unwrap_or("an argument");
+    // "--from <POS>" is called --from; a positional argument has no other name than its own.
+    let option = option.split(" <").next().unwrap_or(option);
     match error.kind() {
         // A bad value deserves one line that says what is right, not a page of usage.
         ErrorKind::ValueValidation => {
+            let found = context(ContextKind::InvalidValue).unwrap_or_default();
             let cause = std::error::Error::source(&error).map(ToString::to_string);
-            let cause = cause.unwrap_or_else(|| "the value makes no sense".to_owned());
+            let cause = cause.unwrap_or_else(|| "it makes no sense".to_owned());
+            // Our own types quote what they do not like; std's do not.
+            let cause = match cause.contains(found) {
+                true => cause,
+                false => format!("`{found}`: {cause}"),
+            };
             Err(anyhow!(cause).context(option.to_owned()))
         }
         ErrorKind::InvalidValue => {

@@ -1,20 +1,80 @@
 //! Events as text: the one place that names their arguments, and the lines that people read.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::{self, Write};
 
 use replay_format::{AsyncEvent, Event, InputEvent, Position, Record};
 
+/// The name of an argument, as text and as it stands in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Name {
+    /// The name alone.
+    pub(crate) text: &'static str,
+    /// `,"name":`, then zeros: of a fixed length, which is quick to copy.
+    pub(crate) json: [u8; NAME_ROOM],
+}
+
+/// Room for a name in JSON.
+pub(crate) const NAME_ROOM: usize = 24;
+
+impl Name {
+    /// The name in both forms.
+    pub(crate) const fn new(text: &'static str) -> Name {
+        let mut json = [0; NAME_ROOM];
+        let bytes = text.as_bytes();
+        json[0] = b',';
+        json[1] = b'"';
+        let mut i = 0;
+        while i < bytes.len() {
+            json[i + 2] = bytes[i];
+            i += 1;
+        }
+        json[i + 2] = b'"';
+        json[i + 3] = b':';
+        Name { text, json }
+    }
+
+    /// Bytes of it in JSON.
+    pub(crate) const fn json_len(&self) -> usize {
+        self.text.len() + 4
+    }
+}
+
+// Evaluated by the compiler: a name that is too long does not compile.
+const AXIS: Name = Name::new("axis");
+const BUTTON: Name = Name::new("button");
+const CHECKPOINT: Name = Name::new("checkpoint");
+const COUNT: Name = Name::new("count");
+const DEVICE: Name = Name::new("device");
+const DOWN: Name = Name::new("down");
+const ERROR: Name = Name::new("error");
+const FLAGS: Name = Name::new("flags");
+const ID: Name = Name::new("id");
+const INPUT: Name = Name::new("input");
+const NUMBER: Name = Name::new("number");
+const OUTPUT_OFFSET: Name = Name::new("output_offset");
+const QCODE: Name = Name::new("qcode");
+const RESULT: Name = Name::new("result");
+const SAMPLES: Name = Name::new("samples");
+const SLOT: Name = Name::new("slot");
+const TOUCH: Name = Name::new("touch");
+const TRACKING_ID: Name = Name::new("tracking_id");
+const VALUE: Name = Name::new("value");
+const WRITE_POSITION: Name = Name::new("write_position");
+/// How many bytes a payload has.
+pub(crate) const LEN: Name = Name::new("len");
+const DATA: Name = Name::new("data");
+
 /// Takes the arguments of an event, one after another.
 pub(crate) trait Fields {
     /// A number.
-    fn number(&mut self, name: &'static str, value: u64) -> io::Result<()>;
+    fn number(&mut self, name: Name, value: u64) -> io::Result<()>;
     /// A number that can be negative.
-    fn signed(&mut self, name: &'static str, value: i64) -> io::Result<()>;
+    fn signed(&mut self, name: Name, value: i64) -> io::Result<()>;
     /// One of a few words.
-    fn word(&mut self, name: &'static str, value: &'static str) -> io::Result<()>;
+    fn word(&mut self, name: Name, value: &'static str) -> io::Result<()>;
     /// Yes or no.
-    fn flag(&mut self, name: &'static str, value: bool) -> io::Result<()>;
+    fn flag(&mut self, name: Name, value: bool) -> io::Result<()>;
     /// The payload. An event has one at most.
     fn payload(&mut self, data: &[u8]) -> io::Result<()>;
 }
@@ -24,37 +84,37 @@ pub(crate) trait Fields {
 #[inline]
 pub(crate) fn fields(event: &Event<'_>, to: &mut impl Fields) -> io::Result<()> {
     match *event {
-        Event::Instruction { count } => to.number("count", count.into()),
+        Event::Instruction { count } => to.number(COUNT, count.into()),
         Event::Async { checkpoint, event } => {
             if let Some(checkpoint) = checkpoint {
-                to.word("checkpoint", checkpoint.name())?;
+                to.word(CHECKPOINT, checkpoint.name())?;
             }
             async_fields(event, to)
         }
         // `offset` is where the event is in the file.
         Event::CharWrite { result, offset } => {
-            to.signed("result", result.into())?;
-            to.number("output_offset", offset.into())
+            to.signed(RESULT, result.into())?;
+            to.number(OUTPUT_OFFSET, offset.into())
         }
         Event::CharReadAll(data) => to.payload(data),
-        Event::CharReadAllError(error) => to.signed("error", error.into()),
-        Event::AudioOut { samples } => to.number("samples", samples),
+        Event::CharReadAllError(error) => to.signed(ERROR, error.into()),
+        Event::AudioOut { samples } => to.number(SAMPLES, samples),
         Event::AudioIn {
             samples,
             write_position,
             frames,
         } => {
-            to.number("samples", samples)?;
+            to.number(SAMPLES, samples)?;
             if let Some(position) = write_position {
-                to.number("write_position", position)?;
+                to.number(WRITE_POSITION, position)?;
             }
             to.payload(frames)
         }
         Event::Random { result, data } => {
-            to.signed("result", result.into())?;
+            to.signed(RESULT, result.into())?;
             to.payload(data)
         }
-        Event::Clock { value, .. } => to.signed("value", value),
+        Event::Clock { value, .. } => to.signed(VALUE, value),
         // Their names say it all.
         Event::Interrupt
         | Event::Exception
@@ -67,12 +127,12 @@ pub(crate) fn fields(event: &Event<'_>, to: &mut impl Fields) -> io::Result<()> 
 fn async_fields(event: AsyncEvent<'_>, to: &mut impl Fields) -> io::Result<()> {
     match event {
         AsyncEvent::Bh { id } | AsyncEvent::BhOneshot { id } | AsyncEvent::Block { id } => {
-            to.number("id", id)
+            to.number(ID, id)
         }
         AsyncEvent::Input(input) => input_fields(input, to),
         AsyncEvent::InputSync => Ok(()),
         AsyncEvent::CharRead { device, data } => {
-            to.number("device", device.into())?;
+            to.number(DEVICE, device.into())?;
             to.payload(data)
         }
         AsyncEvent::Net {
@@ -80,8 +140,8 @@ fn async_fields(event: AsyncEvent<'_>, to: &mut impl Fields) -> io::Result<()> {
             flags,
             data,
         } => {
-            to.number("device", device.into())?;
-            to.number("flags", flags.into())?;
+            to.number(DEVICE, device.into())?;
+            to.number(FLAGS, flags.into())?;
             to.payload(data)
         }
     }
@@ -90,29 +150,29 @@ fn async_fields(event: AsyncEvent<'_>, to: &mut impl Fields) -> io::Result<()> {
 fn input_fields(input: InputEvent, to: &mut impl Fields) -> io::Result<()> {
     match input {
         InputEvent::KeyNumber { value, down } => {
-            to.word("input", "key-number")?;
-            to.number("number", value)?;
-            to.flag("down", down)
+            to.word(INPUT, "key-number")?;
+            to.number(NUMBER, value)?;
+            to.flag(DOWN, down)
         }
         InputEvent::KeyQcode { qcode, down } => {
-            to.word("input", "key-qcode")?;
-            to.number("qcode", qcode.into())?;
-            to.flag("down", down)
+            to.word(INPUT, "key-qcode")?;
+            to.number(QCODE, qcode.into())?;
+            to.flag(DOWN, down)
         }
         InputEvent::Button { button, down } => {
-            to.word("input", "button")?;
-            to.number("button", button.into())?;
-            to.flag("down", down)
+            to.word(INPUT, "button")?;
+            to.number(BUTTON, button.into())?;
+            to.flag(DOWN, down)
         }
         InputEvent::Relative { axis, value } => {
-            to.word("input", "relative")?;
-            to.number("axis", axis.into())?;
-            to.signed("value", value)
+            to.word(INPUT, "relative")?;
+            to.number(AXIS, axis.into())?;
+            to.signed(VALUE, value)
         }
         InputEvent::Absolute { axis, value } => {
-            to.word("input", "absolute")?;
-            to.number("axis", axis.into())?;
-            to.signed("value", value)
+            to.word(INPUT, "absolute")?;
+            to.number(AXIS, axis.into())?;
+            to.signed(VALUE, value)
         }
         InputEvent::MultiTouch {
             touch,
@@ -121,12 +181,12 @@ fn input_fields(input: InputEvent, to: &mut impl Fields) -> io::Result<()> {
             axis,
             value,
         } => {
-            to.word("input", "multi-touch")?;
-            to.number("touch", touch.into())?;
-            to.signed("slot", slot)?;
-            to.signed("tracking_id", tracking_id)?;
-            to.number("axis", axis.into())?;
-            to.signed("value", value)
+            to.word(INPUT, "multi-touch")?;
+            to.number(TOUCH, touch.into())?;
+            to.signed(SLOT, slot)?;
+            to.signed(TRACKING_ID, tracking_id)?;
+            to.number(AXIS, axis.into())?;
+            to.signed(VALUE, value)
         }
     }
 }
@@ -141,59 +201,67 @@ pub(crate) struct Arguments<'e>(pub(crate) &'e Event<'e>);
 
 impl fmt::Display for Arguments<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut words = Words { f, first: true };
-        fields(self.0, &mut words).map_err(|_| fmt::Error)
+        let mut text = Vec::new();
+        words(self.0, &mut text).map_err(|_| fmt::Error)?;
+        // Nothing but ASCII is ever put into it.
+        f.pad(&String::from_utf8_lossy(&text))
     }
 }
 
-struct Words<'f, 'b> {
-    f: &'f mut fmt::Formatter<'b>,
-    first: bool,
+#[inline]
+fn words(event: &Event<'_>, to: &mut Vec<u8>) -> io::Result<()> {
+    fields(event, &mut Words { to, gap: "" })
 }
 
-impl Words<'_, '_> {
-    fn put(&mut self, name: &str, value: impl fmt::Display) -> io::Result<()> {
-        let gap = if self.first { "" } else { " " };
-        self.first = false;
-        write!(self.f, "{gap}{name}={value}").map_err(io::Error::other)
+struct Words<'b> {
+    to: &'b mut Vec<u8>,
+    /// What comes before the next one.
+    gap: &'static str,
+}
+
+impl Words<'_> {
+    #[inline]
+    fn put(&mut self, name: Name, value: &str) -> io::Result<()> {
+        for part in [self.gap, name.text, "=", value] {
+            self.to.extend_from_slice(part.as_bytes());
+        }
+        self.gap = " ";
+        Ok(())
     }
 }
 
-impl Fields for Words<'_, '_> {
-    fn number(&mut self, name: &'static str, value: u64) -> io::Result<()> {
+impl Fields for Words<'_> {
+    #[inline]
+    fn number(&mut self, name: Name, value: u64) -> io::Result<()> {
+        self.put(name, itoa::Buffer::new().format(value))
+    }
+
+    #[inline]
+    fn signed(&mut self, name: Name, value: i64) -> io::Result<()> {
+        self.put(name, itoa::Buffer::new().format(value))
+    }
+
+    fn word(&mut self, name: Name, value: &'static str) -> io::Result<()> {
         self.put(name, value)
     }
 
-    fn signed(&mut self, name: &'static str, value: i64) -> io::Result<()> {
-        self.put(name, value)
+    fn flag(&mut self, name: Name, value: bool) -> io::Result<()> {
+        self.put(name, if value { "true" } else { "false" })
     }
 
-    fn word(&mut self, name: &'static str, value: &'static str) -> io::Result<()> {
-        self.put(name, value)
-    }
-
-    fn flag(&mut self, name: &'static str, value: bool) -> io::Result<()> {
-        self.put(name, value)
-    }
-
+    /// The first bytes in quotes, as they would be in a Rust byte string.
     fn payload(&mut self, data: &[u8]) -> io::Result<()> {
-        self.put("len", data.len())?;
-        self.put("data", Preview(data))
-    }
-}
-
-/// The first bytes in quotes, as they would be in a Rust byte string.
-struct Preview<'d>(&'d [u8]);
-
-impl fmt::Display for Preview<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.0.get(..PREVIEW).unwrap_or(self.0);
-        let more = if shown.len() < self.0.len() {
-            "..."
+        self.number(LEN, data.len() as u64)?;
+        let shown = data.get(..PREVIEW).unwrap_or(data);
+        self.put(DATA, "\"")?;
+        self.to.extend(shown.escape_ascii());
+        let end = if shown.len() < data.len() {
+            "\"..."
         } else {
-            ""
+            "\""
         };
-        write!(f, "\"{}\"{more}", shown.escape_ascii())
+        self.to.extend_from_slice(end.as_bytes());
+        Ok(())
     }
 }
 
@@ -212,20 +280,22 @@ impl Widths {
         let digits = |number: u64| number.to_string().len();
         Widths {
             index: digits(end.index.saturating_sub(1)),
-            offset: format!("{:x}", end.offset).len() + 2,
+            offset: format!("{:x}", end.offset).len(),
             icount: digits(end.icount),
             name,
         }
     }
 }
 
+/// Written out when so much has gathered.
+const GATHERED: usize = 64 * 1024;
+
 /// Writes events as lines: index, offset, icount, name, arguments.
 #[derive(Debug)]
 pub(crate) struct Lines<W> {
     out: W,
     widths: Widths,
-    /// Kept to be filled again.
-    line: String,
+    buffer: Vec<u8>,
 }
 
 impl<W: Write> Lines<W> {
@@ -234,32 +304,64 @@ impl<W: Write> Lines<W> {
         Lines {
             out,
             widths,
-            line: String::new(),
+            buffer: Vec::with_capacity(2 * GATHERED),
         }
     }
 
     /// Writes one event.
     pub(crate) fn write(&mut self, record: &Record<'_>) -> io::Result<()> {
-        let Widths {
-            index,
-            offset,
-            icount,
-            name,
-        } = self.widths;
-        self.line.clear();
-        write!(
-            self.line,
-            "{:>index$}  {:#0offset$x}  {:>icount$}  {:<name$}  {}",
-            record.index,
-            record.offset,
-            record.icount,
-            record.event.kind(),
-            Arguments(&record.event),
-        )
-        .map_err(io::Error::other)?;
-        let len = self.line.trim_end().len();
-        self.line.truncate(len);
-        self.line.push('\n');
-        self.out.write_all(self.line.as_bytes())
+        let widths = self.widths;
+        self.right(record.index, widths.index);
+        self.buffer.extend_from_slice(b"  0x");
+        self.hex(record.offset, widths.offset);
+        self.buffer.extend_from_slice(b"  ");
+        self.right(record.icount, widths.icount);
+        self.buffer.extend_from_slice(b"  ");
+        let name = record.event.kind().name().as_bytes();
+        self.buffer.extend_from_slice(name);
+        let bare = self.buffer.len();
+        self.pad(widths.name.saturating_sub(name.len()) + 2);
+        let begin = self.buffer.len();
+        words(&record.event, &mut self.buffer)?;
+        if self.buffer.len() == begin {
+            self.buffer.truncate(bare);
+        }
+        self.buffer.push(b'\n');
+        if self.buffer.len() >= GATHERED {
+            self.out.write_all(&self.buffer)?;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+
+    /// Writes what is left.
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        self.out.write_all(&self.buffer)
+    }
+
+    #[inline]
+    fn right(&mut self, number: u64, width: usize) {
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(number).as_bytes();
+        self.pad(width.saturating_sub(digits.len()));
+        self.buffer.extend_from_slice(digits);
+    }
+
+    #[inline]
+    fn hex(&mut self, number: u64, width: usize) {
+        let digit = |nibble: usize| {
+            let nibble = number.checked_shr(4 * nibble as u32).unwrap_or(0) & 15;
+            HEX_DIGITS[nibble as usize]
+        };
+        self.buffer.extend((0..width).rev().map(digit));
+    }
+
+    #[inline]
+    fn pad(&mut self, width: usize) {
+        let len = self.buffer.len();
+        self.buffer.resize(len + width, b' ');
     }
 }
+
+/// The hexadecimal digits, as everywhere in our output.
+pub(crate) const HEX_DIGITS: [u8; 16] = *b"0123456789abcdef";

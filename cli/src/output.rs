@@ -5,8 +5,8 @@ use std::io::{self, BufWriter, Write};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Large, since whole logs are dumped.
-const BUFFER: usize = 128 * 1024;
+/// What writes a lot gathers larger pieces itself; they pass by this buffer.
+const BUFFER: usize = 32 * 1024;
 
 static QUIET: AtomicBool = AtomicBool::new(false);
 

@@ -204,7 +204,34 @@ impl Bus {
             return Ok(());
         };
         let effect = htif.store(u64::from_le_bytes(*word), cx)?;
-        self.htif_effect(effect, true);
+        // The store is taken, whatever it asked for: the guest may go on.
+        self.ram
+            .write(htif.tohost().wrapping_sub(RAM_BASE), &[0; 8]);
+        if let Effect::Unsupported {
+            device: 0,
+            request: 0,
+            payload,
+        } = effect
+        {
+            return self.htif_call(payload, cx);
+        }
+        self.htif_effect(effect);
+        Ok(())
+    }
+
+    /// A system call for the host, whose arguments are at physical address `arguments`.
+    fn htif_call(&mut self, arguments: u64, cx: &mut Context<'_>) -> Result<(), Halted> {
+        let Some(htif) = &mut self.devices.htif else {
+            return Ok(());
+        };
+        let ram = &self.ram;
+        let memory = |at: u64, len| Some(ram.get(at.checked_sub(RAM_BASE)?, len)?.to_vec());
+        let result = htif.write_call(arguments, memory, cx)?;
+        if let Some(result) = result {
+            self.ram
+                .write(arguments.wrapping_sub(RAM_BASE), &result.to_le_bytes());
+            self.htif_effect(Effect::Answer(1));
+        }
         Ok(())
     }
 
@@ -213,22 +240,16 @@ impl Bus {
         match &mut self.devices.htif {
             Some(htif) if htif.console_used() => {
                 let effect = htif.push_input(data);
-                self.htif_effect(effect, false);
+                self.htif_effect(effect);
             }
             _ => self.devices.uart.push_input(data, now),
         }
     }
 
-    fn htif_effect(&mut self, effect: Effect, clear: bool) {
-        let Some(htif) = &self.devices.htif else {
-            return;
-        };
-        let (tohost, fromhost) = (htif.tohost(), htif.fromhost());
-        if clear && effect != Effect::None {
-            self.ram.write(tohost.wrapping_sub(RAM_BASE), &[0; 8]);
-        }
+    fn htif_effect(&mut self, effect: Effect) {
         match effect {
             Effect::Answer(word) => {
+                let fromhost = self.devices.htif.as_ref().and_then(Htif::fromhost);
                 if let Some(fromhost) = fromhost {
                     self.ram
                         .write(fromhost.wrapping_sub(RAM_BASE), &word.to_le_bytes());

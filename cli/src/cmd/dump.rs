@@ -125,7 +125,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let ended = output::write(|out| match args.format {
         Format::Text => {
             let mut lines = Lines::new(out, Widths::up_to(end, name));
-            each(&log, &selection, |record| lines.write(record))
+            let ended = each(&log, &selection, |record| lines.write(record))?;
+            lines.finish().map(|()| ended)
         }
         Format::Ndjson => {
             let mut ndjson = Ndjson::new(out);
