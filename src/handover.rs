@@ -1,18 +1,18 @@
 //! The hand-over from the main loop to the vCPU thread: a queue, and a flag that says it is worth
 //! a look.
 //!
-//! The vCPU thread looks at the flag between two slices of instructions, so a look must cost next to
-//! nothing: one acquire load. The store that raises the flag is a release, so whoever sees it raised
+//! The machine looks at the flag between two blocks of instructions, so a look must cost next to
+//! nothing: a relaxed load. Only where it is up does the vCPU thread look again, with an acquire load. The store that raises the flag is a release, so whoever sees it raised
 //! finds the message in the queue. Modelled with loom (`RUSTFLAGS="--cfg loom" cargo test -p rr --lib`).
 
 #[cfg(loom)]
 use loom::sync::{
-    Condvar, Mutex,
+    Arc, Condvar, Mutex,
     atomic::{AtomicBool, Ordering},
 };
 #[cfg(not(loom))]
 use std::sync::{
-    Condvar, Mutex,
+    Arc, Condvar, Mutex,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -26,7 +26,7 @@ use std::time::Duration;
 pub struct Mailbox<M> {
     queue: Mutex<VecDeque<M>>,
     /// Set where the queue may not be empty.
-    kick: AtomicBool,
+    kick: Arc<AtomicBool>,
     arrived: Condvar,
 }
 
@@ -35,7 +35,7 @@ impl<M> Mailbox<M> {
     pub fn new() -> Self {
         Self {
             queue: Mutex::new(VecDeque::new()),
-            kick: AtomicBool::new(false),
+            kick: Arc::new(AtomicBool::new(false)),
             arrived: Condvar::new(),
         }
     }
@@ -47,6 +47,11 @@ impl<M> Mailbox<M> {
         self.kick.store(true, Ordering::Release);
         drop(queue);
         self.arrived.notify_one();
+    }
+
+    /// The flag, for a look without the mailbox. Whoever sees it raised asks [`Mailbox::kicked`].
+    pub fn kick(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.kick)
     }
 
     /// Whether a message may be there. Cheap.

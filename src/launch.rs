@@ -188,12 +188,13 @@ pub fn replay(
 }
 
 fn session<'a>(
-    machine: Machine,
+    mut machine: Machine,
     driver: Box<dyn Driver + 'a>,
     mailbox: Arc<Mailbox<Message>>,
     stop: Arc<AtomicBool>,
     digest_every: u64,
 ) -> Session<'a> {
+    machine.set_kick(mailbox.kick());
     Session {
         machine: Bql::new(machine),
         driver: ReplayLock::new(driver),

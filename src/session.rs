@@ -119,7 +119,7 @@ impl Session<'_> {
                 Step::Run { until } => {
                     let exit = self.execute(&mut machine, &mut **driver, until)?;
                     match exit {
-                        Exit::Count => (idle, request) = (None, None),
+                        Exit::Count | Exit::Kicked => (idle, request) = (None, None),
                         Exit::Idle => {
                             idle = Some(Idle {
                                 deadline: machine.wake_deadline(),

@@ -6,6 +6,8 @@ use crate::cpu::{BlockCache, Hart, Tlb};
 use crate::device::htif::Htif;
 use crate::ram::Ram;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// What lies in memory when the machine is switched on or reset.
@@ -37,6 +39,8 @@ pub struct Machine {
     pub(crate) bus: Bus,
     pub(crate) tlb: Box<Tlb>,
     pub(crate) blocks: BlockCache,
+    /// Set from outside to make a run end soon, at an instruction count of no meaning.
+    pub(crate) kick: Arc<AtomicBool>,
     power_on: PowerOn,
 }
 
@@ -70,6 +74,7 @@ impl Machine {
             },
             tlb: Tlb::new(),
             blocks: BlockCache::new(),
+            kick: Arc::default(),
             power_on,
         };
         machine.load();
@@ -91,6 +96,12 @@ impl Machine {
         self.blocks.clear();
         self.tlb.flush();
         self.bus.ram.unwatch_tables();
+    }
+
+    /// Uses `kick` as the flag that ends a run soon: it is looked at between two blocks of
+    /// instructions, so that what the engine then does can fall on nearly any instruction.
+    pub fn set_kick(&mut self, kick: Arc<AtomicBool>) {
+        self.kick = kick;
     }
 
     /// Instructions executed since power-on, trapping ones included.

@@ -14,6 +14,8 @@ pub enum Exit {
     Count,
     /// Every hart waits for an interrupt.
     Idle,
+    /// The kick flag is up: see [`Machine::set_kick`].
+    Kicked,
     /// The guest asked for this.
     Request(Request),
     /// The engine stopped the machine; the reason is with its [`Inputs`].
@@ -76,12 +78,12 @@ impl Machine {
             inputs,
             self.icount,
         );
-        let (icount, leave) = core.run(&mut self.blocks, stop);
+        let (icount, leave) = core.run(&mut self.blocks, stop, &self.kick);
         self.icount = icount;
-        if leave == Leave::Halted {
-            Err(Halted)
-        } else {
-            Ok(None)
+        match leave {
+            Leave::Halted => Err(Halted),
+            Leave::Kicked => Ok(Some(Exit::Kicked)),
+            Leave::Count | Leave::Attention => Ok(None),
         }
     }
 

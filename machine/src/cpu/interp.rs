@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::device::Context;
 use crate::inputs::{Inputs, Moment};
 use riscv_isa::{Insn, Op, decode};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Why the interpreter came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub enum Leave {
     Count,
     /// Timers, interrupt lines and requests of devices must be looked at.
     Attention,
+    /// The engine asked the machine to come back soon.
+    Kicked,
     /// The engine stopped the machine.
     Halted,
 }
@@ -85,10 +88,18 @@ impl<'a> Core<'a> {
 
     /// Executes until the machine's instruction count is `stop`, or something needs attention.
     /// Returns the count reached.
-    pub(crate) fn run(&mut self, blocks: &mut BlockCache, stop: u64) -> (u64, Leave) {
+    pub(crate) fn run(
+        &mut self,
+        blocks: &mut BlockCache,
+        stop: u64,
+        kick: &AtomicBool,
+    ) -> (u64, Leave) {
         let leave = loop {
             if self.head >= stop {
                 break Leave::Count;
+            }
+            if kick.load(Ordering::Relaxed) {
+                break Leave::Kicked;
             }
             if self.bus.ram.caches_stale() {
                 self.refresh_caches(blocks);
