@@ -33,8 +33,9 @@ pub(crate) const FINISHER: u64 = 0x0010_0000;
 /// The code of user-mode streams is mapped here a second time, with the user bit.
 pub(crate) const USER_ALIAS: u64 = 0x1_0000_0000;
 
-/// The window that random page tables map: 64 pages, and after them entries at the 2 MiB level.
-pub(crate) const WINDOW: u64 = 0x4000_0000;
+/// The window that random page tables map: 64 pages, and after them entries at the 2 MiB level. As physical addresses
+/// (with MPRV for machine mode) these are a hole, on either machine.
+pub(crate) const WINDOW: u64 = 0x2_0000_0000;
 pub(crate) const WINDOW_PAGES: u64 = 64;
 
 /// Offsets in the context; both `mscratch` and `sscratch` point to its start.

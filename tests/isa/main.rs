@@ -17,15 +17,17 @@ mod asm;
 mod elf;
 mod layout;
 mod machines;
+mod paging;
 mod program;
 mod random;
 mod runtime;
 mod signature;
 mod stream;
+mod tables;
 
 use std::path::PathBuf;
 
-use program::{Program, Seed};
+use program::{Kind, Program};
 use runtime::Machine;
 use signature::Signature;
 
@@ -41,19 +43,24 @@ fn number(variable: &str) -> Option<u64> {
     Some(parsed.unwrap_or_else(|_| panic!("{variable}={value} is no number")))
 }
 
+/// Of the files of a program.
+fn name(kind: Kind, seeds: &[u64]) -> String {
+    format!("isa-{kind:?}-{:#x}-{}", seeds[0], seeds.len()).to_lowercase()
+}
+
 fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
 /// The signatures of these streams on both machines, ours first.
-fn run(seeds: &[Seed], name: &str, full: bool) -> [Result<Vec<Signature>, String>; 2] {
+fn run(kind: Kind, seeds: &[u64], full: bool) -> [Result<Vec<Signature>, String>; 2] {
     [Machine::Rr, Machine::Qemu].map(|machine| {
         let suffix = match machine {
             Machine::Rr => "rr",
             Machine::Qemu => "qemu",
         };
-        let path = file(&format!("{name}-{suffix}.elf"));
-        std::fs::write(&path, Program::new(seeds, full, machine).elf()).unwrap();
+        let path = file(&format!("{}-{suffix}.elf", name(kind, seeds)));
+        std::fs::write(&path, Program::new(kind, seeds, full, machine).elf()).unwrap();
         let text = match machine {
             Machine::Rr => machines::rr(&path),
             Machine::Qemu => machines::qemu(&path),
@@ -63,16 +70,17 @@ fn run(seeds: &[Seed], name: &str, full: bool) -> [Result<Vec<Signature>, String
 }
 
 /// Runs one stream alone, and says where the machines part.
-fn look_into(seed: Seed, kind: &str) -> String {
-    let program = Program::new(&[seed], true, Machine::Rr);
-    let name = format!("isa-{kind}-{:#x}", seed.0);
+fn look_into(kind: Kind, seed: u64) -> String {
+    let seeds = [seed];
+    let program = Program::new(kind, &seeds, true, Machine::Rr);
+    let name = name(kind, &seeds);
     let head = format!(
         "stream {:#x} differs (again with RR_ISA_SEED={:#x}; files: {}-*)\n",
-        seed.0,
-        seed.0,
+        seed,
+        seed,
         file(&name).display()
     );
-    match run(&[seed], &name, true) {
+    match run(kind, &seeds, true) {
         [Ok(ours), Ok(theirs)] if ours != theirs => {
             head + &signature::explain(
                 &program,
@@ -94,23 +102,24 @@ fn look_into(seed: Seed, kind: &str) -> String {
     }
 }
 
-fn compare(seeds: &[Seed], kind: &str) {
+fn compare(kind: Kind) {
     if !machines::have_qemu() {
         return;
     }
-    let seeds = match number("RR_ISA_SEED") {
-        Some(seed) => vec![Seed(seed)],
-        None => seeds.to_vec(),
+    let count = number("RR_ISA_SEEDS").unwrap_or(BATCH);
+    let seeds: Vec<u64> = match number("RR_ISA_SEED") {
+        Some(seed) => vec![seed],
+        None => (0..count).collect(),
     };
-    for (i, seeds) in seeds.chunks(BATCH as usize).enumerate() {
-        let [ours, theirs] = run(seeds, &format!("isa-{kind}-{i}"), false);
+    for seeds in seeds.chunks(BATCH as usize) {
+        let [ours, theirs] = run(kind, seeds, false);
         let theirs = theirs.unwrap();
         assert_eq!(
             theirs.len(),
             seeds.len(),
             "QEMU ran only some of the streams"
         );
-        let differ: Vec<Seed> = match &ours {
+        let differ: Vec<u64> = match &ours {
             Ok(ours) => (0..seeds.len())
                 .filter(|&i| ours.get(i) != theirs.get(i))
                 .map(|i| seeds[i])
@@ -124,7 +133,7 @@ fn compare(seeds: &[Seed], kind: &str) {
                 "{} of {} streams differ {ours}\n{}",
                 differ.len(),
                 seeds.len(),
-                look_into(*first, kind)
+                look_into(kind, *first)
             );
         }
     }
@@ -132,7 +141,10 @@ fn compare(seeds: &[Seed], kind: &str) {
 
 #[test]
 fn machine_mode() {
-    let count = number("RR_ISA_SEEDS").unwrap_or(BATCH);
-    let seeds: Vec<Seed> = (0..count).map(Seed).collect();
-    compare(&seeds, "machine");
+    compare(Kind::Machine);
+}
+
+#[test]
+fn paging() {
+    compare(Kind::Paging);
 }

@@ -1,20 +1,25 @@
 //! The whole test program: the runtime, streams, their data, and the table that joins them.
 
 use crate::asm::Asm;
-use crate::layout::{POOL_WORDS, PROGRAM};
+use crate::layout::{MEMORY, POOL_WORDS, PROGRAM};
 use crate::random::Random;
 use crate::runtime::Machine;
 use crate::stream::Row;
-use crate::{elf, runtime, stream};
+use crate::{elf, paging, runtime, stream, tables};
 
-/// Which stream: its kind follows from the seed alone, so that the seed is all it takes to make it again.
+/// The kind of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Seed(pub(crate) u64);
+pub(crate) enum Kind {
+    /// In machine mode.
+    Machine,
+    /// Under page tables.
+    Paging,
+}
 
 /// Where a stream is in the program.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
-    pub(crate) seed: Seed,
+    pub(crate) seed: u64,
     pub(crate) start: u64,
     pub(crate) end: u64,
 }
@@ -27,38 +32,52 @@ pub(crate) struct Program {
 
 impl Program {
     /// With one stream for each seed. If `full`, it prints the words of each signature and not only their hash.
-    pub(crate) fn new(seeds: &[Seed], full: bool, machine: Machine) -> Self {
+    pub(crate) fn new(kind: Kind, seeds: &[u64], full: bool, machine: Machine) -> Self {
         let mut asm = Asm::new(PROGRAM);
         let table = asm.label();
         runtime::emit(&mut asm, table, full, machine);
-        let rows: Vec<(Seed, Row)> = seeds
+        let rows: Vec<(u64, Row)> = seeds
             .iter()
-            .map(|seed| (*seed, stream(&mut asm, *seed)))
+            .map(|seed| (*seed, stream(&mut asm, kind, *seed)))
             .collect();
 
         asm.align(8);
         let pools: Vec<u64> = seeds.iter().map(|seed| pool(&mut asm, *seed)).collect();
+        for (seed, row) in &rows {
+            if let Some((label, _)) = row.tables {
+                tables::emit(&mut asm, *seed, label);
+            }
+        }
         asm.align(8);
         asm.bind(table);
         for (i, ((_, row), pool)) in rows.iter().zip(&pools).enumerate() {
             // In the order of `layout::row`.
-            let tables = row.tables.map_or(0, |label| asm.address(label));
+            let (tables, words) = row
+                .tables
+                .map_or((0, 0), |(label, words)| (asm.address(label), words));
+            // Sv39, if there are any.
+            let satp = if tables == 0 {
+                0
+            } else {
+                8 << 60 | tables >> 12
+            };
             for word in [
                 row.entry,
                 row.end & 0xffff_ffff,
                 *pool,
                 row.mstatus,
-                row.satp,
+                satp,
                 row.medeleg,
                 row.fcsr,
                 i as u64,
                 tables,
-                row.tables_words,
+                words,
             ] {
                 asm.double(word);
             }
         }
         asm.double(0);
+        assert!(asm.pc() < MEMORY, "too many streams for one program");
         let places = rows
             .iter()
             .map(|(seed, row)| Place {
@@ -90,13 +109,16 @@ impl Program {
     }
 }
 
-fn stream(asm: &mut Asm, seed: Seed) -> Row {
-    stream::machine(asm, seed.0)
+fn stream(asm: &mut Asm, kind: Kind, seed: u64) -> Row {
+    match kind {
+        Kind::Machine => stream::machine(asm, seed),
+        Kind::Paging => paging::stream(asm, seed),
+    }
 }
 
 /// The stream's words for registers and memory.
-fn pool(asm: &mut Asm, seed: Seed) -> u64 {
-    let mut random = Random::new(!seed.0);
+fn pool(asm: &mut Asm, seed: u64) -> u64 {
+    let mut random = Random::new(!seed);
     let at = asm.pc();
     for _ in 0..POOL_WORDS {
         asm.double(random.operand());

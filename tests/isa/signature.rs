@@ -108,6 +108,16 @@ impl Record {
     }
 }
 
+fn kind(of: u64) -> &'static str {
+    match of {
+        tag::MACHINE_TRAP => "trap into machine mode",
+        tag::SUPERVISOR_TRAP => "trap into supervisor mode",
+        tag::REGISTERS => "registers at the ecall",
+        tag::MEMORY => "memory at the end",
+        _ => "nothing that makes sense",
+    }
+}
+
 /// Where the signatures of a stream part: the record, the fields that differ, and the code that led there.
 pub(crate) fn explain(program: &Program, place: &Place, ours: &[u64], theirs: &[u64]) -> String {
     let Some(at) = (0..ours.len().max(theirs.len())).find(|&i| ours.get(i) != theirs.get(i)) else {
@@ -133,13 +143,12 @@ pub(crate) fn explain(program: &Program, place: &Place, ours: &[u64], theirs: &[
         .iter()
         .filter(|r| r.tag == tag::MACHINE_TRAP && epc_of(r) == place.end & 0xffff_ffff)
         .count();
-    let kind = match record.tag {
-        tag::MACHINE_TRAP => "trap into machine mode",
-        tag::SUPERVISOR_TRAP => "trap into supervisor mode",
-        tag::REGISTERS => "registers at the ecall",
-        _ => "memory at the end",
-    };
+    let kind = kind(record.tag);
     let mut text = format!("first difference in run {runs}, record {index}: {kind}\n");
+    let our_tag = ours.get(record.at - 1).copied().unwrap_or(0);
+    if our_tag != record.tag {
+        let _ = writeln!(text, "  of QEMU; of ours: {}", self::kind(our_tag));
+    }
     if let Some(trap) = trap {
         let number = theirs.get(trap.at).copied().unwrap_or(0);
         let name = cause::exception_name(number).unwrap_or("?");

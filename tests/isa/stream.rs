@@ -16,15 +16,15 @@ pub(crate) struct Row {
     pub(crate) start: u64,
     pub(crate) end: u64,
     pub(crate) mstatus: u64,
-    pub(crate) satp: u64,
     pub(crate) medeleg: u64,
     pub(crate) fcsr: u64,
-    pub(crate) tables: Option<Label>,
-    pub(crate) tables_words: u64,
+    /// Its page tables, and their length in words.
+    pub(crate) tables: Option<(Label, u64)>,
 }
 
-/// Floating-point unit on, in machine mode.
-pub(crate) const MSTATUS_FS_MPP: u64 = 3 << 13 | 3 << 11;
+/// Previous mode: machine.
+const STATUS_MPP: u64 = 3 << 11;
+/// Floating-point unit on.
 pub(crate) const STATUS_FS: u64 = 3 << 13;
 
 /// A stream under construction.
@@ -44,7 +44,11 @@ const REACH: u64 = 4;
 /// A stream in machine mode.
 pub(crate) fn machine(asm: &mut Asm, seed: u64) -> Row {
     let start = asm.pc();
-    let mut body = Body::new(asm, seed);
+    let mut random = Random::new(seed);
+    let bases: Vec<u64> = (0..3)
+        .map(|_| MEMORY + 2048 + 8 * random.below(256))
+        .collect();
+    let mut body = Body::new(asm, random, &bases);
     let fcsr = body.random.below(32) | body.random.below(5) << 5;
     let steps = body.random.range(40, 120);
     for _ in 0..steps {
@@ -56,34 +60,30 @@ pub(crate) fn machine(asm: &mut Asm, seed: u64) -> Row {
         entry: start,
         start,
         end,
-        mstatus: MSTATUS_FS_MPP,
-        satp: 0,
+        mstatus: STATUS_FS | STATUS_MPP,
         medeleg: 0,
         fcsr,
         tables: None,
-        tables_words: 0,
     }
 }
 
 impl<'a> Body<'a> {
-    /// Chooses the base registers, and emits the start of the stream, which sets them.
-    pub(crate) fn new(asm: &'a mut Asm, seed: u64) -> Self {
-        let mut random = Random::new(seed);
+    /// Chooses the base registers, and emits the start of the stream, which sets them to the three addresses.
+    pub(crate) fn new(asm: &'a mut Asm, mut random: Random, addresses: &[u64]) -> Self {
         // One that compressed instructions reach, any one, and often the stack pointer.
         let mut bases = vec![random.range(8, 15) as u8, random.range(3, 31) as u8];
         if random.one_in(2) {
             bases.push(SP);
         }
         let targets = (0..=REACH).map(|_| asm.label()).collect();
-        let mut body = Self {
+        let body = Self {
             asm,
             random,
             bases,
             targets,
         };
-        for base in body.bases.clone() {
-            let address = MEMORY + 2048 + 8 * body.random.below(256);
-            body.asm.li(base, address);
+        for (base, address) in body.bases.iter().zip(addresses) {
+            body.asm.li(*base, *address);
         }
         body
     }
@@ -94,6 +94,11 @@ impl<'a> Body<'a> {
         self.asm.bind(here);
         let label = self.asm.label();
         self.targets.push(label);
+    }
+
+    /// Where the next step starts.
+    pub(crate) fn next_step(&self) -> Label {
+        self.targets[0]
     }
 
     /// Ends the stream, and gives the address of its last instruction.
@@ -115,7 +120,7 @@ impl<'a> Body<'a> {
             68..76 => self.jump(),
             76..80 => self.atomic(),
             80..83 => self.lr_sc(),
-            83..86 => self.csr(),
+            83..86 => self.csr(csr::STVAL),
             86..89 => self.illegal(),
             89 => self.breakpoint(),
             90..92 => self.asm.op(Op::Ecall),
@@ -233,7 +238,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    fn load_or_store(&mut self) {
+    pub(crate) fn load_or_store(&mut self) {
         let insn = self.access();
         let mut imm = self.random.range(-2048, 2040) as i32;
         if !self.random.one_in(4) {
@@ -363,8 +368,8 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Reads and writes of CSRs that hold what was written; and of some that are not there.
-    pub(crate) fn csr(&mut self) {
+    /// Reads and writes of CSRs that hold what was written, which `one_more` does too; and of some that are not there.
+    pub(crate) fn csr(&mut self, one_more: u16) {
         let ops = [
             Op::Csrrw,
             Op::Csrrs,
@@ -380,7 +385,7 @@ impl<'a> Body<'a> {
             csr::FRM,
             csr::FCSR,
             csr::FCSR,
-            csr::STVAL,
+            one_more,
             // Custom numbers that nobody uses; and one of RV32.
             0x5c0,
             0x800,
@@ -415,7 +420,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    fn breakpoint(&mut self) {
+    pub(crate) fn breakpoint(&mut self) {
         if self.random.one_in(2) {
             self.asm.half(0x9002);
         } else {
@@ -462,7 +467,7 @@ impl<'a> Body<'a> {
     }
 
     /// A return to the next step.
-    fn mret(&mut self) {
+    pub(crate) fn mret(&mut self) {
         let register = self.temporary();
         let to = self.targets[0];
         self.asm.la(register, to);

@@ -1,0 +1,134 @@
+//! Random page tables for Sv39: permissions, sizes, and all that is wrong with an entry.
+
+use crate::asm::{Asm, Label};
+use crate::layout::{
+    DATA_PAGE_COUNT, DATA_PAGES, HOLE, MEMORY, PROGRAM, RET_PAGE, USER_ALIAS, WINDOW, WINDOW_PAGES,
+};
+use crate::random::Random;
+
+/// What a stream is about. Not everything can be tested together, since some of what an implementation may choose depends
+/// on the combination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Theme {
+    /// Atomic read-modify-writes. QEMU does the load of one before it looks whether it may store. So here all pages are
+    /// accessed from the start, as a failing one sets that bit or not; and there is none where nothing answers, as that
+    /// fault would come before a page fault.
+    Atomics,
+    /// Pages where nothing answers. Not together with accesses to two pages: either may fault first.
+    Holes,
+    /// Neither of these, but all sorts of misaligned accesses.
+    Plain,
+}
+
+impl Theme {
+    pub(crate) fn of(seed: u64) -> Self {
+        Random::new(!seed).pick(&[Self::Atomics, Self::Holes, Self::Plain])
+    }
+}
+
+/// Bits of a page table entry (volume II, 4.3.1).
+mod pte {
+    pub(super) const V: u64 = 1;
+    pub(super) const R: u64 = 1 << 1;
+    pub(super) const W: u64 = 1 << 2;
+    pub(super) const X: u64 = 1 << 3;
+    pub(super) const U: u64 = 1 << 4;
+    pub(super) const G: u64 = 1 << 5;
+    pub(super) const A: u64 = 1 << 6;
+    pub(super) const D: u64 = 1 << 7;
+}
+
+pub(crate) const PAGE: u64 = 4096;
+pub(crate) const MEGAPAGE: u64 = 1 << 21;
+pub(crate) const GIGAPAGE: u64 = 1 << 30;
+/// Entries of the second level that are random: the first of those leads to the 4 KiB pages.
+pub(crate) const MEGAPAGES: u64 = 12;
+/// Entries of the first level that are random gigapages.
+pub(crate) const GIGAPAGES: [u64; 4] = [3, 4, 5, 256];
+
+/// Words of the three tables.
+pub(crate) const WORDS: u64 = 3 * 512;
+
+/// Emits the tables of a stream, at the next page.
+pub(crate) fn emit(asm: &mut Asm, seed: u64, label: Label) {
+    let mut random = Random::new(seed ^ 0x7461_626c_6573);
+    let theme = Theme::of(seed);
+    asm.align(PAGE as usize);
+    asm.bind(label);
+    let at = asm.pc();
+    let pointer = |address: u64| address >> 12 << 10 | pte::V;
+
+    let mut root = [0; 512];
+    let all = pte::V | pte::R | pte::W | pte::X | pte::A | pte::D;
+    root[(PROGRAM / GIGAPAGE) as usize] = PROGRAM >> 2 | all;
+    root[((PROGRAM + USER_ALIAS) / GIGAPAGE) as usize] = PROGRAM >> 2 | all | pte::U;
+    root[(WINDOW / GIGAPAGE) as usize] = pointer(at + PAGE);
+    for index in GIGAPAGES {
+        root[index as usize] = large(&mut random, theme, PROGRAM, GIGAPAGE);
+    }
+    let mut middle = [0; 512];
+    middle[0] = pointer(at + 2 * PAGE);
+    for entry in &mut middle[1..MEGAPAGES as usize] {
+        *entry = match random.below(8) {
+            // A pointer must not have the bits of a leaf.
+            0 => pointer(at + 2 * PAGE) | random.pick(&[pte::U, pte::A, pte::D, 1 << 60]),
+            1 => pointer(at + 2 * PAGE) | pte::G,
+            _ => large(&mut random, theme, MEMORY, MEGAPAGE),
+        };
+    }
+    let mut last = [0; 512];
+    for (i, entry) in last.iter_mut().enumerate().take(WINDOW_PAGES as usize) {
+        *entry = small(&mut random, theme, i as u64);
+    }
+    for table in [root, middle, last] {
+        for entry in table {
+            asm.double(entry);
+        }
+    }
+}
+
+/// Flags of a leaf: mostly valid, mostly accessed and dirty, all else even.
+fn flags(random: &mut Random, theme: Theme) -> u64 {
+    let mut flags = u64::from(theme == Theme::Atomics) * pte::A;
+    flags |= random.u64() & (pte::R | pte::W | pte::X | pte::U | pte::G | 3 << 8);
+    for bit in [pte::V, pte::A, pte::D] {
+        flags |= bit * u64::from(!random.one_in(4));
+    }
+    flags |= pte::V * u64::from(!random.one_in(4));
+    if random.one_in(20) {
+        // Reserved, or of an extension that is not there.
+        flags |= 1 << random.range(54, 63);
+    }
+    flags
+}
+
+/// Whether page `i` of the window is for jumps.
+fn is_code(page: u64) -> bool {
+    page.is_multiple_of(4)
+}
+
+/// An entry for page `page` of the window.
+pub(crate) fn small(random: &mut Random, theme: Theme, page: u64) -> u64 {
+    let flags = flags(random, theme);
+    let hole = theme == Theme::Holes && random.one_in(12);
+    if is_code(page) {
+        let address = if hole { HOLE } else { RET_PAGE };
+        return address >> 2 | flags & !pte::W;
+    }
+    let address = if hole {
+        HOLE
+    } else {
+        DATA_PAGES + PAGE * random.below(DATA_PAGE_COUNT)
+    };
+    address >> 2 | flags
+}
+
+/// An entry for a large page at `address`; one in eight has an address that is not aligned to its size.
+fn large(random: &mut Random, theme: Theme, address: u64, size: u64) -> u64 {
+    let misaligned = if random.one_in(8) {
+        PAGE << random.below(u64::from(size.trailing_zeros()) - 12)
+    } else {
+        0
+    };
+    (address + misaligned) >> 2 | flags(random, theme)
+}
