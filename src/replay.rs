@@ -304,10 +304,10 @@ impl Driver for Replayer<'_> {
                 if situation.idle.is_some() {
                     return Err(self.diverged(situation.at, "a machine that waits"));
                 }
+                // Not `tried` yet: a slice or a digest may end the run right before that instruction.
                 let inline = is_inline(&head.event);
-                self.tried = inline;
                 return Ok(Step::Run {
-                    until: head.icount + u64::from(inline),
+                    until: head.icount.saturating_add(u64::from(inline)),
                 });
             }
             match head.event {
