@@ -278,7 +278,7 @@ fn scaled(text: &str, unit: u64) -> Result<u64, &'static str> {
             b'0'..=b'9' => u64::from(byte - b'0'),
             _ => return Err("its fraction is not all digits"),
         };
-        if place % 10 != 0 && digit != 0 {
+        if place < 10 && digit != 0 {
             return Err("its fraction is finer than its unit");
         }
         place /= 10;

@@ -7,23 +7,16 @@ use std::io::{self, Write};
 
 use replay_format::{Kind, Record};
 
-use crate::event_text::{Fields, HEX_DIGITS, LEN, Name, fields};
+use crate::buffer::{Buffer, low_digits};
+use crate::event_text::{Fields, LEN, Name, fields};
 
-/// Written out when so much has gathered.
-const GATHERED: usize = 64 * 1024;
-/// More than an event can come to between two looks at how much has gathered: a piece of payload, in
-/// which each byte can become six, and everything else.
-const SLACK: usize = 6 * PIECE + 1024;
-/// Bytes of a payload that are escaped at a time.
+/// Bytes of a payload that are escaped at a time; each can become six.
 const PIECE: usize = 4 * 1024;
-
-/// Room for what all lines begin with: the three numbers and their names.
-const START_ROOM: usize = 96;
+/// Room for what a line begins with, up to the icount: two numbers and three names.
+const START_ROOM: usize = 72;
 /// Room for the name of a kind.
 const KIND_ROOM: usize = 64;
-const INDEX: &[u8] = b"{\"index\":";
-const OFFSET: &[u8] = b",\"offset\":";
-const ICOUNT: &[u8] = b",\"icount\":";
+
 const TEXT: Name = Name::new("text");
 const HEX: Name = Name::new("hex");
 
@@ -40,11 +33,11 @@ pub(crate) struct Ndjson<W> {
 impl<W: Write> Ndjson<W> {
     /// Writes to `out`.
     pub(crate) fn new(out: W) -> Ndjson<W> {
-        let kind = |kind: &Kind| padded(format!(",\"event\":\"{kind}\"").as_bytes());
+        let kind = |kind: &Kind| padded(&format!(",\"event\":\"{kind}\""));
         Ndjson {
             out,
             buffer: Buffer::new(),
-            start: Start::new(),
+            start: Start::of(0, 0),
             kinds: Kind::ALL.iter().map(kind).collect(),
         }
     }
@@ -52,8 +45,8 @@ impl<W: Write> Ndjson<W> {
     /// Writes one event.
     #[inline]
     pub(crate) fn write(&mut self, record: &Record<'_>) -> io::Result<()> {
-        self.start.set(record);
-        self.buffer.put(&self.start.text, self.start.len);
+        self.start.put(record, &mut self.buffer);
+        self.buffer.decimal(record.icount);
         if let Some((name, len)) = self.kinds.get(record.event.kind().index()) {
             self.buffer.put(name, *len);
         }
@@ -69,35 +62,51 @@ impl<W: Write> Ndjson<W> {
 
     #[inline]
     fn spill(&mut self) -> io::Result<()> {
-        if self.buffer.len >= GATHERED {
-            self.buffer.write_to(&mut self.out)?;
-        }
-        Ok(())
+        self.buffer.spill(&mut self.out)
     }
 
-    #[inline]
-    fn named(&mut self, name: Name, value: impl itoa::Integer) -> io::Result<()> {
+    #[inline(always)]
+    fn name(&mut self, name: Name) {
         self.buffer.put(&name.json, name.json_len());
-        self.buffer.integer(value);
-        Ok(())
     }
 
     fn quoted(&mut self, name: Name, text: &str) {
-        self.buffer.put(&name.json, name.json_len());
+        self.name(name);
         self.buffer.put(b"\"", 1);
         self.buffer.slice(text.as_bytes());
+    }
+
+    /// As RFC 8259, section 7 has it.
+    #[inline]
+    fn escaped(&mut self, byte: u8) {
+        match byte {
+            b'"' => self.buffer.put(b"\\\"", 2),
+            b'\\' => self.buffer.put(b"\\\\", 2),
+            b'\n' => self.buffer.put(b"\\n", 2),
+            b'\r' => self.buffer.put(b"\\r", 2),
+            b'\t' => self.buffer.put(b"\\t", 2),
+            0..0x20 => {
+                self.buffer.put(b"\\u00", 4);
+                self.buffer.hex(byte);
+            }
+            _ => self.buffer.put(&[byte], 1),
+        }
     }
 }
 
 impl<W: Write> Fields for Ndjson<W> {
     #[inline]
     fn number(&mut self, name: Name, value: u64) -> io::Result<()> {
-        self.named(name, value)
+        self.name(name);
+        self.buffer.decimal(value);
+        Ok(())
     }
 
     #[inline]
     fn signed(&mut self, name: Name, value: i64) -> io::Result<()> {
-        self.named(name, value)
+        self.name(name);
+        self.buffer.signed(value);
+        Ok(())
     }
 
     fn word(&mut self, name: Name, value: &'static str) -> io::Result<()> {
@@ -107,7 +116,7 @@ impl<W: Write> Fields for Ndjson<W> {
     }
 
     fn flag(&mut self, name: Name, value: bool) -> io::Result<()> {
-        self.buffer.put(&name.json, name.json_len());
+        self.name(name);
         self.buffer.slice(if value { b"true" } else { b"false" });
         Ok(())
     }
@@ -118,7 +127,7 @@ impl<W: Write> Fields for Ndjson<W> {
             self.quoted(TEXT, "");
             // Every byte that must be escaped is a character of its own, so pieces need no care.
             for piece in text.as_bytes().chunks(PIECE) {
-                piece.iter().for_each(|&byte| self.buffer.escaped(byte));
+                piece.iter().for_each(|&byte| self.escaped(byte));
                 self.spill()?;
             }
             self.buffer.put(b"\"", 1);
@@ -133,165 +142,60 @@ impl<W: Write> Fields for Ndjson<W> {
     }
 }
 
-/// What a line begins with. It changes little from one event to the next, and only that is written anew.
+/// What a line begins with. Neighbours differ in the last digits of the index and the offset only: the
+/// rest is copied, and these are written over it.
 #[derive(Debug)]
 struct Start {
+    /// `{"index":N,"offset":N,"icount":`
     text: [u8; START_ROOM],
-    /// Bytes of it in use.
     len: usize,
     index: u64,
     offset: u64,
-    icount: u64,
-    /// Behind the last digit of the index, and of the offset.
-    index_end: usize,
-    offset_end: usize,
+    /// Where the last four digits of the index, and of the offset, begin.
+    index_low: usize,
+    offset_low: usize,
 }
 
-/// Numbers that differ below this differ in their last four digits only.
+/// Numbers that are the same divided by this differ in their last four digits only.
 const LOW: u64 = 10_000;
 
 impl Start {
-    fn new() -> Start {
+    fn of(index: u64, offset: u64) -> Start {
+        let to_index = format!("{{\"index\":{index}");
+        let to_offset = format!("{to_index},\"offset\":{offset}");
+        let (text, len) = padded(&format!("{to_offset},\"icount\":"));
         Start {
-            text: [0; START_ROOM],
-            len: 0,
-            index: 0,
-            offset: 0,
-            icount: 0,
-            index_end: 0,
-            offset_end: 0,
+            text,
+            len,
+            index,
+            offset,
+            index_low: to_index.len().saturating_sub(4),
+            offset_low: to_offset.len().saturating_sub(4),
         }
     }
 
-    #[inline]
-    fn set(&mut self, record: &Record<'_>) {
+    #[inline(always)]
+    fn put(&mut self, record: &Record<'_>, buffer: &mut Buffer) {
         // Below `LOW` a number can have fewer than four digits.
         let near = |old: u64, new: u64| old / LOW == new / LOW && old >= LOW;
-        if near(self.index, record.index) && near(self.offset, record.offset) {
-            low_digits(&mut self.text, self.index_end, record.index % LOW);
-            low_digits(&mut self.text, self.offset_end, record.offset % LOW);
-            if self.icount != record.icount {
-                self.len = self.icount_at(self.offset_end, record.icount);
-            }
-        } else {
-            self.renew(record);
+        if !near(self.index, record.index) || !near(self.offset, record.offset) {
+            *self = Start::of(record.index, record.offset);
+            buffer.put(&self.text, self.len);
+            return;
         }
-        self.index = record.index;
-        self.offset = record.offset;
-        self.icount = record.icount;
-    }
-
-    #[cold]
-    fn renew(&mut self, record: &Record<'_>) {
-        let at = self.append(0, INDEX);
-        self.index_end = self.append(at, itoa::Buffer::new().format(record.index).as_bytes());
-        let at = self.append(self.index_end, OFFSET);
-        self.offset_end = self.append(at, itoa::Buffer::new().format(record.offset).as_bytes());
-        self.len = self.icount_at(self.offset_end, record.icount);
-    }
-
-    #[inline]
-    fn icount_at(&mut self, at: usize, icount: u64) -> usize {
-        let at = self.append(at, ICOUNT);
-        self.append(at, itoa::Buffer::new().format(icount).as_bytes())
-    }
-
-    #[inline]
-    fn append(&mut self, at: usize, part: &[u8]) -> usize {
-        let end = at + part.len();
-        if let Some(to) = self.text.get_mut(at..end) {
-            to.copy_from_slice(part);
-        }
-        end
+        let at = buffer.len();
+        buffer.put(&self.text, self.len);
+        buffer.patch(at + self.index_low, low_digits(record.index));
+        buffer.patch(at + self.offset_low, low_digits(record.offset));
     }
 }
 
-/// Writes four digits that end at `end`.
-#[inline]
-fn low_digits(text: &mut [u8; START_ROOM], end: usize, low: u64) {
-    let digit = |unit: u64| b'0' + (low / unit % 10) as u8;
-    let digits = [digit(1000), digit(100), digit(10), digit(1)];
-    if let Some(to) = end
-        .checked_sub(4)
-        .and_then(|begin| text.get_mut(begin..end))
-    {
-        to.copy_from_slice(&digits);
-    }
-}
-
-/// Bytes on their way out. What is put in has a fixed length of which only a part counts: copying without
-/// looking at the length is much quicker for such short pieces.
-#[derive(Debug)]
-struct Buffer {
-    bytes: Vec<u8>,
-    len: usize,
-}
-
-impl Buffer {
-    fn new() -> Buffer {
-        Buffer {
-            bytes: vec![0; GATHERED + SLACK],
-            len: 0,
-        }
-    }
-
-    /// Adds the first `len` bytes. There is room: `SLACK` sees to that.
-    #[inline(always)]
-    fn put<const N: usize>(&mut self, piece: &[u8; N], len: usize) {
-        let rest = self.bytes.get_mut(self.len..);
-        if let Some(to) = rest.and_then(<[u8]>::first_chunk_mut::<N>) {
-            *to = *piece;
-            self.len += len.min(N);
-        }
-    }
-
-    #[inline]
-    fn slice(&mut self, piece: &[u8]) {
-        let end = self.len + piece.len();
-        if let Some(to) = self.bytes.get_mut(self.len..end) {
-            to.copy_from_slice(piece);
-            self.len = end;
-        }
-    }
-
-    #[inline]
-    fn integer(&mut self, value: impl itoa::Integer) {
-        self.slice(itoa::Buffer::new().format(value).as_bytes());
-    }
-
-    #[inline]
-    fn hex(&mut self, byte: u8) {
-        let digit = |nibble: u8| HEX_DIGITS[usize::from(nibble & 15)];
-        self.put(&[digit(byte >> 4), digit(byte)], 2);
-    }
-
-    /// As RFC 8259, section 7 has it.
-    #[inline]
-    fn escaped(&mut self, byte: u8) {
-        match byte {
-            b'"' => self.put(b"\\\"", 2),
-            b'\\' => self.put(b"\\\\", 2),
-            b'\n' => self.put(b"\\n", 2),
-            b'\r' => self.put(b"\\r", 2),
-            b'\t' => self.put(b"\\t", 2),
-            0..0x20 => {
-                self.put(b"\\u00", 4);
-                self.hex(byte);
-            }
-            _ => self.put(&[byte], 1),
-        }
-    }
-
-    fn write_to(&mut self, out: &mut impl Write) -> io::Result<()> {
-        out.write_all(self.bytes.get(..self.len).unwrap_or_default())?;
-        self.len = 0;
-        Ok(())
-    }
-}
-
-fn padded<const N: usize>(text: &[u8]) -> ([u8; N], usize) {
+/// The text in a room that it fits into, and its length.
+fn padded<const N: usize>(text: &str) -> ([u8; N], usize) {
     let mut room = [0; N];
-    room.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+    room.iter_mut()
+        .zip(text.as_bytes())
+        .for_each(|(to, &from)| *to = from);
     (room, text.len().min(N))
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
+use crate::buffer::{Buffer, hex_digit};
 use replay_format::{AsyncEvent, Event, InputEvent, Position, Record};
 
 /// The name of an argument, as text and as it stands in JSON.
@@ -194,6 +195,9 @@ fn input_fields(input: InputEvent, to: &mut impl Fields) -> io::Result<()> {
 /// Bytes of a payload that a line shows.
 const PREVIEW: usize = 48;
 
+/// Room for all arguments of an event as text; each byte of the preview can become four.
+const ARGUMENTS_ROOM: usize = 512 + 4 * PREVIEW;
+
 /// The arguments as `name=value`, with a preview of the payload. For messages, and for the lines of a
 /// dump.
 #[derive(Debug, Clone, Copy)]
@@ -201,66 +205,74 @@ pub(crate) struct Arguments<'e>(pub(crate) &'e Event<'e>);
 
 impl fmt::Display for Arguments<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = Vec::new();
+        let mut text = Buffer::with_room(ARGUMENTS_ROOM);
         words(self.0, &mut text).map_err(|_| fmt::Error)?;
         // Nothing but ASCII is ever put into it.
-        f.pad(&String::from_utf8_lossy(&text))
+        f.pad(&String::from_utf8_lossy(text.bytes()))
     }
 }
 
 #[inline]
-fn words(event: &Event<'_>, to: &mut Vec<u8>) -> io::Result<()> {
+fn words(event: &Event<'_>, to: &mut Buffer) -> io::Result<()> {
     fields(event, &mut Words { to, gap: "" })
 }
 
 struct Words<'b> {
-    to: &'b mut Vec<u8>,
+    to: &'b mut Buffer,
     /// What comes before the next one.
     gap: &'static str,
 }
 
 impl Words<'_> {
     #[inline]
-    fn put(&mut self, name: Name, value: &str) -> io::Result<()> {
-        for part in [self.gap, name.text, "=", value] {
-            self.to.extend_from_slice(part.as_bytes());
-        }
+    fn name(&mut self, name: Name) {
+        self.to.slice(self.gap.as_bytes());
+        self.to.slice(name.text.as_bytes());
+        self.to.put(b"=", 1);
         self.gap = " ";
-        Ok(())
     }
 }
 
 impl Fields for Words<'_> {
     #[inline]
     fn number(&mut self, name: Name, value: u64) -> io::Result<()> {
-        self.put(name, itoa::Buffer::new().format(value))
+        self.name(name);
+        self.to.decimal(value);
+        Ok(())
     }
 
     #[inline]
     fn signed(&mut self, name: Name, value: i64) -> io::Result<()> {
-        self.put(name, itoa::Buffer::new().format(value))
+        self.name(name);
+        self.to.signed(value);
+        Ok(())
     }
 
     fn word(&mut self, name: Name, value: &'static str) -> io::Result<()> {
-        self.put(name, value)
+        self.name(name);
+        self.to.slice(value.as_bytes());
+        Ok(())
     }
 
     fn flag(&mut self, name: Name, value: bool) -> io::Result<()> {
-        self.put(name, if value { "true" } else { "false" })
+        self.word(name, if value { "true" } else { "false" })
     }
 
     /// The first bytes in quotes, as they would be in a Rust byte string.
     fn payload(&mut self, data: &[u8]) -> io::Result<()> {
         self.number(LEN, data.len() as u64)?;
         let shown = data.get(..PREVIEW).unwrap_or(data);
-        self.put(DATA, "\"")?;
-        self.to.extend(shown.escape_ascii());
+        self.name(DATA);
+        self.to.put(b"\"", 1);
+        shown
+            .escape_ascii()
+            .for_each(|byte| self.to.put(&[byte], 1));
         let end = if shown.len() < data.len() {
             "\"..."
         } else {
             "\""
         };
-        self.to.extend_from_slice(end.as_bytes());
+        self.to.slice(end.as_bytes());
         Ok(())
     }
 }
@@ -287,15 +299,12 @@ impl Widths {
     }
 }
 
-/// Written out when so much has gathered.
-const GATHERED: usize = 64 * 1024;
-
 /// Writes events as lines: index, offset, icount, name, arguments.
 #[derive(Debug)]
 pub(crate) struct Lines<W> {
     out: W,
     widths: Widths,
-    buffer: Vec<u8>,
+    buffer: Buffer,
 }
 
 impl<W: Write> Lines<W> {
@@ -304,7 +313,7 @@ impl<W: Write> Lines<W> {
         Lines {
             out,
             widths,
-            buffer: Vec::with_capacity(2 * GATHERED),
+            buffer: Buffer::new(),
         }
     }
 
@@ -312,56 +321,37 @@ impl<W: Write> Lines<W> {
     pub(crate) fn write(&mut self, record: &Record<'_>) -> io::Result<()> {
         let widths = self.widths;
         self.right(record.index, widths.index);
-        self.buffer.extend_from_slice(b"  0x");
-        self.hex(record.offset, widths.offset);
-        self.buffer.extend_from_slice(b"  ");
+        self.buffer.put(b"  0x", 4);
+        for place in (0..widths.offset as u32).rev() {
+            let nibble = record.offset.checked_shr(4 * place).unwrap_or(0);
+            self.buffer.put(&[hex_digit(nibble as u8)], 1);
+        }
+        self.buffer.put(b"  ", 2);
         self.right(record.icount, widths.icount);
-        self.buffer.extend_from_slice(b"  ");
-        let name = record.event.kind().name().as_bytes();
-        self.buffer.extend_from_slice(name);
+        self.buffer.put(b"  ", 2);
+        let name = record.event.kind().name();
+        self.buffer.slice(name.as_bytes());
         let bare = self.buffer.len();
-        self.pad(widths.name.saturating_sub(name.len()) + 2);
+        self.buffer
+            .spaces(widths.name.saturating_sub(name.len()) + 2);
         let begin = self.buffer.len();
         words(&record.event, &mut self.buffer)?;
         if self.buffer.len() == begin {
             self.buffer.truncate(bare);
         }
-        self.buffer.push(b'\n');
-        if self.buffer.len() >= GATHERED {
-            self.out.write_all(&self.buffer)?;
-            self.buffer.clear();
-        }
-        Ok(())
+        self.buffer.put(b"\n", 1);
+        self.buffer.spill(&mut self.out)
     }
 
     /// Writes what is left.
     pub(crate) fn finish(mut self) -> io::Result<()> {
-        self.out.write_all(&self.buffer)
+        self.buffer.write_to(&mut self.out)
     }
 
     #[inline]
     fn right(&mut self, number: u64, width: usize) {
-        let mut digits = itoa::Buffer::new();
-        let digits = digits.format(number).as_bytes();
-        self.pad(width.saturating_sub(digits.len()));
-        self.buffer.extend_from_slice(digits);
-    }
-
-    #[inline]
-    fn hex(&mut self, number: u64, width: usize) {
-        let digit = |nibble: usize| {
-            let nibble = number.checked_shr(4 * nibble as u32).unwrap_or(0) & 15;
-            HEX_DIGITS[nibble as usize]
-        };
-        self.buffer.extend((0..width).rev().map(digit));
-    }
-
-    #[inline]
-    fn pad(&mut self, width: usize) {
-        let len = self.buffer.len();
-        self.buffer.resize(len + width, b' ');
+        let digits = number.checked_ilog10().unwrap_or(0) as usize + 1;
+        self.buffer.spaces(width.saturating_sub(digits));
+        self.buffer.decimal(number);
     }
 }
-
-/// The hexadecimal digits, as everywhere in our output.
-pub(crate) const HEX_DIGITS: [u8; 16] = *b"0123456789abcdef";

@@ -1,6 +1,7 @@
 //! The `rr` command: exit status 0 for fine or the same, 1 for differs or diverged, 2 for trouble.
 
 mod args;
+mod buffer;
 mod cmd;
 mod event_json;
 mod event_table;

@@ -1,0 +1,257 @@
+//! Bytes on their way out, for output of many millions of short lines.
+//!
+//! What is put in has a fixed length of which only a part counts: copying without looking at the length is
+//! much quicker for pieces of a few bytes. For the same reason numbers become digits in a register.
+
+use std::io::{self, Write};
+
+/// Written out when so much has gathered.
+const GATHERED: usize = 64 * 1024;
+/// Bytes that may be put in between two looks at how much has gathered.
+const SLACK: usize = 32 * 1024;
+
+/// Bytes that are gathered, and then written all at once.
+#[derive(Debug)]
+pub(crate) struct Buffer {
+    bytes: Vec<u8>,
+    len: usize,
+}
+
+impl Buffer {
+    /// An empty one.
+    pub(crate) fn new() -> Buffer {
+        Buffer::with_room(GATHERED + SLACK)
+    }
+
+    /// An empty one with room for this many bytes, which is never written out.
+    pub(crate) fn with_room(room: usize) -> Buffer {
+        Buffer {
+            bytes: vec![0; room],
+            len: 0,
+        }
+    }
+
+    /// Bytes in it.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// What is in it.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    /// Adds the first `len` bytes.
+    #[inline(always)]
+    pub(crate) fn put<const N: usize>(&mut self, piece: &[u8; N], len: usize) {
+        let rest = self.bytes.get_mut(self.len..);
+        if let Some(to) = rest.and_then(<[u8]>::first_chunk_mut::<N>) {
+            *to = *piece;
+            self.len += len.min(N);
+        } else {
+            self.overflow();
+        }
+    }
+
+    /// Adds all of it.
+    #[inline]
+    pub(crate) fn slice(&mut self, piece: &[u8]) {
+        let end = self.len + piece.len();
+        if let Some(to) = self.bytes.get_mut(self.len..end) {
+            to.copy_from_slice(piece);
+            self.len = end;
+        } else {
+            self.overflow();
+        }
+    }
+
+    /// Adds so many spaces.
+    #[inline]
+    pub(crate) fn spaces(&mut self, count: usize) {
+        let mut left = count;
+        while left > 0 {
+            self.put(b"                ", left);
+            left = left.saturating_sub(16);
+        }
+    }
+
+    /// Takes away what is behind the first `len` bytes.
+    #[inline]
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
+    /// Writes over what is there already.
+    #[inline(always)]
+    pub(crate) fn patch<const N: usize>(&mut self, at: usize, piece: [u8; N]) {
+        let rest = self.bytes.get_mut(at..);
+        if let Some(to) = rest.and_then(<[u8]>::first_chunk_mut::<N>) {
+            *to = piece;
+        }
+    }
+
+    /// Adds a number.
+    #[inline(always)]
+    pub(crate) fn decimal(&mut self, number: u64) {
+        const E8: u64 = 100_000_000;
+        if number < E8 {
+            self.leading(number);
+        } else if number < E8 * E8 {
+            self.leading(number / E8);
+            self.put(&eight_digits(number % E8), 8);
+        } else {
+            self.leading(number / (E8 * E8));
+            self.put(&eight_digits(number / E8 % E8), 8);
+            self.put(&eight_digits(number % E8), 8);
+        }
+    }
+
+    /// Adds a number that can be negative.
+    #[inline(always)]
+    pub(crate) fn signed(&mut self, number: i64) {
+        if number < 0 {
+            self.put(b"-", 1);
+        }
+        self.decimal(number.unsigned_abs());
+    }
+
+    /// Adds a number below 10^8.
+    #[inline(always)]
+    fn leading(&mut self, number: u64) {
+        let digits = spread(number);
+        let zeros = (digits.trailing_zeros() / 8).min(7);
+        self.put(&to_ascii(digits >> (8 * zeros)), 8 - zeros as usize);
+    }
+
+    /// Adds two hexadecimal digits.
+    #[inline]
+    pub(crate) fn hex(&mut self, byte: u8) {
+        self.put(&[hex_digit(byte >> 4), hex_digit(byte)], 2);
+    }
+
+    /// Writes it out if much has gathered. Nothing can be added without end without calling this.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    #[inline]
+    pub(crate) fn spill(&mut self, out: &mut impl Write) -> io::Result<()> {
+        if self.len >= GATHERED {
+            self.write_to(out)?;
+        }
+        Ok(())
+    }
+
+    /// Writes it out.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub(crate) fn write_to(&mut self, out: &mut impl Write) -> io::Result<()> {
+        out.write_all(self.bytes())?;
+        self.len = 0;
+        Ok(())
+    }
+
+    /// A mistake in this program, on which the output would lack something.
+    #[cold]
+    fn overflow(&mut self) {
+        debug_assert!(false, "more than {SLACK} bytes between two spills");
+        self.bytes.resize(self.bytes.len() + GATHERED, 0);
+    }
+}
+
+/// The last four digits, zeros in front.
+#[inline(always)]
+pub(crate) fn low_digits(number: u64) -> [u8; 4] {
+    let [_, _, _, _, digits @ ..] = eight_digits(number % 10_000);
+    digits
+}
+
+/// The eight digits of a number below 10^8.
+#[inline(always)]
+fn eight_digits(number: u64) -> [u8; 8] {
+    to_ascii(spread(number))
+}
+
+#[inline(always)]
+fn to_ascii(digits: u64) -> [u8; 8] {
+    (digits | 0x3030_3030_3030_3030).to_le_bytes()
+}
+
+/// The eight digits of a number below 10^8, one in each byte, the first in the lowest: halves the number
+/// three times, all parts at once. Division is by multiplication with a reciprocal that is exact for parts
+/// of this size.
+#[inline(always)]
+fn spread(number: u64) -> u64 {
+    let fours = (number / 10_000) | ((number % 10_000) << 32);
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let twos = hundreds | ((fours - hundreds * 100) << 16);
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens | ((twos - tens * 10) << 8)
+}
+
+/// The last hexadecimal digit.
+#[inline]
+pub(crate) fn hex_digit(nibble: u8) -> u8 {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    DIGITS[usize::from(nibble & 15)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(fill: impl FnOnce(&mut Buffer)) -> String {
+        let mut buffer = Buffer::new();
+        fill(&mut buffer);
+        let mut out = Vec::new();
+        buffer.write_to(&mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn numbers_are_as_std_writes_them() {
+        let mut numbers = vec![0, 9, 10, 99, 100, 9_999, 10_000, u64::MAX];
+        for exponent in 1..20 {
+            let power = 10u64.pow(exponent);
+            numbers.extend([power - 1, power, power + 1, power / 3, power / 7 * 9]);
+        }
+        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+        for i in 0..100_000 {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            numbers.push(random >> (i % 64));
+        }
+        for number in numbers {
+            assert_eq!(text(|b| b.decimal(number)), number.to_string());
+            let signed = number as i64;
+            assert_eq!(text(|b| b.signed(signed)), signed.to_string());
+            let low = format!("{:04}", number % 10_000);
+            assert_eq!(&low_digits(number)[..], low.as_bytes());
+        }
+    }
+
+    #[test]
+    fn every_part_of_four_digits() {
+        for number in 0..10_000 {
+            let digits = format!("{number:04}{number:04}");
+            assert_eq!(&eight_digits(number * 10_001)[..], digits.as_bytes());
+        }
+    }
+
+    #[test]
+    fn pieces() {
+        let all = text(|b| {
+            b.put(b"abcdef", 3);
+            b.slice(b"-");
+            b.spaces(37);
+            b.hex(0xa5);
+            let len = b.len();
+            b.slice(b"gone");
+            b.truncate(len);
+            b.patch(0, *b"AB");
+        });
+        assert_eq!(all, format!("ABc-{}a5", " ".repeat(37)));
+    }
+}
