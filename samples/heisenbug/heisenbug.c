@@ -8,7 +8,7 @@
  */
 #include "guest.h"
 
-enum { ACCOUNTS = 8, CLOSING_TIME = 200, SWEEP_PERIOD = TIMEBASE_HZ / 4000, HORIZON = 12 };
+enum { ACCOUNTS = 8, CLOSING_TIME = 200, SWEEP_PERIOD = TIMEBASE_HZ / 4000, HORIZON = 16 };
 
 struct account {
     s64 checking;
@@ -112,19 +112,20 @@ static s64 instalment(s64 surplus)
     return surplus < 0 ? -sum : sum;
 }
 
-static __attribute__((noinline)) void sweep(struct account *a)
+static __attribute__((noinline)) s64 outlook(s64 checking, s64 target)
 {
-    s64 moved = instalment(a->checking - a->target);
-    a->checking -= moved;
-    a->savings += moved;
+    for (u32 i = 0; i < HORIZON; i++)
+        checking -= instalment(checking - target);
+    return checking;
 }
 
-static __attribute__((noinline)) s64 outlook(const struct account *a)
+static __attribute__((noinline)) void sweep(struct account *a)
 {
     s64 checking = a->checking;
-    for (u32 i = 0; i < HORIZON; i++)
-        checking -= instalment(checking - a->target);
-    return checking;
+    s64 moved = instalment(checking - a->target);
+    a->outlook = outlook(checking - moved, a->target);
+    a->checking = checking - moved;
+    a->savings += moved;
 }
 
 /* The order of the accounts changes from sweep to sweep, so that nobody is always the last. */
@@ -132,11 +133,8 @@ static void back_office(void)
 {
     static u32 shuffle = 1;
     u32 next = shuffle >> 8, step = shuffle >> 16 | 1;
-    for (u32 i = 0; i < ACCOUNTS; i++, next += step) {
-        struct account *a = &accounts[next % ACCOUNTS];
-        sweep(a);
-        a->outlook = outlook(a);
-    }
+    for (u32 i = 0; i < ACCOUNTS; i++, next += step)
+        sweep(&accounts[next % ACCOUNTS]);
     shuffle = shuffle * 1664525 + 1013904223;
     sweeps++;
 }
