@@ -1,8 +1,10 @@
 //! `digests.bin`: digests of the machine's state along the run.
 //!
 //! A header of 16 bytes (`rr-digst`, a u32 format version, a u32 of zero), then records of 32 bytes:
-//! u64 icount, u64 flags (bit 0: at the end of the run), u128 digest; all big-endian. Records are
-//! only ever appended; a part of one at the end is what a killed recording leaves.
+//! u64 icount, u64 flags, u128 digest; all big-endian. Flag bit 0: the state at the end of the run.
+//! Bit 1: not a state, but the finished log; in place of an icount its bytes, and as its digest the first
+//! 16 bytes of its BLAKE3. Records are only ever appended; a part of one at the end is what a killed
+//! recording leaves.
 
 use crate::error::Error;
 use std::fs::File;
@@ -14,6 +16,7 @@ const VERSION: u32 = 1;
 const HEADER: usize = 16;
 const RECORD: usize = 32;
 const LAST: u64 = 1;
+const OF_LOG: u64 = 2;
 
 /// Writes the file.
 pub struct DigestWriter {
@@ -41,9 +44,21 @@ impl DigestWriter {
     /// # Errors
     /// Those of the file.
     pub fn add(&mut self, icount: u64, digest: u128, last: bool) -> Result<(), Error> {
+        self.append(icount, if last { LAST } else { 0 }, digest)
+    }
+
+    /// Appends the digest of the finished log.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn add_log(&mut self, log: &[u8]) -> Result<(), Error> {
+        self.append(log.len() as u64, OF_LOG, digest_of_log(log))
+    }
+
+    fn append(&mut self, place: u64, flags: u64, digest: u128) -> Result<(), Error> {
         let mut record = [0; RECORD];
-        record[..8].copy_from_slice(&icount.to_be_bytes());
-        record[8..16].copy_from_slice(&u64::from(last).to_be_bytes());
+        record[..8].copy_from_slice(&place.to_be_bytes());
+        record[8..16].copy_from_slice(&flags.to_be_bytes());
         record[16..].copy_from_slice(&digest.to_be_bytes());
         self.file
             .write_all(&record)
@@ -79,6 +94,17 @@ pub struct Digests {
     /// By icount.
     along: Vec<(u64, u128)>,
     last: Option<(u64, u128)>,
+    /// Bytes and digest of the finished log.
+    log: Option<(u64, u128)>,
+}
+
+fn digest_of_log(log: &[u8]) -> u128 {
+    let mut digest = [0; 16];
+    blake3::Hasher::new()
+        .update(log)
+        .finalize_xof()
+        .fill(&mut digest);
+    u128::from_be_bytes(digest)
 }
 
 impl Digests {
@@ -115,7 +141,9 @@ impl Digests {
             };
             let (icount, flags) = (word(0), word(8));
             let digest = u128::from(word(16)) << 64 | u128::from(word(24));
-            if flags & LAST != 0 {
+            if flags & OF_LOG != 0 {
+                digests.log = Some((icount, digest));
+            } else if flags & LAST != 0 {
                 digests.last = Some((icount, digest));
             } else if digests
                 .along
@@ -150,7 +178,14 @@ impl Digests {
         self.last
     }
 
-    /// How many digests there are.
+    /// Whether the log is the one that was recorded. True of any log if the recording was killed: then
+    /// nothing is known of it.
+    pub fn is_of(&self, log: &[u8]) -> bool {
+        self.log
+            .is_none_or(|known| known == (log.len() as u64, digest_of_log(log)))
+    }
+
+    /// How many digests of states there are.
     pub fn len(&self) -> usize {
         self.along.len() + usize::from(self.last.is_some())
     }

@@ -15,7 +15,6 @@ use crate::replay::Replayer;
 use crate::session::{Message, Report, Session, Shared};
 use machine::boot::{self, BootConfig};
 use machine::{Config, Machine, PowerOn};
-use replay_format::Log;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -157,17 +156,7 @@ pub fn replay(
     options.check()?;
     let path = recording.path(crate::recording::LOG);
     let bytes = recording.map_log()?;
-    let log = Log::parse(&bytes).map_err(|source| Error::Log {
-        path: path.clone(),
-        source,
-    })?;
-    if log.table().version().number() != 7 {
-        let reason = format!(
-            "is {}; recordings of rr hold version 7: this log belongs to another program",
-            log.table().name()
-        );
-        return Err(Error::recording(&path, reason));
-    }
+    let log = recording.log(&bytes)?;
     if let Some(error) = log.error().filter(|error| !error.is_truncated()) {
         return Err(Error::Log {
             path,
@@ -184,7 +173,9 @@ pub fn replay(
     let mut session = session(machine, Box::new(replayer), mailbox, stop, interval);
     session.until = how.until;
     session.deaf = true;
-    drive(&session, None, progress)
+    let report = drive(&session, None, progress)?;
+    recording.check_whole(&bytes, &report)?;
+    Ok(report)
 }
 
 fn session<'a>(

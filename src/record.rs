@@ -4,6 +4,7 @@ use crate::digests::DigestWriter;
 use crate::driver::{Driver, Finish, Idle, Situation, Step};
 use crate::error::Error;
 use crate::handover::Mailbox;
+use crate::host::map::MappedFile;
 use crate::host::serial::Output;
 use crate::session::Message;
 use machine::Request;
@@ -335,6 +336,7 @@ impl Driver for Recorder {
         let file = log.writer.get_ref().get_ref();
         file.sync_all()
             .map_err(Error::file(&log.path, "write the log to disk"))?;
+        log.digests.add_log(&MappedFile::open(&log.path)?)?;
         log.digests.finish()
     }
 }

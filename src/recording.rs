@@ -1,10 +1,13 @@
 //! A recording on disk: a directory `NAME.rr` with the log, the machine, and the digests.
 
 use crate::digests::{DigestWriter, Digests};
+use crate::driver::Finish;
 use crate::error::Error;
 use crate::host::map::MappedFile;
 use crate::options::MachineOptions;
 use crate::record::LogSink;
+use crate::session::Report;
+use replay_format::{Header, Log, Table};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -215,6 +218,59 @@ impl Recording {
     /// Those of the file.
     pub fn map_log(&self) -> Result<MappedFile, Error> {
         Ok(MappedFile::open(&self.path(LOG))?)
+    }
+
+    /// Reads the log: by the table that rr writes, however little of it there is.
+    ///
+    /// # Errors
+    /// If it is the log of another program, or no log.
+    pub fn log<'a>(&self, bytes: &'a [u8]) -> Result<Log<'a>, Error> {
+        let path = self.path(LOG);
+        let wrong = |source| Error::Log {
+            path: path.clone(),
+            source,
+        };
+        let header = Header::parse(bytes).map_err(wrong)?;
+        if header.version_id == Table::RR.version().id() {
+            return Log::with_table(bytes, Table::RR).map_err(wrong);
+        }
+        let table = Log::parse(bytes).map_err(wrong)?.table().name();
+        let reason = format!(
+            "is a log of {table}, and recordings of rr hold version 7; it is of another program: \
+             restore it from a copy"
+        );
+        Err(Error::recording(&path, reason))
+    }
+
+    /// Checks, at the end of a replay that did not diverge, that what was replayed is all that was
+    /// recorded.
+    ///
+    /// # Errors
+    /// What was lost, or has changed without consequence for the machine.
+    pub fn check_whole(&self, log: &[u8], report: &Report) -> Result<(), Error> {
+        let digests = self.digests()?;
+        let (icount, checked, known) = (report.icount, report.digests_checked, digests.len());
+        let path = self.path(LOG);
+        match (report.finish, digests.last()) {
+            (Finish::LogCut, Some((end, _))) => {
+                let reason = format!(
+                    "is cut off at icount {icount}, and the recording went on to {end}; restore it from a copy"
+                );
+                Err(Error::recording(&path, reason))
+            }
+            (Finish::Shutdown { .. }, Some(_)) if !digests.is_of(log) => {
+                let reason = "is not the log that was recorded: bytes of it have changed; restore it from a copy";
+                Err(Error::recording(&path, reason))
+            }
+            (Finish::Shutdown { .. }, _) if checked != known as u64 => {
+                let reason = format!(
+                    "only {checked} of {known} state digests belong to this run; \
+                     {DIGESTS} or {MANIFEST} is damaged: restore it from a copy"
+                );
+                Err(Error::recording(&self.path(DIGESTS), reason))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Reads the digests.

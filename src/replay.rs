@@ -253,7 +253,7 @@ impl Inputs for Replayer<'_> {
         let event = self.take(
             at,
             &found,
-            |event| matches!(event, Event::CharWrite { offset, .. } if u64::from(*offset) <= len),
+            |event| matches!(event, Event::CharWrite { result, offset } if can_be(*result, *offset, len)),
         )?;
         let Some(Event::CharWrite { offset, .. }) = event else {
             return Err(Halted);
@@ -388,6 +388,15 @@ impl Driver for Replayer<'_> {
     fn finish(&mut self) -> Result<(), Error> {
         Ok(())
     }
+}
+
+/// Whether the host can have answered a write of `len` bytes like this: it took some, or gave an errno.
+fn can_be(result: i32, taken: u32, len: u64) -> bool {
+    let consistent = match u32::try_from(result) {
+        Ok(result) => result == taken,
+        Err(_) => taken == 0,
+    };
+    consistent && u64::from(taken) <= len
 }
 
 /// Whether the event happens while an instruction executes, rather than between two.

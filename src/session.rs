@@ -139,6 +139,10 @@ impl Session<'_> {
                 }
                 Step::HostTimers => {
                     if machine.host_timers(&mut **driver).is_err() {
+                        if driver.log_cut() {
+                            drop((machine, driver));
+                            return self.end(Finish::LogCut);
+                        }
                         return Err(explain(driver.failure(), &machine));
                     }
                     idle = None;

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use replay_format::Log;
 use rr::host::serial::Backend;
 use rr::launch::{ReplayHow, replay};
 use rr::recording::Recording;
@@ -70,7 +69,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 fn resolve(recording: &Recording, position: &Position) -> anyhow::Result<u64> {
     let bytes = recording.map_log()?;
     let name = || recording.dir().display().to_string();
-    let log = Log::parse(&bytes).with_context(name)?;
+    let log = recording.log(&bytes)?;
     Ok(
         match position.target(&log, &no_snapshots).with_context(name)? {
             Target::Icount(icount) => icount,

@@ -1,0 +1,18 @@
+//! End to end: machines that are run, recorded, replayed and verified by the real binary. A recording is
+//! always replayed by another process than the one that made it.
+#![allow(clippy::unwrap_used, reason = "what is not as expected fails the test")]
+
+mod damage;
+mod demo;
+mod divergence;
+mod echo_rounds;
+mod errors;
+mod guest;
+mod harness;
+mod killed;
+mod positions;
+mod reset;
+mod samples;
+mod samples_rebuild;
+mod serial;
+mod terminal;
