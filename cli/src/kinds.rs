@@ -64,10 +64,9 @@ impl Pattern {
             return;
         };
         for &kind in Kind::ALL {
-            if self.matches(kind) == Some(fit) && (!in_table || table.has(kind)) {
-                if let Some(selected) = kinds.get_mut(kind.index()) {
-                    *selected = true;
-                }
+            let meant = self.matches(kind) == Some(fit) && (!in_table || table.has(kind));
+            if let (true, Some(selected)) = (meant, kinds.get_mut(kind.index())) {
+                *selected = true;
             }
         }
     }

@@ -45,12 +45,12 @@ pub enum MapError {
         path: PathBuf,
     },
     /// Any other trouble.
-    #[error("{path}: cannot be read: {source}")]
+    #[error("{path}: cannot be read: {cause}")]
     Io {
         /// The file as it was named.
         path: PathBuf,
         /// What the system said. Part of the message already, so not its `source()`.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -100,13 +100,13 @@ impl Deref for MappedFile {
 }
 
 impl MapError {
-    fn new(path: &Path, source: io::Error) -> MapError {
+    fn new(path: &Path, cause: io::Error) -> MapError {
         let path = path.to_owned();
-        match source.kind() {
+        match cause.kind() {
             io::ErrorKind::NotFound => MapError::Missing { path },
             io::ErrorKind::PermissionDenied => MapError::Denied { path },
             io::ErrorKind::IsADirectory => MapError::Directory { path },
-            _ => MapError::Io { path, source },
+            _ => MapError::Io { path, cause },
         }
     }
 }

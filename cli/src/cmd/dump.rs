@@ -78,9 +78,9 @@ and the arguments of the event:
     _INPUT                      input: key-number (number, down), key-qcode (qcode, down),
                                 button (button, down), relative or absolute (axis, value),
                                 multi-touch (touch, slot, tracking_id, axis, value)
-A payload is three members: len, its bytes; text, if they are UTF-8; hex, always. Numbers are exact, up
-to 64 bits: a reader that holds them as floating point loses the last digits of large ones. Members may
-be added to schema 1; a change of those above makes it schema 2, named in the release notes.
+A payload is three members: len, its bytes; text, if they are UTF-8; hex, always. Numbers are
+exact, up to 64 bits: a reader that holds them as floating point loses the last digits of large
+ones. Members may be added to schema 1; a change of those above makes it schema 2.
 
 Examples:
   rr dump boot.rr --kind char-read,net             what came from outside
@@ -198,6 +198,10 @@ where
         if selection.kinds.get(kind) == Some(&true) {
             print(record)?;
             left -= 1;
+        }
+        // Not to stumble over damage behind what was asked for.
+        if left == 0 || selection.to == Target::Event(record.index) {
+            return Ok(Ended::Well);
         }
     }
 }
