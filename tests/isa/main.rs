@@ -69,6 +69,15 @@ fn run(kind: Kind, seeds: &[u64], full: bool) -> [Result<Vec<Signature>, String>
     })
 }
 
+/// Removes what a batch without a difference left behind.
+fn remove_files(kind: Kind, seeds: &[u64]) {
+    for end in [
+        "rr.elf", "rr.txt", "rr.log", "qemu.elf", "qemu.txt", "qemu.log",
+    ] {
+        let _ = std::fs::remove_file(file(&format!("{}-{end}", name(kind, seeds))));
+    }
+}
+
 /// Runs one stream alone, and says where the machines part.
 fn look_into(kind: Kind, seed: u64) -> String {
     let seeds = [seed];
@@ -127,6 +136,9 @@ fn compare(kind: Kind) {
             // It stopped in the middle: each is tried alone.
             Err(_) => seeds.to_vec(),
         };
+        if differ.is_empty() {
+            remove_files(kind, seeds);
+        }
         if let Some(first) = differ.first() {
             let ours = ours.err().unwrap_or_default();
             panic!(

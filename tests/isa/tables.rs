@@ -130,5 +130,10 @@ fn large(random: &mut Random, theme: Theme, address: u64, size: u64) -> u64 {
     } else {
         0
     };
-    (address + misaligned) >> 2 | flags(random, theme)
+    let mut flags = flags(random, theme);
+    if flags & (pte::R | pte::W | pte::X) == 0 {
+        // It would be a pointer to a table, in the middle of anything.
+        flags |= pte::R;
+    }
+    (address + misaligned) >> 2 | flags
 }
