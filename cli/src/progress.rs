@@ -54,7 +54,8 @@ impl Progress {
         }
         let bar = self.bar.get_or_insert_with(|| {
             let bar = ProgressBar::new(self.total);
-            let template = "{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+            // No rate and no time left: the bar, which comes late, would guess them wildly at first.
+            let template = "{bar:40} {bytes} of {total_bytes}";
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
             }
