@@ -6,6 +6,7 @@ use crate::device::Context;
 use crate::device::test_finisher::Request;
 use crate::inputs::{Halted, Inputs, Moment};
 use crate::machine::Machine;
+use std::sync::atomic::Ordering;
 
 /// Why [`Machine::run`] came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,9 @@ impl Machine {
         loop {
             if self.icount >= until {
                 return Exit::Count;
+            }
+            if self.kick.load(Ordering::Relaxed) {
+                return Exit::Kicked;
             }
             match self.run_once(until, inputs) {
                 Ok(None) => {}
@@ -187,5 +191,81 @@ impl Machine {
             .filter(|(_, high)| *high)
             .map(|(bit, _)| bit)
             .sum();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot::reset_rom;
+    use crate::bus::RAM_BASE;
+    use crate::{Config, PowerOn};
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    /// Raises a software interrupt of its own, and waits for it.
+    const GUEST: [u32; 12] = [
+        0x0000_0297, // auipc t0,0
+        0x0282_8293, // addi t0,t0,40
+        0x3052_9073, // csrw mtvec,t0
+        0x0080_0313, // li t1,8
+        0x3043_1073, // csrw mie,t1
+        0x0200_03b7, // lui t2,0x2000
+        0x0010_0e13, // li t3,1
+        0x01c3_a023, // sw t3,0(t2)
+        0x3004_6073, // csrsi mstatus,8
+        0x0000_006f, // j .
+        0x0000_0013, // handler: nop
+        0xffdf_f06f, // j handler
+    ];
+
+    /// Raises the kick flag in the moment in which an interrupt is taken.
+    struct Kicker {
+        kick: Arc<AtomicBool>,
+        interrupt_at: Option<u64>,
+    }
+
+    impl Inputs for Kicker {
+        fn host_clock(&mut self, _: Moment) -> Result<i64, Halted> {
+            Err(Halted)
+        }
+        fn serial_write(&mut self, _: Moment, _: u8, _: &[u8]) -> Result<(), Halted> {
+            Err(Halted)
+        }
+        fn interrupt(&mut self, at: Moment, _: u64) -> Result<(), Halted> {
+            self.interrupt_at = Some(at.icount);
+            self.kick.store(true, Ordering::Relaxed);
+            Ok(())
+        }
+        fn exception(&mut self, _: Moment, _: u64) -> Result<(), Halted> {
+            Err(Halted)
+        }
+    }
+
+    #[test]
+    fn an_interrupt_and_its_first_instruction_are_not_parted_by_a_kick() {
+        let config = Config {
+            ram_size: 1 << 20,
+            shift: 0,
+        };
+        let guest = GUEST.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let power_on = PowerOn {
+            segments: vec![(RAM_BASE, guest)],
+            rom: reset_rom(RAM_BASE, 0, 0),
+            htif: None,
+        };
+        let mut machine = Machine::new(&config, power_on);
+        let kick = Arc::new(AtomicBool::new(false));
+        machine.set_kick(Arc::clone(&kick));
+        let mut inputs = Kicker {
+            kick,
+            interrupt_at: None,
+        };
+        assert_eq!(machine.run(1000, &mut inputs), Exit::Kicked);
+        let taken = inputs.interrupt_at.expect("the guest interrupts itself");
+        assert!(machine.icount() > taken, "{} > {taken}", machine.icount());
+        let icount = machine.icount();
+        assert_eq!(machine.run(1000, &mut inputs), Exit::Kicked);
+        assert_eq!(machine.icount(), icount, "a kick that stays up");
     }
 }

@@ -98,9 +98,6 @@ impl<'a> Core<'a> {
             if self.head >= stop {
                 break Leave::Count;
             }
-            if kick.load(Ordering::Relaxed) {
-                break Leave::Kicked;
-            }
             if self.bus.ram.caches_stale() {
                 self.refresh_caches(blocks);
             }
@@ -108,6 +105,9 @@ impl<'a> Core<'a> {
             let ran = self.step_block(blocks, left);
             self.head += ran.count as u64;
             match ran.next {
+                // After the first block: an interrupt that was taken and the instruction behind it
+                // belong together, with nothing from outside between them.
+                Next::Go if kick.load(Ordering::Relaxed) => break Leave::Kicked,
                 Next::Go => {}
                 Next::Attention => break Leave::Attention,
                 Next::Halted => break Leave::Halted,

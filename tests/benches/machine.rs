@@ -1,0 +1,137 @@
+//! The machine at work on `samples/mix`: not recorded, recorded, replayed.
+//!
+//! First ratios of CPU time, from interleaved runs: they hold on a noisy host. Then, by criterion, how
+//! many instructions a second.
+
+#![allow(missing_docs, reason = "criterion's macros make public items")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a benchmark: a panic is how it reports trouble"
+)]
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use rr::host::serial::Backend;
+use rr::launch::{DIGEST_INTERVAL, RecordTo, ReplayHow, replay, run};
+use rr::options::{Icount, MachineOptions, fresh_seed};
+use rr::recording::Recording;
+use rr::session::Report;
+use rustix::time::{ClockId, clock_gettime};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Rounds of the interleaved runs.
+const ROUNDS: usize = 15;
+/// Iterations of the load: about 100 million instructions.
+const LOAD: &str = "n=230";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Run,
+    Record,
+    Replay,
+}
+
+struct Bench {
+    rec: PathBuf,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let rec = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-mix.rr");
+        let bench = Self { rec };
+        bench.go(Mode::Record);
+        bench
+    }
+
+    fn go(&self, mode: Mode) -> Report {
+        let to = RecordTo {
+            dir: &self.rec,
+            overwrite: true,
+            digest_interval: DIGEST_INTERVAL,
+        };
+        let progress = &mut |_| {};
+        match mode {
+            Mode::Run => run(&options(), &Backend::Null, None, progress),
+            Mode::Record => run(&options(), &Backend::Null, Some(&to), progress),
+            Mode::Replay => {
+                let recording = Recording::open(&self.rec).unwrap();
+                replay(&recording, &ReplayHow::default(), &Backend::Null, progress)
+            }
+        }
+        .unwrap()
+    }
+
+    /// CPU time of one run.
+    fn cost(&self, mode: Mode) -> Duration {
+        let before = cpu_time();
+        self.go(mode);
+        cpu_time() - before
+    }
+}
+
+fn options() -> MachineOptions {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
+    MachineOptions {
+        memory: 128 << 20,
+        bios: None,
+        kernel: Some(samples.join("bin/mix.elf")),
+        raw_kernel: false,
+        initrd: None,
+        append: LOAD.to_owned(),
+        icount: Icount {
+            sleep: false,
+            ..Icount::default()
+        },
+        rng_seed: fresh_seed().unwrap(),
+    }
+}
+
+/// CPU time of this process so far, all threads.
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+fn median(mut values: Vec<f64>) -> (f64, f64, f64) {
+    values.sort_by(f64::total_cmp);
+    let at = |share: f64| values[((values.len() - 1) as f64 * share) as usize];
+    (at(0.25), at(0.5), at(0.75))
+}
+
+fn ratios(bench: &Bench) {
+    let (mut record, mut again) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let plain = bench.cost(Mode::Run).as_secs_f64();
+        record.push(bench.cost(Mode::Record).as_secs_f64() / plain);
+        again.push(bench.cost(Mode::Replay).as_secs_f64() / plain);
+    }
+    for (name, values) in [("record", record), ("replay", again)] {
+        let (low, middle, high) = median(values);
+        println!(
+            "mix: CPU time of {name} against run: {middle:.3} (quartiles {low:.3} to {high:.3}, \
+             {ROUNDS} interleaved rounds)"
+        );
+    }
+}
+
+fn speed(criterion: &mut Criterion) {
+    let bench = Bench::new();
+    ratios(&bench);
+    let instructions = bench.go(Mode::Run).icount;
+    let mut group = criterion.benchmark_group("mix");
+    group
+        .sample_size(10)
+        .throughput(Throughput::Elements(instructions));
+    for mode in [Mode::Run, Mode::Record, Mode::Replay] {
+        group.bench_function(
+            BenchmarkId::from_parameter(format!("{mode:?}").to_lowercase()),
+            |b| {
+                b.iter(|| bench.go(mode));
+            },
+        );
+    }
+    group.finish();
+}
+
+criterion_group!(benches, speed);
+criterion_main!(benches);
