@@ -52,6 +52,8 @@ pub(crate) mod context {
     pub(crate) const ROW: i32 = 528;
     /// How often the stream has run.
     pub(crate) const ITERATION: i32 = 536;
+    /// Which exceptions there were: bits 0 to 15 in machine mode, 32 to 47 in supervisor mode.
+    pub(crate) const CAUSES: i32 = 544;
 }
 
 /// A row of the table of streams, in words of eight bytes.

@@ -4,7 +4,7 @@
 //! A test program holds many streams. The guest itself hashes what each leaves behind, and prints the hash: a
 //! mismatch is then looked into by running that one stream alone, with all of it printed.
 //!
-//! - `RR_ISA_SEEDS=N`: so many streams of each kind, instead of a few.
+//! - `RR_ISA_SEEDS=N`: so many streams of each kind, instead of 200.
 //! - `RR_ISA_SEED=S`: only the stream with this seed, as a failure names it.
 //! - `RR_ISA_OPTIONS="..."`: more options for `rr run`.
 //! - `RR_REQUIRE_TOOLS=1`: without QEMU the test fails, where otherwise it says that it is skipped.
@@ -25,14 +25,20 @@ mod signature;
 mod stream;
 mod tables;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use program::{Kind, Program};
+use riscv_isa::Op;
+use riscv_isa::table::TABLE;
 use runtime::Machine;
 use signature::Signature;
 
-/// Streams of each kind in one program.
+/// Streams in one program.
 const BATCH: u64 = 50;
+
+/// Streams of each kind, unless the environment says otherwise: about a second.
+const DEFAULT: u64 = 200;
 
 fn number(variable: &str) -> Option<u64> {
     let value = std::env::var(variable).ok()?;
@@ -111,15 +117,17 @@ fn look_into(kind: Kind, seed: u64) -> String {
     }
 }
 
+/// Runs the streams of a kind, as many as the environment asks for, and compares.
 fn compare(kind: Kind) {
     if !machines::have_qemu() {
         return;
     }
-    let count = number("RR_ISA_SEEDS").unwrap_or(BATCH);
+    let count = number("RR_ISA_SEEDS").unwrap_or(DEFAULT);
     let seeds: Vec<u64> = match number("RR_ISA_SEED") {
         Some(seed) => vec![seed],
         None => (0..count).collect(),
     };
+    let mut causes = 0;
     for seeds in seeds.chunks(BATCH as usize) {
         let [ours, theirs] = run(kind, seeds, false);
         let theirs = theirs.unwrap();
@@ -128,6 +136,7 @@ fn compare(kind: Kind) {
             seeds.len(),
             "QEMU ran only some of the streams"
         );
+        causes |= theirs.iter().fold(0, |causes, s| causes | s.causes);
         let differ: Vec<u64> = match &ours {
             Ok(ours) => (0..seeds.len())
                 .filter(|&i| ours.get(i) != theirs.get(i))
@@ -148,6 +157,47 @@ fn compare(kind: Kind) {
                 look_into(kind, *first)
             );
         }
+    }
+    // Streams that never come to what they are for would agree as well.
+    if seeds.len() as u64 >= DEFAULT {
+        let missing = signature::missing(causes, kind.causes());
+        assert!(missing.is_empty(), "no stream met these: {missing:?}");
+    }
+}
+
+/// What no stream would have, the test would not notice.
+#[test]
+fn every_instruction_is_in_some_stream() {
+    let seeds: Vec<u64> = (0..BATCH).collect();
+    let mut seen = BTreeSet::new();
+    for kind in [Kind::Machine, Kind::Paging] {
+        let program = Program::new(kind, &seeds, false, Machine::Rr);
+        for place in &program.places {
+            let mut pc = place.start;
+            while pc < place.end {
+                let raw = program.instruction(pc).unwrap();
+                let insn = riscv_isa::decode(raw);
+                let len = if raw & 3 == 3 { 4 } else { 2 };
+                seen.extend(insn.map(|insn| (insn.op, len)));
+                pc += len;
+            }
+        }
+    }
+    for entry in &TABLE {
+        let op = entry.op;
+        assert!(seen.contains(&(op, 4)), "no stream has {}", op.mnemonic());
+    }
+    let compressed: BTreeSet<Op> = (0..=u16::MAX)
+        .filter(|half| half & 3 != 3)
+        .filter_map(|half| riscv_isa::decode(u32::from(half)))
+        .map(|insn| insn.op)
+        .collect();
+    for op in compressed {
+        assert!(
+            seen.contains(&(op, 2)),
+            "no stream has a compressed {}",
+            op.mnemonic()
+        );
     }
 }
 

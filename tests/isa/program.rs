@@ -16,10 +16,29 @@ pub(crate) enum Kind {
     Paging,
 }
 
+impl Kind {
+    /// The exceptions that its streams are to meet, as in `layout::context::CAUSES`.
+    pub(crate) fn causes(self) -> u64 {
+        let machine: &[u64] = match self {
+            Self::Machine => &[1, 2, 3, 5, 6, 7, 11],
+            Self::Paging => &[1, 2, 3, 5, 7, 8, 9, 11, 12, 13, 15],
+        };
+        let supervisor: &[u64] = match self {
+            Self::Machine => &[],
+            Self::Paging => &[1, 2, 3, 5, 7, 12, 13, 15],
+        };
+        let supervisor = supervisor.iter().map(|cause| cause + 32);
+        machine
+            .iter()
+            .copied()
+            .chain(supervisor)
+            .fold(0, |bits, bit| bits | 1 << bit)
+    }
+}
+
 /// Where a stream is in the program.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
-    pub(crate) seed: u64,
     pub(crate) start: u64,
     pub(crate) end: u64,
 }
@@ -80,8 +99,7 @@ impl Program {
         assert!(asm.pc() < MEMORY, "too many streams for one program");
         let places = rows
             .iter()
-            .map(|(seed, row)| Place {
-                seed: *seed,
+            .map(|(_, row)| Place {
                 start: row.start,
                 end: row.end,
             })

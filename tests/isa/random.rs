@@ -22,7 +22,7 @@ impl Random {
 
     /// Less than `n`, which is not 0.
     pub(crate) fn below(&mut self, n: u64) -> u64 {
-        (u128::from(self.u64()) * u128::from(n) >> 64) as u64
+        ((u128::from(self.u64()) * u128::from(n)) >> 64) as u64
     }
 
     /// From `low` up to and including `high`.

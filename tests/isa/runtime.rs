@@ -72,6 +72,7 @@ pub(crate) fn emit(asm: &mut Asm, table: Label, full: bool, machine: Machine) {
 /// What differs between the two handlers.
 struct Level {
     tag: u64,
+    cause_bit: u64,
     save: i32,
     scratch: u16,
     cause: u16,
@@ -83,6 +84,7 @@ struct Level {
 
 const MACHINE: Level = Level {
     tag: tag::MACHINE_TRAP,
+    cause_bit: 1,
     save: context::MACHINE,
     scratch: csr::MSCRATCH,
     cause: csr::MCAUSE,
@@ -94,6 +96,7 @@ const MACHINE: Level = Level {
 
 const SUPERVISOR: Level = Level {
     tag: tag::SUPERVISOR_TRAP,
+    cause_bit: 1 << 32,
     save: context::SUPERVISOR,
     scratch: csr::SSCRATCH,
     cause: csr::SCAUSE,
@@ -140,6 +143,11 @@ fn handler(asm: &mut Asm, level: &Level, machine: Machine, iteration_end: Option
     asm.i(Op::Addi, 5, ZERO, 0);
     asm.bind(tval_is_right);
     right_cause_of_atomics(asm, machine);
+    asm.li(10, level.cause_bit);
+    asm.r(Op::Sll, 10, 10, 3);
+    asm.i(Op::Ld, 11, 31, context::CAUSES);
+    asm.r(Op::Or, 11, 11, 10);
+    asm.store(Op::Sd, 11, 31, context::CAUSES);
     asm.li(7, level.tag);
     asm.li(8, STATUS_MASK);
     asm.r(Op::And, 8, 8, 6);
@@ -242,8 +250,8 @@ fn dump(asm: &mut Asm, level: &Level) {
     asm.li(10, tag::REGISTERS);
     asm.store(Op::Sd, 10, 2, 0);
     for register in 1..=31 {
-        asm.i(Op::Ld, 10, 31, level.save + 8 * i32::from(register));
-        asm.store(Op::Sd, 10, 2, 8 * i32::from(register));
+        asm.i(Op::Ld, 10, 31, level.save + 8 * register);
+        asm.store(Op::Sd, 10, 2, 8 * register);
     }
     for register in 0..32 {
         asm.store(Op::Fsd, register, 2, 256 + 8 * i32::from(register));
@@ -300,6 +308,7 @@ fn start_stream(asm: &mut Asm, finish: Label) {
     asm.jal(ZERO, finish);
     asm.bind(go_on);
     asm.store(Op::Sd, ZERO, 5, context::ITERATION);
+    asm.store(Op::Sd, ZERO, 5, context::CAUSES);
     asm.li(7, SIGNATURE);
     asm.store(Op::Sd, 7, 5, context::NEXT);
 
@@ -402,7 +411,8 @@ fn append_memory(asm: &mut Asm) {
     asm.store(Op::Sd, 6, 5, context::NEXT);
 }
 
-/// Prints the stream's number, the length of its signature in words, and its hash; and the words, if `full`.
+/// Prints the stream's number, the length of its signature in words, its hash, and [`context::CAUSES`]; and the words, if
+/// `full`.
 fn print_signature(asm: &mut Asm, print_hex: Label, full: bool) {
     asm.li(5, CONTEXT);
     asm.i(Op::Ld, 20, 5, context::NEXT);
@@ -425,6 +435,9 @@ fn print_signature(asm: &mut Asm, print_hex: Label, full: bool) {
     asm.r(Op::Xor, 10, 10, 13);
     asm.i(Op::Addi, 12, 12, 8);
     asm.branch(Op::Bne, 12, 20, next);
+    asm.jal(RA, print_hex);
+    asm.li(5, CONTEXT);
+    asm.i(Op::Ld, 10, 5, context::CAUSES);
     asm.jal(RA, print_hex);
     put(asm, b'\n');
 

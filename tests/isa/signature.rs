@@ -14,6 +14,8 @@ pub(crate) struct Signature {
     /// Its length in words.
     pub(crate) length: u64,
     pub(crate) hash: u64,
+    /// See `layout::context::CAUSES`.
+    pub(crate) causes: u64,
     /// The words, if the program prints them.
     pub(crate) words: Vec<u64>,
 }
@@ -34,7 +36,7 @@ pub(crate) fn parse(text: &str, full: bool) -> Result<Vec<Signature>, String> {
             .split_whitespace()
             .map(|field| u64::from_str_radix(field, 16).ok())
             .collect();
-        let Some(&[number, length, hash]) = fields.as_deref() else {
+        let Some(&[number, length, hash, causes]) = fields.as_deref() else {
             return Err(format!("after {got} streams: strange line {line:?}"));
         };
         let mut words = Vec::new();
@@ -49,9 +51,24 @@ pub(crate) fn parse(text: &str, full: bool) -> Result<Vec<Signature>, String> {
             number,
             length,
             hash,
+            causes,
             words,
         });
     }
+}
+
+/// The exceptions that a bit set of causes is missing.
+pub(crate) fn missing(causes: u64, wanted: u64) -> Vec<String> {
+    (0..64)
+        .filter(|bit| (wanted & !causes) >> bit & 1 != 0)
+        .map(|bit| {
+            let name = cause::exception_name(bit % 32).unwrap_or("?");
+            format!(
+                "{name}, into {} mode",
+                if bit < 32 { "machine" } else { "supervisor" }
+            )
+        })
+        .collect()
 }
 
 /// A record of a signature: its kind, the index of its first word after the tag, and how many words follow.
