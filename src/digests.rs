@@ -43,8 +43,16 @@ impl DigestWriter {
     ///
     /// # Errors
     /// Those of the file.
-    pub fn add(&mut self, icount: u64, digest: u128, last: bool) -> Result<(), Error> {
-        self.append(icount, if last { LAST } else { 0 }, digest)
+    pub fn add(&mut self, icount: u64, digest: u128) -> Result<(), Error> {
+        self.append(icount, 0, digest)
+    }
+
+    /// Appends the digest of the state at the end of the run.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn add_last(&mut self, icount: u64, digest: u128) -> Result<(), Error> {
+        self.append(icount, LAST, digest)
     }
 
     /// Appends the digest of the finished log.

@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// A file could not be used.
-    #[error("{}: cannot {doing}: {}{}", path.display(), plain(source), advice(source))]
+    #[error("{}: cannot {doing}: {}{}", path.display(), plain(cause), advice(cause))]
     File {
         /// Its path.
         path: PathBuf,
         /// What was tried, as in "cannot ...".
         doing: &'static str,
-        /// Why it failed.
-        source: io::Error,
+        /// Why it failed. Part of the message, so not the `source()` too; likewise below.
+        cause: io::Error,
     },
     /// A file of the host could not be mapped.
     #[error(transparent)]
@@ -30,12 +30,12 @@ pub enum Error {
         reason: String,
     },
     /// The event log of a recording cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     Log {
         /// The log.
         path: PathBuf,
         /// What is wrong in it.
-        source: replay_format::Error,
+        cause: replay_format::Error,
     },
     /// An image is not what was recorded.
     #[error("{}: {role} changed since the recording: {field} was {recorded}, is {found}; \
@@ -64,20 +64,20 @@ pub enum Error {
         reason: String,
     },
     /// The host's serial backend could not be set up.
-    #[error("--serial {backend}: {source}")]
+    #[error("--serial {backend}: {}{}", plain(cause), peer_advice(cause))]
     Serial {
         /// The backend, as the user typed it.
         backend: String,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// An event could not be written to the log.
-    #[error("{}: cannot write event: {source}", path.display())]
+    #[error("{}: cannot write event: {cause}", path.display())]
     WriteEvent {
         /// The log.
         path: PathBuf,
         /// Why.
-        source: replay_format::WriteError,
+        cause: replay_format::WriteError,
     },
     /// The replay left the recording.
     #[error(transparent)]
@@ -91,11 +91,7 @@ impl Error {
     /// An [`Error::File`], for use with `map_err`.
     pub fn file(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::File {
-            path,
-            doing,
-            source,
-        }
+        move |cause| Self::File { path, doing, cause }
     }
 
     /// An [`Error::Recording`].
@@ -108,7 +104,7 @@ impl Error {
 }
 
 /// The message without the "(os error N)" that helps nobody.
-fn plain(error: &io::Error) -> String {
+pub(crate) fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     match text.find(" (os error") {
         Some(at) => text[..at].to_owned(),
@@ -119,9 +115,24 @@ fn plain(error: &io::Error) -> String {
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            "; what was written so far replays: make room and record again"
+            "; make room and record again"
         }
         io::ErrorKind::PermissionDenied => "; check its permissions",
+        io::ErrorKind::NotFound => "; does its folder exist?",
+        io::ErrorKind::NotADirectory => "; a part of the path is a file",
+        io::ErrorKind::IsADirectory => "; name a file",
+        io::ErrorKind::ReadOnlyFilesystem => "; choose a place that can be written",
         _ => "",
+    }
+}
+
+/// What to do where a socket cannot be opened.
+fn peer_advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+            "; start what listens there first, or wait for it with unix:PATH,server"
+        }
+        io::ErrorKind::AddrInUse => "; remove the socket if nobody uses it, or choose another path",
+        _ => advice(error),
     }
 }

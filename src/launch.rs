@@ -117,6 +117,10 @@ pub fn run(
     options.check()?;
     let images = Images::open(options)?;
     let machine = images.machine(options)?;
+    if let Some(to) = to {
+        // Before the backend is opened: that may wait for somebody, or empty a file.
+        Recording::check_vacant(to.dir, to.overwrite)?;
+    }
     let stop = Arc::new(AtomicBool::new(false));
     let Serial { input, output } = Serial::open(serial, &stop)?;
     let mailbox = Arc::new(Mailbox::new());
@@ -153,14 +157,20 @@ pub fn replay(
     progress: Progress<'_>,
 ) -> Result<Report, Error> {
     let options = &recording.manifest.machine;
-    options.check()?;
+    options.check().map_err(|error| match error {
+        Error::Option { option, reason } => {
+            let manifest = recording.path(crate::recording::MANIFEST);
+            Error::recording(&manifest, format!("{option}: {reason}"))
+        }
+        other => other,
+    })?;
     let path = recording.path(crate::recording::LOG);
     let bytes = recording.map_log()?;
     let log = recording.log(&bytes)?;
     if let Some(error) = log.error().filter(|error| !error.is_truncated()) {
         return Err(Error::Log {
             path,
-            source: error.clone(),
+            cause: error.clone(),
         });
     }
     let digests = recording.digests()?;
@@ -203,10 +213,10 @@ fn drive(
     input: Option<Input>,
     progress: Progress<'_>,
 ) -> Result<Report, Error> {
-    let host = |source| Error::File {
+    let host = |cause| Error::File {
         path: "/dev/poll".into(),
         doing: "wait for the host",
-        source,
+        cause,
     };
     let signals = signals::catch().map_err(host)?;
     let _raw = match &input {

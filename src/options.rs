@@ -127,6 +127,16 @@ impl MachineOptions {
                 format!("{asked}M is more than this host has ({has}M)"),
             );
         }
+        let (shift, most) = (self.icount.shift, machine::clock::Clock::MAX_SHIFT);
+        if shift > most {
+            return option(
+                "--icount",
+                format!("shift={shift}: expected a number from 0 to {most}"),
+            );
+        }
+        if self.seed().is_none() {
+            return option("rng_seed", "is not 64 hexadecimal digits".into());
+        }
         if self.kernel.is_none() && self.bios.is_none() {
             return option(
                 "--kernel",

@@ -9,7 +9,7 @@ use crate::host::serial::Output;
 use crate::session::Message;
 use machine::Request;
 use machine::inputs::{Halted, Inputs, Moment};
-use replay_format::{AsyncEvent, Checkpoint, Clock, Event, ShutdownCause, Writer};
+use replay_format::{AsyncEvent, Checkpoint, Clock, Event, ShutdownCause, WriteError, Writer};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::PathBuf;
@@ -19,11 +19,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// A killed recording loses at most this much.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
 
+/// What fails on a full disk.
+const WRITE: &str = "write the log any further (what is there replays)";
+
 /// The log on disk, with what goes beside it.
 pub struct LogSink {
     path: PathBuf,
     writer: Writer<BufWriter<File>>,
     digests: DigestWriter,
+    /// The state at the end of the run; it is written once the whole log is.
+    last: Option<(u64, u128)>,
     flushed: Instant,
 }
 
@@ -39,6 +44,7 @@ impl LogSink {
             path,
             writer,
             digests,
+            last: None,
             flushed: Instant::now(),
         };
         sink.event(0, &Event::Checkpoint(Checkpoint::Init))?;
@@ -49,10 +55,17 @@ impl LogSink {
 
     fn event(&mut self, icount: u64, event: &Event<'_>) -> Result<(), Error> {
         let written = self.writer.at(icount, event);
-        written.map_err(|source| Error::WriteEvent {
-            path: self.path.clone(),
-            source,
-        })
+        written.map_err(|cause| self.cannot_write(cause))
+    }
+
+    fn cannot_write(&self, cause: WriteError) -> Error {
+        match cause {
+            WriteError::Io(cause) => Error::file(&self.path, WRITE)(cause),
+            cause => Error::WriteEvent {
+                path: self.path.clone(),
+                cause,
+            },
+        }
     }
 
     /// Brings the log on disk up to `icount`.
@@ -63,14 +76,11 @@ impl LogSink {
         {
             let count = u32::try_from(left).unwrap_or(u32::MAX);
             let written = self.writer.event(&Event::Instruction { count });
-            written.map_err(|source| Error::WriteEvent {
-                path: self.path.clone(),
-                source,
-            })?;
+            written.map_err(|cause| self.cannot_write(cause))?;
         }
         self.writer
             .flush()
-            .map_err(Error::file(&self.path, "write the log"))?;
+            .map_err(Error::file(&self.path, WRITE))?;
         self.digests.flush()?;
         self.flushed = Instant::now();
         Ok(())
@@ -315,9 +325,11 @@ impl Driver for Recorder {
 
     fn digest(&mut self, at: Moment, digest: u128, last: bool) -> Result<(), Error> {
         match &mut self.log {
-            Some(log) => log.digests.add(at.icount, digest, last),
-            None => Ok(()),
+            Some(log) if last => log.last = Some((at.icount, digest)),
+            Some(log) => log.digests.add(at.icount, digest)?,
+            None => {}
         }
+        Ok(())
     }
 
     fn failure(&mut self) -> Error {
@@ -336,6 +348,9 @@ impl Driver for Recorder {
         let file = log.writer.get_ref().get_ref();
         file.sync_all()
             .map_err(Error::file(&log.path, "write the log to disk"))?;
+        if let Some((icount, digest)) = log.last {
+            log.digests.add_last(icount, digest)?;
+        }
         log.digests.add_log(&MappedFile::open(&log.path)?)?;
         log.digests.finish()
     }

@@ -107,24 +107,12 @@ impl Recording {
         digest_interval: u64,
         overwrite: bool,
     ) -> Result<(Self, LogSink), Error> {
-        if dir.exists() {
-            let recording = dir.join(MANIFEST).exists();
-            if !(recording && overwrite) {
-                let reason = if recording {
-                    "already exists; choose another name, or pass --overwrite"
-                } else {
-                    "already exists and is no recording; choose another name"
-                };
-                return Err(Error::recording(dir, reason));
-            }
-            for file in [MANIFEST, LOG, DIGESTS] {
-                let path = dir.join(file);
-                if path.exists() {
-                    fs::remove_file(&path).map_err(Error::file(&path, "replace"))?;
-                }
-            }
-        } else {
+        Self::check_vacant(dir, overwrite)?;
+        let fresh = !dir.exists();
+        if fresh {
             fs::create_dir(dir).map_err(Error::file(dir, "create the recording"))?;
+        } else {
+            remove_files(dir)?;
         }
         let manifest = Manifest {
             format: FORMAT,
@@ -137,13 +125,38 @@ impl Recording {
             dir: dir.to_owned(),
             manifest,
         };
-        let digests = recording.path(DIGESTS);
+        let filled = recording.fill();
+        if filled.is_err() && fresh {
+            // Nothing is recorded yet: nothing is left behind. That this fails too is no news.
+            let _ = remove_files(dir).map(|()| fs::remove_dir(dir));
+        }
+        filled.map(|sink| (recording, sink))
+    }
+
+    /// Checks that a recording can be created there.
+    ///
+    /// # Errors
+    /// If there is something that must not be replaced.
+    pub fn check_vacant(dir: &Path, overwrite: bool) -> Result<(), Error> {
+        let recording = dir.join(MANIFEST).exists();
+        let reason = match (dir.exists(), recording) {
+            (false, _) => return Ok(()),
+            (true, true) if overwrite => return Ok(()),
+            (true, true) => "already exists; choose another name, or pass --overwrite",
+            (true, false) => "already exists and is no recording; choose another name",
+        };
+        Err(Error::recording(dir, reason))
+    }
+
+    /// Creates the files.
+    fn fill(&self) -> Result<LogSink, Error> {
+        let digests = self.path(DIGESTS);
         let digests = DigestWriter::create(digests.clone(), create(&digests)?)?;
-        let log = recording.path(LOG);
+        let log = self.path(LOG);
         let sink = LogSink::create(log.clone(), create(&log)?, digests)?;
-        // Last: a directory with a machine.json is a recording.
-        recording.write_manifest()?;
-        Ok((recording, sink))
+        // Last: a directory with a machine.json is a self.
+        self.write_manifest()?;
+        Ok(sink)
     }
 
     fn write_manifest(&self) -> Result<(), Error> {
@@ -226,9 +239,9 @@ impl Recording {
     /// If it is the log of another program, or no log.
     pub fn log<'a>(&self, bytes: &'a [u8]) -> Result<Log<'a>, Error> {
         let path = self.path(LOG);
-        let wrong = |source| Error::Log {
+        let wrong = |cause| Error::Log {
             path: path.clone(),
-            source,
+            cause,
         };
         let header = Header::parse(bytes).map_err(wrong)?;
         if header.version_id == Table::RR.version().id() {
@@ -328,6 +341,16 @@ impl Recording {
             None => Ok(Some(loaded)),
         }
     }
+}
+
+fn remove_files(dir: &Path) -> Result<(), Error> {
+    for file in [MANIFEST, LOG, DIGESTS] {
+        let path = dir.join(file);
+        if path.exists() {
+            fs::remove_file(&path).map_err(Error::file(&path, "replace"))?;
+        }
+    }
+    Ok(())
 }
 
 fn create(path: &Path) -> Result<File, Error> {

@@ -84,10 +84,10 @@ impl<'log> Replayer<'log> {
                 Some(Ok(record)) => Some(record),
                 // A killed recording: it ends with its last whole event.
                 Some(Err(error)) if error.is_truncated() => None,
-                Some(Err(source)) => {
+                Some(Err(cause)) => {
                     return Err(Error::Log {
                         path: self.path.clone(),
-                        source,
+                        cause,
                     });
                 }
                 None => None,

@@ -5,6 +5,7 @@ use std::io;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
+use crate::error::plain;
 use memmap2::{Mmap, MmapOptions};
 
 /// The bytes of a file, as they were when it was opened; what is appended later is not in it.
@@ -45,7 +46,7 @@ pub enum MapError {
         path: PathBuf,
     },
     /// Any other trouble.
-    #[error("{path}: cannot be read: {cause}")]
+    #[error("{path}: cannot be read: {}", plain(cause))]
     Io {
         /// The file as it was named.
         path: PathBuf,

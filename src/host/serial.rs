@@ -207,9 +207,9 @@ impl Serial {
 }
 
 fn named<T>(backend: &str, result: io::Result<T>) -> Result<T, Error> {
-    result.map_err(|source| Error::Serial {
+    result.map_err(|cause| Error::Serial {
         backend: backend.to_owned(),
-        source,
+        cause,
     })
 }
 

@@ -11,6 +11,7 @@ mod guest;
 mod harness;
 mod killed;
 mod positions;
+mod refused;
 mod reset;
 mod samples;
 mod samples_rebuild;
