@@ -158,8 +158,11 @@ impl Core<'_> {
         }
     }
 
-    /// Fetches one half of an instruction, from RAM or ROM, with every check.
+    /// Fetches one half of an instruction, from RAM or ROM.
     pub(super) fn fetch_half(&mut self, va: u64) -> Result<u16, Trap> {
+        if let Some(offset) = self.tlb.fetch(self.fetch_space, va) {
+            return Ok(u16::from_le_bytes(self.bus.ram.load(offset)));
+        }
         let mode: Mode = self.hart.mode;
         let physical = self.translate(va, 2, Access::Fetch, mode)?;
         self.bus
