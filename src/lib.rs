@@ -2,17 +2,24 @@
 //!
 //! ARCHITECTURE.md at the root of the repository is the map.
 
-// Under loom only the hand-over is built: it alone is modelled.
-pub mod digests;
-pub mod divergence;
-pub mod driver;
-pub mod error;
 pub mod handover;
+
+// Under loom only the hand-over is built: it alone is modelled.
+#[cfg(not(loom))]
+pub mod digests;
+#[cfg(not(loom))]
+pub mod divergence;
+#[cfg(not(loom))]
+pub mod driver;
+#[cfg(not(loom))]
+pub mod error;
 #[cfg(not(loom))]
 pub mod host;
 #[cfg(not(loom))]
 pub mod launch;
+#[cfg(not(loom))]
 pub mod lock;
+#[cfg(not(loom))]
 pub mod options;
 #[cfg(not(loom))]
 pub mod record;
@@ -22,4 +29,5 @@ pub mod recording;
 pub mod replay;
 #[cfg(not(loom))]
 pub mod session;
+#[cfg(not(loom))]
 pub mod timeline;

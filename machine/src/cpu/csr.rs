@@ -162,7 +162,7 @@ pub struct Csrs {
 }
 
 /// What a CSR read or write needs of its surroundings.
-pub struct CsrContext {
+pub(crate) struct CsrContext {
     /// Mode of the hart.
     pub mode: Mode,
     /// Number of the hart.
@@ -177,11 +177,11 @@ pub struct CsrContext {
 
 /// The access is an illegal instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Illegal;
+pub(crate) struct Illegal;
 
 /// What a CSR write touched beyond the register.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Effect {
+pub(crate) struct Effect {
     /// Cached translations no longer hold.
     pub flush: bool,
     /// The timer comparison changed.
@@ -294,7 +294,7 @@ impl Csrs {
     ///
     /// # Errors
     /// [`Illegal`] where the register does not exist or the mode may not read it.
-    pub fn read(&self, number: u16, cx: &CsrContext) -> Result<u64, Illegal> {
+    pub(crate) fn read(&self, number: u16, cx: &CsrContext) -> Result<u64, Illegal> {
         if u64::from(number >> 8 & 3) > cx.mode as u64 {
             return Err(Illegal);
         }
@@ -357,7 +357,12 @@ impl Csrs {
     ///
     /// # Errors
     /// [`Illegal`] where the register does not exist, is read-only, or the mode may not write it.
-    pub fn write(&mut self, number: u16, value: u64, cx: &CsrContext) -> Result<Effect, Illegal> {
+    pub(crate) fn write(
+        &mut self,
+        number: u16,
+        value: u64,
+        cx: &CsrContext,
+    ) -> Result<Effect, Illegal> {
         if number >> 10 == 3 || u64::from(number >> 8 & 3) > cx.mode as u64 {
             return Err(Illegal);
         }

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Why the interpreter came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Leave {
+pub(crate) enum Leave {
     /// The instruction count is reached.
     Count,
     /// Timers, interrupt lines and requests of devices must be looked at.
@@ -30,7 +30,7 @@ pub enum Leave {
 }
 
 /// A hart with all it needs to execute.
-pub struct Core<'a> {
+pub(crate) struct Core<'a> {
     pub(super) hart: &'a mut Hart,
     pub(super) bus: &'a mut Bus,
     pub(super) tlb: &'a mut Tlb,

@@ -13,8 +13,8 @@ mod tlb;
 mod trap;
 
 pub use csr::Csrs;
-pub use interp::{Core, Leave};
-pub use trap::Trap;
+pub(crate) use interp::{Core, Leave};
+pub(crate) use trap::Trap;
 
 pub(crate) use block::BlockCache;
 pub(crate) use tlb::Tlb;

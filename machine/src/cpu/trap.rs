@@ -8,7 +8,7 @@ use crate::inputs::Halted;
 
 /// Why an instruction did not complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trap {
+pub(crate) enum Trap {
     /// A synchronous exception: its number in `mcause`, and what goes into `mtval`.
     Exception {
         /// Number in `mcause`/`scause`.
