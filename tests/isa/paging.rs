@@ -66,6 +66,7 @@ pub(crate) fn stream(asm: &mut Asm, seed: u64) -> Row {
     }
     mstatus |= match mode {
         Mode::User => 0,
+        // Without MPRV, which the runtime's mret must clear: QEMU 7.2 does not.
         Mode::Supervisor => status::MPP_S,
         Mode::Mprv => status::MPP,
     };

@@ -65,7 +65,7 @@ impl Random {
             // Where the conversions to integers overflow.
             4 => 0x3ff + self.pick(&[31, 32, 63, 64]),
             // Where single precision overflows, underflows, and loses its last bit.
-            5 => 0x3ff + self.pick(&[127, 128]),
+            5 => self.pick(&[0x3ff + 127, 0x3ff + 128, 0x3ff - 126, 0x3ff - 127]),
             6 => 0x3ff - self.below(160),
             _ => 0x3ff + self.below(64),
         };

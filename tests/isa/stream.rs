@@ -124,7 +124,8 @@ impl<'a> Body<'a> {
             86..89 => self.illegal(),
             89 => self.breakpoint(),
             90..92 => self.asm.op(Op::Ecall),
-            92..94 => self.bad_address(),
+            92 => self.bad_address(),
+            93 => self.across_pages(),
             94 => self.bad_jump(),
             95 => self.switch_fpu(csr::MSTATUS),
             96 => self.mret(),
@@ -246,6 +247,18 @@ impl<'a> Body<'a> {
         }
         let rs1 = self.random.pick(&self.bases.clone());
         self.asm.insn(Insn { rs1, imm, ..insn });
+    }
+
+    /// A load or store of which a part is in the next page, perhaps.
+    fn across_pages(&mut self) {
+        let register = self.temporary();
+        let address = MEMORY + 4096 - self.random.below(9);
+        self.asm.li(register, address);
+        let insn = self.access();
+        self.asm.insn(Insn {
+            rs1: register,
+            ..insn
+        });
     }
 
     /// A branch or jump forward, of each kind.
