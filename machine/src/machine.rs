@@ -93,15 +93,20 @@ impl Machine {
         for (address, bytes) in &self.power_on.segments {
             self.bus.ram.write(address.wrapping_sub(RAM_BASE), bytes);
         }
-        self.blocks.clear();
-        self.tlb.flush();
-        self.bus.ram.unwatch_tables();
+        self.drop_caches();
     }
 
     /// Uses `kick` as the flag that ends a run soon: it is looked at between two blocks of
     /// instructions, so that what the engine then does can fall on nearly any instruction.
     pub fn set_kick(&mut self, kick: Arc<AtomicBool>) {
         self.kick = kick;
+    }
+
+    /// Forgets decoded blocks and cached translations. The guest cannot tell.
+    pub fn drop_caches(&mut self) {
+        self.blocks.clear();
+        self.tlb.flush();
+        self.bus.ram.unwatch_tables();
     }
 
     /// Instructions executed since power-on, trapping ones included.
