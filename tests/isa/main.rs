@@ -15,7 +15,9 @@
 
 mod asm;
 mod elf;
+mod handler;
 mod layout;
+mod machine_mode;
 mod machines;
 mod paging;
 mod program;

@@ -11,7 +11,8 @@ use crate::layout::{
     DATA_PAGE_COUNT, MEMORY, PROGRAM, RET_PAGE, SCRATCH_BYTES, USER_ALIAS, WINDOW, WINDOW_PAGES,
 };
 use crate::random::Random;
-use crate::stream::{Body, Row, STATUS_FS};
+use crate::runtime::STATUS_FS;
+use crate::stream::{Body, Row};
 use crate::tables::{self, GIGAPAGE, GIGAPAGES, MEGAPAGE, MEGAPAGES, PAGE, Theme};
 
 /// Bits of `mstatus` (volume II, 3.1.6).

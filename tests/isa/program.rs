@@ -5,7 +5,7 @@ use crate::layout::{MEMORY, POOL_WORDS, PROGRAM};
 use crate::random::Random;
 use crate::runtime::Machine;
 use crate::stream::Row;
-use crate::{elf, paging, runtime, stream, tables};
+use crate::{elf, machine_mode, paging, runtime, tables};
 
 /// The kind of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +129,7 @@ impl Program {
 
 fn stream(asm: &mut Asm, kind: Kind, seed: u64) -> Row {
     match kind {
-        Kind::Machine => stream::machine(asm, seed),
+        Kind::Machine => machine_mode::stream(asm, seed),
         Kind::Paging => paging::stream(asm, seed),
     }
 }
