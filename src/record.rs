@@ -279,6 +279,15 @@ impl Inputs for Recorder {
     }
 
     fn serial_write(&mut self, at: Moment, _port: u8, data: &[u8]) -> Result<(), Halted> {
+        // Nobody knows how long the host makes it wait; what happened so far is not lost meanwhile.
+        if let Some(log) = &mut self.log
+            && self.output.is_full()
+        {
+            log.flush(at.icount).map_err(|error| {
+                self.failure = Some(error);
+                Halted
+            })?;
+        }
         let (result, taken) = self.output.write(data);
         self.mark(
             at.icount,

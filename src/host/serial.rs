@@ -127,6 +127,18 @@ impl Output {
         (result, taken as u32)
     }
 
+    /// Whether writing would have to wait for the host.
+    pub fn is_full(&self) -> bool {
+        let Some(fd) = self.fd.as_ref().filter(|_| self.error.is_none()) else {
+            return false;
+        };
+        let mut fds = [PollFd::new(fd, PollFlags::OUT)];
+        matches!(
+            poll(&mut fds, Some(&rustix::event::Timespec::default())),
+            Ok(0)
+        )
+    }
+
     fn wait_until_writable(&self, fd: BorrowedFd<'_>) -> Result<(), Errno> {
         let timeout = rustix::event::Timespec {
             tv_sec: 0,
@@ -230,7 +242,10 @@ fn connect(path: &Path, server: bool) -> io::Result<UnixStream> {
     }
     let listener = UnixListener::bind(path)?;
     eprintln!("rr: waiting for a connection to {}", path.display());
-    listener.accept().map(|(stream, _)| stream)
+    let (stream, _) = listener.accept()?;
+    // There is one client; the next recording may listen there again.
+    std::fs::remove_file(path)?;
+    Ok(stream)
 }
 
 fn open_pty() -> io::Result<OwnedFd> {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Nothing here takes a tenth of it, even on two busy cores; what hangs is killed, and fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(100);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a process left.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -221,7 +221,15 @@ impl Running {
     #[track_caller]
     pub(crate) fn wait_for(&mut self, text: &str) {
         eventually(text, || {
-            self.stdout().contains(text) || self.stderr().contains(text)
+            let ended = self.child.try_wait().unwrap().is_some();
+            let said = self.stdout().contains(text) || self.stderr().contains(text);
+            assert!(
+                said || !ended,
+                "{text:?}: {}{}",
+                self.stdout(),
+                self.stderr()
+            );
+            said
         });
     }
 

@@ -1,1 +1,39 @@
-//! To come.
+//! The prebuilt samples are what their sources give.
+
+use std::process::Command;
+
+#[test]
+fn the_checked_in_files_are_reproduced() {
+    let check = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples/check");
+    let compiler = Command::new("riscv64-unknown-elf-gcc")
+        .arg("-dumpversion")
+        .output();
+    match compiler {
+        // Another version makes other code; that is no fault of the sources.
+        Ok(output) if output.stdout.starts_with(b"12.2") => {}
+        found => {
+            let version = found.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+            let required = std::env::var_os("RR_REQUIRE_TOOLS").is_some_and(|value| value == "1");
+            assert!(
+                !required,
+                "gcc-riscv64-unknown-elf 12.2 is required, found {version:?}"
+            );
+            eprintln!("skipped: gcc-riscv64-unknown-elf 12.2 is needed, found {version:?}");
+            return;
+        }
+    }
+    let output = Command::new(check).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(
+        said.lines()
+            .filter(|line| line.starts_with("same "))
+            .count(),
+        6,
+        "{said}"
+    );
+}

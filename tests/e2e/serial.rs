@@ -1,1 +1,237 @@
-//! To come.
+//! Where the serial port leads: files, nothing, sockets, pseudo-terminals, pipes.
+
+use crate::harness::{Dir, Running, eventually, sample};
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::Stdio;
+
+fn echo(dir: &Dir, backend: &str) -> Running {
+    let args = [
+        "record",
+        "--kernel",
+        &sample("echo"),
+        "-o",
+        "rec.rr",
+        "--serial",
+        backend,
+    ];
+    dir.start(&args)
+}
+
+/// What `echo` says of so many bytes.
+pub(crate) fn totals(input: &[u8]) -> String {
+    let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+    let checksum = input.iter().fold(0xcbf2_9ce4_8422_2325, fnv);
+    format!("{} bytes, checksum {checksum:016x}\n", input.len())
+}
+
+/// The replay prints what the other end got.
+#[track_caller]
+fn check(dir: &Dir, running: Running, got: &[u8]) {
+    let recorded = running.ran().code(0);
+    assert_eq!(recorded.text(), "", "the console is elsewhere");
+    let replayed = dir.rr(&["replay", "rec.rr"]).code(0);
+    assert_eq!(replayed.text(), String::from_utf8_lossy(got));
+    dir.rr(&["verify", "rec.rr"]).code(0);
+}
+
+#[test]
+fn file() {
+    let dir = Dir::new();
+    let args = ["record", "--kernel", &sample("hello"), "-o", "rec.rr"];
+    dir.rr(&[&args[..], &["--serial", "file:console"]].concat())
+        .code(0);
+    let console = dir.read("console");
+    assert!(console.starts_with(b"Hello"));
+    let replayed = dir.rr(&["replay", "rec.rr"]).code(0);
+    assert_eq!(replayed.out, console);
+    let replayed = dir
+        .rr(&["replay", "rec.rr", "--serial", "file:again"])
+        .code(0);
+    assert_eq!((replayed.text().as_str(), dir.read("again")), ("", console));
+}
+
+/// What went nowhere when it was recorded can be seen in the replay.
+#[test]
+fn null() {
+    let dir = Dir::new();
+    let args = [
+        "record",
+        "--kernel",
+        &sample("hello"),
+        "-o",
+        "rec.rr",
+        "--serial",
+        "null",
+    ];
+    assert_eq!(dir.rr(&args).code(0).text(), "");
+    assert!(
+        dir.rr(&["replay", "rec.rr"])
+            .code(0)
+            .text()
+            .starts_with("Hello")
+    );
+    assert_eq!(
+        dir.rr(&["replay", "rec.rr", "--serial", "null"])
+            .code(0)
+            .text(),
+        ""
+    );
+}
+
+#[test]
+fn unix_client() {
+    let dir = Dir::new();
+    let listener = UnixListener::bind(dir.path("socket")).unwrap();
+    let running = echo(&dir, "unix:socket");
+    let (mut peer, _) = listener.accept().unwrap();
+    peer.write_all(b"hi\nquit\n").unwrap();
+    let mut got = Vec::new();
+    peer.read_to_end(&mut got).unwrap();
+    assert!(got.ends_with(totals(b"hi\nquit\n").as_bytes()));
+    check(&dir, running, &got);
+}
+
+#[test]
+fn unix_server_and_again() {
+    let dir = Dir::new();
+    for _ in 0..2 {
+        let mut running = echo(&dir, "unix:socket,server");
+        running.wait_for("rr: waiting for a connection to socket\n");
+        let mut peer = UnixStream::connect(dir.path("socket")).unwrap();
+        peer.write_all(b"hi\nquit\n").unwrap();
+        let mut got = Vec::new();
+        peer.read_to_end(&mut got).unwrap();
+        assert!(got.ends_with(totals(b"hi\nquit\n").as_bytes()));
+        check(&dir, running, &got);
+        fs::remove_dir_all(dir.path("rec.rr")).unwrap();
+    }
+}
+
+/// The other end goes away: the guest goes on, and what it says then is lost.
+#[test]
+fn unix_peer_that_leaves() {
+    let dir = Dir::new();
+    let listener = UnixListener::bind(dir.path("socket")).unwrap();
+    let args = [
+        "record",
+        "--kernel",
+        &sample("clock"),
+        "--append",
+        "n=20 ms=5",
+        "-o",
+        "rec.rr",
+    ];
+    let running = dir.start(&[&args[..], &["--serial", "unix:socket"]].concat());
+    let (mut peer, _) = listener.accept().unwrap();
+    let mut got = [0; 64];
+    peer.read_exact(&mut got).unwrap();
+    drop((peer, listener));
+    running.ran().code(0);
+    let replayed = dir.rr(&["replay", "rec.rr"]).code(0);
+    assert!(replayed.out.starts_with(&got));
+    assert!(!replayed.text().contains("\nend "), "{}", replayed.text());
+    dir.rr(&["verify", "rec.rr"]).code(0);
+}
+
+#[test]
+fn pty() {
+    let dir = Dir::new();
+    let mut running = echo(&dir, "pty");
+    running.wait_for("rr: the serial port is /dev/pts/");
+    eventually("the name", || running.stderr().ends_with('\n'));
+    let err = running.stderr();
+    let name = err.trim_end().rsplit(' ').next().unwrap();
+    let mut line = File::options().read(true).write(true).open(name).unwrap();
+    line.write_all(b"hi\rquit\r").unwrap();
+    let mut got = Vec::new();
+    // Ends with an error when the program has ended, and the other end is gone.
+    let _ = line.read_to_end(&mut got);
+    assert!(
+        got.ends_with(totals(b"hi\rquit\r").as_bytes()),
+        "{}",
+        String::from_utf8_lossy(&got)
+    );
+    check(&dir, running, &got);
+}
+
+/// 64 KiB at once, through a pipe and from a file that is there before the guest is ready.
+#[test]
+fn not_a_byte_is_lost() {
+    let mut input = Vec::new();
+    for number in 0u32.. {
+        if input.len() >= 64 << 10 {
+            break;
+        }
+        let line = format!("line {number} {}\n", "x".repeat(number as usize % 100));
+        input.extend(line.as_bytes());
+    }
+    input.extend(b"quit\n");
+    for icount in ["shift=0,sleep=off", "shift=2", "shift=10"] {
+        let dir = Dir::new();
+        let machine = ["--kernel", &sample("echo"), "--icount", icount];
+        let recorded = dir.round_trip(&machine, &input).code(0);
+        assert!(recorded.text().ends_with(&totals(&input)), "{icount}");
+        dir.write("input", &input);
+        let file = Stdio::from(File::open(dir.path("input")).unwrap());
+        let args = [&["record", "-o", "file.rr"], &machine[..]].concat();
+        let recorded = dir.start_with(&args, file, "out", "err").ran().code(0);
+        assert!(recorded.text().ends_with(&totals(&input)), "{icount}");
+        dir.check_replay("file.rr", &recorded);
+    }
+}
+
+/// Any byte passes, both ways.
+#[test]
+fn all_bytes() {
+    let dir = Dir::new();
+    // Neither Ctrl-D, which ends, nor the line ends.
+    let mut input: Vec<u8> = (0..=255)
+        .filter(|byte| ![4, 10, 13].contains(byte))
+        .collect();
+    input.extend(b"\nquit\n");
+    let recorded = dir
+        .round_trip(&["--kernel", &sample("echo")], &input)
+        .code(0);
+    assert!(recorded.text().ends_with(&totals(&input)));
+    let wanted = &input[..input.len() - 6];
+    assert!(
+        recorded
+            .out
+            .windows(wanted.len())
+            .any(|window| window == wanted)
+    );
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let dir = Dir::new();
+    let args = ["record", "--kernel", &sample("traps"), "-o", "rec.rr"];
+    let recorded = dir.rr(&args).code(0);
+    let first = recorded.text().lines().next().unwrap().to_owned();
+    for command in [
+        "replay rec.rr",
+        "verify rec.rr",
+        "dump rec.rr",
+        "inspect rec.rr",
+        "demo there",
+    ] {
+        let script = format!("rr {command} | head -1; exit ${{PIPESTATUS[0]}}");
+        let ran = dir.shell(&script).code(0);
+        assert_eq!(ran.text().lines().count(), 1, "{command}");
+        if command.starts_with("replay") {
+            assert_eq!(ran.text().trim_end(), first);
+        }
+        assert!(!ran.err.contains("roken pipe"), "{}", ran.err);
+    }
+    // Also while recording: the log holds what was taken.
+    let script = format!(
+        "rr record --kernel {} --append 'n=50 ms=1' -o cut.rr | head -1; exit ${{PIPESTATUS[0]}}",
+        sample("clock")
+    );
+    let seen = dir.shell(&script).code(0).text();
+    let replayed = dir.rr(&["replay", "cut.rr"]).code(0);
+    assert!(replayed.text().starts_with(&seen));
+    dir.rr(&["verify", "cut.rr"]).code(0);
+}

@@ -41,9 +41,11 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let recording = Recording::open(&args.recording)?;
     let how = ReplayHow {
+        // To the end is to the last event; a count stops in front of the events at it.
         until: args
             .until
             .as_ref()
+            .filter(|at| **at != Position::End)
             .map(|at| resolve(&recording, at))
             .transpose()?,
         changed_images: args.allow_changed_images,
