@@ -154,7 +154,7 @@ impl Recording {
         let digests = DigestWriter::create(digests.clone(), create(&digests)?)?;
         let log = self.path(LOG);
         let sink = LogSink::create(log.clone(), create(&log)?, digests)?;
-        // Last: a directory with a machine.json is a self.
+        // Last: a directory with a machine.json is a recording.
         self.write_manifest()?;
         Ok(sink)
     }
