@@ -7,6 +7,7 @@
 //! recording leaves.
 
 use crate::error::Error;
+use byteorder::{BigEndian, ByteOrder};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -65,9 +66,9 @@ impl DigestWriter {
 
     fn append(&mut self, place: u64, flags: u64, digest: u128) -> Result<(), Error> {
         let mut record = [0; RECORD];
-        record[..8].copy_from_slice(&place.to_be_bytes());
-        record[8..16].copy_from_slice(&flags.to_be_bytes());
-        record[16..].copy_from_slice(&digest.to_be_bytes());
+        BigEndian::write_u64(&mut record[..8], place);
+        BigEndian::write_u64(&mut record[8..16], flags);
+        BigEndian::write_u128(&mut record[16..], digest);
         self.file
             .write_all(&record)
             .map_err(Error::file(&self.path, "write digests"))
@@ -112,7 +113,7 @@ fn digest_of_log(log: &[u8]) -> u128 {
         .update(log)
         .finalize_xof()
         .fill(&mut digest);
-    u128::from_be_bytes(digest)
+    BigEndian::read_u128(&digest)
 }
 
 impl Digests {
@@ -126,8 +127,8 @@ impl Digests {
             // Killed before the first flush.
             return Ok(Self::default());
         }
-        let version = bytes.get(8..12).and_then(|v| v.first_chunk()).copied();
-        match (bytes.starts_with(MAGIC), version.map(u32::from_be_bytes)) {
+        let version = bytes.get(8..12).map(BigEndian::read_u32);
+        match (bytes.starts_with(MAGIC), version) {
             (true, Some(VERSION)) => {}
             (true, Some(other)) => {
                 return Err(wrong(&format!(
@@ -142,13 +143,9 @@ impl Digests {
         }
         let mut digests = Self::default();
         for record in bytes[HEADER..].chunks_exact(RECORD) {
-            let word = |at: usize| {
-                let mut bytes = [0; 8];
-                bytes.copy_from_slice(&record[at..at + 8]);
-                u64::from_be_bytes(bytes)
-            };
-            let (icount, flags) = (word(0), word(8));
-            let digest = u128::from(word(16)) << 64 | u128::from(word(24));
+            let icount = BigEndian::read_u64(&record[..8]);
+            let flags = BigEndian::read_u64(&record[8..16]);
+            let digest = BigEndian::read_u128(&record[16..]);
             if flags & OF_LOG != 0 {
                 digests.log = Some((icount, digest));
             } else if flags & LAST != 0 {

@@ -1,3 +1,5 @@
+//! What people write for a position, and where it is in a log.
+
 use proptest::prelude::*;
 use replay_format::{Checkpoint, Event, Log, Writer};
 
