@@ -6,6 +6,7 @@
     clippy::expect_used,
     reason = "a benchmark may stop at a broken sample"
 )]
+#![allow(missing_docs, reason = "criterion's macros make public items")]
 
 use std::hint::black_box;
 use std::io::Read;
