@@ -141,23 +141,23 @@ impl Digests {
                 ));
             }
         }
+        if bytes[12..HEADER] != [0; 4] {
+            return Err(wrong("is damaged; restore it from a copy"));
+        }
         let mut digests = Self::default();
         for record in bytes[HEADER..].chunks_exact(RECORD) {
             let icount = BigEndian::read_u64(&record[..8]);
             let flags = BigEndian::read_u64(&record[8..16]);
             let digest = BigEndian::read_u128(&record[16..]);
-            if flags & OF_LOG != 0 {
-                digests.log = Some((icount, digest));
-            } else if flags & LAST != 0 {
-                digests.last = Some((icount, digest));
-            } else if digests
-                .along
-                .last()
-                .is_some_and(|(before, _)| *before >= icount)
-            {
-                return Err(wrong("digests are out of order; the recording is damaged"));
-            } else {
-                digests.along.push((icount, digest));
+            let before = digests.along.last().map(|(icount, _)| *icount);
+            let ended = digests.last.is_some();
+            match flags {
+                0 if !ended && before.is_none_or(|before| before < icount) => {
+                    digests.along.push((icount, digest));
+                }
+                LAST if !ended => digests.last = Some((icount, digest)),
+                OF_LOG if ended && digests.log.is_none() => digests.log = Some((icount, digest)),
+                _ => return Err(wrong("is damaged; restore it from a copy")),
             }
         }
         Ok(digests)

@@ -181,3 +181,32 @@ fn digests_that_are_passed_by() {
         "{error}"
     );
 }
+
+/// What lies beside the log: a flipped byte is noticed, or the run is the same.
+#[test]
+fn flipped_bytes_beside_the_log() {
+    let kernel = sample("hello");
+    let machine = ["--kernel", &kernel, "--digest-every", "5000"];
+    let original = Original::record(&machine, b"");
+    let dir = &original.dir;
+    // Of machine.json, nothing hangs on names and spaces.
+    for (file, strict) in [("rec.rr/digests.bin", true), ("rec.rr/machine.json", false)] {
+        let bytes = dir.read(file);
+        for (at, mask) in (0..bytes.len()).map(|at| (at, if at % 4 == 0 { 0x80 } else { 1 })) {
+            let mut changed = bytes.clone();
+            changed[at] ^= mask;
+            dir.write(file, &changed);
+            let replayed = dir.rr(&["replay", "rec.rr"]);
+            let what = format!("{file}: byte {at} xor {mask:#x}: {}", replayed.err);
+            match replayed.code {
+                0 => {
+                    assert_eq!(replayed.out, original.replayed.out, "{what}");
+                    assert!(!strict, "unnoticed: {what}");
+                }
+                1 | 2 => drop(replayed.error(dir)),
+                _ => panic!("{what}"),
+            }
+        }
+        dir.write(file, bytes);
+    }
+}
