@@ -73,6 +73,7 @@ impl Images {
         let config = Config {
             ram_size: options.memory,
             shift: options.icount.shift,
+            virtio: Vec::new(),
         };
         Ok(Machine::new(&config, power_on))
     }

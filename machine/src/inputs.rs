@@ -17,6 +17,63 @@ pub struct Moment {
     pub pc: u64,
 }
 
+/// A request to a disk. Its completion comes later, by [`Machine::block_complete`](crate::Machine::block_complete).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockRequest {
+    /// Which disk, in the order of the command line.
+    pub drive: u8,
+    /// Number of the operation, unique in the run: a function of the machine's state.
+    pub id: u64,
+    /// What is to be done.
+    pub op: BlockOp,
+}
+
+/// What is to be done on a disk; places and lengths in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BlockOp {
+    /// Read.
+    Read {
+        /// From where.
+        offset: u64,
+        /// How much.
+        len: u32,
+    },
+    /// Write.
+    Write {
+        /// To where.
+        offset: u64,
+        /// What.
+        data: Vec<u8>,
+    },
+    /// Make durable what was written.
+    Flush,
+    /// The content is not needed any longer.
+    Discard {
+        /// From where.
+        offset: u64,
+        /// How much.
+        len: u64,
+    },
+    /// Make it zeroes.
+    WriteZeroes {
+        /// From where.
+        offset: u64,
+        /// How much.
+        len: u64,
+        /// The room may be given back.
+        unmap: bool,
+    },
+}
+
+/// How a [`BlockRequest`] ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BlockResult {
+    /// It was carried out; what was read, if it was a read.
+    Done(Vec<u8>),
+    /// The host failed.
+    Error,
+}
+
 /// What the machine takes from outside, and the marks by which a replay is checked.
 ///
 /// The engine has one implementor that asks the host and writes the log, and one that reads the log;
@@ -45,4 +102,20 @@ pub trait Inputs {
     /// # Errors
     /// [`Halted`] where the engine must stop the machine here.
     fn exception(&mut self, at: Moment, cause: u64) -> Result<(), Halted>;
+
+    /// The guest asks something of a disk.
+    ///
+    /// # Errors
+    /// [`Halted`] where the engine must stop the machine here; always, where it has no disks.
+    fn block_submit(&mut self, _at: Moment, _request: BlockRequest) -> Result<(), Halted> {
+        Err(Halted)
+    }
+
+    /// The guest sends an Ethernet frame through network adapter `adapter`.
+    ///
+    /// # Errors
+    /// [`Halted`] where the engine must stop the machine here; always, where it has no network.
+    fn net_send(&mut self, _at: Moment, _adapter: u8, _frame: &[u8]) -> Result<(), Halted> {
+        Err(Halted)
+    }
 }

@@ -12,6 +12,7 @@ pub mod inputs;
 mod machine;
 pub mod ram;
 mod run;
+pub mod virtio;
 
 pub use device::test_finisher::Request;
 pub use machine::{Config, Machine, PowerOn};

@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::cpu::{BlockCache, Hart, Tlb};
 use crate::device::htif::Htif;
 use crate::ram::Ram;
+use crate::virtio::VirtioConfig;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -28,6 +29,8 @@ pub struct Config {
     pub ram_size: u64,
     /// One instruction takes 2^shift ns of virtual time.
     pub shift: u8,
+    /// What sits in the virtio-mmio slots, from the first on; eight at most.
+    pub virtio: Vec<VirtioConfig>,
 }
 
 /// The whole machine.

@@ -247,6 +247,7 @@ mod tests {
         let config = Config {
             ram_size: 1 << 20,
             shift: 0,
+            virtio: Vec::new(),
         };
         let guest = GUEST.iter().flat_map(|word| word.to_le_bytes()).collect();
         let power_on = PowerOn {

@@ -63,6 +63,7 @@ fn run(guest: &[u8], append: &str, input: &[(u64, &[u8])], cut: Cut) -> (Script,
         &Config {
             ram_size: 4 << 20,
             shift: 2,
+            virtio: Vec::new(),
         },
         power_on,
     );
