@@ -139,6 +139,22 @@ fn heisenbug() {
     }
 }
 
+/// The pipe of the README: customers who type.
+#[test]
+fn heisenbug_with_customers() {
+    let dir = Dir::new();
+    let customers = sample("heisenbug/input.txt").replace("input.txt", "customers");
+    let kernel = sample("heisenbug");
+    let script = format!("{customers} | rr record --kernel {kernel} -o rec.rr");
+    let recorded = dir.shell(&script);
+    assert!(
+        recorded.text().contains("200 transactions"),
+        "{}",
+        recorded.err
+    );
+    dir.check_replay("rec.rr", &recorded);
+}
+
 /// A recording can move, and needs nothing but its images.
 #[test]
 fn a_recording_can_move() {
