@@ -101,6 +101,9 @@ pub trait Driver: Inputs + Send {
         false
     }
 
+    /// Why the guest's serial output did not all reach the host.
+    fn lost_output(&self) -> Option<std::io::Error>;
+
     /// Why a call through [`Inputs`] stopped the machine.
     fn failure(&mut self) -> Error;
 

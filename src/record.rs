@@ -341,6 +341,10 @@ impl Driver for Recorder {
         Ok(())
     }
 
+    fn lost_output(&self) -> Option<std::io::Error> {
+        self.output.lost()
+    }
+
     fn failure(&mut self) -> Error {
         self.failure
             .take()

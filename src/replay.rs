@@ -375,6 +375,10 @@ impl Driver for Replayer<'_> {
         self.checked
     }
 
+    fn lost_output(&self) -> Option<std::io::Error> {
+        self.output.lost()
+    }
+
     fn failure(&mut self) -> Error {
         self.failure
             .take()

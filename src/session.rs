@@ -66,6 +66,8 @@ pub struct Report {
     pub digest: u128,
     /// Digests that were compared on the way, this one included where it was recorded.
     pub digests_checked: u64,
+    /// Why the guest's serial output did not all reach the host, in words.
+    pub lost_output: Option<String>,
 }
 
 /// A machine and its driver, under their locks.
@@ -224,6 +226,7 @@ impl Session<'_> {
             virtual_time: machine.now(),
             digest,
             digests_checked: driver.digests_checked(),
+            lost_output: driver.lost_output().map(|error| error.to_string()),
         })
     }
 }

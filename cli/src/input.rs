@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use replay_format::Log;
+use replay_format::{Header, Log, Table};
 use rr::host::map::MappedFile;
 
 /// The event log in a recording's directory.
@@ -44,9 +44,15 @@ impl Input {
         })
     }
 
-    /// Reads the log.
+    /// Reads the log: of a recording by the table that rr writes, however little of it there is.
     pub(crate) fn log(&self) -> anyhow::Result<Log<'_>> {
-        Log::parse(&self.bytes).with_context(|| self.name())
+        let header = Header::parse(&self.bytes).with_context(|| self.name())?;
+        let ours = header.version_id == Table::RR.version().id();
+        let log = match self.directory {
+            Some(_) if ours => Log::with_table(&self.bytes, Table::RR),
+            _ => Log::parse(&self.bytes),
+        };
+        log.with_context(|| self.name())
     }
 
     /// The file of the log, for messages.

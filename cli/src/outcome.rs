@@ -15,9 +15,21 @@ const GUEST_FAILED: u8 = 3;
 /// The replay is not the recording.
 const DIVERGED: u8 = 1;
 
-/// Status of a run or a recording that was carried out: the guest's failure shows in it.
-pub(crate) fn status(report: &Report) -> ExitCode {
+/// Trouble on this side.
+const TROUBLE: u8 = 2;
+
+/// Status of a run, a recording or a replay that was carried out. Output that was lost, and a replay that
+/// was stopped, are trouble; a guest's failure shows where `guest` asks for it.
+pub(crate) fn status(report: &Report, guest: bool) -> ExitCode {
+    if let Some(cause) = &report.lost_output {
+        output::complain(&format!(
+            "serial output was lost: {cause}; the run itself went on, and a recording of it is whole"
+        ));
+        return ExitCode::from(TROUBLE);
+    }
     match report.finish {
+        Finish::Interrupted => ExitCode::from(TROUBLE),
+        _ if !guest => ExitCode::SUCCESS,
         Finish::Shutdown {
             cause: ShutdownCause::GuestPanic,
             ..

@@ -157,9 +157,12 @@ impl Output {
         }
     }
 
-    /// The other end has gone away.
-    pub fn closed(&self) -> bool {
-        self.error.is_some()
+    /// Why output was lost, if some was: a reader that has gone away is no loss.
+    pub fn lost(&self) -> Option<std::io::Error> {
+        let error = self
+            .error
+            .filter(|error| !matches!(*error, Errno::PIPE | Errno::AGAIN))?;
+        Some(error.into())
     }
 }
 

@@ -341,3 +341,26 @@ fn full_from_the_start() {
     );
     assert!(!dir.path("x.rr").exists());
 }
+
+/// The console's file is on a full disk: the user is told, and the recording is whole.
+#[test]
+fn console_on_a_full_disk() {
+    let dir = Dir::new();
+    let kernel = sample("hello");
+    let args = [
+        "-q",
+        "record",
+        "--kernel",
+        &kernel,
+        "--serial",
+        "file:/dev/full",
+        "-o",
+        "x.rr",
+    ];
+    let error = dir.rr(&args).code(2).error(&dir);
+    assert!(
+        error.starts_with("serial output was lost: No space left on device"),
+        "{error}"
+    );
+    dir.rr(&["verify", "x.rr"]).code(0);
+}

@@ -49,5 +49,5 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         outcome::extent(&report),
         args.output.display()
     ));
-    Ok(outcome::status(&report))
+    Ok(outcome::status(&report, true))
 }

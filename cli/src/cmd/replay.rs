@@ -64,7 +64,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         outcome::finish(&report),
         outcome::extent(&report)
     ));
-    Ok(ExitCode::SUCCESS)
+    Ok(outcome::status(&report, false))
 }
 
 /// The instruction count of a position.

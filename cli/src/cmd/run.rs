@@ -26,5 +26,5 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         outcome::finish(&report),
         outcome::extent(&report)
     ));
-    Ok(outcome::status(&report))
+    Ok(outcome::status(&report, true))
 }
