@@ -20,6 +20,8 @@ pub struct Situation {
     pub idle: Option<Idle>,
     /// The guest asks to be switched off or reset.
     pub request: Option<Request>,
+    /// Host time (ns since the epoch) of the real-time clock's alarm.
+    pub alarm: Option<i64>,
 }
 
 /// An idle machine.

@@ -190,10 +190,6 @@ impl Recorder {
                 )?;
                 Step::Input { port, data }
             }
-            Message::HostTimers => {
-                self.write(icount, &Event::Checkpoint(Checkpoint::ClockHost))?;
-                Step::HostTimers
-            }
             Message::Stop(cause) => {
                 self.write(icount, &Event::Shutdown(cause))?;
                 Step::Stop(Finish::Shutdown { cause, code: 0 })
@@ -204,7 +200,7 @@ impl Recorder {
     fn idle(&mut self, situation: &Situation, idle: Idle) -> Result<Step, Error> {
         let icount = situation.at.icount;
         let Some(deadline) = idle.deadline else {
-            return self.wait(icount, None);
+            return self.wait(situation, None);
         };
         let Some(ns) = deadline.checked_sub(situation.now).filter(|&ns| ns > 0) else {
             return Ok(Step::Run { until: u64::MAX });
@@ -215,15 +211,16 @@ impl Recorder {
         }
         let since = self.read_real_time(icount)?;
         self.nap = Some(Nap { since, length: ns });
-        self.wait(icount, Some(Duration::from_nanos(ns)))
+        self.wait(situation, Some(Duration::from_nanos(ns)))
     }
 
     /// Goes on with a nap, or ends it: then virtual time catches up with what has passed.
-    fn napping(&mut self, icount: u64, nap: Nap) -> Result<Step, Error> {
+    fn napping(&mut self, situation: &Situation, nap: Nap) -> Result<Step, Error> {
+        let icount = situation.at.icount;
         let slept = slept(nap.since, self.real_time());
-        if slept < nap.length && !self.mailbox.kicked() {
+        if slept < nap.length && !self.mailbox.kicked() && !is_due(situation.alarm) {
             let left = Duration::from_nanos(nap.length - slept);
-            return self.wait(icount, Some(left));
+            return self.wait(situation, Some(left));
         }
         self.nap = None;
         self.write(icount, &Event::Checkpoint(Checkpoint::ClockWarpAccount))?;
@@ -233,7 +230,12 @@ impl Recorder {
         })
     }
 
-    fn wait(&mut self, icount: u64, at_most: Option<Duration>) -> Result<Step, Error> {
+    fn wait(&mut self, situation: &Situation, at_most: Option<Duration>) -> Result<Step, Error> {
+        let icount = situation.at.icount;
+        let alarm = situation
+            .alarm
+            .map(|due| Duration::from_nanos(slept(host_time(), due)));
+        let at_most = [at_most, alarm].into_iter().flatten().min();
         // A nap of some milliseconds need not touch the disk.
         if at_most.is_none_or(|limit| limit > FLUSH_EVERY)
             && let Some(log) = &mut self.log
@@ -250,7 +252,20 @@ pub(crate) fn shutdown(request: Request) -> (ShutdownCause, u16) {
         Request::PowerOff => (ShutdownCause::GuestShutdown, 0),
         Request::Reset => (ShutdownCause::GuestReset, 0),
         Request::Fail(code) => (ShutdownCause::GuestPanic, code),
+        Request::NoFirmware => (ShutdownCause::GuestPanic, 1),
     }
+}
+
+/// The host's wall clock, in ns since the epoch.
+fn host_time() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+fn is_due(alarm: Option<i64>) -> bool {
+    alarm.is_some_and(|due| host_time() >= due)
 }
 
 fn slept(since: i64, now: i64) -> u64 {
@@ -264,10 +279,7 @@ pub(crate) fn slept_at_most(since: i64, now: i64, length: u64) -> u64 {
 
 impl Inputs for Recorder {
     fn host_clock(&mut self, at: Moment) -> Result<i64, Halted> {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let value = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
+        let value = host_time();
         self.mark(
             at.icount,
             &Event::Clock {
@@ -311,7 +323,7 @@ impl Driver for Recorder {
     fn next(&mut self, situation: &Situation) -> Result<Step, Error> {
         let icount = situation.at.icount;
         if let Some(nap) = self.nap {
-            return self.napping(icount, nap);
+            return self.napping(situation, nap);
         }
         if let Some(request) = situation.request {
             return self.guest_request(icount, request);
@@ -320,6 +332,10 @@ impl Driver for Recorder {
             && let Some(message) = self.mailbox.take()
         {
             return self.message(icount, message);
+        }
+        if is_due(situation.alarm) {
+            self.write(icount, &Event::Checkpoint(Checkpoint::ClockHost))?;
+            return Ok(Step::HostTimers);
         }
         if let Some(log) = &mut self.log
             && log.flushed.elapsed() >= FLUSH_EVERY

@@ -7,7 +7,7 @@ use crate::lock::{Bql, ReplayLock};
 use machine::{Exit, Machine, Request};
 use replay_format::ShutdownCause;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// Instructions of one execution period: well under a millisecond, so input is taken soon.
 const SLICE: u64 = 100_000;
@@ -22,8 +22,6 @@ pub enum Message {
         /// The bytes.
         data: Vec<u8>,
     },
-    /// The host's clock has reached the alarm of the real-time clock.
-    HostTimers,
     /// The run is to end.
     Stop(ShutdownCause),
 }
@@ -35,8 +33,6 @@ pub struct Shared {
     pub icount: AtomicU64,
     /// Serial input that the guest has yet to read.
     pub backlog: AtomicUsize,
-    /// Host time (ns since the epoch) of the real-time clock's alarm; `i64::MAX`: none.
-    pub host_deadline: AtomicI64,
     /// The run is being stopped: nobody waits for the host any longer.
     pub stop: Arc<AtomicBool>,
 }
@@ -47,7 +43,6 @@ impl Shared {
         Self {
             icount: AtomicU64::new(0),
             backlog: AtomicUsize::new(0),
-            host_deadline: AtomicI64::new(i64::MAX),
             stop,
         }
     }
@@ -113,6 +108,7 @@ impl Session<'_> {
                 now: machine.now(),
                 idle,
                 request,
+                alarm: machine.host_deadline(),
             };
             let step = driver
                 .next(&situation)
@@ -206,8 +202,6 @@ impl Session<'_> {
         self.shared
             .backlog
             .store(machine.serial_backlog(), Ordering::Release);
-        let deadline = machine.host_deadline().unwrap_or(i64::MAX);
-        self.shared.host_deadline.store(deadline, Ordering::Release);
     }
 
     fn end(&self, finish: Finish) -> Result<Report, Error> {
@@ -237,7 +231,7 @@ fn explain(error: Error, machine: &Machine) -> Error {
         Error::Diverged(mut divergence) => {
             let pc = divergence.at.pc;
             divergence.instruction = machine
-                .instruction(pc)
+                .instruction(divergence.at.hart, pc)
                 .map(|raw| riscv_isa::disassemble(raw, pc));
             Error::Diverged(divergence)
         }
@@ -251,5 +245,6 @@ pub fn request_name(request: Request) -> &'static str {
         Request::PowerOff => "power off",
         Request::Reset => "reset",
         Request::Fail(_) => "failure",
+        Request::NoFirmware => "an exception that only firmware could handle",
     }
 }

@@ -1,4 +1,4 @@
-//! The main loop: polls the host's descriptors and clocks, and posts what happens to the vCPU thread.
+//! The main loop: polls the host's descriptors, and posts what happens to the vCPU thread.
 
 use super::serial::Input;
 use super::terminal::{Escape, HELP, Key};
@@ -11,13 +11,12 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::Ordering;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Bytes that one message holds at most.
 const CHUNK: usize = 4096;
 /// While the guest has this much unread, the host's end is not read: nothing is lost, it waits there.
 const BACKLOG: usize = 64 << 10;
-/// How often the loop looks at clocks and at the guest's backlog.
+/// How often the loop looks at the guest's backlog, and shows progress.
 const TICK: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 100_000_000,
@@ -49,7 +48,6 @@ impl MainLoop<'_> {
     /// Those of `poll`.
     pub fn run(mut self, mut tick: impl FnMut()) -> io::Result<()> {
         let mut escape = Escape::default();
-        let mut alarm_posted = None;
         loop {
             let held_back = self.shared.backlog.load(Ordering::Acquire) >= BACKLOG;
             let mut fds = vec![PollFd::new(&self.done, PollFlags::IN)];
@@ -78,7 +76,6 @@ impl MainLoop<'_> {
             if readable {
                 self.read_input(&mut escape);
             }
-            self.check_alarm(&mut alarm_posted);
             tick();
         }
     }
@@ -126,20 +123,5 @@ impl MainLoop<'_> {
             }
         }
         data
-    }
-
-    /// Tells the vCPU thread, once, that the alarm of the real-time clock is due.
-    fn check_alarm(&self, posted: &mut Option<i64>) {
-        let due = self.shared.host_deadline.load(Ordering::Acquire);
-        if due == i64::MAX || *posted == Some(due) {
-            return;
-        }
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        if i64::try_from(now.as_nanos()).unwrap_or(i64::MAX) >= due {
-            *posted = Some(due);
-            self.mailbox.post(Message::HostTimers);
-        }
     }
 }
