@@ -71,9 +71,8 @@ impl Images {
         };
         let power_on = PowerOn::from(boot::plan(&config)?);
         let config = Config {
-            ram_size: options.memory,
             shift: options.icount.shift,
-            virtio: Vec::new(),
+            ..Config::new(options.memory)
         };
         Ok(Machine::new(&config, power_on))
     }

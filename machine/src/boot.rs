@@ -39,6 +39,9 @@ pub struct BootConfig<'a> {
     pub kernel: Option<&'a [u8]>,
     /// Takes the kernel as a flat binary, whatever it looks like (`--kernel raw:FILE`).
     pub raw_kernel: bool,
+    /// The machine is its own firmware ([`crate::Config::sbi`]), so the kernel is one for supervisor
+    /// mode and lies where it would behind firmware. Nothing lies below it.
+    pub sbi: bool,
     /// Initial RAM disk.
     pub initrd: Option<&'a [u8]>,
     /// The kernel's command line.
@@ -63,6 +66,7 @@ impl BootConfig<'_> {
             bios: None,
             kernel: None,
             raw_kernel: false,
+            sbi: false,
             initrd: None,
             append: "",
             harts: 1,
@@ -131,6 +135,7 @@ impl From<BootPlan<'_>> for PowerOn {
             plan.rom(),
             plan.tohost.map(|tohost| (tohost, plan.fromhost)),
         );
+        let (entry, fdt) = (plan.entry, plan.fdt_addr);
         let mut segments = Vec::new();
         for Segment {
             addr, bytes, len, ..
@@ -149,6 +154,8 @@ impl From<BootPlan<'_>> for PowerOn {
             segments,
             rom,
             htif,
+            entry,
+            fdt,
         }
     }
 }

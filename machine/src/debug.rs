@@ -4,11 +4,12 @@ use crate::cpu::Mode;
 use crate::machine::Machine;
 
 impl Machine {
-    /// The physical address of `va` as the hart sees it now, whatever its rights.
-    pub fn physical(&self, va: u64) -> Option<u64> {
-        let satp = self.hart.csrs.satp;
+    /// The physical address of `va` as hart `hart` sees it now, whatever its rights.
+    pub fn physical(&self, hart: u8, va: u64) -> Option<u64> {
+        let hart = self.hart(hart)?;
+        let satp = hart.csrs.satp;
         let levels: u32 = match satp >> 60 {
-            _ if self.hart.mode == Mode::Machine => return Some(va),
+            _ if hart.mode == Mode::Machine => return Some(va),
             0 => return Some(va),
             8 => 3,
             9 => 4,
@@ -31,10 +32,10 @@ impl Machine {
         None
     }
 
-    /// The instruction word at `va`; of a compressed one the low 16 bits.
-    pub fn instruction(&self, va: u64) -> Option<u32> {
+    /// The instruction word at `va` as hart `hart` sees it; of a compressed one the low 16 bits.
+    pub fn instruction(&self, hart: u8, va: u64) -> Option<u32> {
         let half = |va: u64| {
-            let bytes = self.bus.memory(self.physical(va)?, 2)?;
+            let bytes = self.bus.memory(self.physical(hart, va)?, 2)?;
             Some(u32::from(u16::from_le_bytes(*bytes.first_chunk()?)))
         };
         let low = half(va)?;

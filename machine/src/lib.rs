@@ -12,8 +12,11 @@ pub mod inputs;
 mod machine;
 pub mod ram;
 mod run;
+mod sbi;
+mod schedule;
 pub mod virtio;
 
 pub use device::test_finisher::Request;
 pub use machine::{Config, Machine, PowerOn};
 pub use run::Exit;
+pub use schedule::QUANTUM;

@@ -5,6 +5,8 @@ use crate::clock::Clock;
 use crate::cpu::{BlockCache, Hart, Tlb};
 use crate::device::htif::Htif;
 use crate::ram::Ram;
+use crate::sbi;
+use crate::schedule::Schedule;
 use crate::virtio::VirtioConfig;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -20,6 +22,11 @@ pub struct PowerOn {
     pub rom: Vec<u8>,
     /// Physical addresses of `tohost` and `fromhost`, where the guest has the host-target interface.
     pub htif: Option<(u64, Option<u64>)>,
+    /// Physical address at which hart 0 starts in supervisor mode, where the machine is its own
+    /// firmware ([`Config::sbi`]). Otherwise the ROM knows where to go.
+    pub entry: u64,
+    /// Physical address of the device tree, for the same case.
+    pub fdt: u64,
 }
 
 /// The fixed properties of a machine.
@@ -27,10 +34,34 @@ pub struct PowerOn {
 pub struct Config {
     /// Bytes of RAM.
     pub ram_size: u64,
+    /// Number of harts, 1 to [`Config::MAX_HARTS`].
+    pub harts: u8,
     /// One instruction takes 2^shift ns of virtual time.
     pub shift: u8,
     /// What sits in the virtio-mmio slots, from the first on; eight at most.
     pub virtio: Vec<VirtioConfig>,
+    /// The machine serves calls from supervisor mode itself (RISC-V SBI specification 2.0), and starts
+    /// hart 0 in that mode: there is no firmware.
+    pub sbi: bool,
+    /// Length and order of the harts' turns vary: the seed of how.
+    pub chaos: Option<u64>,
+}
+
+impl Config {
+    /// The most harts that there can be.
+    pub const MAX_HARTS: u8 = 8;
+
+    /// One hart with `ram_size` bytes of RAM, an instruction a nanosecond, and nothing else.
+    pub fn new(ram_size: u64) -> Self {
+        Self {
+            ram_size,
+            harts: 1,
+            shift: 0,
+            virtio: Vec::new(),
+            sbi: false,
+            chaos: None,
+        }
+    }
 }
 
 /// The whole machine.
@@ -38,12 +69,15 @@ pub struct Config {
 pub struct Machine {
     pub(crate) icount: u64,
     pub(crate) clock: Clock,
-    pub(crate) hart: Hart,
+    pub(crate) harts: Vec<Hart>,
+    pub(crate) schedule: Schedule,
     pub(crate) bus: Bus,
-    pub(crate) tlb: Box<Tlb>,
+    /// One a hart.
+    pub(crate) tlbs: Vec<Box<Tlb>>,
     pub(crate) blocks: BlockCache,
     /// Set from outside to make a run end soon, at an instruction count of no meaning.
     pub(crate) kick: Arc<AtomicBool>,
+    pub(crate) sbi: bool,
     power_on: PowerOn,
 }
 
@@ -52,7 +86,8 @@ pub struct Machine {
 struct State<'a> {
     icount: u64,
     clock: &'a Clock,
-    hart: &'a Hart,
+    harts: &'a [Hart],
+    schedule: &'a Schedule,
     devices: &'a Devices,
 }
 
@@ -66,33 +101,45 @@ impl Machine {
         if let Some((tohost, _)) = power_on.htif {
             ram.watch_for_device(tohost.wrapping_sub(RAM_BASE));
         }
+        let harts = config.harts.clamp(1, Config::MAX_HARTS);
         let mut machine = Self {
             icount: 0,
             clock: Clock::new(config.shift),
-            hart: Hart::new(0, ROM_BASE),
+            harts: (0..harts).map(|id| Hart::new(id, ROM_BASE)).collect(),
+            schedule: Schedule::new(usize::from(harts), config.chaos),
             bus: Bus {
                 ram,
                 rom: power_on.rom.clone(),
-                devices: Devices::new(1, htif),
+                devices: Devices::new(harts, htif),
             },
-            tlb: Tlb::new(),
+            tlbs: (0..harts).map(|_| Tlb::new()).collect(),
             blocks: BlockCache::new(),
             kick: Arc::default(),
+            sbi: config.sbi,
             power_on,
         };
-        machine.load();
+        machine.start();
         machine
     }
 
     /// Resets harts and devices and loads the images anew; other RAM keeps its content, and time
     /// goes on.
     pub fn reset(&mut self) {
-        self.hart = Hart::new(self.hart.id, ROM_BASE);
+        for hart in &mut self.harts {
+            *hart = Hart::new(hart.id, ROM_BASE);
+        }
+        self.schedule.restart(self.harts.len());
         self.bus.devices.reset();
-        self.load();
+        self.start();
     }
 
-    fn load(&mut self) {
+    /// Loads the images, and does what firmware would where there is none.
+    fn start(&mut self) {
+        if self.sbi {
+            for hart in &mut self.harts {
+                sbi::power_on(hart, self.power_on.entry, self.power_on.fdt);
+            }
+        }
         for (address, bytes) in &self.power_on.segments {
             self.bus.ram.write(address.wrapping_sub(RAM_BASE), bytes);
         }
@@ -108,7 +155,7 @@ impl Machine {
     /// Forgets decoded blocks and cached translations. The guest cannot tell.
     pub fn drop_caches(&mut self) {
         self.blocks.clear();
-        self.tlb.flush();
+        self.tlbs.iter_mut().for_each(|tlb| tlb.flush());
         self.bus.ram.unwatch_tables();
     }
 
@@ -119,7 +166,12 @@ impl Machine {
 
     /// The state of hart `id`.
     pub fn hart(&self, id: u8) -> Option<&Hart> {
-        (id == self.hart.id).then_some(&self.hart)
+        self.harts.get(usize::from(id))
+    }
+
+    /// The hart whose turn it is: the one that [`Machine::moment`] names.
+    pub(crate) fn current(&self) -> &Hart {
+        &self.harts[self.schedule.current()]
     }
 
     /// The address space.
@@ -132,13 +184,14 @@ impl Machine {
         let state = State {
             icount: self.icount,
             clock: &self.clock,
-            hart: &self.hart,
+            harts: &self.harts,
+            schedule: &self.schedule,
             devices: &self.bus.devices,
         };
         // Plain data without maps or sequences of unknown length: serialising it cannot fail.
         let bytes = postcard::to_stdvec(&state).unwrap_or_default();
         let ram = self.bus.ram.digest();
-        self.tlb.flush_stores();
+        self.tlbs.iter_mut().for_each(|tlb| tlb.flush_stores());
         xxh3_128(&[bytes.as_slice(), &ram.to_le_bytes()].concat())
     }
 }

@@ -1,7 +1,7 @@
 //! Running: until an instruction count, an idle machine, or a request of the guest.
 
 use crate::bus::Devices;
-use crate::cpu::{Core, Leave};
+use crate::cpu::{Core, Hart, Leave, Power, Surroundings, Tlbs};
 use crate::device::Context;
 use crate::device::test_finisher::Request;
 use crate::inputs::{Halted, Inputs, Moment};
@@ -60,31 +60,41 @@ impl Machine {
             return Ok(Some(Exit::Request(request)));
         }
         self.refresh_lines(now);
-        let hart = &mut self.hart;
+        let Some(turn) = self.schedule.choose(&mut self.harts) else {
+            self.bus.devices.flush(&mut Context { now, at, inputs })?;
+            return Ok(Some(Exit::Idle));
+        };
+        let at = self.moment();
+        let deadline = self.deadline(now);
+        let (Some(hart), Some(tlbs)) = (self.harts.get_mut(turn), Tlbs::new(&mut self.tlbs, turn))
+        else {
+            return Ok(Some(Exit::Idle));
+        };
         if let Some(number) = hart.pending_interrupt() {
             inputs.interrupt(at, number)?;
             hart.take_interrupt(number);
         }
-        if hart.waiting && !hart.wakes() {
-            self.bus.devices.flush(&mut Context { now, at, inputs })?;
-            return Ok(Some(Exit::Idle));
-        }
         hart.waiting = false;
-        let stop = match self.deadline(now) {
-            Some(deadline) => until.min(self.clock.icount_at(deadline)),
-            None => until,
-        };
-        let mut core = Core::new(
-            &mut self.hart,
-            &mut self.bus,
-            &mut self.tlb,
-            &self.clock,
+        hart.power = Power::Started;
+        let mut stop = until.min(self.icount.saturating_add(self.schedule.left()));
+        if let Some(deadline) = deadline {
+            stop = stop.min(self.clock.icount_at(deadline));
+        }
+        let around = Surroundings {
+            bus: &mut self.bus,
+            tlbs,
+            clock: &self.clock,
             inputs,
-            self.icount,
-        );
+            icount: self.icount,
+            sbi: self.sbi,
+        };
+        let mut core = Core::new(hart, around);
         let (icount, leave) = core.run(&mut self.blocks, stop, &self.kick);
+        self.schedule.ran(icount - self.icount);
         self.icount = icount;
         match leave {
+            Leave::Call => self.sbi_call(inputs).map(|()| None),
+            Leave::NoFirmware => Ok(Some(Exit::Request(Request::NoFirmware))),
             Leave::Halted => Err(Halted),
             Leave::Kicked => Ok(Some(Exit::Kicked)),
             Leave::Count | Leave::Attention => Ok(None),
@@ -100,22 +110,26 @@ impl Machine {
     pub fn moment(&self) -> Moment {
         Moment {
             icount: self.icount,
-            hart: self.hart.id,
-            pc: self.hart.pc,
+            hart: self.current().id,
+            pc: self.current().pc,
         }
     }
 
     /// The earliest virtual time after `now` at which a timer or a device has something to do.
     fn deadline(&self, now: u64) -> Option<u64> {
         let Devices { clint, .. } = &self.bus.devices;
-        let machine = clint.timer_deadline(usize::from(self.hart.id));
-        let supervisor = match self.hart.csrs.sstc() {
-            true => clint.ns_of_mtime(self.hart.csrs.stimecmp),
-            false => None,
+        // Of all harts, whoever executes: their interrupt lines are state that must change on time.
+        let of_hart = |hart: &Hart| {
+            let supervisor = match hart.csrs.sstc() {
+                true => clint.ns_of_mtime(hart.csrs.stimecmp),
+                false => None,
+            };
+            [clint.timer_deadline(usize::from(hart.id)), supervisor]
         };
+        let timers = self.harts.iter().flat_map(of_hart);
         let later = |due: &u64| *due > now;
-        [machine, supervisor, self.bus.devices.deadline()]
-            .into_iter()
+        timers
+            .chain([self.bus.devices.deadline()])
             .flatten()
             .filter(later)
             .min()
@@ -124,18 +138,19 @@ impl Machine {
     /// While idle: the virtual time at which something happens that could wake a hart.
     pub fn wake_deadline(&self) -> Option<u64> {
         let Devices { clint, .. } = &self.bus.devices;
-        let hart = &self.hart;
-        let machine = clint
-            .timer_deadline(usize::from(hart.id))
-            .filter(|_| hart.timer_wakes());
-        let supervisor = match hart.stimer_wakes() {
-            true => clint.ns_of_mtime(hart.csrs.stimecmp),
-            false => None,
+        let of_hart = |hart: &Hart| {
+            let machine = clint
+                .timer_deadline(usize::from(hart.id))
+                .filter(|_| hart.timer_wakes());
+            let supervisor = match hart.stimer_wakes() {
+                true => clint.ns_of_mtime(hart.csrs.stimecmp),
+                false => None,
+            };
+            [machine, supervisor]
         };
-        [machine, supervisor, self.bus.devices.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let on = |hart: &&Hart| hart.power != Power::Stopped;
+        let timers = self.harts.iter().filter(on).flat_map(of_hart);
+        timers.chain([self.bus.devices.deadline()]).flatten().min()
     }
 
     /// Lets `ns` nanoseconds of virtual time pass without an instruction.
@@ -175,22 +190,24 @@ impl Machine {
     fn refresh_lines(&mut self, now: u64) {
         self.bus.devices.route_interrupts();
         let Devices { clint, plic, .. } = &self.bus.devices;
-        let id = usize::from(self.hart.id);
-        let csrs = &mut self.hart.csrs;
-        let machine_context = 2 * id;
-        let supervisor_timer = csrs.sstc() && clint.mtime(now) >= csrs.stimecmp;
-        let lines = [
-            (line::MSIP, clint.msip(id)),
-            (line::MTIP, clint.mtip(id, now)),
-            (line::STIP, supervisor_timer),
-            (line::MEIP, plic.external(machine_context)),
-            (line::SEIP, plic.external(machine_context + 1)),
-        ];
-        csrs.lines.mip = lines
-            .into_iter()
-            .filter(|(_, high)| *high)
-            .map(|(bit, _)| bit)
-            .sum();
+        for hart in &mut self.harts {
+            let id = usize::from(hart.id);
+            let csrs = &mut hart.csrs;
+            let machine_context = 2 * id;
+            let supervisor_timer = csrs.sstc() && clint.mtime(now) >= csrs.stimecmp;
+            let lines = [
+                (line::MSIP, clint.msip(id)),
+                (line::MTIP, clint.mtip(id, now)),
+                (line::STIP, supervisor_timer),
+                (line::MEIP, plic.external(machine_context)),
+                (line::SEIP, plic.external(machine_context + 1)),
+            ];
+            csrs.lines.mip = lines
+                .into_iter()
+                .filter(|(_, high)| *high)
+                .map(|(bit, _)| bit)
+                .sum();
+        }
     }
 }
 
@@ -244,16 +261,12 @@ mod tests {
 
     #[test]
     fn an_interrupt_and_its_first_instruction_are_not_parted_by_a_kick() {
-        let config = Config {
-            ram_size: 1 << 20,
-            shift: 0,
-            virtio: Vec::new(),
-        };
+        let config = Config::new(1 << 20);
         let guest = GUEST.iter().flat_map(|word| word.to_le_bytes()).collect();
         let power_on = PowerOn {
             segments: vec![(RAM_BASE, guest)],
             rom: reset_rom(RAM_BASE, 0, 0),
-            htif: None,
+            ..PowerOn::default()
         };
         let mut machine = Machine::new(&config, power_on);
         let kick = Arc::new(AtomicBool::new(false));

@@ -61,9 +61,8 @@ fn run(guest: &[u8], append: &str, input: &[(u64, &[u8])], cut: Cut) -> (Script,
     let power_on = PowerOn::from(boot::plan(&config).unwrap());
     let mut machine = Machine::new(
         &Config {
-            ram_size: 4 << 20,
             shift: 2,
-            virtio: Vec::new(),
+            ..Config::new(4 << 20)
         },
         power_on,
     );

@@ -35,6 +35,9 @@ pub(super) fn place<'a>(config: &BootConfig<'a>) -> Result<BootPlan<'a>, BootErr
         let end = room.take(Part::Firmware, firmware)?;
         kernel_base = end.checked_next_multiple_of(BIG_PAGE).unwrap_or(end);
     }
+    if firmware.is_none() && config.sbi {
+        kernel_base = config.ram_base.saturating_add(BIG_PAGE);
+    }
     let kernel = config
         .kernel
         .map(|bytes| load_kernel(config, bytes, kernel_base))
@@ -146,7 +149,7 @@ fn load_kernel<'a>(
             elf::load(bytes, config.ram_base, base).map_err(|error| BootError::Elf { part, error })
         }
         ImageKind::LinuxImage => load_linux(part, bytes, config.ram_base, base),
-        ImageKind::Raw if config.bios.is_none() => Err(BootError::UnknownKernel { start: base }),
+        ImageKind::Raw if config.bios.is_none() && !config.sbi => Err(BootError::UnknownKernel { start: base }),
         ImageKind::Raw => Ok(Loaded::flat(bytes, base, 0)),
     }
 }

@@ -64,7 +64,7 @@ pub(crate) mod irq {
     /// Machine external.
     pub(crate) const MEI: u64 = 1 << 11;
 
-    pub(super) const SUPERVISOR: u64 = SSI | STI | SEI;
+    pub(crate) const SUPERVISOR: u64 = SSI | STI | SEI;
     pub(super) const ALL: u64 = SUPERVISOR | MSI | MTI | MEI;
 }
 

@@ -8,7 +8,7 @@ use super::amo::is_atomic;
 use super::mem::At;
 use super::tlb::Space;
 use super::trap::cause;
-use super::{BlockCache, Hart, Tlb, Trap};
+use super::{BlockCache, Hart, Mode, Tlbs, Trap};
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::device::Context;
@@ -25,21 +25,38 @@ pub(crate) enum Leave {
     Attention,
     /// The engine asked the machine to come back soon.
     Kicked,
+    /// The instruction before was a call of the machine's own SBI.
+    Call,
+    /// An exception for machine mode, where there is no firmware.
+    NoFirmware,
     /// The engine stopped the machine.
     Halted,
+}
+
+/// What a hart needs around it to execute.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) bus: &'a mut Bus,
+    pub(crate) tlbs: Tlbs<'a>,
+    pub(crate) clock: &'a Clock,
+    pub(crate) inputs: &'a mut dyn Inputs,
+    /// The machine's instruction count.
+    pub(crate) icount: u64,
+    /// The machine itself serves calls from supervisor mode, and there is no firmware.
+    pub(crate) sbi: bool,
 }
 
 /// A hart with all it needs to execute.
 pub(crate) struct Core<'a> {
     pub(super) hart: &'a mut Hart,
     pub(super) bus: &'a mut Bus,
-    pub(super) tlb: &'a mut Tlb,
+    pub(super) tlbs: Tlbs<'a>,
     pub(super) clock: &'a Clock,
     pub(super) inputs: &'a mut dyn Inputs,
     pub(super) fetch_space: Space,
     pub(super) data_space: Space,
     /// Leave the block after this instruction.
     pub(super) leave: bool,
+    sbi: bool,
     /// Instruction count at the head of the block.
     head: u64,
     /// The hart's steps minus the machine's instruction count (wrapping).
@@ -55,30 +72,34 @@ struct Ran {
 enum Next {
     Go,
     Attention,
+    Call,
+    NoFirmware,
     Halted,
 }
 
 impl<'a> Core<'a> {
-    /// Puts a hart and its surroundings together; `icount` is the machine's instruction count.
-    pub(crate) fn new(
-        hart: &'a mut Hart,
-        bus: &'a mut Bus,
-        tlb: &'a mut Tlb,
-        clock: &'a Clock,
-        inputs: &'a mut dyn Inputs,
-        icount: u64,
-    ) -> Self {
+    /// Puts a hart and its surroundings together.
+    pub(crate) fn new(hart: &'a mut Hart, around: Surroundings<'a>) -> Self {
+        let Surroundings {
+            bus,
+            tlbs,
+            clock,
+            inputs,
+            icount,
+            sbi,
+        } = around;
         let steps_ahead = hart.steps.wrapping_sub(icount);
         let space = Space::new(hart.mode, false);
         let mut core = Self {
             hart,
             bus,
-            tlb,
+            tlbs,
             clock,
             inputs,
             fetch_space: space,
             data_space: space,
             leave: false,
+            sbi,
             head: icount,
             steps_ahead,
         };
@@ -110,6 +131,8 @@ impl<'a> Core<'a> {
                 Next::Go if kick.load(Ordering::Relaxed) => break Leave::Kicked,
                 Next::Go => {}
                 Next::Attention => break Leave::Attention,
+                Next::Call => break Leave::Call,
+                Next::NoFirmware => break Leave::NoFirmware,
                 Next::Halted => break Leave::Halted,
             }
         };
@@ -128,14 +151,17 @@ impl<'a> Core<'a> {
             }
         }
         if self.bus.ram.take_tables_changed() {
-            self.tlb.flush();
+            self.tlbs.flush();
         }
     }
 
-    /// Forgets all cached translations.
+    /// Forgets all cached translations of this hart.
     pub(super) fn flush_tlb(&mut self) {
-        self.tlb.flush();
-        self.bus.ram.unwatch_tables();
+        self.tlbs.own.flush();
+        // Other harts' caches may depend on the same tables.
+        if self.tlbs.alone() {
+            self.bus.ram.unwatch_tables();
+        }
     }
 
     #[inline(always)]
@@ -152,7 +178,7 @@ impl<'a> Core<'a> {
         }
         blocks.build(offset, &self.bus.ram);
         if self.bus.ram.watch_code(offset) {
-            self.tlb.protect(offset);
+            self.tlbs.protect(offset);
         }
         match blocks.find(offset) {
             Some(ops) if !ops.is_empty() => self.exec(&ops[..ops.len().min(left)]),
@@ -206,17 +232,25 @@ impl<'a> Core<'a> {
         if self.inputs.exception(at, cause).is_err() {
             return halted;
         }
-        self.hart.take_exception(cause, tval);
         self.hart.trapped += 1;
+        let count = index + 1;
+        if self.sbi && !self.hart.delegates(cause) {
+            let call = cause == super::cause::CALL_FROM_SUPERVISOR;
+            let next = if call && self.hart.mode == Mode::Supervisor {
+                self.hart.pc = pc.wrapping_add(4);
+                Next::Call
+            } else {
+                Next::NoFirmware
+            };
+            return Ran { count, next };
+        }
+        self.hart.take_exception(cause, tval);
         let next = if self.mode_changed() {
             Next::Attention
         } else {
             Next::Go
         };
-        Ran {
-            count: index + 1,
-            next,
-        }
+        Ran { count, next }
     }
 
     /// After a change of mode or of what is enabled: true if an interrupt must be taken now.

@@ -27,7 +27,7 @@ impl Core<'_> {
     /// Loads `N` bytes, zero-extended.
     #[inline(always)]
     pub(super) fn load<const N: usize>(&mut self, va: u64, at: At) -> Result<u64, Trap> {
-        match self.tlb.load(self.data_space, va, N as u64) {
+        match self.tlbs.own.load(self.data_space, va, N as u64) {
             Some(offset) => Ok(extend(self.bus.ram.load::<N>(offset))),
             None => self.load_slow(va, N, at),
         }
@@ -41,7 +41,7 @@ impl Core<'_> {
         value: u64,
         at: At,
     ) -> Result<(), Trap> {
-        match self.tlb.store(self.data_space, va, N as u64) {
+        match self.tlbs.own.store(self.data_space, va, N as u64) {
             Some(offset) => {
                 if let Some(bytes) = value.to_le_bytes().first_chunk::<N>() {
                     self.bus.ram.store(offset, *bytes);
@@ -69,7 +69,9 @@ impl Core<'_> {
         let physical = self.translate(va, size as u64, Access::Load, self.hart.data_mode())?;
         if let Some(offset) = self.ram_part(physical.address, size) {
             if physical.cacheable {
-                self.tlb.fill(Access::Load, self.data_space, va, offset);
+                self.tlbs
+                    .own
+                    .fill(Access::Load, self.data_space, va, offset);
             }
             self.copy_out(offset, &mut bytes[..size]);
             return Ok(u64::from_le_bytes(bytes));
@@ -104,7 +106,9 @@ impl Core<'_> {
         if let Some(offset) = self.ram_part(physical.address, size) {
             self.bus.ram.write(offset, &bytes[..size]);
             if physical.cacheable && self.bus.ram.plain(offset) {
-                self.tlb.fill(Access::Store, self.data_space, va, offset);
+                self.tlbs
+                    .own
+                    .fill(Access::Store, self.data_space, va, offset);
             }
             // HTIF is a store to RAM that the host listens to.
             if self.bus.devices.listens(physical.address, size) {
@@ -137,7 +141,7 @@ impl Core<'_> {
     /// The RAM offset of the page that `pc` is on, and whether it is RAM at all.
     #[inline(always)]
     pub(super) fn fetch_offset(&mut self, pc: u64) -> Result<Option<u64>, Trap> {
-        match self.tlb.fetch(self.fetch_space, pc) {
+        match self.tlbs.own.fetch(self.fetch_space, pc) {
             Some(offset) => Ok(Some(offset as u64)),
             None => self.fetch_slow(pc),
         }
@@ -150,7 +154,9 @@ impl Core<'_> {
         let offset = self.ram_part(physical.address, 2);
         match offset {
             Some(offset) if physical.cacheable => {
-                self.tlb.fill(Access::Fetch, self.fetch_space, pc, offset);
+                self.tlbs
+                    .own
+                    .fill(Access::Fetch, self.fetch_space, pc, offset);
                 Ok(Some(offset))
             }
             // Fetched each time, so that every protection check is made.
@@ -160,7 +166,7 @@ impl Core<'_> {
 
     /// Fetches one half of an instruction, from RAM or ROM.
     pub(super) fn fetch_half(&mut self, va: u64) -> Result<u16, Trap> {
-        if let Some(offset) = self.tlb.fetch(self.fetch_space, va) {
+        if let Some(offset) = self.tlbs.own.fetch(self.fetch_space, va) {
             return Ok(u16::from_le_bytes(self.bus.ram.load(offset)));
         }
         let mode: Mode = self.hart.mode;

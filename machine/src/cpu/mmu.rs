@@ -116,7 +116,7 @@ impl Core<'_> {
             for address in &seen[level..levels] {
                 let offset = address - RAM_BASE;
                 if self.bus.ram.watch_table(offset) {
-                    self.tlb.protect(offset);
+                    self.tlbs.protect(offset);
                 }
             }
             return Ok(target | va & within);

@@ -13,11 +13,12 @@ mod tlb;
 mod trap;
 
 pub use csr::Csrs;
-pub(crate) use interp::{Core, Leave};
-pub(crate) use trap::Trap;
+pub(crate) use csr::{irq, mstatus};
+pub(crate) use interp::{Core, Leave, Surroundings};
+pub(crate) use trap::{Trap, cause};
 
 pub(crate) use block::BlockCache;
-pub(crate) use tlb::Tlb;
+pub(crate) use tlb::{Tlb, Tlbs};
 
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,18 @@ impl Mode {
     }
 }
 
+/// What the SBI's hart state management holds of a hart (SBI specification 2.0, table 9.1). Without an
+/// SBI of the machine's own every hart is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Power {
+    /// It executes, or waits in WFI.
+    Started,
+    /// It executes nothing until another hart starts it.
+    Stopped,
+    /// It waits for an interrupt in a call of the SBI.
+    Suspended,
+}
+
 /// The architectural state of one hart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hart {
@@ -59,6 +72,8 @@ pub struct Hart {
     pub mode: Mode,
     /// Waiting in WFI.
     pub waiting: bool,
+    /// Whether it executes at all.
+    pub power: Power,
     /// Physical address that LR reserved.
     pub reservation: Option<u64>,
     /// Instructions executed, trapping ones included.
@@ -79,11 +94,29 @@ impl Hart {
             f: [0; 32],
             mode: Mode::Machine,
             waiting: false,
+            power: Power::Started,
             reservation: None,
             steps: 0,
             trapped: 0,
             csrs: Csrs::new(),
         }
+    }
+
+    /// Whether it has an instruction to execute.
+    pub(crate) fn runnable(&self) -> bool {
+        self.power != Power::Stopped && (!self.waiting || self.wakes())
+    }
+
+    /// Writes a CSR as machine mode would, for what stands in for firmware; false if there is none such.
+    pub(crate) fn set_csr(&mut self, number: u16, value: u64) -> bool {
+        let cx = csr::CsrContext {
+            mode: Mode::Machine,
+            hart: self.id,
+            steps: self.steps,
+            retired: self.steps.wrapping_sub(self.trapped),
+            time: 0,
+        };
+        self.csrs.write(number, value, &cx).is_ok()
     }
 
     /// Writes an integer register; `x0` stays zero.

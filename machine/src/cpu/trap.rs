@@ -36,6 +36,7 @@ pub(crate) mod cause {
     pub(crate) const STORE_MISALIGNED: u64 = 6;
     pub(crate) const STORE_ACCESS: u64 = 7;
     pub(crate) const CALL_FROM_USER: u64 = 8;
+    pub(crate) const CALL_FROM_SUPERVISOR: u64 = 9;
     pub(crate) const FETCH_PAGE: u64 = 12;
     pub(crate) const LOAD_PAGE: u64 = 13;
     pub(crate) const STORE_PAGE: u64 = 15;
@@ -94,8 +95,12 @@ impl Hart {
 
     /// Enters the handler of exception `cause`.
     pub fn take_exception(&mut self, cause: u64, tval: u64) {
-        let delegated = self.mode < Mode::Machine && self.csrs.medeleg >> cause & 1 != 0;
-        self.enter(cause, tval, delegated);
+        self.enter(cause, tval, self.delegates(cause));
+    }
+
+    /// Whether supervisor mode handles exception `cause`, as things are.
+    pub(crate) fn delegates(&self, cause: u64) -> bool {
+        self.mode < Mode::Machine && self.csrs.medeleg >> cause & 1 != 0
     }
 
     fn enter(&mut self, cause: u64, tval: u64, to_supervisor: bool) {

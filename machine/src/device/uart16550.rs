@@ -284,6 +284,31 @@ impl Uart16550 {
             }
             return Ok(());
         }
+        self.send(byte, cx)
+    }
+
+    /// Bytes for the line that do not pass through the port's registers: firmware's own.
+    ///
+    /// # Errors
+    /// [`Halted`] where the engine stops the machine.
+    pub(crate) fn console_write(
+        &mut self,
+        bytes: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Result<(), Halted> {
+        bytes.iter().try_for_each(|&byte| self.send(byte, cx))
+    }
+
+    /// The next byte that came over the line, for firmware.
+    pub(crate) fn console_read(&mut self) -> Option<u8> {
+        match self.rx_is_loopback {
+            false => self.rx.pop_front().or_else(|| self.backlog.pop_front()),
+            true => self.backlog.pop_front(),
+        }
+    }
+
+    /// Gathers a byte to send.
+    fn send(&mut self, byte: u8, cx: &mut Context<'_>) -> Result<(), Halted> {
         if self.output.is_empty() {
             self.flush_at = cx.now.saturating_add(FLUSH_NS);
         }

@@ -1,0 +1,57 @@
+//! The debug console (chapter 12): the bytes go where those of the serial port go, and come from
+//! where it has them.
+
+use super::{Answer, Call, SbiError, ram_offset};
+
+mod function {
+    pub(super) const WRITE: u64 = 0;
+    pub(super) const READ: u64 = 1;
+    pub(super) const WRITE_BYTE: u64 = 2;
+}
+
+/// Bytes that one call moves at most; the guest calls again for the others.
+const MOST: u64 = 1 << 16;
+
+pub(super) fn call(call: &mut Call<'_>) -> Answer {
+    match call.function {
+        function::WRITE => write(call),
+        function::READ => read(call),
+        function::WRITE_BYTE => {
+            let byte = call.args[0] as u8;
+            let (devices, mut cx) = call.context();
+            devices.uart.console_write(&[byte], &mut cx)?;
+            Ok(0)
+        }
+        _ => Err(SbiError::NotSupported.into()),
+    }
+}
+
+/// The offset into RAM and the length of the buffer that the arguments name.
+fn buffer(call: &Call<'_>) -> Result<(u64, u64), SbiError> {
+    let [len, low, high, ..] = call.args;
+    let offset = ram_offset(call.ram, low, len).filter(|_| high == 0);
+    let offset = offset.ok_or(SbiError::InvalidParam)?;
+    Ok((offset, len.min(MOST)))
+}
+
+fn write(call: &mut Call<'_>) -> Answer {
+    let (offset, len) = buffer(call)?;
+    let bytes = call.ram.get(offset, len as usize);
+    let bytes = bytes.ok_or(SbiError::InvalidParam)?.to_vec();
+    let (devices, mut cx) = call.context();
+    devices.uart.console_write(&bytes, &mut cx)?;
+    Ok(len)
+}
+
+fn read(call: &mut Call<'_>) -> Answer {
+    let (offset, len) = buffer(call)?;
+    let mut bytes = Vec::new();
+    while (bytes.len() as u64) < len {
+        match call.devices.uart.console_read() {
+            Some(byte) => bytes.push(byte),
+            None => break,
+        }
+    }
+    call.ram.write(offset, &bytes);
+    Ok(bytes.len() as u64)
+}
