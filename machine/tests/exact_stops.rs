@@ -48,24 +48,54 @@ impl Inputs for Script {
 struct Cut {
     /// Instructions of a piece.
     period: u64,
-    /// At each stop all caches are dropped, and a digest is taken.
-    disturb: bool,
+    /// At one in so many stops all caches are dropped, and a digest is taken.
+    disturb_every: u64,
 }
 
-fn run(guest: &[u8], append: &str, input: &[(u64, &[u8])], cut: Cut) -> (Script, u128) {
+/// What is run.
+#[derive(Debug, Clone, Copy)]
+struct Guest<'a> {
+    elf: &'a [u8],
+    append: &'a str,
+    harts: u8,
+    chaos: Option<u64>,
+    /// The machine is its own firmware.
+    sbi: bool,
+}
+
+impl<'a> Guest<'a> {
+    /// On one hart.
+    fn alone(elf: &'a [u8], append: &'a str) -> Self {
+        Self {
+            elf,
+            append,
+            harts: 1,
+            chaos: None,
+            sbi: false,
+        }
+    }
+}
+
+fn run(guest: Guest<'_>, input: &[(u64, &[u8])], cut: Cut) -> (Script, u128) {
     let config = BootConfig {
-        kernel: Some(guest),
-        append,
+        kernel: Some(guest.elf),
+        append: guest.append,
+        harts: guest.harts.into(),
+        sbi: guest.sbi,
         ..BootConfig::new(4 << 20)
     };
     let power_on = PowerOn::from(boot::plan(&config).unwrap());
     let mut machine = Machine::new(
         &Config {
             shift: 2,
+            harts: guest.harts,
+            chaos: guest.chaos,
+            sbi: guest.sbi,
             ..Config::new(4 << 20)
         },
         power_on,
     );
+    let mut stops = 0;
     let mut script = Script::default();
     let mut input: VecDeque<_> = input.iter().copied().collect();
     loop {
@@ -73,7 +103,8 @@ fn run(guest: &[u8], append: &str, input: &[(u64, &[u8])], cut: Cut) -> (Script,
         let until = (machine.icount() + cut.period).min(next_input);
         match machine.run(until, &mut script) {
             Exit::Count => {
-                if cut.disturb {
+                stops += 1;
+                if stops % cut.disturb_every == 0 {
                     machine.digest();
                     machine.drop_caches();
                 }
@@ -101,42 +132,44 @@ fn run(guest: &[u8], append: &str, input: &[(u64, &[u8])], cut: Cut) -> (Script,
     }
 }
 
-fn all_alike(guest: &[u8], append: &str, input: &[(u64, &[u8])]) {
-    let whole = run(
-        guest,
-        append,
-        input,
-        Cut {
-            period: u64::MAX >> 1,
-            disturb: false,
-        },
-    );
+/// The run with the most stops has this many instructions between two looks at every page.
+const DISTURBED_EVERY: u64 = 313;
+
+fn all_alike(guest: Guest<'_>, input: &[(u64, &[u8])]) -> Script {
+    let cut = Cut {
+        period: u64::MAX >> 1,
+        disturb_every: u64::MAX,
+    };
+    let whole = run(guest, input, cut);
     assert!(!whole.0.output.is_empty());
     for period in [1, 7, 313, 10_007] {
-        // Single steps are slow: without the digest, whose cost is a scan of all pages.
         let cut = Cut {
             period,
-            disturb: period > 100,
+            disturb_every: (DISTURBED_EVERY / period).max(1),
         };
-        let pieces = run(guest, append, input, cut);
+        let pieces = run(guest, input, cut);
         assert!(whole.0 == pieces.0, "{cut:?}: marks or output differ");
         assert_eq!(whole.1, pieces.1, "{cut:?}: the final digest differs");
     }
+    whole.0
 }
 
 #[test]
 fn traps() {
-    all_alike(include_bytes!("../../samples/bin/traps.elf"), "", &[]);
+    let elf = include_bytes!("../../samples/bin/traps.elf");
+    all_alike(Guest::alone(elf, ""), &[]);
 }
 
 #[test]
 fn clock() {
-    all_alike(include_bytes!("../../samples/bin/clock.elf"), "n=5", &[]);
+    let elf = include_bytes!("../../samples/bin/clock.elf");
+    all_alike(Guest::alone(elf, "n=5"), &[]);
 }
 
 #[test]
 fn mix_with_floating_point() {
-    all_alike(include_bytes!("../../samples/bin/mix.elf"), "n=1 fp=1", &[]);
+    let elf = include_bytes!("../../samples/bin/mix.elf");
+    all_alike(Guest::alone(elf, "n=1 fp=1"), &[]);
 }
 
 #[test]
@@ -146,5 +179,53 @@ fn echo_with_input_at_odd_places() {
         (20_001, b"some words\ntime\n"),
         (60_013, b"quit\n"),
     ];
-    all_alike(include_bytes!("../../samples/bin/echo.elf"), "", &input);
+    let elf = include_bytes!("../../samples/bin/echo.elf");
+    all_alike(Guest::alone(elf, ""), &input);
+}
+
+/// Harts that contend for locks and interrupt each other; the sample checks itself.
+fn several_harts(harts: u8, append: &str, chaos: Option<u64>) -> Script {
+    let guest = Guest {
+        harts,
+        chaos,
+        ..Guest::alone(include_bytes!("../../samples/bin/smp.elf"), append)
+    };
+    let script = all_alike(guest, &[]);
+    let output = String::from_utf8_lossy(&script.output);
+    assert!(output.ends_with("smp: ok\n"), "{output}");
+    script
+}
+
+#[test]
+fn two_harts_and_eight() {
+    several_harts(2, "harts=2 n=100", None);
+    several_harts(8, "harts=8 n=20", None);
+}
+
+#[test]
+fn chaos_differs_by_seed_and_repeats() {
+    let runs =
+        [None, Some(1), Some(2), Some(3)].map(|chaos| several_harts(3, "harts=3 n=120", chaos));
+    for (index, run) in runs.iter().enumerate() {
+        for other in &runs[index + 1..] {
+            assert!(run.output != other.output, "the order of the harts shows");
+        }
+    }
+}
+
+#[test]
+fn chaos_changes_nothing_for_one_hart() {
+    let elf = include_bytes!("../../samples/bin/clock.elf");
+    let one = |chaos| {
+        let guest = Guest {
+            chaos,
+            ..Guest::alone(elf, "n=5")
+        };
+        let cut = Cut {
+            period: 1 << 40,
+            disturb_every: 1,
+        };
+        run(guest, &[], cut).0
+    };
+    assert!(one(None) == one(Some(1)));
 }

@@ -149,7 +149,9 @@ fn load_kernel<'a>(
             elf::load(bytes, config.ram_base, base).map_err(|error| BootError::Elf { part, error })
         }
         ImageKind::LinuxImage => load_linux(part, bytes, config.ram_base, base),
-        ImageKind::Raw if config.bios.is_none() && !config.sbi => Err(BootError::UnknownKernel { start: base }),
+        ImageKind::Raw if config.bios.is_none() && !config.sbi => {
+            Err(BootError::UnknownKernel { start: base })
+        }
         ImageKind::Raw => Ok(Loaded::flat(bytes, base, 0)),
     }
 }
