@@ -7,8 +7,10 @@ use crate::device::plic::Plic;
 use crate::device::test_finisher::{Request, TestFinisher};
 use crate::device::uart16550::Uart16550;
 use crate::device::{AccessError, Context, Device};
+use crate::fdt::{VIRTIO_BASE, VIRTIO_SIZE, VIRTIO_SLOTS};
 use crate::inputs::Halted;
 use crate::ram::Ram;
+use crate::virtio::{VirtioConfig, VirtioMmio, WINDOW, read_empty};
 use serde::{Deserialize, Serialize};
 
 /// Where RAM starts.
@@ -19,6 +21,8 @@ pub const ROM_BASE: u64 = 0x1000;
 pub const UART_IRQ: u32 = 10;
 /// PLIC source of the real-time clock.
 pub const RTC_IRQ: u32 = 11;
+/// PLIC source of the first virtio slot; the others follow.
+pub const VIRTIO_IRQ: u32 = 1;
 
 /// What is behind a range of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +32,14 @@ enum Slot {
     Clint,
     Plic,
     Uart,
+}
+
+/// Who answers an access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    Board(Slot),
+    /// A virtio slot, with or without a device.
+    Virtio(usize),
 }
 
 /// The memory map of the devices: base, size, device.
@@ -65,11 +77,13 @@ pub struct Devices {
     pub htif: Option<Htif>,
     /// What the guest asked for through the host-target interface.
     pub htif_exit: Option<Request>,
+    /// Virtio devices, by slot.
+    pub virtio: Vec<VirtioMmio>,
 }
 
 impl Devices {
-    /// The devices at power-on, for `harts` harts.
-    pub fn new(harts: u8, htif: Option<Htif>) -> Self {
+    /// The devices at power-on, for `harts` harts; `virtio` fills the slots from the first on.
+    pub fn new(harts: u8, htif: Option<Htif>, virtio: &[VirtioConfig]) -> Self {
         let harts = usize::from(harts);
         Self {
             clint: Clint::new(harts),
@@ -79,6 +93,11 @@ impl Devices {
             finisher: TestFinisher::new(),
             htif,
             htif_exit: None,
+            virtio: virtio
+                .iter()
+                .take(VIRTIO_SLOTS.into())
+                .map(VirtioMmio::new)
+                .collect(),
         }
     }
 
@@ -96,6 +115,9 @@ impl Devices {
     pub(crate) fn reset(&mut self) {
         for (_, _, slot) in MAP {
             self.device(slot).reset();
+        }
+        for device in &mut self.virtio {
+            device.reset();
         }
         if let Some(htif) = &mut self.htif {
             htif.reset();
@@ -117,7 +139,7 @@ impl Devices {
     }
 
     /// Calls the devices whose time has come.
-    pub(crate) fn tick(&mut self, cx: &mut Context<'_>) -> Result<(), Halted> {
+    fn tick(&mut self, cx: &mut Context<'_>) -> Result<(), Halted> {
         if self.uart.deadline().is_some_and(|due| due <= cx.now) {
             self.uart.tick(cx)?;
         }
@@ -133,6 +155,9 @@ impl Devices {
     pub(crate) fn route_interrupts(&mut self) {
         self.plic.set_level(UART_IRQ, self.uart.irq());
         self.plic.set_level(RTC_IRQ, self.rtc.irq());
+        for (source, device) in (VIRTIO_IRQ..).zip(&self.virtio) {
+            self.plic.set_level(source, device.irq());
+        }
     }
 
     /// What the guest asked of the power supply.
@@ -174,9 +199,16 @@ impl Bus {
             value[..bytes.len()].copy_from_slice(bytes);
             return Ok(u64::from_le_bytes(value));
         }
-        let (offset, slot) = find(address, size)?;
+        let (offset, target) = find(address, size)?;
+        let answer = match target {
+            Target::Board(slot) => self.devices.device(slot).read(offset, size, cx),
+            Target::Virtio(slot) => match self.devices.virtio.get_mut(slot) {
+                Some(device) => device.read(offset, size),
+                None => read_empty(offset, size),
+            },
+        };
         // What is not there reads as zero, as on QEMU's board.
-        lenient(self.devices.device(slot).read(offset, size, cx), 0)
+        lenient(answer, 0)
     }
 
     /// Writes to a device; the ROM takes none.
@@ -187,8 +219,26 @@ impl Bus {
         value: u64,
         cx: &mut Context<'_>,
     ) -> Result<(), BusError> {
-        let (offset, slot) = find(address, size)?;
-        lenient(self.devices.device(slot).write(offset, size, value, cx), ())
+        let (offset, target) = find(address, size)?;
+        let answer = match target {
+            Target::Board(slot) => self.devices.device(slot).write(offset, size, value, cx),
+            Target::Virtio(slot) => match self.devices.virtio.get_mut(slot) {
+                Some(device) => device.write(offset, size, value, &mut self.ram, cx),
+                None => Ok(()),
+            },
+        };
+        lenient(answer, ())
+    }
+
+    /// Calls the devices whose time has come, and those that waited for something else.
+    pub(crate) fn tick(&mut self, cx: &mut Context<'_>) -> Result<(), Halted> {
+        self.devices.tick(cx)?;
+        for device in &mut self.devices.virtio {
+            if device.wants_to_go_on() {
+                device.go_on(&mut self.ram, cx)?;
+            }
+        }
+        Ok(())
     }
 
     /// A store to RAM that the host-target interface listens to has happened.
@@ -261,12 +311,22 @@ impl Bus {
     }
 }
 
-fn find(address: u64, size: u8) -> Result<(u64, Slot), BusError> {
-    let hit = MAP.iter().find_map(|&(base, len, slot)| {
+fn find(address: u64, size: u8) -> Result<(u64, Target), BusError> {
+    let inside = |offset: u64, len: u64| {
+        let end = offset.checked_add(u64::from(size));
+        end.is_some_and(|end| end <= len)
+    };
+    let board = MAP.iter().find_map(|&(base, len, slot)| {
         let offset = address.checked_sub(base)?;
-        (offset.checked_add(u64::from(size))? <= len).then_some((offset, slot))
+        inside(offset, len).then_some((offset, Target::Board(slot)))
     });
-    hit.ok_or(BusError::Fault)
+    let virtio = || {
+        let from_first = address.checked_sub(VIRTIO_BASE)?;
+        let (slot, offset) = (from_first / VIRTIO_SIZE, from_first % VIRTIO_SIZE);
+        let there = slot < u64::from(VIRTIO_SLOTS) && inside(offset, WINDOW);
+        there.then_some((offset, Target::Virtio(slot as usize)))
+    };
+    board.or_else(virtio).ok_or(BusError::Fault)
 }
 
 fn lenient<T>(result: Result<T, AccessError>, absent: T) -> Result<T, BusError> {

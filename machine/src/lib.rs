@@ -10,6 +10,7 @@ pub mod device;
 pub mod fdt;
 pub mod inputs;
 mod machine;
+mod outside;
 pub mod ram;
 mod run;
 mod sbi;

@@ -110,7 +110,7 @@ impl Machine {
             bus: Bus {
                 ram,
                 rom: power_on.rom.clone(),
-                devices: Devices::new(harts, htif),
+                devices: Devices::new(harts, htif, &config.virtio),
             },
             tlbs: (0..harts).map(|_| Tlb::new()).collect(),
             blocks: BlockCache::new(),

@@ -54,7 +54,7 @@ impl Machine {
         let now = self.now();
         let at = self.moment();
         let mut cx = Context { now, at, inputs };
-        self.bus.devices.tick(&mut cx)?;
+        self.bus.tick(&mut cx)?;
         if let Some(request) = self.bus.devices.take_request() {
             self.bus.devices.flush(&mut cx)?;
             return Ok(Some(Exit::Request(request)));

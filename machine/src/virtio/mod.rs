@@ -1,4 +1,28 @@
-//! Virtio devices on the virtio-mmio transport (Virtual I/O Device specification 1.2).
+//! Virtio devices on the virtio-mmio transport (Virtual I/O Device specification 1.2; the sections
+//! named in this module are of that document).
+//!
+//! A device acts when it is notified, and at once: everything between notification and interrupt
+//! falls on the one instruction that wrote the register. What comes from outside (a disk that is
+//! done, a frame, a key) arrives between instructions, through [`crate::Machine`].
+
+mod backend;
+mod block;
+mod chain;
+mod console;
+mod error;
+mod memory;
+mod mmio;
+mod net;
+mod queue;
+mod rng;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use error::{DeviceError, Ring};
+pub use mmio::VirtioMmio;
+pub(crate) use mmio::{WINDOW, read_empty};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,326 @@
+//! Block device (section 5.2).
+//!
+//! What the guest writes leaves its memory when the request is submitted; what it reads gets there
+//! when the request is complete, never before. Requests that cannot be good are answered at once,
+//! without the host.
+
+use super::backend::{Backend, Live};
+use super::chain::Chain;
+use super::error::{DeviceError, Fault};
+use super::memory::{Dma, Segment, gather, scatter, total};
+use crate::device::Context;
+use crate::inputs::{BlockOp, BlockRequest, BlockResult};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use virtio_bindings::virtio_blk::*;
+use virtio_bindings::virtio_ids::VIRTIO_ID_BLOCK;
+
+const QUEUE: u16 = 128;
+/// Bytes in a sector, the unit of all places in requests.
+pub(super) const SECTOR: u64 = 512;
+/// Bytes of a request's header: type, reserved, sector.
+const HEADER: u64 = 16;
+/// The most data of one request; more is an I/O error.
+pub(super) const DATA_MAX: u64 = 64 << 20;
+/// With so much data under way, further requests wait in the queue.
+pub(super) const IN_FLIGHT_MAX: u64 = 32 << 20;
+/// The most sectors that one request discards or makes zero: 1 GiB.
+const SECTORS_MAX: u32 = 1 << 21;
+
+/// A request that the host works on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct InFlight {
+    head: u16,
+    /// Where data read goes, and then the status.
+    writable: Vec<Segment>,
+    /// Bytes of data, either way.
+    data: u64,
+    read: bool,
+}
+
+/// A disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Block {
+    drive: u8,
+    /// In bytes, a multiple of [`SECTOR`].
+    size: u64,
+    read_only: bool,
+    serial: [u8; VIRTIO_BLK_ID_BYTES as usize],
+    /// Requests that the driver waits for, by number.
+    in_flight: BTreeMap<u64, InFlight>,
+    /// Number of the next request; a reset does not set it back.
+    next_id: u64,
+    /// Requests wait in the queue until less data is under way.
+    stalled: bool,
+}
+
+/// What becomes of a request.
+enum Verdict {
+    /// The host is asked; so many bytes of data are read.
+    Submit(BlockOp, u64),
+    /// It is answered at once, with a status and data.
+    Answer(u32, Vec<u8>),
+}
+
+use Verdict::{Answer, Submit};
+
+const REFUSED: Verdict = Answer(VIRTIO_BLK_S_IOERR, Vec::new());
+const UNSUPPORTED: Verdict = Answer(VIRTIO_BLK_S_UNSUPP, Vec::new());
+
+impl Block {
+    pub(super) fn new(drive: u8, size: u64, read_only: bool, serial: &str) -> Self {
+        let mut id = [0; VIRTIO_BLK_ID_BYTES as usize];
+        for (to, from) in id.iter_mut().zip(serial.bytes()) {
+            *to = from;
+        }
+        Self {
+            drive,
+            size: size - size % SECTOR,
+            read_only,
+            serial: id,
+            in_flight: BTreeMap::new(),
+            next_id: 0,
+            stalled: false,
+        }
+    }
+
+    pub(super) fn drive(&self) -> u8 {
+        self.drive
+    }
+
+    /// Requests wait that the device can take now.
+    pub(super) fn wants_to_go_on(&self) -> bool {
+        self.stalled && self.bytes_in_flight() < IN_FLIGHT_MAX
+    }
+
+    fn bytes_in_flight(&self) -> u64 {
+        self.in_flight.values().map(|request| request.data).sum()
+    }
+
+    /// Takes requests from the queue: all, or until enough is under way.
+    fn work(&mut self, live: &mut Live<'_>, cx: &mut Context<'_>) -> Result<(), Fault> {
+        self.stalled = false;
+        for _ in 0..live.waiting(0)? {
+            let Some(chain) = live.pop(0, u32::MAX.into())? else {
+                break;
+            };
+            if self
+                .in_flight
+                .values()
+                .any(|other| other.head == chain.head)
+            {
+                return Err(DeviceError::HeadInUse(chain.head).into());
+            }
+            let under_way = self.bytes_in_flight();
+            let data = chain.readable_len().saturating_add(chain.writable_len());
+            if under_way > 0 && under_way.saturating_add(data) > IN_FLIGHT_MAX {
+                live.unpop(0, 1);
+                self.stalled = true;
+                break;
+            }
+            self.request(chain, live, cx)?;
+        }
+        live.settle(0, false);
+        Ok(())
+    }
+
+    fn request(
+        &mut self,
+        chain: Chain,
+        live: &mut Live<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Fault> {
+        let Some(room) = chain.writable_len().checked_sub(1) else {
+            return Err(DeviceError::NoRoom.into());
+        };
+        let header = gather(&live.dma, &chain.readable, 0, HEADER);
+        let (Some(kind), Some(sector)) = (number(&header, 0, 4), number(&header, 8, 8)) else {
+            return Err(DeviceError::ShortRequest(chain.readable_len()).into());
+        };
+        match self.judge(kind as u32, sector, &chain, room, &live.dma) {
+            Answer(status, data) => {
+                let written = finish(&mut live.dma, &chain.writable, status, &data);
+                live.push(0, chain.head, written);
+            }
+            Submit(op, to_read) => {
+                let id = u64::from(self.drive) << 56 | self.next_id;
+                self.next_id += 1;
+                let written = match &op {
+                    BlockOp::Write { data, .. } => data.len() as u64,
+                    _ => 0,
+                };
+                let request = InFlight {
+                    head: chain.head,
+                    writable: chain.writable,
+                    data: to_read + written,
+                    read: matches!(op, BlockOp::Read { .. }),
+                };
+                self.in_flight.insert(id, request);
+                let drive = self.drive;
+                cx.inputs
+                    .block_submit(cx.at, BlockRequest { drive, id, op })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The part of the disk that a request is about, in bytes.
+    fn place(&self, sector: u64, len: u64) -> Option<u64> {
+        let offset = sector.checked_mul(SECTOR)?;
+        (offset.checked_add(len)? <= self.size).then_some(offset)
+    }
+
+    fn judge(&self, kind: u32, sector: u64, chain: &Chain, room: u64, dma: &Dma<'_>) -> Verdict {
+        let payload = chain.readable_len() - HEADER;
+        let transfer = |len: u64| {
+            let good = len.is_multiple_of(SECTOR) && (1..=DATA_MAX).contains(&len);
+            self.place(sector, len).filter(|_| good)
+        };
+        match kind {
+            VIRTIO_BLK_T_IN => match transfer(room) {
+                Some(offset) => {
+                    let len = room as u32;
+                    Submit(BlockOp::Read { offset, len }, room)
+                }
+                None => REFUSED,
+            },
+            VIRTIO_BLK_T_OUT if !self.read_only => match transfer(payload) {
+                Some(offset) => {
+                    let data = gather(dma, &chain.readable, HEADER, payload);
+                    Submit(BlockOp::Write { offset, data }, 0)
+                }
+                None => REFUSED,
+            },
+            VIRTIO_BLK_T_OUT => REFUSED,
+            VIRTIO_BLK_T_FLUSH => Submit(BlockOp::Flush, 0),
+            VIRTIO_BLK_T_GET_ID => {
+                // As much as there is room for (section 5.2.6).
+                let id = self.serial.iter().copied();
+                Answer(VIRTIO_BLK_S_OK, id.take(room as usize).collect())
+            }
+            VIRTIO_BLK_T_DISCARD | VIRTIO_BLK_T_WRITE_ZEROES if self.read_only => REFUSED,
+            VIRTIO_BLK_T_DISCARD | VIRTIO_BLK_T_WRITE_ZEROES => {
+                let range = gather(dma, &chain.readable, HEADER, 17);
+                self.judge_range(kind == VIRTIO_BLK_T_DISCARD, &range)
+            }
+            _ => UNSUPPORTED,
+        }
+    }
+
+    /// Discard and write zeroes: one range a request, as the configuration says.
+    fn judge_range(&self, discard: bool, range: &[u8]) -> Verdict {
+        let fields = (
+            number(range, 0, 8),
+            number(range, 8, 4),
+            number(range, 12, 4),
+        );
+        let (Some(sector), Some(count), Some(flags)) = fields else {
+            return UNSUPPORTED;
+        };
+        let unmap = flags == u64::from(VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP);
+        if range.len() != 16 || (flags != 0 && (discard || !unmap)) {
+            return UNSUPPORTED;
+        }
+        let len = count * SECTOR;
+        match self.place(sector, len) {
+            Some(offset) if count <= u64::from(SECTORS_MAX) => match discard {
+                true => Submit(BlockOp::Discard { offset, len }, 0),
+                false => Submit(BlockOp::WriteZeroes { offset, len, unmap }, 0),
+            },
+            _ => REFUSED,
+        }
+    }
+
+    /// The host is done with a request; false: the driver no longer waits for it.
+    pub(super) fn complete(&mut self, id: u64, result: &BlockResult, live: &mut Live<'_>) -> bool {
+        let Some(request) = self.in_flight.remove(&id) else {
+            return false;
+        };
+        let (status, data) = match result {
+            BlockResult::Done(data) if !request.read => (VIRTIO_BLK_S_OK, &data[..0]),
+            // Less than was asked for is no success.
+            BlockResult::Done(data) if data.len() as u64 == request.data => {
+                (VIRTIO_BLK_S_OK, data.as_slice())
+            }
+            _ => (VIRTIO_BLK_S_IOERR, [].as_slice()),
+        };
+        let written = finish(&mut live.dma, &request.writable, status, data);
+        live.push(0, request.head, written);
+        live.settle(0, false);
+        true
+    }
+}
+
+/// A little-endian number of `len` bytes.
+fn number(bytes: &[u8], at: usize, len: usize) -> Option<u64> {
+    let bytes = bytes.get(at..at + len)?.iter().rev();
+    Some(bytes.fold(0, |value, &byte| value << 8 | u64::from(byte)))
+}
+
+/// Writes the data, and the status into the last byte; returns how much counts as written.
+fn finish(dma: &mut Dma<'_>, writable: &[Segment], status: u32, data: &[u8]) -> u32 {
+    scatter(dma, writable, 0, data);
+    let last = total(writable).saturating_sub(1);
+    scatter(dma, writable, last, &[status as u8]);
+    // The length must not claim bytes that were not written (section 2.7.8.2).
+    match data.len() as u64 == last {
+        true => last as u32 + 1,
+        false => data.len() as u32,
+    }
+}
+
+impl Backend for Block {
+    fn id(&self) -> u32 {
+        VIRTIO_ID_BLOCK
+    }
+
+    fn features(&self) -> u64 {
+        let read_only = u64::from(self.read_only) << VIRTIO_BLK_F_RO;
+        let bits = [
+            VIRTIO_BLK_F_SEG_MAX,
+            VIRTIO_BLK_F_BLK_SIZE,
+            VIRTIO_BLK_F_FLUSH,
+            VIRTIO_BLK_F_DISCARD,
+            VIRTIO_BLK_F_WRITE_ZEROES,
+        ];
+        bits.iter().fold(read_only, |all, bit| all | 1 << bit)
+    }
+
+    fn queues(&self) -> &'static [u16] {
+        &[QUEUE]
+    }
+
+    /// Section 5.2.4; fields of features that are not offered are zero.
+    fn config(&self) -> Vec<u8> {
+        let mut bytes = vec![0; 60];
+        let mut put = |at: usize, value: &[u8]| {
+            for (to, from) in bytes.iter_mut().skip(at).zip(value) {
+                *to = *from;
+            }
+        };
+        put(0, &(self.size / SECTOR).to_le_bytes());
+        let fields = [
+            (12, u32::from(QUEUE) - 2), // seg_max
+            (20, SECTOR as u32),        // blk_size
+            (36, SECTORS_MAX),          // max_discard_sectors
+            (40, 1),                    // max_discard_seg
+            (44, 1),                    // discard_sector_alignment
+            (48, SECTORS_MAX),          // max_write_zeroes_sectors
+            (52, 1),                    // max_write_zeroes_seg
+            (56, 1),                    // write_zeroes_may_unmap
+        ];
+        for (at, value) in fields {
+            put(at, &value.to_le_bytes());
+        }
+        bytes
+    }
+
+    fn notify(&mut self, _: usize, live: &mut Live<'_>, cx: &mut Context<'_>) -> Result<(), Fault> {
+        self.work(live, cx)
+    }
+
+    fn reset(&mut self) {
+        self.in_flight.clear();
+        self.stalled = false;
+    }
+}

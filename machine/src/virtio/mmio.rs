@@ -1,0 +1,424 @@
+//! The transport: virtio over memory-mapped registers (section 4.2, version 2), with the device
+//! status machine (section 2.1) and the negotiation of features (section 2.2).
+
+use super::VirtioConfig;
+use super::backend::{Kind, Live};
+use super::error::{DeviceError, Fault};
+use super::memory::Dma;
+use super::queue::{Queue, feature};
+use crate::device::{AccessError, Context};
+use crate::inputs::{BlockResult, Halted};
+use crate::ram::Ram;
+use serde::{Deserialize, Serialize};
+use virtio_bindings::virtio_config::{
+    VIRTIO_CONFIG_S_DRIVER_OK, VIRTIO_CONFIG_S_FEATURES_OK, VIRTIO_CONFIG_S_NEEDS_RESET,
+};
+use virtio_bindings::virtio_mmio::*;
+
+/// Bytes of a slot that hold registers, as on QEMU's board; behind them is nothing.
+pub(crate) const WINDOW: u64 = 0x200;
+
+/// "virt".
+const MAGIC: u32 = u32::from_le_bytes(*b"virt");
+const VERSION: u32 = 2;
+/// "QEMU": teaching kernels insist on it.
+const VENDOR: u32 = u32::from_le_bytes(*b"QEMU");
+
+/// A device in a slot, with all of its state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VirtioMmio {
+    device: Kind,
+    // Registers.
+    status: u32,
+    device_features_sel: u32,
+    driver_features_sel: u32,
+    /// What the driver accepted.
+    driver_features: u64,
+    queue_sel: u32,
+    interrupt_status: u32,
+    config_generation: u32,
+    queues: Vec<Queue>,
+    // For messages; a reset by the driver leaves them.
+    last_error: Option<DeviceError>,
+    errors: u64,
+}
+
+/// Reads a register of a slot without a device: it says that it is one, and no more.
+pub(crate) fn read_empty(offset: u64, size: u8) -> Result<u64, AccessError> {
+    match (u32::try_from(offset).unwrap_or(u32::MAX), size) {
+        (VIRTIO_MMIO_MAGIC_VALUE, 4) => Ok(MAGIC.into()),
+        (VIRTIO_MMIO_VERSION, 4) => Ok(VERSION.into()),
+        (VIRTIO_MMIO_VENDOR_ID, 4) => Ok(VENDOR.into()),
+        _ => Ok(0),
+    }
+}
+
+fn set_half(whole: &mut u64, high: bool, value: u32) {
+    let shift = u32::from(high) * 32;
+    *whole = *whole & !(0xffff_ffff << shift) | u64::from(value) << shift;
+}
+
+impl VirtioMmio {
+    /// The device in its power-on state.
+    #[must_use]
+    pub fn new(config: &VirtioConfig) -> Self {
+        let mut device = Kind::new(config);
+        let queues = device.backend().queues();
+        Self {
+            queues: queues.iter().map(|&max| Queue::new(max)).collect(),
+            device,
+            status: 0,
+            device_features_sel: 0,
+            driver_features_sel: 0,
+            driver_features: 0,
+            queue_sel: 0,
+            interrupt_status: 0,
+            config_generation: 0,
+            last_error: None,
+            errors: 0,
+        }
+    }
+
+    /// The interrupt line.
+    #[must_use]
+    pub fn irq(&self) -> bool {
+        self.interrupt_status != 0
+    }
+
+    /// Whether the driver broke the device, and has not reset it since.
+    #[must_use]
+    pub fn needs_reset(&self) -> bool {
+        self.status & VIRTIO_CONFIG_S_NEEDS_RESET != 0
+    }
+
+    /// What last broke the device. It stays after the driver's reset.
+    #[must_use]
+    pub fn last_error(&self) -> Option<&DeviceError> {
+        self.last_error.as_ref()
+    }
+
+    /// How often the driver broke the device since power-on.
+    #[must_use]
+    pub fn errors(&self) -> u64 {
+        self.errors
+    }
+
+    /// The number of the console's port, if it is one.
+    #[must_use]
+    pub fn console_port(&self) -> Option<u8> {
+        match &self.device {
+            Kind::Console(console) => Some(console.port()),
+            _ => None,
+        }
+    }
+
+    /// Bytes that arrived at the console and that the guest has yet to take; 0 for others.
+    #[must_use]
+    pub fn console_backlog(&self) -> usize {
+        match &self.device {
+            Kind::Console(console) => console.backlog_len(),
+            _ => 0,
+        }
+    }
+
+    /// The number of the disk, if it is one.
+    #[must_use]
+    pub fn drive(&self) -> Option<u8> {
+        match &self.device {
+            Kind::Block(block) => Some(block.drive()),
+            _ => None,
+        }
+    }
+
+    /// The number of the network adapter, if it is one.
+    #[must_use]
+    pub fn adapter(&self) -> Option<u8> {
+        match &self.device {
+            Kind::Net(net) => Some(net.adapter()),
+            _ => None,
+        }
+    }
+
+    /// Frames that were dropped on their way to or from the guest; 0 for others.
+    #[must_use]
+    pub fn frames_dropped(&self) -> u64 {
+        match &self.device {
+            Kind::Net(net) => net.dropped(),
+            _ => 0,
+        }
+    }
+
+    /// The features that are offered to the driver.
+    pub(super) fn offered(&mut self) -> u64 {
+        let common = feature::VERSION_1 | feature::INDIRECT | feature::EVENT_IDX;
+        self.device.backend().features() | common
+    }
+
+    /// Whether driver and device are both at work.
+    fn live(&self) -> bool {
+        let mask =
+            VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_NEEDS_RESET;
+        self.status & mask == VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_FEATURES_OK
+    }
+
+    /// Lets the device work on its queues, if its driver is ready.
+    fn work(
+        &mut self,
+        ram: &mut Ram,
+        act: impl FnOnce(&mut Kind, &mut Live<'_>) -> Result<(), Fault>,
+    ) -> Result<(), Halted> {
+        if !self.live() {
+            return Ok(());
+        }
+        let mut live = Live {
+            dma: Dma(ram),
+            queues: &mut self.queues,
+            features: self.driver_features,
+            interrupt: false,
+        };
+        let outcome = act(&mut self.device, &mut live);
+        if live.interrupt {
+            self.interrupt_status |= VIRTIO_MMIO_INT_VRING;
+        }
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(Fault::Halted(halted)) => Err(halted),
+            Err(Fault::Broken(error)) => {
+                self.fail(error);
+                Ok(())
+            }
+        }
+    }
+
+    /// The driver broke the device (section 2.1.2): it does nothing until it is reset.
+    fn fail(&mut self, error: DeviceError) {
+        self.last_error = Some(error);
+        self.errors += 1;
+        self.status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+        if self.status & VIRTIO_CONFIG_S_DRIVER_OK != 0 {
+            self.config_generation = self.config_generation.wrapping_add(1);
+            self.interrupt_status |= VIRTIO_MMIO_INT_CONFIG;
+        }
+    }
+
+    /// Resets the device, as the driver or the board asks.
+    pub fn reset(&mut self) {
+        self.device.backend().reset();
+        for queue in &mut self.queues {
+            *queue = Queue::new(queue.max);
+        }
+        self.status = 0;
+        self.device_features_sel = 0;
+        self.driver_features_sel = 0;
+        self.driver_features = 0;
+        self.queue_sel = 0;
+        self.interrupt_status = 0;
+    }
+
+    fn queue(&mut self) -> Option<&mut Queue> {
+        self.queues.get_mut(usize::try_from(self.queue_sel).ok()?)
+    }
+
+    /// Reads `size` bytes at `offset` from the slot's base.
+    ///
+    /// # Errors
+    /// What is wrong with the access.
+    pub fn read(&mut self, offset: u64, size: u8) -> Result<u64, AccessError> {
+        let offset = u32::try_from(offset).map_err(|_| AccessError::InvalidRegister)?;
+        if let Some(at) = offset.checked_sub(VIRTIO_MMIO_CONFIG) {
+            let bytes = self.device.backend().config().into_iter();
+            let bytes = bytes.skip(at as usize).take(usize::from(size).min(8));
+            let places = (0..).step_by(8);
+            return Ok(places
+                .zip(bytes)
+                .map(|(bit, byte)| u64::from(byte) << bit)
+                .sum());
+        }
+        if size != 4 {
+            return Err(AccessError::InvalidRegister);
+        }
+        let value = match offset {
+            VIRTIO_MMIO_MAGIC_VALUE => MAGIC,
+            VIRTIO_MMIO_VERSION => VERSION,
+            VIRTIO_MMIO_DEVICE_ID => self.device.backend().id(),
+            VIRTIO_MMIO_VENDOR_ID => VENDOR,
+            VIRTIO_MMIO_DEVICE_FEATURES => match self.device_features_sel {
+                0 => self.offered() as u32,
+                1 => (self.offered() >> 32) as u32,
+                _ => 0,
+            },
+            VIRTIO_MMIO_QUEUE_NUM_MAX => self.queue().map_or(0, |queue| queue.max.into()),
+            VIRTIO_MMIO_QUEUE_READY => self.queue().map_or(0, |queue| queue.ready.into()),
+            VIRTIO_MMIO_INTERRUPT_STATUS => self.interrupt_status,
+            VIRTIO_MMIO_STATUS => self.status,
+            // There is no shared memory (section 4.2.2): length and address are all ones.
+            VIRTIO_MMIO_SHM_LEN_LOW..=VIRTIO_MMIO_SHM_BASE_HIGH => u32::MAX,
+            VIRTIO_MMIO_CONFIG_GENERATION => self.config_generation,
+            _ => return Err(AccessError::InvalidRegister),
+        };
+        Ok(value.into())
+    }
+
+    /// Writes the low `size` bytes of `value` at `offset` from the slot's base; the device may act
+    /// on its queues in `ram`.
+    ///
+    /// # Errors
+    /// What is wrong with the access.
+    pub fn write(
+        &mut self,
+        offset: u64,
+        size: u8,
+        value: u64,
+        ram: &mut Ram,
+        cx: &mut Context<'_>,
+    ) -> Result<(), AccessError> {
+        let offset = u32::try_from(offset).map_err(|_| AccessError::InvalidRegister)?;
+        // No field of our devices' configurations is the driver's to write.
+        if size != 4 || offset >= VIRTIO_MMIO_CONFIG {
+            return Err(AccessError::InvalidRegister);
+        }
+        let value = value as u32;
+        match offset {
+            VIRTIO_MMIO_DEVICE_FEATURES_SEL => self.device_features_sel = value,
+            VIRTIO_MMIO_DRIVER_FEATURES_SEL => self.driver_features_sel = value,
+            VIRTIO_MMIO_DRIVER_FEATURES => self.accept(value),
+            VIRTIO_MMIO_QUEUE_SEL => self.queue_sel = value,
+            VIRTIO_MMIO_QUEUE_READY => self.set_ready(value, ram),
+            VIRTIO_MMIO_QUEUE_NOTIFY => self.notify(value, ram, cx)?,
+            VIRTIO_MMIO_INTERRUPT_ACK => self.interrupt_status &= !value,
+            VIRTIO_MMIO_STATUS => self.set_status(value & 0xff, ram, cx)?,
+            _ => return self.set_up_queue(offset, value),
+        }
+        Ok(())
+    }
+
+    /// The driver says which features it wants, until both sides have agreed.
+    fn accept(&mut self, value: u32) {
+        if self.status & VIRTIO_CONFIG_S_FEATURES_OK == 0 && self.driver_features_sel < 2 {
+            let high = self.driver_features_sel == 1;
+            set_half(&mut self.driver_features, high, value);
+        }
+    }
+
+    /// Size and places of a queue: they can be set until it is ready.
+    fn set_up_queue(&mut self, offset: u32, value: u32) -> Result<(), AccessError> {
+        let mut unused = Queue::new(0);
+        let queue = self.queue().filter(|queue| !queue.ready);
+        let queue = queue.unwrap_or(&mut unused);
+        match offset {
+            VIRTIO_MMIO_QUEUE_NUM => queue.size = value,
+            VIRTIO_MMIO_QUEUE_DESC_LOW => set_half(&mut queue.descriptors, false, value),
+            VIRTIO_MMIO_QUEUE_DESC_HIGH => set_half(&mut queue.descriptors, true, value),
+            VIRTIO_MMIO_QUEUE_AVAIL_LOW => set_half(&mut queue.available, false, value),
+            VIRTIO_MMIO_QUEUE_AVAIL_HIGH => set_half(&mut queue.available, true, value),
+            VIRTIO_MMIO_QUEUE_USED_LOW => set_half(&mut queue.used, false, value),
+            VIRTIO_MMIO_QUEUE_USED_HIGH => set_half(&mut queue.used, true, value),
+            _ => return Err(AccessError::InvalidRegister),
+        }
+        Ok(())
+    }
+
+    fn set_ready(&mut self, value: u32, ram: &mut Ram) {
+        let enabled = match self.queue() {
+            Some(queue) if queue.ready && value & 1 == 0 => {
+                queue.ready = false;
+                // What is under way belongs to a queue that is no more.
+                self.device.backend().reset();
+                Ok(())
+            }
+            Some(queue) if !queue.ready && value & 1 != 0 => queue.enable(&Dma(ram)),
+            _ => Ok(()),
+        };
+        if let Err(error) = enabled {
+            self.fail(error);
+        }
+    }
+
+    fn notify(&mut self, queue: u32, ram: &mut Ram, cx: &mut Context<'_>) -> Result<(), Halted> {
+        let queue = queue as usize;
+        if queue >= self.queues.len() {
+            return Ok(());
+        }
+        self.work(ram, |device, live| device.backend().notify(queue, live, cx))
+    }
+
+    fn set_status(
+        &mut self,
+        mut value: u32,
+        ram: &mut Ram,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Halted> {
+        if value == 0 {
+            self.reset();
+            return Ok(());
+        }
+        // Only features that were offered. Those of version 1 are not insisted on: xv6 reads and
+        // writes the low half alone, and QEMU takes it so.
+        if self.driver_features & !self.offered() != 0 {
+            value &= !VIRTIO_CONFIG_S_FEATURES_OK;
+        }
+        let was_live = self.live();
+        let broken = self.status & VIRTIO_CONFIG_S_NEEDS_RESET;
+        self.status = value & !VIRTIO_CONFIG_S_NEEDS_RESET | broken;
+        if self.live() && !was_live {
+            // Buffers may lie ready since before.
+            for queue in 0..self.queues.len() {
+                self.work(ram, |device, live| device.backend().notify(queue, live, cx))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The disk has requests waiting that it can take now.
+    pub(crate) fn wants_to_go_on(&self) -> bool {
+        matches!(&self.device, Kind::Block(block) if block.wants_to_go_on())
+    }
+
+    /// Takes the requests that waited.
+    pub(crate) fn go_on(&mut self, ram: &mut Ram, cx: &mut Context<'_>) -> Result<(), Halted> {
+        self.work(ram, |device, live| device.backend().notify(0, live, cx))
+    }
+
+    /// The host is done with request `id` of the disk. One that a reset has made the driver forget
+    /// is without effect.
+    pub fn block_complete(&mut self, id: u64, result: &BlockResult, ram: &mut Ram) {
+        self.outside(ram, |device, live| {
+            if let Kind::Block(block) = device {
+                block.complete(id, result, live);
+            }
+            Ok(())
+        });
+    }
+
+    /// A frame arrives at the network adapter.
+    pub fn net_receive(&mut self, frame: &[u8], ram: &mut Ram) {
+        let up = self.live();
+        if let Kind::Net(net) = &mut self.device {
+            net.arrive(frame, up);
+        }
+        self.outside(ram, |device, live| match device {
+            Kind::Net(net) => net.receive(live),
+            _ => Ok(()),
+        });
+    }
+
+    /// Bytes arrive at the console.
+    pub fn console_input(&mut self, data: &[u8], ram: &mut Ram) {
+        if let Kind::Console(console) = &mut self.device {
+            console.arrive(data);
+        }
+        self.outside(ram, |device, live| match device {
+            Kind::Console(console) => console.receive(live),
+            _ => Ok(()),
+        });
+    }
+
+    fn outside(
+        &mut self,
+        ram: &mut Ram,
+        act: impl FnOnce(&mut Kind, &mut Live<'_>) -> Result<(), Fault>,
+    ) {
+        // Nothing here asks the engine, which alone could halt the machine.
+        let _: Result<(), Halted> = self.work(ram, act);
+    }
+}
