@@ -1,0 +1,129 @@
+//! The requests that failed in a recording, kept beside its log.
+//!
+//! The log says when a request completed, not how. A request that failed has left a part of its effect
+//! on the disk, or none, and the guest may look: so that part is kept too, and a replay brings about the same.
+
+use super::DiskError;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// Format of the file.
+const FORMAT: u32 = 1;
+
+/// A piece of a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Extent {
+    /// From where, in bytes.
+    pub offset: u64,
+    /// How much, in bytes.
+    pub len: u64,
+}
+
+/// A request that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IoError {
+    /// The drive.
+    pub drive: u8,
+    /// The operation.
+    pub id: u64,
+    /// What the host said. For people only.
+    pub reason: String,
+    /// Where the request had its effect all the same.
+    pub applied: Vec<Extent>,
+}
+
+/// All requests of a run that failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IoErrors {
+    errors: BTreeMap<u64, IoError>,
+}
+
+/// The file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    format: u32,
+    errors: Vec<IoError>,
+}
+
+impl IoErrors {
+    /// The name of the file in a recording.
+    pub const FILE: &'static str = "io-errors.json";
+
+    /// Adds one; an operation fails only once.
+    pub fn insert(&mut self, error: IoError) {
+        self.errors.insert(error.id, error);
+    }
+
+    /// How this operation failed, if it did.
+    pub fn get(&self, id: u64) -> Option<&IoError> {
+        self.errors.get(&id)
+    }
+
+    /// All, by operation.
+    pub fn iter(&self) -> impl Iterator<Item = &IoError> {
+        self.errors.values()
+    }
+
+    /// Whether nothing failed.
+    pub fn is_empty(&self) -> bool {
+        self.errors.is_empty()
+    }
+
+    /// Writes the file; it is the old one or the new one, never half of it. To be called before the log says that the
+    /// operation completed: else a recording that is killed between would replay it as done.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn save(&self, path: &Path) -> Result<(), DiskError> {
+        let fail = |cause| DiskError::io(path, "write the recording's I/O errors")(cause);
+        let stored = Stored {
+            format: FORMAT,
+            errors: self.errors.values().cloned().collect(),
+        };
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fail)?;
+        serde_json::to_writer_pretty(&mut file, &stored)
+            .map_err(io::Error::from)
+            .map_err(fail)?;
+        file.persist(path).map_err(|error| fail(error.error))?;
+        Ok(())
+    }
+
+    /// Reads the file; where there is none, nothing failed.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is damaged.
+    pub fn load(path: &Path) -> Result<Self, DiskError> {
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(DiskError::of(path, "read it", false)(error)),
+        };
+        let damaged = |what: String| {
+            DiskError::format(path, format!("is damaged: {what}; restore it from a copy"))
+        };
+        let stored: Stored =
+            serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        if stored.format != FORMAT {
+            let reason = format!(
+                "has format {}, and this rr knows {FORMAT}; use the rr that recorded it",
+                stored.format
+            );
+            return Err(DiskError::format(path, reason));
+        }
+        let mut errors = Self::default();
+        for error in stored.errors {
+            if errors.get(error.id).is_some() {
+                return Err(damaged(format!("operation {} stands twice", error.id)));
+            }
+            errors.insert(error);
+        }
+        Ok(errors)
+    }
+}

@@ -1,0 +1,196 @@
+//! Opening an image and everything that it is based on.
+//!
+//! Each file is opened here and handed to imago open: so that it is locked, checked and known by
+//! name, and nothing is opened because an image says so without that.
+
+use super::header;
+use super::{DiskError, Format};
+use imago::file::File as ImageFile;
+use imago::qcow2::Qcow2;
+use imago::raw::Raw;
+use imago::{FormatAccess, StorageOpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// Images one on top of the other, at most. QEMU has no limit; nobody needs more.
+const MAX_LAYERS: usize = 64;
+
+/// A file that belongs to a disk.
+#[derive(Debug)]
+pub(super) struct LayerFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// Open, for reading.
+    pub file: File,
+}
+
+/// An image that is open, with all it is based on.
+#[derive(Debug)]
+pub(super) struct Layers {
+    /// Access to it.
+    pub access: FormatAccess<ImageFile>,
+    /// Its files: the image itself, what it is based on, and so on.
+    pub files: Vec<LayerFile>,
+}
+
+/// Opens an image and, read-only, what it is based on.
+///
+/// A lock of the host (flock) goes with it: shared for reading, exclusive for writing. QEMU does not know these
+/// locks (it has others), so they keep apart only runs of rr.
+pub(super) fn open(path: &Path, format: Format, write: bool) -> Result<Layers, DiskError> {
+    let mut files = Vec::new();
+    let access = open_on(path, Some(format), write, &mut files)?;
+    Ok(Layers { access, files })
+}
+
+fn open_on(
+    path: &Path,
+    format: Option<Format>,
+    write: bool,
+    files: &mut Vec<LayerFile>,
+) -> Result<FormatAccess<ImageFile>, DiskError> {
+    let file = open_file(path, write)?;
+    let found = file
+        .metadata()
+        .map_err(DiskError::of(path, "look at it", write))?;
+    for other in files.iter() {
+        let other =
+            other
+                .file
+                .metadata()
+                .map_err(DiskError::of(&other.path, "look at it", false))?;
+        if (other.dev(), other.ino()) == (found.dev(), found.ino()) {
+            let reason = "is based on itself; correct it with `qemu-img rebase -u`";
+            return Err(DiskError::format(path, reason));
+        }
+    }
+    if files.len() == MAX_LAYERS {
+        let reason = format!(
+            "is the {MAX_LAYERS}th image below another; flatten it with `qemu-img convert`"
+        );
+        return Err(DiskError::format(path, reason));
+    }
+    lock(path, &file, write)?;
+    let format = match format {
+        Some(format) => format,
+        None => header::probe(path, &file)?,
+    };
+    if format == Format::Qcow2 {
+        header::check(path, &file, write)?;
+    }
+    let again = file
+        .try_clone()
+        .map_err(DiskError::of(path, "open it", write))?;
+    files.push(LayerFile {
+        path: path.to_owned(),
+        file: again,
+    });
+    let options = StorageOpenOptions::new().filename(path).write(write);
+    let storage =
+        ImageFile::from_open_file(file, options).map_err(DiskError::of(path, "open it", write))?;
+    match format {
+        Format::Raw => Raw::open_image(storage, write)
+            .map(FormatAccess::new)
+            .map_err(DiskError::of(path, "open it", write)),
+        Format::Qcow2 => {
+            let wrong = |cause: std::io::Error| {
+                let reason =
+                    format!("is a damaged qcow2 image ({cause}); look at it with `qemu-img check`");
+                DiskError::format(path, reason)
+            };
+            let mut image: Qcow2<ImageFile> = Qcow2::open_image(storage, write).map_err(wrong)?;
+            let backing = match image.implicit_backing_file() {
+                None => None,
+                Some(name) => {
+                    let format = image.implicit_backing_format().map(String::as_str);
+                    Some(open_backing(path, name, format, files).map_err(|cause| {
+                        DiskError::Backing {
+                            path: path.to_owned(),
+                            cause: Box::new(cause),
+                        }
+                    })?)
+                }
+            };
+            image.set_backing(backing);
+            image.set_data_file(None);
+            Ok(FormatAccess::new(image))
+        }
+    }
+}
+
+/// Opens the image that `of` is based on, as the header of `of` names it.
+fn open_backing(
+    of: &Path,
+    name: &str,
+    format: Option<&str>,
+    files: &mut Vec<LayerFile>,
+) -> Result<FormatAccess<ImageFile>, DiskError> {
+    // As in QEMU: a colon before the first slash is a protocol (json:, nbd:, ...), not a part of a name.
+    let protocol = name
+        .find([':', '/'])
+        .is_some_and(|at| name[at..].starts_with(':'));
+    if protocol {
+        return Err(DiskError::Unsupported {
+            path: PathBuf::from(name),
+            feature: "a protocol".into(),
+            advice: "copy the image to a file, and name that with `qemu-img rebase -u`",
+        });
+    }
+    // Relative names count from the folder of the image that says them.
+    let path = of.parent().unwrap_or(of).join(name);
+    let format = match format {
+        None => None,
+        Some("file") => Some(Format::Raw),
+        Some(name) => match Format::from_name(name) {
+            Some(format) => Some(format),
+            None => {
+                return Err(DiskError::Unsupported {
+                    path,
+                    feature: format!("the format {name}"),
+                    advice: "convert it with `qemu-img convert -O qcow2`",
+                });
+            }
+        },
+    };
+    open_on(&path, format, false, files)
+}
+
+/// Opens a file that can be an image. Anything else is not even opened: a pipe would wait for its writer.
+pub(super) fn open_file(path: &Path, write: bool) -> Result<File, DiskError> {
+    let fail = |error| DiskError::of(path, "open it", write)(error);
+    let kind = std::fs::metadata(path).map_err(fail)?.file_type();
+    let path = || path.to_owned();
+    if kind.is_dir() {
+        return Err(DiskError::Directory { path: path() });
+    }
+    if !kind.is_file() && !kind.is_block_device() {
+        return Err(DiskError::NotAnImage { path: path() });
+    }
+    OpenOptions::new()
+        .read(true)
+        .write(write)
+        .open(path())
+        .map_err(fail)
+}
+
+fn lock(path: &Path, file: &File, write: bool) -> Result<(), DiskError> {
+    let locked = if write {
+        file.try_lock()
+    } else {
+        file.try_lock_shared()
+    };
+    let path = path.to_owned();
+    match locked {
+        Err(TryLockError::WouldBlock) => Err(DiskError::InUse {
+            path,
+            other: if write {
+                "another drive or another rr"
+            } else {
+                "another drive or another rr that writes to it"
+            },
+        }),
+        // Some file systems have no locks; then there is no more to be done.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+    }
+}

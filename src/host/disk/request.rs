@@ -1,0 +1,253 @@
+//! Carrying out requests on a disk.
+
+use super::io_errors::Extent;
+use super::{Disk, SECTOR};
+use imago::format::PreallocateMode;
+use machine::inputs::BlockOp;
+use std::io;
+use std::ops::Range;
+
+/// Bytes that are looked at, or filled with zeroes, at a time.
+const STEP: u64 = 1 << 20;
+
+/// Why a request was not carried out.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// By its own fault: it would be the same on any host.
+    Refused,
+    /// The host failed.
+    Host(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Host(error)
+    }
+}
+
+impl Disk {
+    /// Carries out a request; gives what was read.
+    ///
+    /// # Errors
+    /// [`Failure`]; then [`Disk::applied`] says what of it was done.
+    pub(super) fn carry_out(&mut self, op: &BlockOp) -> Result<Vec<u8>, Failure> {
+        let range = self.range(op).ok_or(Failure::Refused)?;
+        if self.readonly && !matches!(op, BlockOp::Read { .. } | BlockOp::Flush) {
+            return Err(Failure::Refused);
+        }
+        if self.lost {
+            return Err(io::Error::other("the disk was lost to an earlier error").into());
+        }
+        self.unwritten |= !matches!(op, BlockOp::Read { .. } | BlockOp::Flush);
+        match op {
+            BlockOp::Read { .. } => return Ok(self.read(&range)?),
+            BlockOp::Write { data, .. } => self.write(range.start, data)?,
+            BlockOp::Flush => self.flush()?,
+            BlockOp::Discard { .. } => self.discard(&range)?,
+            BlockOp::WriteZeroes { unmap, .. } => self.write_zeroes(&range, *unmap)?,
+        }
+        Ok(Vec::new())
+    }
+
+    /// What of a request that failed was done all the same: exactly this, applied to what was there before, gives
+    /// what is there now.
+    ///
+    /// A read or a flush changes nothing. A write goes forward byte by byte, so what was done is its beginning: as much
+    /// of it as is found on the disk. (More than was written may be found, where the same bytes were there before; that is
+    /// no difference.) A discard or write-zeroes does whole sectors in any order: those that are zero now.
+    ///
+    /// # Errors
+    /// If the disk cannot even be read. Then its content is unknown, and it is not used any more.
+    pub(super) fn applied(&mut self, op: &BlockOp) -> io::Result<Vec<Extent>> {
+        let Some(range) = self.range(op).filter(|_| !self.lost) else {
+            return Ok(Vec::new());
+        };
+        let found = match op {
+            BlockOp::Read { .. } | BlockOp::Flush => return Ok(Vec::new()),
+            BlockOp::Write { data, .. } => self.read(&range).map(|now| {
+                let same = now.iter().zip(data).take_while(|(now, new)| now == new);
+                let len = same.count() as u64;
+                let offset = range.start;
+                Vec::from_iter((len > 0).then_some(Extent { offset, len }))
+            }),
+            BlockOp::Discard { .. } | BlockOp::WriteZeroes { .. } => self.zero_sectors(&range),
+        };
+        self.lost |= found.is_err();
+        found
+    }
+
+    /// Does exactly that part of a request.
+    ///
+    /// # Errors
+    /// Those of the host, and a part that does not belong to the request.
+    pub(super) fn apply(&mut self, op: &BlockOp, part: &[Extent]) -> io::Result<()> {
+        let foreign = || io::Error::other("what it did when it was recorded is no part of it");
+        let range = self.range(op).ok_or_else(foreign)?;
+        for extent in part {
+            let end = extent.offset.checked_add(extent.len).ok_or_else(foreign)?;
+            if extent.offset < range.start || end > range.end {
+                return Err(foreign());
+            }
+            match op {
+                BlockOp::Write { data, .. } => {
+                    let from = usize::try_from(extent.offset - range.start);
+                    let to = usize::try_from(end - range.start);
+                    let bytes = match (from, to) {
+                        (Ok(from), Ok(to)) => data.get(from..to),
+                        _ => None,
+                    };
+                    self.write(extent.offset, bytes.ok_or_else(foreign)?)?;
+                }
+                BlockOp::Discard { .. } | BlockOp::WriteZeroes { .. } => {
+                    self.write_zeroes(&(extent.offset..end), false)?;
+                }
+                BlockOp::Read { .. } | BlockOp::Flush => return Err(foreign()),
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes of the disk that a request is about; none if it leads out of the disk.
+    fn range(&self, op: &BlockOp) -> Option<Range<u64>> {
+        let (offset, len) = match op {
+            BlockOp::Read { offset, len } => (*offset, u64::from(*len)),
+            BlockOp::Write { offset, data } => (*offset, data.len() as u64),
+            BlockOp::Flush => (0, 0),
+            BlockOp::Discard { offset, len } | BlockOp::WriteZeroes { offset, len, .. } => {
+                (*offset, *len)
+            }
+        };
+        let end = offset.checked_add(len)?;
+        (end <= self.capacity).then_some(offset..end)
+    }
+
+    /// Reads; where the image ends before the disk does, zeroes.
+    pub(super) fn read(&self, range: &Range<u64>) -> io::Result<Vec<u8>> {
+        let len = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(len).map_err(io::Error::other)?;
+        bytes.resize(len, 0);
+        self.access.read(&mut bytes[..], range.start)?;
+        Ok(bytes)
+    }
+
+    fn write(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.fill_up(offset + data.len() as u64)?;
+        self.access.write(data, offset)
+    }
+
+    /// Writes out what is in memory, and for an image of its own waits until it is on the medium. An overlay need
+    /// not survive the host's power: the log, from which it can be made again, does not either.
+    fn flush(&mut self) -> io::Result<()> {
+        if self.readonly {
+            return Ok(());
+        }
+        self.unwritten = false;
+        self.access.flush()?;
+        if self.on_overlay {
+            return Ok(());
+        }
+        self.access.sync()
+    }
+
+    /// Whether [`Disk::rest`] has something to do.
+    pub(super) fn wants_rest(&self) -> bool {
+        self.unwritten && !self.lost
+    }
+
+    /// Nobody asks anything of the disk: what is in memory is written to the overlay, so that a killed recording has in
+    /// it what the guest wrote. The guest sees nothing of it; what fails now is tried, and told, again later.
+    pub(super) fn rest(&mut self) {
+        self.unwritten = false;
+        if self.on_overlay {
+            let _ = self.access.flush();
+        }
+    }
+
+    /// Makes whole clusters zero and gives back their room; leaves the rest as it is. What the guest reads
+    /// there afterwards is up to the disk, but must be the same in a replay: so it does not depend on
+    /// what is allocated.
+    fn discard(&mut self, range: &Range<u64>) -> io::Result<()> {
+        let start = range.start.next_multiple_of(self.granule);
+        let end = if range.end == self.capacity {
+            self.access.size()
+        } else {
+            range.end - range.end % self.granule
+        };
+        if start >= end {
+            return Ok(());
+        }
+        let done = if self.access.inner().zero_granularity().is_some() {
+            self.access.discard_to_zero(start, end - start)
+        } else {
+            self.access.discard_to_any(start, end - start)
+        };
+        match done {
+            // A file system without holes, an image of version 2: a discard is only advice.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+            done => done,
+        }
+    }
+
+    fn write_zeroes(&mut self, range: &Range<u64>, unmap: bool) -> io::Result<()> {
+        self.fill_up(range.end)?;
+        let len = range.end - range.start;
+        let done = if unmap {
+            self.access.discard_to_zero(range.start, len)
+        } else {
+            self.access.write_zeroes(range.start, len)
+        };
+        match done {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+            done => return done,
+        }
+        let zeroes = vec![0; usize::try_from(len.min(STEP)).map_err(io::Error::other)?];
+        for step in steps(range) {
+            let len = usize::try_from(step.end - step.start).unwrap_or(zeroes.len());
+            let zeroes = zeroes.get(..len).unwrap_or(&zeroes);
+            self.access.write(zeroes, step.start)?;
+        }
+        Ok(())
+    }
+
+    /// An image may end within its last sector. The first request that changes something there fills it up.
+    fn fill_up(&mut self, end: u64) -> io::Result<()> {
+        if end > self.access.size() {
+            self.access
+                .resize_grow(self.capacity, PreallocateMode::None)?;
+        }
+        Ok(())
+    }
+
+    fn zero_sectors(&self, range: &Range<u64>) -> io::Result<Vec<Extent>> {
+        let mut found: Vec<Extent> = Vec::new();
+        for step in steps(range) {
+            let bytes = self.read(&step)?;
+            for (sector, at) in bytes
+                .chunks(SECTOR as usize)
+                .zip((step.start..).step_by(SECTOR as usize))
+            {
+                if sector.iter().any(|byte| *byte != 0) {
+                    continue;
+                }
+                let len = sector.len() as u64;
+                match found.last_mut() {
+                    Some(last) if last.offset + last.len == at => last.len += len,
+                    _ => found.push(Extent { offset: at, len }),
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A range in pieces of at most [`STEP`] bytes.
+pub(super) fn steps(range: &Range<u64>) -> impl Iterator<Item = Range<u64>> + use<> {
+    let end = range.end;
+    let mut at = range.start;
+    std::iter::from_fn(move || {
+        let start = at;
+        at = end.min(start.saturating_add(STEP));
+        (start < end).then_some(start..at)
+    })
+}

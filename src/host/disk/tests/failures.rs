@@ -1,0 +1,196 @@
+//! Errors of the host: the guest sees them, and a replay brings them about again.
+
+use super::*;
+use crate::host::disk::{DiskError, DiskPool, Extent, IoError, IoErrors};
+use machine::inputs::{BlockOp, BlockRequest, BlockResult};
+use std::process::Stdio;
+use std::sync::mpsc::channel;
+
+/// Bytes of the image, and more than a full host can take.
+const LEN: usize = 4 << 20;
+/// KiB that a file may have in the child: less than that.
+const LIMIT: &str = "1500";
+/// Set in the child process: the folder to work in.
+const FOLDER: &str = "RR_TEST_FULL_DISK";
+
+/// Writes everywhere, some of it zeroes, then looks at all of it.
+fn requests() -> Vec<BlockRequest> {
+    let mut requests = Vec::new();
+    for step in 0..30u64 {
+        let offset = step * 131_072;
+        let data = pattern(step as u8, 100_352);
+        requests.push(BlockOp::Write { offset, data });
+        let unmap = step % 2 == 0;
+        let len = 50_176;
+        requests.push(BlockOp::WriteZeroes { offset, len, unmap });
+        requests.push(BlockOp::Flush);
+    }
+    for step in 0..8 {
+        let len = LEN as u32 / 8;
+        let offset = step * u64::from(len);
+        requests.push(BlockOp::Read { offset, len });
+    }
+    let numbered = requests.into_iter().zip(0..);
+    numbered
+        .map(|(op, id)| BlockRequest { drive: 0, id, op })
+        .collect()
+}
+
+/// What a test below runs as a process of its own, in which files may not grow beyond a limit.
+#[test]
+fn full_disk_child() {
+    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
+        return;
+    };
+    let overlay = folder.join("overlay.qcow2");
+    let disk = Disk::open(&raw(&folder.join("disk.raw")), Writes::Overlay(&overlay)).unwrap();
+    let (sender, results) = channel();
+    let done = move |_, id, result| drop(sender.send((id, result)));
+    let pool = DiskPool::record(vec![disk], Box::new(done)).unwrap();
+    for request in requests() {
+        pool.submit(request).unwrap();
+    }
+    pool.wait_idle();
+    let digest = pool.content_digest(0).unwrap();
+    pool.io_errors().save(&folder.join(IoErrors::FILE)).unwrap();
+    drop(pool);
+    let mut summary = format!("{}\n", digest.to_hex());
+    for (id, result) in results.iter() {
+        let result = match result {
+            BlockResult::Done(bytes) => blake3::hash(&bytes).to_hex().to_string(),
+            BlockResult::Error => "error".to_owned(),
+        };
+        summary += &format!("{id} {result}\n");
+    }
+    std::fs::write(folder.join("summary"), summary).unwrap();
+}
+
+#[test]
+fn a_full_disk_is_an_error_that_is_replayed() {
+    let folder = folder();
+    image(&folder, LEN);
+    let output = Command::new("bash")
+        .arg("-c")
+        .arg(format!(
+            "trap '' XFSZ; ulimit -f {LIMIT}; exec \"$0\" full_disk_child --nocapture"
+        ))
+        .arg(std::env::current_exe().unwrap())
+        .env(FOLDER, folder.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    let summary = std::fs::read_to_string(folder.path().join("summary")).unwrap();
+    let mut lines = summary.lines();
+    let digest = lines.next().unwrap();
+    assert!(summary.contains(" error"), "the disk was not full");
+
+    let errors = IoErrors::load(&folder.path().join(IoErrors::FILE)).unwrap();
+    assert_eq!(errors.iter().count(), summary.matches(" error").count());
+    assert!(
+        errors
+            .iter()
+            .all(|error| error.reason.contains("too large")),
+        "{errors:?}"
+    );
+    let image = folder.path().join("disk.raw");
+    let disk = Disk::open(&raw(&image), Writes::Scratch(folder.path())).unwrap();
+    let pool = DiskPool::replay(vec![disk], errors).unwrap();
+    for request in requests() {
+        pool.submit(request).unwrap();
+    }
+    for line in lines {
+        let (id, recorded) = line.split_once(' ').unwrap();
+        let found = match pool.wait_for(id.parse().unwrap()).unwrap() {
+            BlockResult::Done(bytes) => blake3::hash(&bytes).to_hex().to_string(),
+            BlockResult::Error => "error".to_owned(),
+        };
+        assert_eq!(found, recorded, "operation {id}");
+    }
+    assert_eq!(pool.content_digest(0).unwrap().to_hex().as_str(), digest);
+}
+
+#[test]
+fn errors_are_kept_beside_the_log() {
+    let folder = folder();
+    let path = folder.path().join(IoErrors::FILE);
+    assert!(IoErrors::load(&path).unwrap().is_empty());
+    let mut errors = IoErrors::default();
+    for id in [7, 3] {
+        errors.insert(IoError {
+            drive: 0,
+            id,
+            reason: "No space left on device".into(),
+            applied: vec![Extent {
+                offset: 512,
+                len: 512,
+            }],
+        });
+        errors.save(&path).unwrap();
+        assert_eq!(IoErrors::load(&path).unwrap(), errors);
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    for damage in ["{}", "", "{\"format\":2,\"errors\":[]}"] {
+        std::fs::write(&path, damage).unwrap();
+        let error = IoErrors::load(&path).unwrap_err();
+        assert!(matches!(error, DiskError::Format { .. }), "{error}");
+    }
+}
+
+#[test]
+fn what_a_replay_is_told_to_do_must_belong_to_the_request() {
+    let folder = folder();
+    let image = image(&folder, 8192);
+    for (offset, len) in [(0, 512), (1024, 1025), (u64::MAX, 2)] {
+        let mut errors = IoErrors::default();
+        errors.insert(IoError {
+            drive: 0,
+            id: 1,
+            reason: String::new(),
+            applied: vec![Extent { offset, len }],
+        });
+        let disk = Disk::open(&raw(&image), Writes::Scratch(folder.path())).unwrap();
+        let pool = DiskPool::replay(vec![disk], errors).unwrap();
+        let op = BlockOp::Write {
+            offset: 1024,
+            data: vec![1; 1024],
+        };
+        pool.submit(BlockRequest {
+            drive: 0,
+            id: 1,
+            op,
+        })
+        .unwrap();
+        let error = pool.wait_for(1).unwrap_err();
+        assert!(matches!(error, DiskError::Replay { id: 1, .. }), "{error}");
+    }
+}
+
+/// The recording's disk failed, and the replay's does not: the recording is right.
+#[test]
+fn a_failed_read_fails_again() {
+    let folder = folder();
+    let image = image(&folder, 8192);
+    let mut errors = IoErrors::default();
+    errors.insert(IoError {
+        drive: 0,
+        id: 1,
+        reason: "Input/output error".into(),
+        applied: vec![],
+    });
+    let disk = Disk::open(&raw(&image), Writes::Scratch(folder.path())).unwrap();
+    let pool = DiskPool::replay(vec![disk], errors).unwrap();
+    for id in [1, 2] {
+        let op = BlockOp::Read {
+            offset: 0,
+            len: 512,
+        };
+        pool.submit(BlockRequest { drive: 0, id, op }).unwrap();
+    }
+    assert_eq!(pool.wait_for(1).unwrap(), BlockResult::Error);
+    assert_eq!(
+        pool.wait_for(2).unwrap(),
+        BlockResult::Done(pattern(0, 512))
+    );
+}
