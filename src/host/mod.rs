@@ -3,6 +3,7 @@
 pub mod disk;
 pub mod main_loop;
 pub mod map;
+pub mod net;
 pub mod serial;
 pub mod signals;
 pub mod terminal;

@@ -1,0 +1,203 @@
+//! The thread that a backend lives on, and the way in and out of it.
+
+use super::NetError;
+use parking_lot::Mutex;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::BorrowedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Frames of the guest that wait for the thread at most; more are dropped, as on a full wire.
+const QUEUE: usize = 1024;
+/// Bytes of one frame at most; QEMU's bound, 64 KiB and headers.
+pub(crate) const FRAME_MAX: usize = (64 << 10) + 4096;
+
+/// Where frames for the guest go; called on the backend's thread.
+pub type OnFrame = Box<dyn Fn(Vec<u8>) + Send + Sync>;
+
+/// What a backend's thread waits for; `token` is the backend's own name for a descriptor.
+pub(crate) struct Watch<'a, T> {
+    fds: Vec<PollFd<'a>>,
+    tokens: Vec<T>,
+}
+
+impl<'a, T> Watch<'a, T> {
+    /// Wait until `fd` is ready for `flags`.
+    pub(crate) fn add(&mut self, fd: BorrowedFd<'a>, flags: PollFlags, token: T) {
+        self.fds.push(PollFd::from_borrowed_fd(fd, flags));
+        self.tokens.push(token);
+    }
+}
+
+/// A network backend: descriptors to wait for, and what to do when something happened.
+pub(crate) trait Backend: Send + 'static {
+    /// The backend's name for a descriptor that it waits for.
+    type Token: Copy;
+
+    /// Names the descriptors to wait for.
+    fn watch<'a>(&'a self, watch: &mut Watch<'a, Self::Token>);
+
+    /// How long to wait at most; none: until something happens.
+    fn timeout(&mut self, now: Instant) -> Option<Duration>;
+
+    /// Takes what the guest sent, serves the descriptors that are ready, and delivers frames to the guest.
+    fn run(
+        &mut self,
+        now: Instant,
+        ready: &[Self::Token],
+        from_guest: Vec<Vec<u8>>,
+        deliver: &mut dyn FnMut(Vec<u8>),
+    );
+}
+
+#[derive(Debug, Default)]
+struct Port {
+    queue: Mutex<VecDeque<Vec<u8>>>,
+    stop: AtomicBool,
+    sent: AtomicU64,
+    dropped: AtomicU64,
+    delivered: AtomicU64,
+}
+
+/// Frames that passed, for messages and tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NetCounts {
+    /// From the guest, taken.
+    pub sent: u64,
+    /// From the guest, dropped because too many waited or one was too long.
+    pub dropped: u64,
+    /// To the guest.
+    pub delivered: u64,
+}
+
+/// The thread's near end.
+#[derive(Debug)]
+pub(crate) struct Thread {
+    port: Arc<Port>,
+    wake: UnixStream,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Thread {
+    /// Starts the thread `net-ID`.
+    pub(crate) fn start<B: Backend>(
+        id: &str,
+        backend: B,
+        on_frame: OnFrame,
+    ) -> Result<Self, NetError> {
+        let failed = |cause| NetError::Thread {
+            id: id.to_owned(),
+            cause,
+        };
+        let (wake, woken) = UnixStream::pair().map_err(failed)?;
+        wake.set_nonblocking(true).map_err(failed)?;
+        woken.set_nonblocking(true).map_err(failed)?;
+        let port = Arc::new(Port::default());
+        let shared = Arc::clone(&port);
+        let thread = std::thread::Builder::new()
+            .name(format!("net-{id}"))
+            .spawn(move || serve(backend, &shared, &woken, &on_frame))
+            .map_err(failed)?;
+        Ok(Self {
+            port,
+            wake,
+            thread: Some(thread),
+        })
+    }
+
+    /// Hands a frame over without waiting.
+    pub(crate) fn send(&self, frame: Vec<u8>) {
+        let mut queue = self.port.queue.lock();
+        if queue.len() >= QUEUE || frame.len() > FRAME_MAX {
+            self.port.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        self.port.sent.fetch_add(1, Ordering::Relaxed);
+        let first = queue.is_empty();
+        queue.push_back(frame);
+        drop(queue);
+        if first {
+            self.wake();
+        }
+    }
+
+    /// A full socket means that the thread is about to wake anyway.
+    fn wake(&self) {
+        let _ = (&self.wake).write(&[0]);
+    }
+
+    /// What has passed until now.
+    pub(crate) fn counts(&self) -> NetCounts {
+        NetCounts {
+            sent: self.port.sent.load(Ordering::Relaxed),
+            dropped: self.port.dropped.load(Ordering::Relaxed),
+            delivered: self.port.delivered.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.port.stop.store(true, Ordering::Release);
+        self.wake();
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been shown already; there is nothing to add.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn serve<B: Backend>(mut backend: B, port: &Port, woken: &UnixStream, on_frame: &OnFrame) {
+    while !port.stop.load(Ordering::Acquire) {
+        let timeout = backend.timeout(Instant::now()).map(timespec);
+        let mut watch = Watch {
+            fds: vec![PollFd::new(woken, PollFlags::IN)],
+            tokens: Vec::new(),
+        };
+        backend.watch(&mut watch);
+        match poll(&mut watch.fds, timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => {
+                eprintln!("rr: the network stops: waiting for its sockets failed: {error}");
+                return;
+            }
+        }
+        let ready: Vec<B::Token> = (watch.fds.iter().skip(1).zip(&watch.tokens))
+            .filter(|(fd, _)| !fd.revents().is_empty())
+            .map(|(_, token)| *token)
+            .collect();
+        drain(woken);
+        let from_guest = Vec::from(std::mem::take(&mut *port.queue.lock()));
+        backend.run(Instant::now(), &ready, from_guest, &mut |frame| {
+            port.delivered.fetch_add(1, Ordering::Relaxed);
+            on_frame(frame);
+        });
+    }
+}
+
+/// Before the queue is taken: a frame that comes later wakes the thread again.
+fn drain(mut woken: &UnixStream) {
+    let mut bytes = [0; 64];
+    loop {
+        match woken.read(&mut bytes) {
+            Ok(count) if count == bytes.len() => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            _ => return,
+        }
+    }
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    // Rounded up to a millisecond: else a timer that is almost due would be polled for.
+    let millis = i64::try_from(duration.as_micros().div_ceil(1000)).unwrap_or(i64::MAX);
+    Timespec {
+        tv_sec: millis / 1000,
+        tv_nsec: millis % 1000 * 1_000_000,
+    }
+}

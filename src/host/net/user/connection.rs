@@ -1,0 +1,158 @@
+//! One TCP connection: a socket of the host at one end, one of smoltcp towards the guest at the other.
+
+use rustix::event::PollFlags;
+use smoltcp::iface::SocketHandle;
+use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
+use smoltcp::time::Duration;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddrV4, TcpStream};
+
+/// Bytes that each direction holds at most.
+const BUFFER: usize = 64 << 10;
+/// After this long without an answer of the guest the connection ends; a guest under a debugger takes its time.
+const SILENCE: Duration = Duration::from_secs(120);
+/// How often the guest is asked whether it is still there, once only its side is open.
+const PROBE: Duration = Duration::from_secs(30);
+
+/// The two ends of a connection, as the guest sees them: what names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Pair {
+    /// The guest's end.
+    pub(crate) guest: SocketAddrV4,
+    /// The other end.
+    pub(crate) peer: SocketAddrV4,
+}
+
+/// How far a connection is.
+#[derive(Debug)]
+pub(crate) enum Stage {
+    /// The host is connecting; the guest's first segment waits, in its frame.
+    Connecting(Vec<u8>),
+    /// Both ends have sockets.
+    Open(SocketHandle),
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// The host's end.
+    pub(crate) host: TcpStream,
+    /// How far it is.
+    pub(crate) stage: Stage,
+    /// The host sends no more.
+    host_done: bool,
+    /// The guest sends no more.
+    guest_done: bool,
+    /// The host has been told so.
+    told_host: bool,
+}
+
+/// A socket towards the guest.
+pub(crate) fn guest_socket() -> Socket<'static> {
+    let buffer = || SocketBuffer::new(vec![0; BUFFER]);
+    let mut socket = Socket::new(buffer(), buffer());
+    socket.set_timeout(Some(SILENCE));
+    // Whoever sends decides what is worth a packet.
+    socket.set_nagle_enabled(false);
+    socket
+}
+
+impl Connection {
+    /// A connection at its beginning.
+    pub(crate) fn new(host: TcpStream, stage: Stage) -> Self {
+        Self {
+            host,
+            stage,
+            host_done: false,
+            guest_done: false,
+            told_host: false,
+        }
+    }
+
+    /// What the host's socket is waited for.
+    pub(crate) fn interest(&self, socket: &Socket<'_>) -> PollFlags {
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::IN, !self.host_done && socket.can_send());
+        flags.set(PollFlags::OUT, socket.can_recv());
+        flags
+    }
+
+    /// Moves what can be moved, both ways, and passes ends and breaks on.
+    pub(crate) fn pump(&mut self, socket: &mut Socket<'_>) {
+        self.observe(socket);
+        if self.send_host(socket).is_err() || self.send_guest(socket).is_err() {
+            socket.abort();
+        }
+    }
+
+    /// Notes that the guest sends no more.
+    pub(crate) fn observe(&mut self, socket: &Socket<'_>) {
+        self.guest_done |= matches!(
+            socket.state(),
+            State::CloseWait | State::LastAck | State::Closing | State::TimeWait
+        );
+    }
+
+    fn send_host(&mut self, socket: &mut Socket<'_>) -> Result<(), ErrorKind> {
+        while socket.can_recv() {
+            let mut host = &self.host;
+            let written = socket.recv(|data| match host.write(data) {
+                Ok(count) => (count, Ok(count)),
+                Err(error) => (0, Err(error.kind())),
+            });
+            match written {
+                Ok(Ok(_)) | Ok(Err(ErrorKind::Interrupted)) => {}
+                Ok(Err(ErrorKind::WouldBlock)) | Err(_) => return Ok(()),
+                Ok(Err(kind)) => return Err(kind),
+            }
+        }
+        if self.guest_done && !self.told_host {
+            self.told_host = true;
+            // A host end that is gone already needs no telling.
+            let _ = self.host.shutdown(Shutdown::Write);
+        }
+        Ok(())
+    }
+
+    fn send_guest(&mut self, socket: &mut Socket<'_>) -> Result<(), ErrorKind> {
+        while !self.host_done && socket.can_send() {
+            let mut host = &self.host;
+            let read = socket.send(|room| match host.read(room) {
+                Ok(count) => (count, Ok(count)),
+                Err(error) => (0, Err(error.kind())),
+            });
+            match read {
+                Ok(Ok(0)) => {
+                    self.host_done = true;
+                    socket.close();
+                    socket.set_keep_alive(Some(PROBE));
+                }
+                Ok(Ok(_)) | Ok(Err(ErrorKind::Interrupted)) => {}
+                Ok(Err(ErrorKind::WouldBlock)) | Err(_) => return Ok(()),
+                Ok(Err(kind)) => return Err(kind),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing more can happen; then the connection may be dropped.
+    pub(crate) fn ended(&self, socket: &Socket<'_>) -> bool {
+        socket.state() == State::Closed && (self.broken() || !socket.can_recv())
+    }
+
+    /// It ends before both sides said that they were done.
+    fn broken(&self) -> bool {
+        !(self.host_done && self.guest_done)
+    }
+
+    /// Ends the host's end in the way the guest's has ended.
+    pub(crate) fn close_host(self) {
+        if self.broken() {
+            // Closing then resets; if that cannot be, it still closes.
+            let _ = rustix::net::sockopt::set_socket_linger(
+                &self.host,
+                Some(std::time::Duration::ZERO),
+            );
+        }
+    }
+}

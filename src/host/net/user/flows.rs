@@ -1,0 +1,321 @@
+//! UDP datagrams and pings: one socket of the host per port, or ping number, of the guest; and forwarded UDP ports.
+
+use super::addresses::{DNS_PORT, as_seen_by_guest};
+use super::wire::{Udp, Wire};
+use crate::host::net::NetError;
+use crate::host::net::options::{Forward, Protocol, UserOptions};
+use crate::host::net::thread::Watch;
+use rustix::event::PollFlags;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, ipproto};
+use smoltcp::phy::ChecksumCapabilities;
+use smoltcp::wire::{Icmpv4Packet, Icmpv4Repr};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// How long a flow lives without a packet.
+pub(crate) const IDLE: Duration = Duration::from_secs(60);
+/// Flows, and peers of forwarded ports, at most: beyond, the one idle for longest goes.
+const FLOWS: usize = 256;
+/// Datagrams taken from one socket before others have their turn.
+const BURST: usize = 64;
+/// Bytes of a datagram at most.
+const DATAGRAM: usize = 64 << 10;
+
+/// One end of the guest, and the socket that stands for it on the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Token {
+    /// A UDP port of the guest.
+    Udp(SocketAddrV4),
+    /// Pings of the guest under one identifier.
+    Ping(Ipv4Addr, u16),
+    /// A forwarded port, by its place.
+    Forward(usize),
+}
+
+#[derive(Debug)]
+struct Flow {
+    socket: OwnedFd,
+    last: Instant,
+    /// The resolver, if the guest asked it: its answers come from the network's DNS address.
+    resolver: Option<SocketAddrV4>,
+}
+
+#[derive(Debug)]
+struct Forwarded {
+    socket: UdpSocket,
+    guest: SocketAddrV4,
+    address: SocketAddrV4,
+}
+
+/// Who, of those that sent something to a forwarded port, is meant by an address that the guest sees.
+#[derive(Debug)]
+struct Peer {
+    forward: usize,
+    real: SocketAddrV4,
+    last: Instant,
+}
+
+/// All flows.
+#[derive(Debug)]
+pub(crate) struct Flows {
+    flows: BTreeMap<Token, Flow>,
+    forwards: Vec<Forwarded>,
+    /// By the guest's end and the peer that it sees.
+    peers: BTreeMap<(SocketAddrV4, SocketAddrV4), Peer>,
+    buffer: Vec<u8>,
+}
+
+impl Flows {
+    /// Binds the forwarded UDP ports.
+    pub(crate) fn open(options: &UserOptions) -> Result<Self, NetError> {
+        let udp = |f: &&Forward| f.protocol == Protocol::Udp;
+        let bound = options.forwards.iter().filter(udp).map(|forward| {
+            bind(forward.host)
+                .map(|(socket, address)| Forwarded {
+                    socket,
+                    guest: SocketAddrV4::new(
+                        forward.guest.unwrap_or(options.net.guest()),
+                        forward.guest_port,
+                    ),
+                    address,
+                })
+                .map_err(|cause| NetError::Forward {
+                    protocol: "udp",
+                    address: forward.host,
+                    cause,
+                })
+        });
+        Ok(Self {
+            flows: BTreeMap::new(),
+            forwards: bound.collect::<Result<_, _>>()?,
+            peers: BTreeMap::new(),
+            buffer: vec![0; DATAGRAM],
+        })
+    }
+
+    /// How many there are.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// Where forwarded ports listen.
+    pub(crate) fn forwards(&self) -> impl Iterator<Item = SocketAddrV4> {
+        self.forwards.iter().map(|forward| forward.address)
+    }
+
+    /// Names the sockets to wait for.
+    pub(crate) fn watch<'a, T>(&'a self, watch: &mut Watch<'a, T>, token: impl Fn(Token) -> T) {
+        for (name, flow) in &self.flows {
+            watch.add(flow.socket.as_fd(), PollFlags::IN, token(*name));
+        }
+        for (at, forward) in self.forwards.iter().enumerate() {
+            let name = token(Token::Forward(at));
+            watch.add(forward.socket.as_fd(), PollFlags::IN, name);
+        }
+    }
+
+    /// When the next flow ends.
+    pub(crate) fn timeout(&self, now: Instant) -> Option<Duration> {
+        let flows = self.flows.values().map(|flow| flow.last);
+        let oldest = flows
+            .chain(self.peers.values().map(|peer| peer.last))
+            .min()?;
+        Some((oldest + IDLE).saturating_duration_since(now))
+    }
+
+    /// Ends what has been idle for long.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        let alive = |last: Instant| now.duration_since(last) < IDLE;
+        self.flows.retain(|_, flow| alive(flow.last));
+        self.peers.retain(|_, peer| alive(peer.last));
+    }
+
+    /// Sends a datagram on if it answers one that came through a forwarded port.
+    pub(crate) fn answer_forwarded(&mut self, datagram: &Udp<'_>, now: Instant) -> bool {
+        let Some(peer) = self.peers.get_mut(&(datagram.source, datagram.destination)) else {
+            return false;
+        };
+        peer.last = now;
+        if let Some(forward) = self.forwards.get(peer.forward) {
+            // Lost, as datagrams are, if the host has no room for it.
+            let _ = forward.socket.send_to(datagram.data, peer.real);
+        }
+        true
+    }
+
+    /// Sends a datagram of the guest to a socket address of the host; `resolver`: it is a question to the DNS server.
+    ///
+    /// # Errors
+    /// The host's reason that it cannot be sent.
+    pub(crate) fn send(
+        &mut self,
+        datagram: &Udp<'_>,
+        to: SocketAddrV4,
+        resolver: bool,
+        now: Instant,
+    ) -> io::Result<()> {
+        let flow = self.flow(Token::Udp(datagram.source), now, || {
+            let (socket, _) = bind(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0))?;
+            Ok(socket.into())
+        })?;
+        if resolver {
+            flow.resolver = Some(to);
+        }
+        rustix::net::sendto(&flow.socket, datagram.data, SendFlags::NOSIGNAL, &to)?;
+        Ok(())
+    }
+
+    /// Sends a ping of the guest out, where the host lets ordinary users do that.
+    ///
+    /// # Errors
+    /// The host's reason that it cannot be sent.
+    pub(crate) fn ping(
+        &mut self,
+        guest: Ipv4Addr,
+        ident: u16,
+        message: &[u8],
+        to: Ipv4Addr,
+        now: Instant,
+    ) -> io::Result<()> {
+        let flow = self.flow(Token::Ping(guest, ident), now, || {
+            let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+            let family = AddressFamily::INET;
+            let icmp = Some(ipproto::ICMP);
+            Ok(rustix::net::socket_with(
+                family,
+                SocketType::DGRAM,
+                flags,
+                icmp,
+            )?)
+        })?;
+        let to = SocketAddrV4::new(to, 0);
+        rustix::net::sendto(&flow.socket, message, SendFlags::NOSIGNAL, &to)?;
+        Ok(())
+    }
+
+    fn flow(
+        &mut self,
+        token: Token,
+        now: Instant,
+        open: impl FnOnce() -> io::Result<OwnedFd>,
+    ) -> io::Result<&mut Flow> {
+        if !self.flows.contains_key(&token) {
+            if self.flows.len() >= FLOWS {
+                let oldest = self.flows.iter().min_by_key(|(_, flow)| flow.last);
+                if let Some(oldest) = oldest.map(|(token, _)| *token) {
+                    self.flows.remove(&oldest);
+                }
+            }
+            let socket = open()?;
+            let flow = Flow {
+                socket,
+                last: now,
+                resolver: None,
+            };
+            self.flows.insert(token, flow);
+        }
+        let flow = self.flows.get_mut(&token).ok_or(io::ErrorKind::NotFound)?;
+        flow.last = now;
+        Ok(flow)
+    }
+
+    /// Takes what came on a socket to the guest.
+    pub(crate) fn receive(&mut self, token: Token, wire: &mut Wire, now: Instant) {
+        for _ in 0..BURST {
+            let more = match token {
+                Token::Udp(guest) => self.receive_udp(token, guest, wire, now),
+                Token::Ping(guest, ident) => self.receive_ping(token, guest, ident, wire, now),
+                Token::Forward(at) => self.receive_forwarded(at, wire, now),
+            };
+            if more.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// None once there is nothing more to take.
+    fn receive_udp(
+        &mut self,
+        token: Token,
+        guest: SocketAddrV4,
+        wire: &mut Wire,
+        now: Instant,
+    ) -> Option<()> {
+        let flow = self.flows.get_mut(&token)?;
+        let (count, from) = receive(&flow.socket, &mut self.buffer)?;
+        flow.last = now;
+        let source = if flow.resolver == Some(from) {
+            SocketAddrV4::new(wire.net.dns(), DNS_PORT)
+        } else {
+            as_seen_by_guest(wire, from)
+        };
+        wire.udp(source, guest, self.buffer.get(..count)?);
+        Some(())
+    }
+
+    fn receive_ping(
+        &mut self,
+        token: Token,
+        guest: Ipv4Addr,
+        ident: u16,
+        wire: &mut Wire,
+        now: Instant,
+    ) -> Option<()> {
+        let flow = self.flows.get_mut(&token)?;
+        let (count, from) = receive(&flow.socket, &mut self.buffer)?;
+        flow.last = now;
+        let packet = Icmpv4Packet::new_checked(self.buffer.get(..count)?).ok()?;
+        // The host has put an identifier of its own there.
+        if let Ok(Icmpv4Repr::EchoReply { seq_no, data, .. }) =
+            Icmpv4Repr::parse(&packet, &ChecksumCapabilities::ignored())
+        {
+            let reply = Icmpv4Repr::EchoReply {
+                ident,
+                seq_no,
+                data,
+            };
+            wire.icmp(*from.ip(), guest, &reply);
+        }
+        Some(())
+    }
+
+    fn receive_forwarded(&mut self, at: usize, wire: &mut Wire, now: Instant) -> Option<()> {
+        let forward = self.forwards.get(at)?;
+        let (count, real) = receive(forward.socket.as_fd(), &mut self.buffer)?;
+        let seen = as_seen_by_guest(wire, real);
+        if self.peers.len() >= FLOWS {
+            let oldest = self.peers.iter().min_by_key(|(_, peer)| peer.last);
+            if let Some(oldest) = oldest.map(|(key, _)| *key) {
+                self.peers.remove(&oldest);
+            }
+        }
+        let peer = Peer {
+            forward: at,
+            real,
+            last: now,
+        };
+        self.peers.insert((forward.guest, seen), peer);
+        wire.udp(seen, forward.guest, self.buffer.get(..count)?);
+        Some(())
+    }
+}
+
+fn bind(address: SocketAddrV4) -> io::Result<(UdpSocket, SocketAddrV4)> {
+    let socket = UdpSocket::bind(address)?;
+    socket.set_nonblocking(true)?;
+    let SocketAddr::V4(address) = socket.local_addr()? else {
+        return Err(io::ErrorKind::AddrNotAvailable.into());
+    };
+    Ok((socket, address))
+}
+
+/// One datagram and its sender; none if there is none, or the host reports an error of an earlier one.
+fn receive(socket: impl AsFd, buffer: &mut [u8]) -> Option<(usize, SocketAddrV4)> {
+    let (count, _, from) = rustix::net::recvfrom(socket, buffer, RecvFlags::empty()).ok()?;
+    let from = SocketAddrV4::try_from(from?).ok()?;
+    Some((count, from))
+}
