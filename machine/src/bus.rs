@@ -337,3 +337,70 @@ fn lenient<T>(result: Result<T, AccessError>, absent: T) -> Result<T, BusError> 
         Err(AccessError::Halted(_)) => Err(BusError::Halted),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inputs::Moment;
+    use crate::virtio::testing::Outside;
+
+    const FIRST: u64 = VIRTIO_BASE;
+
+    fn bus() -> Bus {
+        let virtio = [VirtioConfig::Console { port: 1 }];
+        Bus {
+            ram: Ram::new(1 << 16),
+            rom: Vec::new(),
+            devices: Devices::new(1, None, &virtio),
+        }
+    }
+
+    fn context(inputs: &mut Outside) -> Context<'_> {
+        let at = Moment {
+            icount: 0,
+            hart: 0,
+            pc: 0,
+        };
+        Context { now: 0, at, inputs }
+    }
+
+    #[test]
+    fn eight_virtio_slots() {
+        let (mut bus, mut inputs) = (bus(), Outside::default());
+        let mut read = |at, size| bus.read(at, size, &mut context(&mut inputs));
+        for slot in 0..8 {
+            let base = FIRST + 0x1000 * slot;
+            assert_eq!(read(base, 4), Ok(0x7472_6976));
+            let id = if slot == 0 { 3 } else { 0 };
+            assert_eq!(read(base + 8, 4), Ok(id));
+            assert_eq!(read(base + 8, 1), Ok(0), "registers are words");
+            assert_eq!(read(base + 0x1ff, 1), Ok(0));
+            assert_eq!(read(base + 0x200, 1), Err(BusError::Fault));
+            assert_eq!(read(base + 0x1fc, 8), Err(BusError::Fault));
+        }
+        assert_eq!(read(FIRST + 0x8000, 4), Err(BusError::Fault));
+    }
+
+    #[test]
+    fn a_virtio_device_interrupts_through_the_plic() {
+        let (mut bus, mut inputs) = (bus(), Outside::default());
+        let mut write = |bus: &mut Bus, at, value| {
+            let done = bus.write(at, 4, value, &mut context(&mut inputs));
+            assert_eq!(done, Ok(()));
+        };
+        // Priority, enabled for hart 0 in machine mode; then a queue that cannot be.
+        write(&mut bus, 0xc00_0004, 1);
+        write(&mut bus, 0xc00_2000, 2);
+        for status in [3, 11, 15] {
+            write(&mut bus, FIRST + 0x70, status);
+        }
+        bus.devices.route_interrupts();
+        assert!(!bus.devices.plic.external(0));
+        write(&mut bus, FIRST + 0x44, 1);
+        bus.devices.route_interrupts();
+        assert!(bus.devices.plic.external(0));
+        bus.devices.reset();
+        bus.devices.route_interrupts();
+        assert!(!bus.devices.plic.external(0));
+    }
+}

@@ -158,11 +158,13 @@ impl Machine {
         self.clock.warp(ns);
     }
 
-    /// Bytes arrive at serial port `port`; there is one, number 0.
+    /// Bytes arrive at serial port `port`: 0 is the UART, others are virtio consoles.
     pub fn serial_input(&mut self, port: u8, data: &[u8]) {
         let now = self.now();
         if port == 0 {
             self.bus.serial_input(data, now);
+        } else {
+            self.console_input(port, data);
         }
     }
 

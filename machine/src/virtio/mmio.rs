@@ -192,6 +192,7 @@ impl VirtioMmio {
 
     /// The driver broke the device (section 2.1.2): it does nothing until it is reset.
     fn fail(&mut self, error: DeviceError) {
+        self.device.backend().reset();
         self.last_error = Some(error);
         self.errors += 1;
         self.status |= VIRTIO_CONFIG_S_NEEDS_RESET;

@@ -16,7 +16,7 @@ mod net;
 mod queue;
 mod rng;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 

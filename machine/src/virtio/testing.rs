@@ -21,7 +21,7 @@ pub(super) const INDIRECT: u16 = 4;
 
 /// What the devices sent out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Outside {
+pub(crate) struct Outside {
     pub(super) blocks: Vec<BlockRequest>,
     pub(super) frames: Vec<Vec<u8>>,
     pub(super) serial: Vec<u8>,

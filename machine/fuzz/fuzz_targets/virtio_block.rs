@@ -1,0 +1,16 @@
+//! A driver of the block device that does anything.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use machine::virtio::VirtioConfig;
+use machine_fuzz::drive;
+
+fuzz_target!(|data: &[u8]| {
+    let config = VirtioConfig::Block {
+        drive: 0,
+        size: 1 << 20,
+        read_only: false,
+        serial: "fuzz".to_owned(),
+    };
+    drive(&config, data);
+});

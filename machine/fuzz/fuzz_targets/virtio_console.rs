@@ -1,0 +1,11 @@
+//! A driver of the console that does anything.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use machine::virtio::VirtioConfig;
+use machine_fuzz::drive;
+
+fuzz_target!(|data: &[u8]| {
+    let config = VirtioConfig::Console { port: 1 };
+    drive(&config, data);
+});

@@ -1,0 +1,14 @@
+//! A driver of the network device that does anything.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use machine::virtio::VirtioConfig;
+use machine_fuzz::drive;
+
+fuzz_target!(|data: &[u8]| {
+    let config = VirtioConfig::Net {
+        adapter: 0,
+        mac: [2, 0, 0, 0, 0, 1],
+    };
+    drive(&config, data);
+});

@@ -1,0 +1,11 @@
+//! A driver of the entropy device that does anything.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use machine::virtio::VirtioConfig;
+use machine_fuzz::drive;
+
+fuzz_target!(|data: &[u8]| {
+    let config = VirtioConfig::Rng { seed: [0; 32] };
+    drive(&config, data);
+});
