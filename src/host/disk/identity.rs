@@ -29,8 +29,8 @@ pub struct FileIdentity {
 
 /// Images that are being measured, on a thread of its own.
 ///
-/// Nobody writes to them meanwhile: a disk on an overlay does not, and its locks keep other runs of rr away. Dropping it
-/// gives up.
+/// Nobody writes to them meanwhile: a disk on an overlay does not, its locks keep other runs of rr away, and
+/// [`Disk::check_untouched`] finds other programs. Dropping it gives up.
 #[derive(Debug)]
 pub struct IdentityJob {
     stop: Arc<AtomicBool>,
@@ -45,9 +45,12 @@ impl Disk {
     pub fn measure(&self) -> Result<IdentityJob, DiskError> {
         let fail = |cause| DiskError::io(&self.path(), "measure it")(cause);
         let mut files = Vec::new();
-        for LayerFile { path, file } in &self.files {
-            let (path, file) = (path.clone(), file.try_clone().map_err(fail)?);
-            files.push(LayerFile { path, file });
+        for LayerFile { path, file, stamp } in &self.files {
+            files.push(LayerFile {
+                path: path.clone(),
+                file: file.try_clone().map_err(fail)?,
+                stamp: *stamp,
+            });
         }
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);

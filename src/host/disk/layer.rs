@@ -9,7 +9,7 @@ use imago::file::File as ImageFile;
 use imago::qcow2::Qcow2;
 use imago::raw::Raw;
 use imago::{FormatAccess, StorageOpenOptions};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -23,6 +23,32 @@ pub(super) struct LayerFile {
     pub path: PathBuf,
     /// Open, for reading.
     pub file: File,
+    /// How it was when it was opened.
+    pub stamp: Stamp,
+}
+
+/// What changes when somebody writes to a file: its length, and when it was last written to (seconds, nanoseconds).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp(u64, i64, i64);
+
+impl Stamp {
+    fn new(found: &Metadata) -> Self {
+        Self(found.len(), found.mtime(), found.mtime_nsec())
+    }
+}
+
+impl LayerFile {
+    /// Checks that nobody has written to it since it was opened.
+    pub(super) fn check_untouched(&self) -> Result<(), DiskError> {
+        let found = self.file.metadata();
+        let found = found.map_err(DiskError::io(&self.path, "look at it"))?;
+        if Stamp::new(&found) != self.stamp {
+            let reason = "was changed while it was in use, so what the guest read of it is unknown; \
+                          keep other programs off it";
+            return Err(DiskError::format(&self.path, reason));
+        }
+        Ok(())
+    }
 }
 
 /// An image that is open, with all it is based on.
@@ -85,6 +111,7 @@ fn open_on(
     files.push(LayerFile {
         path: path.to_owned(),
         file: again,
+        stamp: Stamp::new(&found),
     });
     let options = StorageOpenOptions::new().filename(path).write(write);
     let storage =

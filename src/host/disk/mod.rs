@@ -165,6 +165,19 @@ impl Disk {
         self.files.iter().map(|file| file.path.as_path())
     }
 
+    /// Checks that nobody has written to the image, or to what it is based on, since the disk was opened. For the end
+    /// of a recording: rr's locks do not bind other programs.
+    ///
+    /// # Errors
+    /// The file that was changed.
+    pub fn check_untouched(&self) -> Result<(), DiskError> {
+        let own = usize::from(!self.readonly && !self.on_overlay);
+        self.files
+            .iter()
+            .skip(own)
+            .try_for_each(LayerFile::check_untouched)
+    }
+
     /// The image, for messages.
     fn path(&self) -> PathBuf {
         self.paths().next().unwrap_or(Path::new("")).to_owned()

@@ -194,3 +194,64 @@ fn a_failed_read_fails_again() {
         BlockResult::Done(pattern(0, 512))
     );
 }
+
+/// Set in the child process below: the folder to work in.
+const KILLED: &str = "RR_TEST_KILLED_DISK";
+/// Bytes from one write of that process to the next.
+const STRIDE: u64 = 12_288;
+
+/// Writes until it is killed; says after each flush how far it is.
+#[test]
+fn killed_child() {
+    let Some(folder) = std::env::var_os(KILLED).map(PathBuf::from) else {
+        return;
+    };
+    let overlay = folder.join("overlay.qcow2");
+    let mut disk = Disk::open(&raw(&folder.join("disk.raw")), Writes::Overlay(&overlay)).unwrap();
+    for step in 0..disk.capacity() / STRIDE {
+        write(&mut disk, step * STRIDE, &pattern(step as u8, 4096));
+        if step % 16 == 15 {
+            disk.carry_out(&BlockOp::Flush).unwrap();
+            std::fs::write(folder.join("flushed.new"), step.to_string()).unwrap();
+            std::fs::rename(folder.join("flushed.new"), folder.join("flushed")).unwrap();
+        }
+    }
+    panic!("nobody has killed this process");
+}
+
+#[test]
+fn after_kill_9_what_was_flushed_is_there() {
+    for wait in [30, 90, 170] {
+        let folder = folder();
+        let image = std::fs::File::create(folder.path().join("disk.raw")).unwrap();
+        image.set_len(8 << 30).unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["killed_child", "--nocapture"])
+            .env(KILLED, folder.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        while !folder.path().join("flushed").exists() {
+            assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(wait));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let overlay = folder.path().join("overlay.qcow2");
+        if qemu_img_accepts(&[&"check", &"-q", &"-r", &"all", &overlay]).is_none() {
+            return;
+        }
+        qemu_img_accepts(&[&"check", &"-q", &overlay]);
+        let flushed = std::fs::read_to_string(folder.path().join("flushed")).unwrap();
+        let flushed: u64 = flushed.parse().unwrap();
+        let disk = Disk::open(&drive(&overlay, None), Writes::Image).unwrap();
+        for step in 0..=flushed {
+            let found = disk.read(&(step * STRIDE..step * STRIDE + 4096)).unwrap();
+            assert!(
+                found == pattern(step as u8, 4096),
+                "step {step} of {flushed}"
+            );
+        }
+    }
+}

@@ -156,3 +156,22 @@ fn images_are_known_by_size_and_hash() {
     // Given up in the middle: no more than that it ends.
     drop(disk.measure().unwrap());
 }
+
+#[test]
+fn a_change_behind_our_back_is_found() {
+    let folder = folder();
+    let path = image(&folder, 8192);
+    let overlay = folder.path().join("overlay.qcow2");
+    let mut disk = Disk::open(&raw(&path), Writes::Overlay(&overlay)).unwrap();
+    write(&mut disk, 0, &pattern(3, 512));
+    disk.check_untouched().unwrap();
+    let other = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    other.set_len(9000).unwrap();
+    let error = disk.check_untouched().unwrap_err().to_string();
+    assert!(error.contains("disk.raw: was changed while"), "{error}");
+    drop(disk);
+    // Writing to the image itself is no such change.
+    let mut disk = Disk::open(&raw(&path), Writes::Image).unwrap();
+    write(&mut disk, 0, &pattern(3, 512));
+    disk.check_untouched().unwrap();
+}

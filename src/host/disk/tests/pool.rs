@@ -110,3 +110,32 @@ fn faults_of_the_caller_are_told() {
     assert_eq!(pool.wait_for(3).unwrap(), BlockResult::Error);
     assert!(pool.io_errors().is_empty());
 }
+
+/// What the guest wrote is in the overlay soon, without a flush: a killed recording has it.
+#[test]
+fn an_idle_disk_writes_out_what_it_has() {
+    let folder = folder();
+    let image = image(&folder, 100 * 512);
+    let overlay = folder.path().join("overlay.qcow2");
+    let disk = Disk::open(&raw(&image), Writes::Overlay(&overlay)).unwrap();
+    let (pool, results) = recording(vec![disk]);
+    let (offset, data) = (512, pattern(7, 4096));
+    pool.submit(request(0, 1, BlockOp::Write { offset, data }))
+        .unwrap();
+    results.recv().unwrap();
+    let killed = folder.path().join("killed.qcow2");
+    let found = (0..50).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::fs::copy(&overlay, &killed).unwrap();
+        // Only the mark is between this copy and an overlay that was closed.
+        let file = std::fs::OpenOptions::new()
+            .write(true)
+            .open(&killed)
+            .unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, &[0], 79).unwrap();
+        let disk = Disk::open(&drive(&killed, None), Writes::Scratch(folder.path()));
+        read(&disk.unwrap())[512..4608] == pattern(7, 4096)
+    });
+    assert!(found, "nothing was written out for five seconds");
+    drop(pool);
+}
