@@ -169,6 +169,11 @@ impl Machine {
         self.harts.get(usize::from(id))
     }
 
+    /// All harts, in the order of their ids, which count from 0.
+    pub fn harts(&self) -> &[Hart] {
+        &self.harts
+    }
+
     /// The hart whose turn it is: the one that [`Machine::moment`] names.
     pub(crate) fn current(&self) -> &Hart {
         &self.harts[self.schedule.current()]
