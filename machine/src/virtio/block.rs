@@ -231,10 +231,15 @@ impl Block {
         }
     }
 
-    /// The host is done with a request; false: the driver no longer waits for it.
-    pub(super) fn complete(&mut self, id: u64, result: &BlockResult, live: &mut Live<'_>) -> bool {
+    /// The host is done with a request, but nobody listens.
+    pub(super) fn forget(&mut self, id: u64) {
+        self.in_flight.remove(&id);
+    }
+
+    /// The host is done with a request. Without effect if the driver no longer waits for it.
+    pub(super) fn complete(&mut self, id: u64, result: &BlockResult, live: &mut Live<'_>) {
         let Some(request) = self.in_flight.remove(&id) else {
-            return false;
+            return;
         };
         let (status, data) = match result {
             BlockResult::Done(data) if !request.read => (VIRTIO_BLK_S_OK, &data[..0]),
@@ -247,7 +252,6 @@ impl Block {
         let written = finish(&mut live.dma, &request.writable, status, data);
         live.push(0, request.head, written);
         live.settle(0, false);
-        true
     }
 }
 

@@ -389,6 +389,9 @@ impl VirtioMmio {
             }
             Ok(())
         });
+        if let Kind::Block(block) = &mut self.device {
+            block.forget(id);
+        }
     }
 
     /// A frame arrives at the network adapter.

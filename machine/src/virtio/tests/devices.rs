@@ -334,3 +334,36 @@ fn frames_without_a_place_are_dropped_and_counted() {
     assert_eq!(bench.take_used(0), []);
     assert!(!bench.dev.needs_reset());
 }
+
+/// xv6 negotiates with the low half of the features alone, and leaves version 1 out.
+#[test]
+fn a_driver_from_before_version_1() {
+    let mut bench = Bench::new(&net());
+    bench.negotiate(0);
+    bench.place(1, 8);
+    bench.write(VIRTIO_MMIO_QUEUE_READY, 1);
+    bench.write(VIRTIO_MMIO_STATUS, 15);
+    assert_eq!(bench.read(VIRTIO_MMIO_STATUS), 15);
+    bench.put(DATA, &[0xbb; 70]);
+    bench.offer(1, &[(DATA, 70, 0)]);
+    bench.notify(1);
+    let frame = vec![0xbb; 60];
+    assert_eq!(bench.outside.frames, [frame], "its header has 10 bytes");
+}
+
+#[test]
+fn a_driver_that_gives_up_gets_nothing() {
+    let mut bench = Bench::started(&disk(), 0);
+    request(&mut bench, 0, 0, &[(DATA, 512, WRITE)]);
+    let (id, _) = take_op(&mut bench);
+    bench.write(VIRTIO_MMIO_STATUS, 15 | 0x80);
+    bench.write(VIRTIO_MMIO_STATUS, 11);
+    let Bench { dev, ram, .. } = &mut bench;
+    dev.block_complete(id, &BlockResult::Done(vec![1; 512]), ram);
+    assert_eq!(bench.bytes(DATA, 512), [0; 512]);
+    // It can come back: the chain is its own again.
+    bench.write(VIRTIO_MMIO_STATUS, 15);
+    bench.publish(0, 0);
+    bench.notify(0);
+    assert_eq!(take_op(&mut bench).0, ID + 1);
+}
