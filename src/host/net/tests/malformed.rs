@@ -2,8 +2,8 @@
 
 use super::guest::{GUEST, HOST, MAC, pattern};
 use crate::host::net::thread::Backend;
-use crate::host::net::user::UserBackend;
-use crate::host::net::{NetHandle, UserOptions};
+use crate::host::net::user::{Token, UserBackend, tcp};
+use crate::host::net::{NetHandle, NetdevKind, NetdevOptions, UserOptions};
 use parking_lot::Mutex;
 use proptest::prelude::*;
 use smoltcp::phy::ChecksumCapabilities;
@@ -12,9 +12,9 @@ use smoltcp::wire::{
     EthernetRepr, Icmpv4Packet, IpAddress, IpProtocol, Ipv4Packet, Ipv4Repr, TcpControl, TcpPacket,
     TcpRepr, TcpSeqNumber, UdpPacket, UdpRepr,
 };
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 fn ethernet(ethertype: EthernetProtocol, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0; 14 + payload.len()];
@@ -271,4 +271,32 @@ fn a_thread_that_is_held_up_drops_frames_and_never_waits() {
     assert_eq!(counts.sent + counts.dropped, 5000);
     assert!(counts.dropped > 0 && counts.sent >= 1024, "{counts:?}");
     drop(held);
+}
+
+#[test]
+fn a_caller_of_a_guest_that_is_not_there_costs_no_time() {
+    let text = "user,hostfwd=tcp:127.0.0.1:0-:22";
+    let NetdevKind::User(options) = text.parse::<NetdevOptions>().unwrap().kind else {
+        panic!("not a user network");
+    };
+    let mut backend = UserBackend::open(&options).unwrap();
+    let _caller = TcpStream::connect(backend.forwards()[0]).unwrap();
+    let (start, mut rounds) = (Instant::now(), 0);
+    let ready = [Token::Tcp(tcp::Token::Listener(0))];
+    backend.run(start, &ready, Vec::new(), &mut drop);
+    assert_eq!(backend.sockets(), 1);
+    // As its thread does, but in a time of its own.
+    let mut now = start;
+    while backend.sockets() == 1 && rounds < 1000 {
+        let wait = backend.timeout(now).expect("a timer");
+        now += wait.max(Duration::from_millis(1));
+        backend.run(now, &[], Vec::new(), &mut drop);
+        rounds += 1;
+    }
+    let waited = now.duration_since(start);
+    assert!(
+        backend.sockets() == 0 && rounds < 500,
+        "{rounds} rounds in {waited:?}"
+    );
+    assert!(waited < Duration::from_secs(300), "{waited:?}");
 }

@@ -66,6 +66,8 @@ pub(crate) struct Flows {
     /// By the guest's end and the peer that it sees.
     peers: BTreeMap<(SocketAddrV4, SocketAddrV4), Peer>,
     buffer: Vec<u8>,
+    /// The user has been told that the host lets no pings out.
+    told: bool,
 }
 
 impl Flows {
@@ -93,6 +95,7 @@ impl Flows {
             forwards: bound.collect::<Result<_, _>>()?,
             peers: BTreeMap::new(),
             buffer: vec![0; DATAGRAM],
+            told: false,
         })
     }
 
@@ -181,17 +184,17 @@ impl Flows {
         to: Ipv4Addr,
         now: Instant,
     ) -> io::Result<()> {
-        let flow = self.flow(Token::Ping(guest, ident), now, || {
-            let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-            let family = AddressFamily::INET;
-            let icmp = Some(ipproto::ICMP);
-            Ok(rustix::net::socket_with(
-                family,
-                SocketType::DGRAM,
-                flags,
-                icmp,
-            )?)
-        })?;
+        let token = Token::Ping(guest, ident);
+        if let Err(error) = self.flow(token, now, ping_socket).map(|_| ()) {
+            if !self.told && error.kind() == io::ErrorKind::PermissionDenied {
+                self.told = true;
+                eprintln!(
+                    "rr: the guest pings {to}, which this host does not let its users do; the sysctl net.ipv4.ping_group_range allows it"
+                );
+            }
+            return Err(error);
+        }
+        let flow = self.flows.get(&token).ok_or(io::ErrorKind::NotFound)?;
         let to = SocketAddrV4::new(to, 0);
         rustix::net::sendto(&flow.socket, message, SendFlags::NOSIGNAL, &to)?;
         Ok(())
@@ -278,7 +281,7 @@ impl Flows {
                 seq_no,
                 data,
             };
-            wire.icmp(*from.ip(), guest, &reply);
+            wire.icmp(*as_seen_by_guest(wire, from).ip(), guest, &reply);
         }
         Some(())
     }
@@ -304,6 +307,13 @@ impl Flows {
     }
 }
 
+fn ping_socket() -> io::Result<OwnedFd> {
+    let (family, kind) = (AddressFamily::INET, SocketType::DGRAM);
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(family, kind, flags, Some(ipproto::ICMP))?;
+    Ok(socket)
+}
+
 fn bind(address: SocketAddrV4) -> io::Result<(UdpSocket, SocketAddrV4)> {
     let socket = UdpSocket::bind(address)?;
     socket.set_nonblocking(true)?;
@@ -318,4 +328,85 @@ fn receive(socket: impl AsFd, buffer: &mut [u8]) -> Option<(usize, SocketAddrV4)
     let (count, _, from) = rustix::net::recvfrom(socket, buffer, RecvFlags::empty()).ok()?;
     let from = SocketAddrV4::try_from(from?).ok()?;
     Some((count, from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::net::options::Subnet;
+    use crate::host::net::user::wire::Parsed;
+    use smoltcp::wire::IpProtocol;
+
+    const GUEST: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
+
+    fn flow(last: Instant) -> (Flow, SocketAddrV4) {
+        let (socket, address) = bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let socket = socket.into();
+        let flow = Flow {
+            socket,
+            last,
+            resolver: None,
+        };
+        (flow, address)
+    }
+
+    /// A ping socket of the host needs a permission; what it delivers can come from any other socket.
+    #[test]
+    fn answers_to_pings_get_the_guests_number_back() {
+        let mut flows = Flows::open(&UserOptions::default()).unwrap();
+        let mut wire = Wire::new(Subnet::DEFAULT);
+        let now = Instant::now();
+        let (flow, address) = flow(now);
+        let token = Token::Ping(GUEST, 77);
+        flows.flows.insert(token, flow);
+        let answer = Icmpv4Repr::EchoReply {
+            ident: 1234,
+            seq_no: 5,
+            data: b"payload",
+        };
+        let mut message = vec![0; answer.buffer_len()];
+        let checksums = ChecksumCapabilities::default();
+        answer.emit(&mut Icmpv4Packet::new_unchecked(&mut message), &checksums);
+        let host = UdpSocket::bind("127.0.0.1:0").unwrap();
+        host.send_to(&message, address).unwrap();
+        flows.receive(token, &mut wire, now);
+        let frames = std::mem::take(&mut wire.out);
+        let [frame] = frames.as_slice() else {
+            panic!("{frames:?}");
+        };
+        let Some(Parsed::Ipv4(packet)) = wire.parse(frame) else {
+            panic!("{frame:?}");
+        };
+        assert_eq!(packet.header.next_header, IpProtocol::Icmp);
+        assert_eq!(
+            (packet.header.src_addr, packet.header.dst_addr),
+            (wire.net.gateway(), GUEST)
+        );
+        let message = Icmpv4Packet::new_checked(packet.payload).unwrap();
+        let reply = Icmpv4Repr::EchoReply {
+            ident: 77,
+            seq_no: 5,
+            data: b"payload",
+        };
+        assert_eq!(Icmpv4Repr::parse(&message, &checksums).unwrap(), reply);
+    }
+
+    #[test]
+    fn idle_flows_end_and_the_timeout_says_when() {
+        let mut flows = Flows::open(&UserOptions::default()).unwrap();
+        let now = Instant::now();
+        assert_eq!(flows.timeout(now), None);
+        for (port, age) in [(1, 0), (2, 20)] {
+            let token = Token::Udp(SocketAddrV4::new(GUEST, port));
+            flows
+                .flows
+                .insert(token, flow(now + Duration::from_secs(age)).0);
+        }
+        assert_eq!(flows.timeout(now), Some(IDLE));
+        flows.expire(now + IDLE);
+        assert_eq!(flows.len(), 1);
+        assert_eq!(flows.timeout(now + IDLE), Some(Duration::from_secs(20)));
+        flows.expire(now + IDLE * 2);
+        assert_eq!(flows.len(), 0);
+    }
 }

@@ -6,7 +6,8 @@ mod connection;
 mod dhcp;
 mod flows;
 pub(crate) mod frames;
-mod tcp;
+mod reassembly;
+pub(crate) mod tcp;
 mod wire;
 
 use super::NetError;
@@ -30,6 +31,7 @@ pub(crate) struct UserBackend {
     addresses: Addresses,
     tcp: tcp::Connections,
     flows: flows::Flows,
+    fragments: reassembly::Reassembly,
     /// Where forwarded ports listen, in the order of the options.
     forwards: Vec<SocketAddrV4>,
 }
@@ -59,6 +61,7 @@ impl UserBackend {
             addresses: Addresses::new(options.restrict, options.resolver),
             tcp,
             flows,
+            fragments: reassembly::Reassembly::default(),
             forwards,
         })
     }
@@ -78,18 +81,35 @@ impl UserBackend {
         match self.wire.parse(&frame) {
             None => {}
             Some(Parsed::Arp) => self.tcp.arp(frame),
-            Some(Parsed::Ipv4(packet)) => match packet.header.next_header {
-                // Nobody needs them: TCP and DNS keep below the MTU.
-                _ if packet.fragment.is_some() => {}
-                IpProtocol::Udp => self.udp(&packet, now),
-                IpProtocol::Icmp => self.icmp(&packet, now),
-                IpProtocol::Tcp => {
+            Some(Parsed::Ipv4(packet)) => match (packet.fragment, packet.header.next_header) {
+                // No stack parts its segments, as it agrees on their size.
+                (Some(_), IpProtocol::Tcp) => {}
+                (Some(fragment), _) => {
+                    if let Some((header, payload)) = self.fragments.add(&packet, fragment, now) {
+                        let whole = Ip {
+                            header,
+                            payload: &payload,
+                            fragment: None,
+                        };
+                        self.datagram(&whole, now);
+                    }
+                }
+                (None, IpProtocol::Tcp) => {
                     if let Some((pair, first)) = segment(&packet) {
                         self.tcp_segment(pair, first, &frame, now);
                     }
                 }
-                _ => {}
+                (None, _) => self.datagram(&packet, now),
             },
+        }
+    }
+
+    /// A whole packet of any protocol but TCP.
+    fn datagram(&mut self, packet: &Ip<'_>, now: Instant) {
+        match packet.header.next_header {
+            IpProtocol::Udp => self.udp(packet, now),
+            IpProtocol::Icmp => self.icmp(packet, now),
+            _ => {}
         }
     }
 

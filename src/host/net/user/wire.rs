@@ -16,6 +16,8 @@ pub(crate) const MTU: usize = 1500;
 pub(crate) const ETHERNET: usize = 14;
 /// Bytes of an IP header without options.
 const IP_HEADER: usize = 20;
+/// Bytes of a packet's payload that one fragment holds: whole eight bytes, as places are counted in them.
+const FRAGMENT: usize = (MTU - IP_HEADER) / 8 * 8;
 /// Bytes of a UDP header.
 const UDP_HEADER: usize = 8;
 /// Hops that a packet made here may go; it goes none.
@@ -120,7 +122,18 @@ impl Wire {
             }
             EthernetProtocol::Ipv4 => {
                 let packet = Ipv4Packet::new_checked(frame.payload()).ok()?;
-                let header = Ipv4Repr::parse(&packet, &ChecksumCapabilities::default()).ok()?;
+                if packet.version() != 4 || !packet.verify_checksum() {
+                    return None;
+                }
+                let payload = packet.payload();
+                // Not by `parse`, which takes no fragments.
+                let header = Ipv4Repr {
+                    src_addr: packet.src_addr(),
+                    dst_addr: packet.dst_addr(),
+                    next_header: packet.next_header(),
+                    payload_len: payload.len(),
+                    hop_limit: packet.hop_limit(),
+                };
                 self.learn(header.src_addr, source);
                 let (offset, more) = (usize::from(packet.frag_offset()), packet.more_frags());
                 let fragment = (offset != 0 || more).then(|| Fragment {
@@ -130,7 +143,7 @@ impl Wire {
                 });
                 Some(Parsed::Ipv4(Ip {
                     header,
-                    payload: packet.payload(),
+                    payload,
                     fragment,
                 }))
             }
@@ -164,14 +177,12 @@ impl Wire {
     ) {
         let station = self.stations.get(&destination);
         let station = station.copied().unwrap_or(EthernetAddress::BROADCAST);
-        let room = (MTU - IP_HEADER) / 8 * 8;
-        let whole = payload.len() <= MTU - IP_HEADER;
-        let parts = if whole { payload.len().max(1) } else { room };
         self.ident = self.ident.wrapping_add(1);
-        let mut offset = 0;
-        loop {
+        let count = payload.len().div_ceil(FRAGMENT).max(1);
+        for at in 0..count {
+            let offset = at * FRAGMENT;
             let rest = payload.get(offset..).unwrap_or_default();
-            let (part, tail) = rest.split_at(rest.len().min(parts));
+            let part = rest.get(..FRAGMENT).unwrap_or(rest);
             let mut bytes = vec![0; ETHERNET + IP_HEADER + part.len()];
             let mut frame = EthernetFrame::new_unchecked(&mut bytes);
             frame.set_src_addr(self.mac);
@@ -183,7 +194,7 @@ impl Wire {
             packet.set_total_len((IP_HEADER + part.len()) as u16);
             packet.set_ident(self.ident);
             packet.clear_flags();
-            packet.set_more_frags(!tail.is_empty());
+            packet.set_more_frags(at + 1 < count);
             packet.set_frag_offset(offset as u16);
             packet.set_hop_limit(HOPS);
             packet.set_next_header(protocol);
@@ -192,10 +203,6 @@ impl Wire {
             packet.payload_mut().copy_from_slice(part);
             packet.fill_checksum();
             self.out.push(bytes);
-            offset += part.len();
-            if tail.is_empty() {
-                return;
-            }
         }
     }
 
