@@ -214,6 +214,22 @@ fn chaos_differs_by_seed_and_repeats() {
 }
 
 #[test]
+fn calls_of_the_sbi_and_suspended_harts() {
+    for chaos in [None, Some(4)] {
+        let guest = Guest {
+            harts: 2,
+            chaos,
+            sbi: true,
+            ..Guest::alone(include_bytes!("guests/sbi.bin"), "")
+        };
+        let script = all_alike(guest, &[]);
+        let letters = |letter| script.output.iter().filter(|&&byte| byte == letter).count();
+        assert!(letters(b'A') > 20 && letters(b'B') > 20);
+        assert_eq!(script.output.len(), letters(b'A') + letters(b'B'));
+    }
+}
+
+#[test]
 fn chaos_changes_nothing_for_one_hart() {
     let elf = include_bytes!("../../samples/bin/clock.elf");
     let one = |chaos| {
