@@ -8,8 +8,8 @@ use std::sync::mpsc::channel;
 
 /// Bytes of the image, and more than a full host can take.
 const LEN: usize = 4 << 20;
-/// KiB that a file may have in the child: less than that.
-const LIMIT: &str = "1500";
+/// KiB that a file may have in the child: less than that, and ends in different places of its structure.
+const LIMITS: [u32; 4] = [260, 701, 1500, 2600];
 /// Set in the child process: the folder to work in.
 const FOLDER: &str = "RR_TEST_FULL_DISK";
 
@@ -67,12 +67,16 @@ fn full_disk_child() {
 
 #[test]
 fn a_full_disk_is_an_error_that_is_replayed() {
+    LIMITS.into_iter().for_each(replayed_with_limit);
+}
+
+fn replayed_with_limit(limit: u32) {
     let folder = folder();
     image(&folder, LEN);
     let output = Command::new("bash")
         .arg("-c")
         .arg(format!(
-            "trap '' XFSZ; ulimit -f {LIMIT}; exec \"$0\" full_disk_child --nocapture"
+            "trap '' XFSZ; ulimit -f {limit}; exec \"$0\" full_disk_child --nocapture"
         ))
         .arg(std::env::current_exe().unwrap())
         .env(FOLDER, folder.path())
