@@ -11,6 +11,9 @@ use std::net::{Shutdown, SocketAddrV4, TcpStream};
 const BUFFER: usize = 64 << 10;
 /// After this long without an answer of the guest the connection ends; a guest under a debugger takes its time.
 const SILENCE: Duration = Duration::from_secs(120);
+/// How long one segment alone waits for its acknowledgement: a guest with a full window waits for it, but each one is a
+/// packet in the log.
+const ACK_DELAY: Duration = Duration::from_millis(1);
 /// How often the guest is asked whether it is still there, once only its side is open.
 const PROBE: Duration = Duration::from_secs(30);
 
@@ -52,6 +55,7 @@ pub(crate) fn guest_socket() -> Socket<'static> {
     let buffer = || SocketBuffer::new(vec![0; BUFFER]);
     let mut socket = Socket::new(buffer(), buffer());
     socket.set_timeout(Some(SILENCE));
+    socket.set_ack_delay(Some(ACK_DELAY));
     // Whoever sends decides what is worth a packet.
     socket.set_nagle_enabled(false);
     socket
