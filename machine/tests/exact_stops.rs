@@ -230,6 +230,19 @@ fn calls_of_the_sbi_and_suspended_harts() {
 }
 
 #[test]
+fn caches_of_one_hart_follow_the_stores_of_another() {
+    for chaos in [None, Some(2)] {
+        let guest = Guest {
+            harts: 2,
+            chaos,
+            ..Guest::alone(include_bytes!("guests/caches.elf"), "")
+        };
+        // One that was wrong prints nothing, and reports a failure.
+        assert_eq!(all_alike(guest, &[]).output, b"k");
+    }
+}
+
+#[test]
 fn chaos_changes_nothing_for_one_hart() {
     let elf = include_bytes!("../../samples/bin/clock.elf");
     let one = |chaos| {
