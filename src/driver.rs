@@ -5,7 +5,7 @@
 
 use crate::error::Error;
 use machine::Request;
-use machine::inputs::{Inputs, Moment};
+use machine::inputs::{BlockResult, Inputs, Moment};
 use replay_format::ShutdownCause;
 use std::time::Duration;
 
@@ -44,6 +44,22 @@ pub enum Step {
         /// Which port.
         port: u8,
         /// The bytes.
+        data: Vec<u8>,
+    },
+    /// An operation on a disk is complete.
+    Block {
+        /// Which disk.
+        drive: u8,
+        /// The operation.
+        id: u64,
+        /// How it ended, and what was read.
+        result: BlockResult,
+    },
+    /// A frame arrives at a network adapter.
+    Frame {
+        /// Which adapter.
+        adapter: u8,
+        /// The frame.
         data: Vec<u8>,
     },
     /// The real-time clock looks at the host's.
@@ -108,6 +124,12 @@ pub trait Driver: Inputs + Send {
 
     /// Why a call through [`Inputs`] stopped the machine.
     fn failure(&mut self) -> Error;
+
+    /// Closes what the run used on the host, the disks for one.
+    ///
+    /// # Errors
+    /// What could not be written out.
+    fn close(&mut self) -> Result<(), Error>;
 
     /// The run is over: everything is made durable.
     ///

@@ -43,8 +43,8 @@ pub enum Error {
     Image {
         /// The image.
         path: PathBuf,
-        /// What it is for: kernel, bios, initrd.
-        role: &'static str,
+        /// What it is for: kernel, bios, initrd, a drive.
+        role: String,
         /// Size or BLAKE3.
         field: &'static str,
         /// What was recorded.
@@ -52,6 +52,12 @@ pub enum Error {
         /// What is there now.
         found: String,
     },
+    /// A disk cannot be used.
+    #[error(transparent)]
+    Disk(#[from] crate::host::disk::DiskError),
+    /// A network cannot be used.
+    #[error(transparent)]
+    Net(#[from] crate::host::net::NetError),
     /// The guest cannot be loaded.
     #[error(transparent)]
     Boot(#[from] machine::boot::BootError),

@@ -3,18 +3,20 @@
 use crate::driver::Driver;
 use crate::error::Error;
 use crate::handover::Mailbox;
+use crate::host::disk::{Disk, DiskPool, IoErrors, Writes};
 use crate::host::main_loop::MainLoop;
+use crate::host::net::NetHandle;
 use crate::host::serial::{Backend, Input, Serial};
 use crate::host::signals;
 use crate::host::terminal::RawMode;
+use crate::images::Images;
 use crate::lock::{Bql, ReplayLock};
 use crate::options::MachineOptions;
-use crate::record::{LogSink, Recorder};
-use crate::recording::{LoadedImage, Recording};
+use crate::record::{Host, LogSink, Recorder};
+use crate::recording::Recording;
 use crate::replay::Replayer;
 use crate::session::{Message, Report, Session, Shared};
-use machine::boot::{self, BootConfig};
-use machine::{Config, Machine, PowerOn};
+use machine::Machine;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -24,71 +26,6 @@ use std::thread;
 
 /// Instructions from one state digest to the next, unless the user says otherwise.
 pub const DIGEST_INTERVAL: u64 = 10_000_000;
-
-/// The images of a machine.
-#[derive(Debug, Default)]
-struct Images {
-    bios: Option<LoadedImage>,
-    kernel: Option<LoadedImage>,
-    initrd: Option<LoadedImage>,
-}
-
-impl Images {
-    fn open(options: &MachineOptions) -> Result<Self, Error> {
-        let open = |role, path: &Option<_>| {
-            path.as_deref()
-                .map(|path| LoadedImage::open(role, path))
-                .transpose()
-        };
-        Ok(Self {
-            bios: open("bios", &options.bios)?,
-            kernel: open("kernel", &options.kernel)?,
-            initrd: open("initrd", &options.initrd)?,
-        })
-    }
-
-    fn of(recording: &Recording, changed: bool) -> Result<Self, Error> {
-        Ok(Self {
-            bios: recording.image("bios", changed)?,
-            kernel: recording.image("kernel", changed)?,
-            initrd: recording.image("initrd", changed)?,
-        })
-    }
-
-    fn machine(&self, options: &MachineOptions) -> Result<Machine, Error> {
-        let seed = options.seed().ok_or_else(|| Error::Option {
-            option: "rng_seed".to_owned(),
-            reason: "is not 64 hexadecimal digits".to_owned(),
-        })?;
-        let config = BootConfig {
-            bios: bytes(&self.bios),
-            kernel: bytes(&self.kernel),
-            raw_kernel: options.raw_kernel,
-            initrd: bytes(&self.initrd),
-            append: &options.append,
-            rng_seed: seed,
-            ..BootConfig::new(options.memory)
-        };
-        let power_on = PowerOn::from(boot::plan(&config)?);
-        let config = Config {
-            shift: options.icount.shift,
-            ..Config::new(options.memory)
-        };
-        Ok(Machine::new(&config, power_on))
-    }
-
-    fn list(&self) -> Vec<crate::recording::Image> {
-        [&self.bios, &self.kernel, &self.initrd]
-            .into_iter()
-            .flatten()
-            .map(|loaded| loaded.image.clone())
-            .collect()
-    }
-}
-
-fn bytes(image: &Option<LoadedImage>) -> Option<&[u8]> {
-    image.as_ref().map(|image| &*image.bytes)
-}
 
 /// Where a recording goes, and how.
 #[derive(Debug, Clone)]
@@ -114,13 +51,14 @@ pub fn run(
     to: Option<&RecordTo<'_>>,
     progress: Progress<'_>,
 ) -> Result<Report, Error> {
+    let options = &settled(options)?;
     options.check()?;
-    let images = Images::open(options)?;
-    let machine = images.machine(options)?;
     if let Some(to) = to {
         // Before the backend is opened: that may wait for somebody, or empty a file.
         Recording::check_vacant(to.dir, to.overwrite)?;
     }
+    let images = Images::open(options, to.is_some())?;
+    let machine = images.machine(options)?;
     let stop = Arc::new(AtomicBool::new(false));
     let Serial { input, output } = Serial::open(serial, &stop)?;
     let mailbox = Arc::new(Mailbox::new());
@@ -132,9 +70,54 @@ pub fn run(
         }
         None => None,
     };
-    let recorder = Recorder::new(log, Arc::clone(&mailbox), output, options.icount.sleep);
+    let disks = disks(options, to, &mailbox)?;
+    let host = Host::new(output, disks, networks(options, &mailbox)?);
+    let recorder = Recorder::new(log, Arc::clone(&mailbox), host, options.icount.sleep);
     let session = session(machine, Box::new(recorder), mailbox, stop, interval);
     drive(&session, input, progress)
+}
+
+/// The options with all that a recording must hold.
+fn settled(options: &MachineOptions) -> Result<MachineOptions, Error> {
+    let mut options = options.clone();
+    for drive in &mut options.drives {
+        let (settled, note) = drive.settle()?;
+        *drive = settled;
+        if let Some(note) = note {
+            eprintln!("rr: note: {note}");
+        }
+    }
+    Ok(options)
+}
+
+/// The disks, at work: results go to the vCPU thread.
+fn disks(
+    options: &MachineOptions,
+    to: Option<&RecordTo<'_>>,
+    mailbox: &Arc<Mailbox<Message>>,
+) -> Result<DiskPool, Error> {
+    let mut disks = Vec::new();
+    for (place, drive) in options.drives.iter().enumerate() {
+        let overlay = to.map(|to| to.dir.join(drive.overlay_name(place)));
+        let writes = overlay.as_deref().map_or(Writes::Image, Writes::Overlay);
+        disks.push(Disk::open(drive, writes)?);
+    }
+    let mailbox = Arc::clone(mailbox);
+    let done = move |drive, id, result| mailbox.post(Message::Block { drive, id, result });
+    Ok(DiskPool::record(disks, Box::new(done))?)
+}
+
+/// The networks, at work: frames go to the vCPU thread.
+fn networks(
+    options: &MachineOptions,
+    mailbox: &Arc<Mailbox<Message>>,
+) -> Result<Vec<NetHandle>, Error> {
+    let open = |(adapter, netdev)| {
+        let mailbox = Arc::clone(mailbox);
+        let arrived = move |data| mailbox.post(Message::Frame { adapter, data });
+        Ok(NetHandle::open(netdev, Box::new(arrived))?)
+    };
+    (0u8..).zip(options.adapters()).map(open).collect()
 }
 
 /// How to replay.
@@ -177,7 +160,8 @@ pub fn replay(
     let machine = Images::of(recording, how.changed_images)?.machine(options)?;
     let stop = Arc::new(AtomicBool::new(false));
     let Serial { output, .. } = Serial::open(serial, &stop)?;
-    let replayer = Replayer::new(path, log.events(), digests, output)?;
+    let disks = replayed_disks(recording)?;
+    let replayer = Replayer::new(path, log.events(), digests, output, disks)?;
     let mailbox = Arc::new(Mailbox::new());
     let interval = recording.manifest.digest_interval;
     let mut session = session(machine, Box::new(replayer), mailbox, stop, interval);
@@ -186,6 +170,16 @@ pub fn replay(
     let report = drive(&session, None, progress)?;
     recording.check_whole(&bytes, &report)?;
     Ok(report)
+}
+
+/// The disks of a replay: what the guest writes is gone at the end.
+fn replayed_disks(recording: &Recording) -> Result<DiskPool, Error> {
+    let mut disks = Vec::new();
+    for drive in &recording.manifest.machine.drives {
+        disks.push(Disk::open(drive, Writes::Scratch(recording.dir()))?);
+    }
+    let errors = IoErrors::load(&recording.path(IoErrors::FILE))?;
+    Ok(DiskPool::replay(disks, errors)?)
 }
 
 fn session<'a>(

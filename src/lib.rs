@@ -16,6 +16,8 @@ pub mod error;
 #[cfg(not(loom))]
 pub mod host;
 #[cfg(not(loom))]
+pub mod images;
+#[cfg(not(loom))]
 pub mod launch;
 #[cfg(not(loom))]
 pub mod lock;

@@ -1,11 +1,17 @@
 //! The options of a machine, as they stand in `machine.json`.
 
 use crate::error::Error;
+use crate::host::disk::{DriveOptions, check_names};
+use crate::host::net::{NetdevKind, NetdevOptions};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// RAM that a machine has at least: a device tree and a little more.
 const MIN_MEMORY: u64 = 1 << 20;
+/// Harts that the machine can have.
+const MAX_HARTS: u8 = 8;
+/// Virtio slots, less the one for entropy.
+const MAX_DEVICES: usize = 7;
 
 /// What makes a machine, but for the content of its images.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,8 +19,12 @@ const MIN_MEMORY: u64 = 1 << 20;
 pub struct MachineOptions {
     /// Bytes of RAM.
     pub memory: u64,
-    /// Firmware; none: the guest starts in machine mode by itself.
-    pub bios: Option<PathBuf>,
+    /// Number of harts, 1 to 8.
+    pub harts: u8,
+    /// Turns of harts vary, as a function of this.
+    pub chaos: Option<u64>,
+    /// Firmware.
+    pub bios: Bios,
     /// Kernel.
     pub kernel: Option<PathBuf>,
     /// The kernel is a flat binary, whatever it looks like.
@@ -23,10 +33,38 @@ pub struct MachineOptions {
     pub initrd: Option<PathBuf>,
     /// The kernel's command line.
     pub append: String,
+    /// Disks, in the order of the command line.
+    pub drives: Vec<DriveOptions>,
+    /// Network adapters, in the order of the command line.
+    pub netdevs: Vec<NetdevOptions>,
     /// Virtual time.
     pub icount: Icount,
     /// Entropy for the guest, 64 hexadecimal digits.
     pub rng_seed: String,
+}
+
+/// What runs before the kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bios {
+    /// Nothing: the guest starts in machine mode by itself.
+    None,
+    /// The machine itself serves the kernel's SBI calls.
+    Builtin,
+    /// This firmware.
+    File(PathBuf),
+}
+
+impl std::str::FromStr for Bios {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "none" => Self::None,
+            "builtin" => Self::Builtin,
+            file => Self::File(file.into()),
+        })
+    }
 }
 
 /// How virtual time follows the instruction count.
@@ -137,13 +175,32 @@ impl MachineOptions {
         if self.seed().is_none() {
             return option("rng_seed", "is not 64 hexadecimal digits".into());
         }
-        if self.kernel.is_none() && self.bios.is_none() {
+        if !(1..=MAX_HARTS).contains(&self.harts) {
+            let reason = format!("{} harts; expected 1 to {MAX_HARTS}", self.harts);
+            return option("--smp", reason);
+        }
+        let devices = self.drives.len() + self.adapters().count();
+        if devices > MAX_DEVICES {
+            let reason = format!("{devices} disks and networks; at most {MAX_DEVICES}");
+            return option("--drive", reason);
+        }
+        check_names(&self.drives).map_err(|error| Error::Option {
+            option: "--drive".to_owned(),
+            reason: error.to_string(),
+        })?;
+        if self.kernel.is_none() && !matches!(self.bios, Bios::File(_)) {
             return option(
                 "--kernel",
                 "nothing to run; name a kernel, or firmware with --bios".into(),
             );
         }
         Ok(())
+    }
+
+    /// The network adapters that the guest has.
+    pub(crate) fn adapters(&self) -> impl Iterator<Item = &NetdevOptions> {
+        let present = |netdev: &&NetdevOptions| netdev.kind != NetdevKind::None;
+        self.netdevs.iter().filter(present)
     }
 
     /// The entropy for the guest.

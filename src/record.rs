@@ -4,11 +4,13 @@ use crate::digests::DigestWriter;
 use crate::driver::{Driver, Finish, Idle, Situation, Step};
 use crate::error::Error;
 use crate::handover::Mailbox;
+use crate::host::disk::{DiskPool, IoErrors};
 use crate::host::map::MappedFile;
+use crate::host::net::NetHandle;
 use crate::host::serial::Output;
 use crate::session::Message;
 use machine::Request;
-use machine::inputs::{Halted, Inputs, Moment};
+use machine::inputs::{BlockRequest, BlockResult, Halted, Inputs, Moment};
 use replay_format::{AsyncEvent, Checkpoint, Clock, Event, ShutdownCause, WriteError, Writer};
 use std::fs::File;
 use std::io::BufWriter;
@@ -18,6 +20,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A killed recording loses at most this much.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
+
+/// How long an answer from the network may take before idle time is skipped all the same.
+const ANSWER_WITHIN: Duration = Duration::from_millis(5);
 
 /// What fails on a full disk.
 const WRITE: &str = "write the log any further (what is there replays)";
@@ -87,6 +92,41 @@ impl LogSink {
     }
 }
 
+/// What the run uses on the host.
+#[derive(Debug)]
+pub struct Host {
+    output: Output,
+    disks: Option<DiskPool>,
+    networks: Vec<NetHandle>,
+    /// Operations on disks that are not complete.
+    in_flight: u64,
+    /// Until then an answer to what the guest sent may come.
+    answer_until: Option<Instant>,
+}
+
+impl Host {
+    /// Output of the serial port, disks, networks.
+    pub fn new(output: Output, disks: DiskPool, networks: Vec<NetHandle>) -> Self {
+        Self {
+            output,
+            disks: Some(disks),
+            networks,
+            in_flight: 0,
+            answer_until: None,
+        }
+    }
+
+    /// How long the guest's idle time is not skipped, though the user wants that: the host has work of
+    /// the guest's in hand, and if virtual time ran on, the guest would see a host of unheard-of slowness.
+    fn busy(&self) -> Option<Option<Duration>> {
+        if self.in_flight > 0 {
+            return Some(None);
+        }
+        let left = self.answer_until?.checked_duration_since(Instant::now())?;
+        Some(Some(left))
+    }
+}
+
 /// A wait for a timer in real time (`sleep=on`), once its start is in the log.
 #[derive(Debug, Clone, Copy)]
 struct Nap {
@@ -100,7 +140,7 @@ struct Nap {
 pub struct Recorder {
     log: Option<LogSink>,
     mailbox: Arc<Mailbox<Message>>,
-    output: Output,
+    host: Host,
     /// Idle time passes as on the host; else it is skipped.
     sleep: bool,
     nap: Option<Nap>,
@@ -114,14 +154,14 @@ impl Recorder {
     pub fn new(
         log: Option<LogSink>,
         mailbox: Arc<Mailbox<Message>>,
-        output: Output,
+        host: Host,
         sleep: bool,
     ) -> Self {
         let started = Instant::now();
         Self {
             log,
             mailbox,
-            output,
+            host,
             sleep,
             nap: None,
             started,
@@ -172,23 +212,53 @@ impl Recorder {
         Ok(Step::Stop(Finish::Shutdown { cause, code }))
     }
 
+    /// Something from outside, behind the checkpoint that carries it.
+    fn asynchronous(&mut self, icount: u64, event: AsyncEvent<'_>) -> Result<(), Error> {
+        let checkpoint = Checkpoint::ClockVirtual;
+        self.write(icount, &Event::Checkpoint(checkpoint))?;
+        let checkpoint = Some(checkpoint);
+        self.write(icount, &Event::Async { checkpoint, event })
+    }
+
+    /// An operation on a disk is complete.
+    fn block(
+        &mut self,
+        icount: u64,
+        drive: u8,
+        id: u64,
+        result: BlockResult,
+    ) -> Result<Step, Error> {
+        self.host.in_flight -= 1;
+        if result == BlockResult::Error
+            && let (Some(log), Some(disks)) = (&self.log, &self.host.disks)
+        {
+            // Before the event: a recording that is killed in between must not replay it as done.
+            let path = log.path.with_file_name(IoErrors::FILE);
+            disks.io_errors().save(&path)?;
+        }
+        self.asynchronous(icount, AsyncEvent::Block { id })?;
+        Ok(Step::Block { drive, id, result })
+    }
+
     fn message(&mut self, icount: u64, message: Message) -> Result<Step, Error> {
         Ok(match message {
             Message::Serial { port, data } => {
-                let checkpoint = Checkpoint::ClockVirtual;
-                self.write(icount, &Event::Checkpoint(checkpoint))?;
                 let event = AsyncEvent::CharRead {
                     device: port,
                     data: &data,
                 };
-                self.write(
-                    icount,
-                    &Event::Async {
-                        checkpoint: Some(checkpoint),
-                        event,
-                    },
-                )?;
+                self.asynchronous(icount, event)?;
                 Step::Input { port, data }
+            }
+            Message::Block { drive, id, result } => self.block(icount, drive, id, result)?,
+            Message::Frame { adapter, data } => {
+                let event = AsyncEvent::Net {
+                    device: adapter,
+                    flags: 0,
+                    data: &data,
+                };
+                self.asynchronous(icount, event)?;
+                Step::Frame { adapter, data }
             }
             Message::Stop(cause) => {
                 self.write(icount, &Event::Shutdown(cause))?;
@@ -205,6 +275,9 @@ impl Recorder {
         let Some(ns) = deadline.checked_sub(situation.now).filter(|&ns| ns > 0) else {
             return Ok(Step::Run { until: u64::MAX });
         };
+        if let Some(at_most) = self.host.busy().filter(|_| !self.sleep) {
+            return self.wait(situation, at_most);
+        }
         self.write(icount, &Event::Checkpoint(Checkpoint::ClockWarpStart))?;
         if !self.sleep {
             return Ok(Step::Warp { ns });
@@ -293,14 +366,14 @@ impl Inputs for Recorder {
     fn serial_write(&mut self, at: Moment, _port: u8, data: &[u8]) -> Result<(), Halted> {
         // Nobody knows how long the host makes it wait; what happened so far is not lost meanwhile.
         if let Some(log) = &mut self.log
-            && self.output.is_full()
+            && self.host.output.is_full()
         {
             log.flush(at.icount).map_err(|error| {
                 self.failure = Some(error);
                 Halted
             })?;
         }
-        let (result, taken) = self.output.write(data);
+        let (result, taken) = self.host.output.write(data);
         self.mark(
             at.icount,
             &Event::CharWrite {
@@ -308,6 +381,26 @@ impl Inputs for Recorder {
                 offset: taken,
             },
         )
+    }
+
+    fn block_submit(&mut self, _at: Moment, request: BlockRequest) -> Result<(), Halted> {
+        let submitted = match &self.host.disks {
+            Some(disks) => disks.submit(request).map_err(Error::from),
+            None => Err(Error::Internal("a disk was used after it was closed")),
+        };
+        self.host.in_flight += 1;
+        submitted.map_err(|error| {
+            self.failure = Some(error);
+            Halted
+        })
+    }
+
+    fn net_send(&mut self, _at: Moment, adapter: u8, frame: &[u8]) -> Result<(), Halted> {
+        if let Some(network) = self.host.networks.get(usize::from(adapter)) {
+            network.send(frame.to_vec());
+            self.host.answer_until = Some(Instant::now() + ANSWER_WITHIN);
+        }
+        Ok(())
     }
 
     fn interrupt(&mut self, at: Moment, _cause: u64) -> Result<(), Halted> {
@@ -358,13 +451,25 @@ impl Driver for Recorder {
     }
 
     fn lost_output(&self) -> Option<std::io::Error> {
-        self.output.lost()
+        self.host.output.lost()
     }
 
     fn failure(&mut self) -> Error {
         self.failure
             .take()
             .unwrap_or(Error::Internal("the machine halted without a reason"))
+    }
+
+    fn close(&mut self) -> Result<(), Error> {
+        self.host.networks.clear();
+        let Some(disks) = self.host.disks.take() else {
+            return Ok(());
+        };
+        for disk in disks.finish()? {
+            disk.check_untouched()?;
+            disk.close()?;
+        }
+        Ok(())
     }
 
     fn finish(&mut self) -> Result<(), Error> {

@@ -3,6 +3,7 @@
 use crate::digests::{DigestWriter, Digests};
 use crate::driver::Finish;
 use crate::error::Error;
+use crate::host::disk::IoErrors;
 use crate::host::map::MappedFile;
 use crate::options::MachineOptions;
 use crate::record::LogSink;
@@ -14,7 +15,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Format of `machine.json`.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// The event log.
 pub const LOG: &str = "replay.bin";
 /// The machine and its images.
@@ -26,7 +27,7 @@ pub const DIGESTS: &str = "digests.bin";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Image {
-    /// kernel, bios or initrd.
+    /// kernel, bios, initrd, drive N, or backing file M of drive N.
     pub role: String,
     /// Where it was.
     pub path: PathBuf,
@@ -315,38 +316,58 @@ impl Recording {
             return Err(Error::recording(path, reason));
         }
         let loaded = LoadedImage::open(role, path)?;
-        if changed {
-            return Ok(Some(loaded));
+        if !changed {
+            compare(recorded, &loaded.image)?;
         }
-        let found = &loaded.image;
-        let differs = if found.size != recorded.size {
-            Some((
-                "its size",
-                recorded.size.to_string(),
-                found.size.to_string(),
-            ))
-        } else if found.blake3 != recorded.blake3 {
-            Some(("its BLAKE3", recorded.blake3.clone(), found.blake3.clone()))
-        } else {
-            None
-        };
-        match differs {
-            Some((field, recorded, found)) => Err(Error::Image {
-                path: path.clone(),
-                role,
-                field,
-                recorded,
-                found,
-            }),
-            None => Ok(Some(loaded)),
+        Ok(Some(loaded))
+    }
+
+    /// Checks that a file is the one that the recording names for its role.
+    ///
+    /// # Errors
+    /// If it has changed, or the recording names none.
+    pub(crate) fn check_image(&self, found: &Image) -> Result<(), Error> {
+        let images = &self.manifest.images;
+        match images.iter().find(|recorded| recorded.role == found.role) {
+            Some(recorded) => compare(recorded, found),
+            None => {
+                let reason = format!("is damaged: it names no {}", found.role);
+                Err(Error::recording(&self.path(MANIFEST), reason))
+            }
         }
     }
 }
 
+/// Whether an image is the one that was recorded.
+fn compare(recorded: &Image, found: &Image) -> Result<(), Error> {
+    let (field, was, is) = if found.size != recorded.size {
+        (
+            "its size",
+            recorded.size.to_string(),
+            found.size.to_string(),
+        )
+    } else if found.blake3 != recorded.blake3 {
+        ("its BLAKE3", recorded.blake3.clone(), found.blake3.clone())
+    } else {
+        return Ok(());
+    };
+    Err(Error::Image {
+        path: found.path.clone(),
+        role: found.role.clone(),
+        field,
+        recorded: was,
+        found: is,
+    })
+}
+
 fn remove_files(dir: &Path) -> Result<(), Error> {
-    for file in [MANIFEST, LOG, DIGESTS] {
-        let path = dir.join(file);
-        if path.exists() {
+    for entry in fs::read_dir(dir).map_err(Error::file(dir, "look into it"))? {
+        let entry = entry.map_err(Error::file(dir, "look into it"))?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let overlay = name.starts_with("overlay-") && name.ends_with(".qcow2");
+        if overlay || [MANIFEST, LOG, DIGESTS, IoErrors::FILE].contains(&&*name) {
+            let path = entry.path();
             fs::remove_file(&path).map_err(Error::file(&path, "replace"))?;
         }
     }

@@ -4,11 +4,14 @@ use crate::digests::Digests;
 use crate::divergence::{Divergence, describe};
 use crate::driver::{Driver, Finish, Idle, Situation, Step};
 use crate::error::Error;
+use crate::host::disk::DiskPool;
 use crate::host::serial::Output;
 use crate::record::{shutdown, slept_at_most};
-use machine::inputs::{Halted, Inputs, Moment};
+use machine::inputs::{BlockRequest, Halted, Inputs, Moment};
 use replay_format::{AsyncEvent, Checkpoint, Clock, Event, Events, Record, ShutdownCause};
 use std::path::PathBuf;
+
+const CLOSED: Error = Error::Internal("a disk was used after it was closed");
 
 /// The driver that reads the log.
 pub struct Replayer<'log> {
@@ -24,6 +27,7 @@ pub struct Replayer<'log> {
     /// Digests that were equal so far.
     checked: u64,
     output: Output,
+    disks: Option<DiskPool>,
     failure: Option<Error>,
 }
 
@@ -37,6 +41,7 @@ impl<'log> Replayer<'log> {
         events: Events<'log>,
         digests: Digests,
         output: Output,
+        disks: DiskPool,
     ) -> Result<Self, Error> {
         let mut replayer = Self {
             path,
@@ -47,6 +52,7 @@ impl<'log> Replayer<'log> {
             digests,
             checked: 0,
             output,
+            disks: Some(disks),
             failure: None,
         };
         replayer.advance()?;
@@ -265,6 +271,20 @@ impl Inputs for Replayer<'_> {
         Ok(())
     }
 
+    fn block_submit(&mut self, _at: Moment, request: BlockRequest) -> Result<(), Halted> {
+        let Some(disks) = &self.disks else {
+            return Err(self.halt(CLOSED));
+        };
+        disks
+            .submit(request)
+            .map_err(|error| self.halt(error.into()))
+    }
+
+    fn net_send(&mut self, _at: Moment, _adapter: u8, _frame: &[u8]) -> Result<(), Halted> {
+        // Whoever answered is in the log.
+        Ok(())
+    }
+
     fn interrupt(&mut self, at: Moment, cause: u64) -> Result<(), Halted> {
         let name = riscv_isa::cause::interrupt_name(cause).unwrap_or("unknown");
         let found = format!("interrupt {cause} ({name})");
@@ -333,6 +353,31 @@ impl Driver for Replayer<'_> {
                         data: data.to_vec(),
                     });
                 }
+                Event::Async {
+                    event: AsyncEvent::Block { id },
+                    ..
+                } => {
+                    let disks = self.disks.as_ref().ok_or(CLOSED)?;
+                    if !disks.has(id) {
+                        // A disk that held the request back submits it once the machine runs.
+                        return self.expect(situation);
+                    }
+                    let result = disks.wait_for(id)?;
+                    self.advance()?;
+                    // As the machine numbers operations: see BlockRequest::id.
+                    let drive = (id >> 56) as u8;
+                    return Ok(Step::Block { drive, id, result });
+                }
+                Event::Async {
+                    event: AsyncEvent::Net { device, data, .. },
+                    ..
+                } => {
+                    self.advance()?;
+                    return Ok(Step::Frame {
+                        adapter: device,
+                        data: data.to_vec(),
+                    });
+                }
                 Event::Shutdown(cause) => return self.shut_down(situation, cause),
                 Event::End => {
                     let cause = ShutdownCause::None;
@@ -387,6 +432,12 @@ impl Driver for Replayer<'_> {
 
     fn log_cut(&self) -> bool {
         self.failure.is_none() && self.head.is_none()
+    }
+
+    fn close(&mut self) -> Result<(), Error> {
+        // What the guest wrote is wanted by nobody.
+        self.disks = None;
+        Ok(())
     }
 
     fn finish(&mut self) -> Result<(), Error> {

@@ -4,6 +4,7 @@ use crate::driver::{Driver, Finish, Idle, Situation, Step};
 use crate::error::Error;
 use crate::handover::Mailbox;
 use crate::lock::{Bql, ReplayLock};
+use machine::inputs::BlockResult;
 use machine::{Exit, Machine, Request};
 use replay_format::ShutdownCause;
 use std::sync::Arc;
@@ -20,6 +21,22 @@ pub enum Message {
         /// Which port.
         port: u8,
         /// The bytes.
+        data: Vec<u8>,
+    },
+    /// An operation on a disk is complete.
+    Block {
+        /// Which disk.
+        drive: u8,
+        /// The operation.
+        id: u64,
+        /// How it ended, and what was read.
+        result: BlockResult,
+    },
+    /// A frame arrives at a network adapter.
+    Frame {
+        /// Which adapter.
+        adapter: u8,
+        /// The frame.
         data: Vec<u8>,
     },
     /// The run is to end.
@@ -63,6 +80,8 @@ pub struct Report {
     pub digests_checked: u64,
     /// Why the guest's serial output did not all reach the host, in words.
     pub lost_output: Option<String>,
+    /// Virtio devices that the guest's driver broke, in words.
+    pub broken_devices: Vec<String>,
 }
 
 /// A machine and its driver, under their locks.
@@ -133,6 +152,14 @@ impl Session<'_> {
                 }
                 Step::Input { port, data } => {
                     machine.serial_input(port, &data);
+                    idle = None;
+                }
+                Step::Block { drive, id, result } => {
+                    machine.block_complete(drive, id, result);
+                    idle = None;
+                }
+                Step::Frame { adapter, data } => {
+                    machine.net_receive(adapter, &data);
                     idle = None;
                 }
                 Step::HostTimers => {
@@ -214,6 +241,10 @@ impl Session<'_> {
                 .map_err(|error| explain(error, &machine))?;
             driver.finish()?;
         }
+        driver.close()?;
+        let broken_devices = machine.virtio_errors().map(|(slot, times, last)| {
+            format!("the guest broke the virtio device in slot {slot}, {times} times; the last time: {last}")
+        });
         Ok(Report {
             finish,
             icount: machine.icount(),
@@ -221,6 +252,7 @@ impl Session<'_> {
             digest,
             digests_checked: driver.digests_checked(),
             lost_output: driver.lost_output().map(|error| error.to_string()),
+            broken_devices: broken_devices.collect(),
         })
     }
 }

@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use rr::host::disk::DriveOptions;
+use rr::host::net::NetdevOptions;
 use rr::host::serial::Backend;
-use rr::options::{Icount, MachineOptions, fresh_seed, parse_memory};
+use rr::images::default_bios;
+use rr::options::{Bios, Icount, MachineOptions, fresh_seed, parse_memory};
 
 /// Options of the machine.
 #[derive(Debug, clap::Args)]
@@ -14,10 +17,18 @@ pub(crate) struct MachineArgs {
     #[arg(short, long, value_name = "SIZE", default_value = "128M", value_parser = parse_memory)]
     memory: u64,
 
+    /// Number of harts, 1 to 8
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    smp: u8,
+
+    /// Varies length and order of the harts' turns, to bring out races: the same SEED, the same run
+    #[arg(long, value_name = "SEED")]
+    chaos: Option<u64>,
+
     /// Firmware: an ELF file or a flat binary, loaded at the start of RAM; `none`: the kernel starts
-    /// in machine mode
-    #[arg(long, value_name = "FILE|none", default_value = "none")]
-    bios: PathBuf,
+    /// in machine mode; `builtin`: the machine serves the kernel's SBI calls (the default for Linux)
+    #[arg(long, value_name = "FILE|none|builtin")]
+    bios: Option<Bios>,
 
     /// Kernel: an ELF file, a Linux Image, or raw:FILE for a flat binary that firmware starts
     #[arg(long, value_name = "FILE")]
@@ -35,6 +46,14 @@ pub(crate) struct MachineArgs {
         allow_hyphen_values = true
     )]
     append: String,
+
+    /// A disk: file=FILE[,format=raw|qcow2][,id=ID][,readonly=on|off]; `record` never changes the file
+    #[arg(long, value_name = "file=FILE,...")]
+    drive: Vec<DriveOptions>,
+
+    /// A network adapter: user[,hostfwd=tcp:127.0.0.1:PORT-:PORT]..., unix:PATH[,server], or none
+    #[arg(long, value_name = "user|unix:PATH|none")]
+    netdev: Vec<NetdevOptions>,
 
     /// Virtual time: one instruction takes 2^N ns (0 to 10, default 2); sleep=on (the default) lets an
     /// idle guest sleep in real time, sleep=off skips to its next timer
@@ -59,13 +78,22 @@ impl MachineArgs {
             .kernel
             .as_deref()
             .and_then(|kernel| kernel.to_str()?.strip_prefix("raw:").map(PathBuf::from));
+        let kernel = raw.clone().or_else(|| self.kernel.clone());
+        let bios = self
+            .bios
+            .clone()
+            .unwrap_or_else(|| default_bios(kernel.as_deref()));
         Ok(MachineOptions {
             memory: self.memory,
-            bios: (self.bios.as_os_str() != "none").then(|| self.bios.clone()),
+            harts: self.smp,
+            chaos: self.chaos,
+            bios,
             raw_kernel: raw.is_some(),
-            kernel: raw.or_else(|| self.kernel.clone()),
+            kernel,
             initrd: self.initrd.clone(),
             append: self.append.clone(),
+            drives: self.drive.clone(),
+            netdevs: self.netdev.clone(),
             icount: self.icount.unwrap_or_default(),
             rng_seed: fresh_seed().context("the host gives no entropy for the guest")?,
         })

@@ -21,6 +21,9 @@ const TROUBLE: u8 = 2;
 /// Status of a run, a recording or a replay that was carried out. Output that was lost, and a replay that
 /// was stopped, are trouble; a guest's failure shows where `guest` asks for it.
 pub(crate) fn status(report: &Report, guest: bool) -> ExitCode {
+    for broken in &report.broken_devices {
+        output::note(broken);
+    }
     if let Some(cause) = &report.lost_output {
         output::complain(&format!(
             "serial output was lost: {cause}; the run itself went on, and a recording of it is whole"

@@ -12,7 +12,7 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rr::host::serial::Backend;
 use rr::launch::{DIGEST_INTERVAL, RecordTo, ReplayHow, replay, run};
-use rr::options::{Icount, MachineOptions, fresh_seed};
+use rr::options::{Bios, Icount, MachineOptions, fresh_seed};
 use rr::recording::Recording;
 use rr::session::Report;
 use rustix::time::{ClockId, clock_gettime};
@@ -73,7 +73,11 @@ fn options() -> MachineOptions {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
     MachineOptions {
         memory: 128 << 20,
-        bios: None,
+        harts: 1,
+        chaos: None,
+        bios: Bios::None,
+        drives: Vec::new(),
+        netdevs: Vec::new(),
         kernel: Some(samples.join("bin/mix.elf")),
         raw_kernel: false,
         initrd: None,

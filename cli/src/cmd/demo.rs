@@ -9,7 +9,7 @@ use rr::driver::Finish;
 use rr::host::map::MappedFile;
 use rr::host::serial::Backend;
 use rr::launch::{self, DIGEST_INTERVAL, RecordTo, ReplayHow, replay};
-use rr::options::{Icount, MachineOptions, fresh_seed};
+use rr::options::{Bios, Icount, MachineOptions, fresh_seed};
 use rr::recording::{LOG, Recording};
 
 use crate::outcome::{self, thousands};
@@ -107,7 +107,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 fn options(guest: &Path) -> anyhow::Result<MachineOptions> {
     Ok(MachineOptions {
         memory: 32 << 20,
-        bios: None,
+        harts: 1,
+        chaos: None,
+        bios: Bios::None,
+        drives: Vec::new(),
+        netdevs: Vec::new(),
         kernel: Some(guest.to_owned()),
         raw_kernel: false,
         initrd: None,

@@ -149,6 +149,11 @@ impl DiskPool {
         }
     }
 
+    /// In a replay: whether an operation was submitted, and its result is not taken yet.
+    pub fn has(&self, id: u64) -> bool {
+        self.shared.lock().operations.contains_key(&id)
+    }
+
     /// In a replay: waits until an operation is done, and takes its result. Each can be taken once.
     ///
     /// # Errors
