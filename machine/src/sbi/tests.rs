@@ -1,3 +1,5 @@
+//! The SBI as a kernel meets it: calls from supervisor mode, on a small machine.
+
 use crate::boot::{self, BootConfig};
 use crate::bus::RAM_BASE;
 use crate::cpu::{Mode, Power, irq};
