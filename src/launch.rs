@@ -21,11 +21,13 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 /// Instructions from one state digest to the next, unless the user says otherwise.
 pub const DIGEST_INTERVAL: u64 = 10_000_000;
+/// Frames that wait for the vCPU thread at most; more are dropped, as on a full wire.
+const FRAMES: usize = 1024;
 
 /// Where a recording goes, and how.
 #[derive(Debug, Clone)]
@@ -71,7 +73,9 @@ pub fn run(
         None => None,
     };
     let disks = disks(options, to, &mailbox)?;
-    let host = Host::new(output, disks, networks(options, &mailbox)?);
+    let frames = Arc::new(AtomicUsize::new(0));
+    let networks = networks(options, &mailbox, &frames)?;
+    let host = Host::new(output, disks, networks, frames);
     let recorder = Recorder::new(log, Arc::clone(&mailbox), host, options.icount.sleep);
     let session = session(machine, Box::new(recorder), mailbox, stop, interval);
     drive(&session, input, progress)
@@ -107,14 +111,21 @@ fn disks(
     Ok(DiskPool::record(disks, Box::new(done))?)
 }
 
-/// The networks, at work: frames go to the vCPU thread.
+/// The networks, at work: frames go to the vCPU thread, as long as not too many wait there.
 fn networks(
     options: &MachineOptions,
     mailbox: &Arc<Mailbox<Message>>,
+    waiting: &Arc<AtomicUsize>,
 ) -> Result<Vec<NetHandle>, Error> {
     let open = |(adapter, netdev)| {
-        let mailbox = Arc::clone(mailbox);
-        let arrived = move |data| mailbox.post(Message::Frame { adapter, data });
+        let (mailbox, waiting) = (Arc::clone(mailbox), Arc::clone(waiting));
+        let arrived = move |data| {
+            // Only a bound: what the count is to be right about is under the mailbox's lock.
+            if waiting.load(Ordering::Relaxed) < FRAMES {
+                waiting.fetch_add(1, Ordering::Relaxed);
+                mailbox.post(Message::Frame { adapter, data });
+            }
+        };
         Ok(NetHandle::open(netdev, Box::new(arrived))?)
     };
     (0u8..).zip(options.adapters()).map(open).collect()

@@ -16,6 +16,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A killed recording loses at most this much.
@@ -98,6 +99,8 @@ pub struct Host {
     output: Output,
     disks: Option<DiskPool>,
     networks: Vec<NetHandle>,
+    /// Frames in the mailbox.
+    frames: Arc<AtomicUsize>,
     /// Operations on disks that are not complete.
     in_flight: u64,
     /// Until then an answer to what the guest sent may come.
@@ -105,12 +108,18 @@ pub struct Host {
 }
 
 impl Host {
-    /// Output of the serial port, disks, networks.
-    pub fn new(output: Output, disks: DiskPool, networks: Vec<NetHandle>) -> Self {
+    /// Output of the serial port, disks, networks, and how many frames are in the mailbox.
+    pub fn new(
+        output: Output,
+        disks: DiskPool,
+        networks: Vec<NetHandle>,
+        frames: Arc<AtomicUsize>,
+    ) -> Self {
         Self {
             output,
             disks: Some(disks),
             networks,
+            frames,
             in_flight: 0,
             answer_until: None,
         }
@@ -252,6 +261,7 @@ impl Recorder {
             }
             Message::Block { drive, id, result } => self.block(icount, drive, id, result)?,
             Message::Frame { adapter, data } => {
+                self.host.frames.fetch_sub(1, Ordering::Relaxed);
                 let event = AsyncEvent::Net {
                     device: adapter,
                     flags: 0,
