@@ -4,6 +4,7 @@
 
 mod damage;
 mod demo;
+mod devices;
 mod divergence;
 mod echo_rounds;
 mod errors;

@@ -43,7 +43,7 @@ fn full_disk_child() {
         return;
     };
     let overlay = folder.join("overlay.qcow2");
-    let disk = Disk::open(&raw(&folder.join("disk.raw")), Writes::Overlay(&overlay)).unwrap();
+    let disk = opened(&raw(&folder.join("disk.raw")), Writes::Overlay(&overlay));
     let (sender, results) = channel();
     let done = move |_, id, result| drop(sender.send((id, result)));
     let pool = DiskPool::record(vec![disk], Box::new(done)).unwrap();
@@ -99,7 +99,7 @@ fn replayed_with_limit(limit: u32) {
         "{errors:?}"
     );
     let image = folder.path().join("disk.raw");
-    let disk = Disk::open(&raw(&image), Writes::Scratch(folder.path())).unwrap();
+    let disk = opened(&raw(&image), Writes::Scratch(folder.path()));
     let pool = DiskPool::replay(vec![disk], errors).unwrap();
     for request in requests() {
         pool.submit(request).unwrap();
@@ -154,7 +154,7 @@ fn what_a_replay_is_told_to_do_must_belong_to_the_request() {
             reason: String::new(),
             applied: vec![Extent { offset, len }],
         });
-        let disk = Disk::open(&raw(&image), Writes::Scratch(folder.path())).unwrap();
+        let disk = opened(&raw(&image), Writes::Scratch(folder.path()));
         let pool = DiskPool::replay(vec![disk], errors).unwrap();
         let op = BlockOp::Write {
             offset: 1024,
@@ -183,7 +183,7 @@ fn a_failed_read_fails_again() {
         reason: "Input/output error".into(),
         applied: vec![],
     });
-    let disk = Disk::open(&raw(&image), Writes::Scratch(folder.path())).unwrap();
+    let disk = opened(&raw(&image), Writes::Scratch(folder.path()));
     let pool = DiskPool::replay(vec![disk], errors).unwrap();
     for id in [1, 2] {
         let op = BlockOp::Read {
@@ -211,7 +211,7 @@ fn killed_child() {
         return;
     };
     let overlay = folder.join("overlay.qcow2");
-    let mut disk = Disk::open(&raw(&folder.join("disk.raw")), Writes::Overlay(&overlay)).unwrap();
+    let mut disk = opened(&raw(&folder.join("disk.raw")), Writes::Overlay(&overlay));
     for step in 0..disk.capacity() / STRIDE {
         write(&mut disk, step * STRIDE, &pattern(step as u8, 4096));
         if step % 16 == 15 {
@@ -249,7 +249,7 @@ fn after_kill_9_what_was_flushed_is_there() {
         qemu_img_accepts(&[&"check", &"-q", &overlay]);
         let flushed = std::fs::read_to_string(folder.path().join("flushed")).unwrap();
         let flushed: u64 = flushed.parse().unwrap();
-        let disk = Disk::open(&drive(&overlay, None), Writes::Image).unwrap();
+        let disk = opened(&drive(&overlay, None), Writes::Image);
         for step in 0..=flushed {
             let found = disk.read(&(step * STRIDE..step * STRIDE + 4096)).unwrap();
             assert!(

@@ -7,7 +7,7 @@ mod overlays;
 mod pool;
 mod words;
 
-use super::{Disk, DriveOptions, Format, Writes};
+use super::{Disk, DiskError, DriveOptions, Format, Writes};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -77,7 +77,7 @@ fn qcow2_image(folder: &TempDir, content: &[u8]) -> PathBuf {
     let file = std::fs::File::create(&empty).unwrap();
     file.set_len(content.len() as u64).unwrap();
     let path = folder.path().join("disk.qcow2");
-    let mut disk = Disk::open(&raw(&empty), Writes::Overlay(&path)).unwrap();
+    let mut disk = opened(&raw(&empty), Writes::Overlay(&path));
     write(&mut disk, 0, content);
     disk.close().unwrap();
     path
@@ -91,4 +91,18 @@ fn write(disk: &mut Disk, offset: u64, data: &[u8]) {
 
 fn read(disk: &Disk) -> Vec<u8> {
     disk.read(&(0..disk.capacity())).unwrap()
+}
+
+/// Opens a disk that nobody else has open. In a process of many tests that is not enough for its lock: a child that
+/// another test has forked holds a copy of each lock until it has executed its program. rr itself forks nobody.
+fn opened(options: &DriveOptions, writes: Writes<'_>) -> Disk {
+    let started = std::time::Instant::now();
+    loop {
+        match Disk::open(options, writes) {
+            Err(DiskError::InUse { .. }) if started.elapsed().as_secs() < 20 => {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            result => return result.unwrap(),
+        }
+    }
 }

@@ -114,7 +114,7 @@ proptest! {
         let image = if qcow2 { qcow2_image(&folder, &pattern(0, LEN)) } else { image(&folder, LEN) };
         let before = std::fs::read(&image).unwrap();
         let overlay = folder.path().join("overlay.qcow2");
-        let mut disk = Disk::open(&drive(&image, None), Writes::Overlay(&overlay)).unwrap();
+        let mut disk = opened(&drive(&image, None), Writes::Overlay(&overlay));
         let model = compare(&mut disk, &ops)?;
         let digest = disk.content_digest().unwrap();
         disk.close().unwrap();
@@ -122,12 +122,12 @@ proptest! {
 
         // Opened anew, it is the same, and so is its digest; so is that of a plain file of that content.
         let again = DriveOptions { readonly: true, ..drive(&overlay, Some(Format::Qcow2)) };
-        let again = Disk::open(&again, Writes::Image).unwrap();
+        let again = opened(&again, Writes::Image);
         prop_assert!(read(&again) == model);
         prop_assert_eq!(again.content_digest().unwrap(), digest);
         let plain = folder.path().join("plain.raw");
         std::fs::write(&plain, &model).unwrap();
-        let plain = Disk::open(&raw(&plain), Writes::Image).unwrap();
+        let plain = opened(&raw(&plain), Writes::Image);
         prop_assert_eq!(plain.content_digest().unwrap(), digest);
     }
 
@@ -135,7 +135,7 @@ proptest! {
     fn on_the_image_itself(ops in prop::collection::vec(op(), 1..40), qcow2: bool) {
         let folder = folder();
         let image = if qcow2 { qcow2_image(&folder, &pattern(0, LEN)) } else { image(&folder, LEN) };
-        let mut disk = Disk::open(&drive(&image, None), Writes::Image).unwrap();
+        let mut disk = opened(&drive(&image, None), Writes::Image);
         let model = compare(&mut disk, &ops)?;
         disk.close().unwrap();
         if !qcow2 {
@@ -161,7 +161,7 @@ fn qemu_reads_what_was_left_by_random_requests() {
             .new_tree(&mut runner)
             .unwrap();
         let overlay = folder.path().join("overlay.qcow2");
-        let mut disk = Disk::open(&drive(&image, None), Writes::Overlay(&overlay)).unwrap();
+        let mut disk = opened(&drive(&image, None), Writes::Overlay(&overlay));
         let model = compare(&mut disk, &ops.current()).unwrap();
         disk.close().unwrap();
         let plain = folder.path().join("plain.raw");
@@ -183,7 +183,7 @@ fn a_read_only_disk_is_only_read() {
         ..raw(&path)
     };
     let overlay = folder.path().join("overlay.qcow2");
-    let mut disk = Disk::open(&options, Writes::Overlay(&overlay)).unwrap();
+    let mut disk = opened(&options, Writes::Overlay(&overlay));
     assert!(
         !overlay.exists(),
         "nothing can be written, so nothing is needed for it"

@@ -47,12 +47,12 @@ fn the_format_is_told_from_the_content_and_said() {
     let (settled, note) = drive(&qcow2, None).settle().unwrap();
     assert_eq!(settled.format, Some(Format::Qcow2));
     assert!(note.unwrap().contains("taken for qcow2"));
-    let disk = Disk::open(&drive(&qcow2, None), Writes::Image).unwrap();
+    let disk = opened(&drive(&qcow2, None), Writes::Image);
     assert!(read(&disk) == pattern(2, 8192));
     assert_eq!(raw(&plain).settle().unwrap().1, None);
     // Said to be raw, it is raw, whatever it looks like.
     disk.close().unwrap();
-    let as_raw = Disk::open(&raw(&qcow2), Writes::Image).unwrap();
+    let as_raw = opened(&raw(&qcow2), Writes::Image);
     assert!(read(&as_raw).starts_with(b"QFI\xfb"));
 }
 
@@ -121,7 +121,7 @@ fn an_image_is_written_by_one_alone() {
         readonly: true,
         ..raw(&path)
     };
-    let writer = Disk::open(&raw(&path), Writes::Image).unwrap();
+    let writer = opened(&raw(&path), Writes::Image);
     for second in [&raw(&path), &readonly] {
         let error = Disk::open(second, Writes::Image).unwrap_err();
         assert!(matches!(error, DiskError::InUse { .. }), "{error}");
@@ -130,12 +130,12 @@ fn an_image_is_written_by_one_alone() {
     assert!(matches!(recording, Err(DiskError::InUse { .. })));
     drop(writer);
     // Any number may read, among them recordings.
-    let reader = Disk::open(&readonly, Writes::Image).unwrap();
-    let recording = Disk::open(&raw(&path), Writes::Scratch(folder.path())).unwrap();
+    let reader = opened(&readonly, Writes::Image);
+    let recording = opened(&raw(&path), Writes::Scratch(folder.path()));
     let error = Disk::open(&raw(&path), Writes::Image).unwrap_err();
     assert!(matches!(error, DiskError::InUse { .. }), "{error}");
     drop((reader, recording));
-    Disk::open(&raw(&path), Writes::Image).unwrap();
+    opened(&raw(&path), Writes::Image);
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn images_are_known_by_size_and_hash() {
     std::os::unix::fs::FileExt::write_all_at(&file, &pattern(1, 5000), 0).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, &pattern(2, 70_000), 3 << 20).unwrap();
     file.set_len(9 << 20).unwrap();
-    let disk = Disk::open(&raw(&path), Writes::Scratch(folder.path())).unwrap();
+    let disk = opened(&raw(&path), Writes::Scratch(folder.path()));
     let found = disk.measure().unwrap().wait().unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!((&found[0].path, found[0].size), (&path, 9 << 20));
@@ -162,7 +162,7 @@ fn a_change_behind_our_back_is_found() {
     let folder = folder();
     let path = image(&folder, 8192);
     let overlay = folder.path().join("overlay.qcow2");
-    let mut disk = Disk::open(&raw(&path), Writes::Overlay(&overlay)).unwrap();
+    let mut disk = opened(&raw(&path), Writes::Overlay(&overlay));
     write(&mut disk, 0, &pattern(3, 512));
     disk.check_untouched().unwrap();
     let other = fs::OpenOptions::new().write(true).open(&path).unwrap();
@@ -171,7 +171,7 @@ fn a_change_behind_our_back_is_found() {
     assert!(error.contains("disk.raw: was changed while"), "{error}");
     drop(disk);
     // Writing to the image itself is no such change.
-    let mut disk = Disk::open(&raw(&path), Writes::Image).unwrap();
+    let mut disk = opened(&raw(&path), Writes::Image);
     write(&mut disk, 0, &pattern(3, 512));
     disk.check_untouched().unwrap();
 }

@@ -17,7 +17,7 @@ fn the_image_stays_as_it_was() {
     let image = image(&folder, 300_000 / 512 * 512);
     let before = fs::read(&image).unwrap();
     let overlay = folder.path().join("overlay-drive0.qcow2");
-    let mut disk = Disk::open(&raw(&image), Writes::Overlay(&overlay)).unwrap();
+    let mut disk = opened(&raw(&image), Writes::Overlay(&overlay));
     let mut model = before.clone();
     let data = pattern(7, 70_144);
     write(&mut disk, 1024, &data);
@@ -53,7 +53,7 @@ fn an_image_of_odd_size_ends_in_zeroes() {
     let folder = folder();
     let image = image(&folder, 70_000);
     let overlay = folder.path().join("overlay.qcow2");
-    let mut disk = Disk::open(&raw(&image), Writes::Overlay(&overlay)).unwrap();
+    let mut disk = opened(&raw(&image), Writes::Overlay(&overlay));
     assert_eq!(disk.capacity(), 70_144);
     let mut model = pattern(0, 70_000);
     model.resize(70_144, 0);
@@ -69,11 +69,11 @@ fn an_image_of_odd_size_ends_in_zeroes() {
     }
 
     // Without an overlay the image itself grows, and only when it is written to.
-    let disk = Disk::open(&raw(&image), Writes::Image).unwrap();
+    let disk = opened(&raw(&image), Writes::Image);
     assert_eq!(disk.capacity(), 70_144);
     disk.close().unwrap();
     assert_eq!(fs::metadata(&image).unwrap().len(), 70_000);
-    let mut disk = Disk::open(&raw(&image), Writes::Image).unwrap();
+    let mut disk = opened(&raw(&image), Writes::Image);
     write(&mut disk, 70_144 - 512, &data);
     disk.close().unwrap();
     assert!(fs::read(&image).unwrap() == model);
@@ -102,7 +102,7 @@ fn an_overlay_on_a_chain() {
     }
     let overlay = folder.path().join("overlay.qcow2");
     let options = drive(&middle, Some(Format::Qcow2));
-    let mut disk = Disk::open(&options, Writes::Overlay(&overlay)).unwrap();
+    let mut disk = opened(&options, Writes::Overlay(&overlay));
     let paths: Vec<PathBuf> = disk.paths().map(Path::to_owned).collect();
     assert_eq!(paths, [middle, base, folder.path().join("empty.raw")]);
     let mut model = content;
@@ -120,7 +120,7 @@ fn a_replay_leaves_nothing_behind() {
     let folder = folder();
     let image = image(&folder, 65_536);
     let before = fs::read(&image).unwrap();
-    let mut disk = Disk::open(&raw(&image), Writes::Scratch(folder.path())).unwrap();
+    let mut disk = opened(&raw(&image), Writes::Scratch(folder.path()));
     write(&mut disk, 512, &pattern(5, 1024));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     disk.close().unwrap();
@@ -150,7 +150,7 @@ fn a_killed_recording_leaves_an_overlay_that_is_repaired() {
     let image = image(&folder, 2 * HALF);
     for flush in [false, true] {
         let overlay = folder.path().join(format!("killed-{flush}.qcow2"));
-        let mut disk = Disk::open(&raw(&image), Writes::Overlay(&overlay)).unwrap();
+        let mut disk = opened(&raw(&image), Writes::Overlay(&overlay));
         let mut model = pattern(0, 2 * HALF);
         for at in 0..8 {
             let (from, data) = (at * 50_176, pattern(at as u8, 9_216));
@@ -186,7 +186,7 @@ fn a_killed_recording_leaves_an_overlay_that_is_repaired() {
                 "what the guest flushed is there"
             );
         }
-        let again = Disk::open(&drive(&overlay, None), Writes::Image).unwrap();
+        let again = opened(&drive(&overlay, None), Writes::Image);
         assert!(read(&again) == found);
     }
 }

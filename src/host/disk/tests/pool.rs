@@ -35,7 +35,7 @@ fn record_and_replay_see_the_same() {
     let folder = folder();
     let image = image(&folder, 100 * 512);
     let overlays = [0, 1].map(|drive| folder.path().join(format!("overlay-{drive}.qcow2")));
-    let open = |overlay: &PathBuf| Disk::open(&raw(&image), Writes::Overlay(overlay)).unwrap();
+    let open = |overlay: &PathBuf| opened(&raw(&image), Writes::Overlay(overlay));
     let (pool, results) = recording(overlays.iter().map(open).collect());
     let requests: Vec<_> = overlapping(0).into_iter().chain(overlapping(1)).collect();
     for request in &requests {
@@ -57,7 +57,7 @@ fn record_and_replay_see_the_same() {
         );
     }
 
-    let open = |_| Disk::open(&raw(&image), Writes::Scratch(folder.path())).unwrap();
+    let open = |_| opened(&raw(&image), Writes::Scratch(folder.path()));
     let pool = DiskPool::replay([0, 1].map(open).into(), IoErrors::default()).unwrap();
     for request in &requests {
         pool.submit(request.clone()).unwrap();
@@ -79,7 +79,7 @@ fn what_was_submitted_is_done_before_the_pool_goes() {
     let folder = folder();
     let image = image(&folder, 100 * 512);
     let overlay = folder.path().join("overlay.qcow2");
-    let disk = Disk::open(&raw(&image), Writes::Overlay(&overlay)).unwrap();
+    let disk = opened(&raw(&image), Writes::Overlay(&overlay));
     let (pool, results) = recording(vec![disk]);
     for request in overlapping(0) {
         pool.submit(request).unwrap();
@@ -93,7 +93,7 @@ fn what_was_submitted_is_done_before_the_pool_goes() {
 fn faults_of_the_caller_are_told() {
     let folder = folder();
     let image = image(&folder, 4096);
-    let disk = Disk::open(&raw(&image), Writes::Scratch(folder.path())).unwrap();
+    let disk = opened(&raw(&image), Writes::Scratch(folder.path()));
     let pool = DiskPool::replay(vec![disk], IoErrors::default()).unwrap();
     let error = pool.submit(request(1, 1, BlockOp::Flush)).unwrap_err();
     assert!(matches!(error, DiskError::NoDrive { drive: 1, id: 1 }));
@@ -117,7 +117,7 @@ fn an_idle_disk_writes_out_what_it_has() {
     let folder = folder();
     let image = image(&folder, 100 * 512);
     let overlay = folder.path().join("overlay.qcow2");
-    let disk = Disk::open(&raw(&image), Writes::Overlay(&overlay)).unwrap();
+    let disk = opened(&raw(&image), Writes::Overlay(&overlay));
     let (pool, results) = recording(vec![disk]);
     let (offset, data) = (512, pattern(7, 4096));
     pool.submit(request(0, 1, BlockOp::Write { offset, data }))

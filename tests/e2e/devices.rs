@@ -1,0 +1,122 @@
+//! Several harts, disks and networks: recorded, replayed, refused.
+
+use crate::harness::{Dir, sample};
+
+/// Records, replays and verifies; gives back what the guest printed.
+fn round(dir: &Dir, rec: &str, guest: &str, options: &[&str]) -> String {
+    let kernel = sample(guest);
+    let record = ["record", "--kernel", &kernel, "-o", rec];
+    let recorded = dir.rr(&[&record[..], options].concat()).code(0);
+    dir.check_replay(rec, &recorded);
+    recorded.text()
+}
+
+fn disk(dir: &Dir) -> Vec<u8> {
+    let content: Vec<u8> = (0..1u32 << 20).map(|at| (at / 7) as u8).collect();
+    dir.write("disk.raw", &content);
+    content
+}
+
+#[test]
+fn several_harts() {
+    let dir = Dir::new();
+    let mut orders = Vec::new();
+    for (rec, options) in [
+        ("2.rr", &["--smp", "2"][..]),
+        ("4.rr", &["--smp", "4", "--append", "harts=4"]),
+        ("8.rr", &["--smp", "8", "--append", "harts=8"]),
+        ("5.rr", &["--smp", "2", "--chaos", "5"]),
+        ("6.rr", &["--smp", "2", "--chaos", "6"]),
+    ] {
+        let text = round(&dir, rec, "smp", options);
+        assert!(text.contains("smp: ok"), "{text}");
+        orders.push(text);
+    }
+    assert_ne!(orders[3], orders[4], "two seeds, two orders");
+}
+
+/// A driver that breaks the rules breaks its device, and the user is told; the image is as it was.
+#[test]
+fn broken_queues() {
+    let dir = Dir::new();
+    let content = disk(&dir);
+    let options = ["--drive", "file=disk.raw,format=raw", "--netdev", "user"];
+    let text = round(&dir, "x.rr", "virtio_bad", &options);
+    assert!(
+        text.contains("3 devices, 17 rules each, 0 failures"),
+        "{text}"
+    );
+    assert!(dir.read("disk.raw") == content);
+    assert!(dir.path("x.rr/overlay-drive0.qcow2").exists());
+    let kernel = sample("virtio_bad");
+    let run = ["run", "--kernel", &kernel];
+    let ran = dir.rr(&[&run[..], &options].concat()).code(0);
+    let note = "the guest broke the virtio device in slot 0, 17 times";
+    assert!(ran.err.contains(note), "{}", ran.err);
+}
+
+#[test]
+fn changed_and_missing_disks() {
+    let dir = Dir::new();
+    let mut content = disk(&dir);
+    let kernel = sample("hello");
+    let record = [
+        "-q",
+        "record",
+        "--kernel",
+        &kernel,
+        "-o",
+        "x.rr",
+        "--overwrite",
+    ];
+    let record = [
+        &record[..],
+        &["--drive", "file=disk.raw,format=raw,id=root"],
+    ]
+    .concat();
+    dir.rr(&record).code(0);
+    // Again in its place: the old overlay goes, too.
+    dir.rr(&record).code(0);
+    assert!(dir.path("x.rr/overlay-root.qcow2").exists());
+    content[4097] ^= 1;
+    dir.write("disk.raw", &content);
+    let error = dir.rr(&["replay", "x.rr"]).code(2).error(&dir);
+    assert!(
+        error.starts_with("DIR/disk.raw: drive 0 changed since the recording: its BLAKE3 was "),
+        "{error}"
+    );
+    dir.rr(&["-q", "replay", "x.rr", "--allow-changed-images"])
+        .code(0);
+    std::fs::remove_file(dir.path("disk.raw")).unwrap();
+    let error = dir.rr(&["replay", "x.rr"]).code(2).error(&dir);
+    assert!(error.starts_with("DIR/disk.raw: "), "{error}");
+}
+
+#[test]
+fn options_that_make_no_sense() {
+    let dir = Dir::new();
+    disk(&dir);
+    let kernel = sample("hello");
+    for (options, wanted) in [
+        (&["--smp", "9"][..], "--smp: 9 harts; expected 1 to 8"),
+        (&["--drive", "disk.raw"], "--drive"),
+        (&["--drive", "file=none.raw"], "DIR/none.raw: no such file"),
+        (&["--drive", "file=.,format=raw"], "DIR"),
+        (&["--netdev", "tap"], "--netdev"),
+        (&["--netdev", "user,hostfwd=tcp:1"], "--netdev"),
+        (
+            &[
+                "--drive",
+                "file=disk.raw,format=raw,id=a",
+                "--drive",
+                "file=disk.raw,format=raw,id=a",
+            ],
+            "--drive: two drives have the name `a`",
+        ),
+    ] {
+        let record = ["record", "--kernel", &kernel, "-o", "x.rr"];
+        let error = dir.rr(&[&record[..], options].concat()).code(2).error(&dir);
+        assert!(error.starts_with(wanted), "{options:?}: {error}");
+        assert!(!dir.path("x.rr").exists(), "{options:?}");
+    }
+}
