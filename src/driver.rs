@@ -31,22 +31,17 @@ pub struct Idle {
     pub deadline: Option<u64>,
 }
 
-/// What to do next.
+/// Something from outside, for a device of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// Execute until this instruction count, or less.
-    Run {
-        /// The count at which the driver wants to be asked again, at the latest.
-        until: u64,
-    },
-    /// Bytes arrive at a serial port.
-    Input {
+pub enum Arrival {
+    /// Bytes at a serial port.
+    Serial {
         /// Which port.
         port: u8,
         /// The bytes.
         data: Vec<u8>,
     },
-    /// An operation on a disk is complete.
+    /// The end of an operation on a disk.
     Block {
         /// Which disk.
         drive: u8,
@@ -55,13 +50,25 @@ pub enum Step {
         /// How it ended, and what was read.
         result: BlockResult,
     },
-    /// A frame arrives at a network adapter.
+    /// A frame at a network adapter.
     Frame {
         /// Which adapter.
         adapter: u8,
         /// The frame.
         data: Vec<u8>,
     },
+}
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Execute until this instruction count, or less.
+    Run {
+        /// The count at which the driver wants to be asked again, at the latest.
+        until: u64,
+    },
+    /// Something arrives from outside.
+    Arrival(Arrival),
     /// The real-time clock looks at the host's.
     HostTimers,
     /// Virtual time passes without instructions.

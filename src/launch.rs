@@ -1,6 +1,6 @@
 //! From options to a finished run: `run`, `record`, `replay`.
 
-use crate::driver::Driver;
+use crate::driver::{Arrival, Driver};
 use crate::error::Error;
 use crate::handover::Mailbox;
 use crate::host::disk::{Disk, DiskPool, IoErrors, Writes};
@@ -107,7 +107,9 @@ fn disks(
         disks.push(Disk::open(drive, writes)?);
     }
     let mailbox = Arc::clone(mailbox);
-    let done = move |drive, id, result| mailbox.post(Message::Block { drive, id, result });
+    let done = move |drive, id, result| {
+        mailbox.post(Message::Arrival(Arrival::Block { drive, id, result }))
+    };
     Ok(DiskPool::record(disks, Box::new(done))?)
 }
 
@@ -123,7 +125,7 @@ fn networks(
             // Only a bound: what the count is to be right about is under the mailbox's lock.
             if waiting.load(Ordering::Relaxed) < FRAMES {
                 waiting.fetch_add(1, Ordering::Relaxed);
-                mailbox.post(Message::Frame { adapter, data });
+                mailbox.post(Message::Arrival(Arrival::Frame { adapter, data }));
             }
         };
         Ok(NetHandle::open(netdev, Box::new(arrived))?)

@@ -1,7 +1,7 @@
 //! Recording: inputs come from the host, and go into the log. Without a log, a plain run.
 
 use crate::digests::DigestWriter;
-use crate::driver::{Driver, Finish, Idle, Situation, Step};
+use crate::driver::{Arrival, Driver, Finish, Idle, Situation, Step};
 use crate::error::Error;
 use crate::handover::Mailbox;
 use crate::host::disk::{DiskPool, IoErrors};
@@ -229,52 +229,51 @@ impl Recorder {
         self.write(icount, &Event::Async { checkpoint, event })
     }
 
-    /// An operation on a disk is complete.
-    fn block(
-        &mut self,
-        icount: u64,
-        drive: u8,
-        id: u64,
-        result: BlockResult,
-    ) -> Result<Step, Error> {
-        self.host.in_flight -= 1;
-        if result == BlockResult::Error
-            && let (Some(log), Some(disks)) = (&self.log, &self.host.disks)
-        {
-            // Before the event: a recording that is killed in between must not replay it as done.
+    /// Something has arrived: it goes into the log, and then to the machine.
+    fn arrival(&mut self, icount: u64, arrival: Arrival) -> Result<Step, Error> {
+        let event = match &arrival {
+            Arrival::Serial { port, data } => AsyncEvent::CharRead {
+                device: *port,
+                data,
+            },
+            Arrival::Block { id, result, .. } => {
+                self.host.in_flight -= 1;
+                if *result == BlockResult::Error {
+                    self.save_io_errors()?;
+                }
+                AsyncEvent::Block { id: *id }
+            }
+            Arrival::Frame { adapter, data } => {
+                self.host.frames.fetch_sub(1, Ordering::Relaxed);
+                AsyncEvent::Net {
+                    device: *adapter,
+                    flags: 0,
+                    data,
+                }
+            }
+        };
+        self.asynchronous(icount, event)?;
+        Ok(Step::Arrival(arrival))
+    }
+
+    /// To be called before the log says that the operation completed: a recording that is killed in between must
+    /// not replay it as done.
+    fn save_io_errors(&self) -> Result<(), Error> {
+        if let (Some(log), Some(disks)) = (&self.log, &self.host.disks) {
             let path = log.path.with_file_name(IoErrors::FILE);
             disks.io_errors().save(&path)?;
         }
-        self.asynchronous(icount, AsyncEvent::Block { id })?;
-        Ok(Step::Block { drive, id, result })
+        Ok(())
     }
 
     fn message(&mut self, icount: u64, message: Message) -> Result<Step, Error> {
-        Ok(match message {
-            Message::Serial { port, data } => {
-                let event = AsyncEvent::CharRead {
-                    device: port,
-                    data: &data,
-                };
-                self.asynchronous(icount, event)?;
-                Step::Input { port, data }
-            }
-            Message::Block { drive, id, result } => self.block(icount, drive, id, result)?,
-            Message::Frame { adapter, data } => {
-                self.host.frames.fetch_sub(1, Ordering::Relaxed);
-                let event = AsyncEvent::Net {
-                    device: adapter,
-                    flags: 0,
-                    data: &data,
-                };
-                self.asynchronous(icount, event)?;
-                Step::Frame { adapter, data }
-            }
+        match message {
+            Message::Arrival(arrival) => self.arrival(icount, arrival),
             Message::Stop(cause) => {
                 self.write(icount, &Event::Shutdown(cause))?;
-                Step::Stop(Finish::Shutdown { cause, code: 0 })
+                Ok(Step::Stop(Finish::Shutdown { cause, code: 0 }))
             }
-        })
+        }
     }
 
     fn idle(&mut self, situation: &Situation, idle: Idle) -> Result<Step, Error> {

@@ -2,7 +2,7 @@
 
 use crate::digests::Digests;
 use crate::divergence::{Divergence, describe};
-use crate::driver::{Driver, Finish, Idle, Situation, Step};
+use crate::driver::{Arrival, Driver, Finish, Idle, Situation, Step};
 use crate::error::Error;
 use crate::host::disk::DiskPool;
 use crate::host::serial::Output;
@@ -348,10 +348,10 @@ impl Driver for Replayer<'_> {
                     ..
                 } => {
                     self.advance()?;
-                    return Ok(Step::Input {
+                    return Ok(Step::Arrival(Arrival::Serial {
                         port: device,
                         data: data.to_vec(),
-                    });
+                    }));
                 }
                 Event::Async {
                     event: AsyncEvent::Block { id },
@@ -366,17 +366,17 @@ impl Driver for Replayer<'_> {
                     self.advance()?;
                     // As the machine numbers operations: see BlockRequest::id.
                     let drive = (id >> 56) as u8;
-                    return Ok(Step::Block { drive, id, result });
+                    return Ok(Step::Arrival(Arrival::Block { drive, id, result }));
                 }
                 Event::Async {
                     event: AsyncEvent::Net { device, data, .. },
                     ..
                 } => {
                     self.advance()?;
-                    return Ok(Step::Frame {
+                    return Ok(Step::Arrival(Arrival::Frame {
                         adapter: device,
                         data: data.to_vec(),
-                    });
+                    }));
                 }
                 Event::Shutdown(cause) => return self.shut_down(situation, cause),
                 Event::End => {

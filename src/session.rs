@@ -1,11 +1,10 @@
 //! A run: the vCPU thread and the main loop, and what one does for the other.
 
-use crate::driver::{Driver, Finish, Idle, Situation, Step};
+use crate::driver::{Arrival, Driver, Finish, Idle, Situation, Step};
 use crate::error::Error;
 use crate::handover::Mailbox;
 use crate::lock::{Bql, ReplayLock};
-use machine::inputs::BlockResult;
-use machine::{Exit, Machine, Request};
+use machine::{Exit, Machine};
 use replay_format::ShutdownCause;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -16,29 +15,8 @@ const SLICE: u64 = 100_000;
 /// What the main loop tells the vCPU thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
-    /// Bytes for a serial port.
-    Serial {
-        /// Which port.
-        port: u8,
-        /// The bytes.
-        data: Vec<u8>,
-    },
-    /// An operation on a disk is complete.
-    Block {
-        /// Which disk.
-        drive: u8,
-        /// The operation.
-        id: u64,
-        /// How it ended, and what was read.
-        result: BlockResult,
-    },
-    /// A frame arrives at a network adapter.
-    Frame {
-        /// Which adapter.
-        adapter: u8,
-        /// The frame.
-        data: Vec<u8>,
-    },
+    /// Something has arrived.
+    Arrival(Arrival),
     /// The run is to end.
     Stop(ShutdownCause),
 }
@@ -150,16 +128,8 @@ impl Session<'_> {
                         Exit::Halted => return Err(explain(driver.failure(), &machine)),
                     }
                 }
-                Step::Input { port, data } => {
-                    machine.serial_input(port, &data);
-                    idle = None;
-                }
-                Step::Block { drive, id, result } => {
-                    machine.block_complete(drive, id, result);
-                    idle = None;
-                }
-                Step::Frame { adapter, data } => {
-                    machine.net_receive(adapter, &data);
+                Step::Arrival(arrival) => {
+                    deliver(&mut machine, arrival);
                     idle = None;
                 }
                 Step::HostTimers => {
@@ -271,12 +241,11 @@ fn explain(error: Error, machine: &Machine) -> Error {
     }
 }
 
-/// The request of a guest, in words.
-pub fn request_name(request: Request) -> &'static str {
-    match request {
-        Request::PowerOff => "power off",
-        Request::Reset => "reset",
-        Request::Fail(_) => "failure",
-        Request::NoFirmware => "an exception that only firmware could handle",
+/// Hands the machine what has arrived.
+fn deliver(machine: &mut Machine, arrival: Arrival) {
+    match arrival {
+        Arrival::Serial { port, data } => machine.serial_input(port, &data),
+        Arrival::Block { drive, id, result } => machine.block_complete(drive, id, result),
+        Arrival::Frame { adapter, data } => machine.net_receive(adapter, &data),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::serial::Input;
 use super::terminal::{Escape, HELP, Key};
+use crate::driver::Arrival;
 use crate::handover::Mailbox;
 use crate::session::{Message, Shared};
 use replay_format::ShutdownCause;
@@ -108,7 +109,8 @@ impl MainLoop<'_> {
         }
         if !data.is_empty() {
             self.shared.backlog.fetch_add(data.len(), Ordering::AcqRel);
-            self.mailbox.post(Message::Serial { port: 0, data });
+            self.mailbox
+                .post(Message::Arrival(Arrival::Serial { port: 0, data }));
         }
     }
 
