@@ -47,12 +47,18 @@ pub(crate) struct MachineArgs {
     )]
     append: String,
 
-    /// A disk: file=FILE[,format=raw|qcow2][,id=ID][,readonly=on|off]; `record` never changes the file
-    #[arg(long, value_name = "file=FILE,...")]
+    /// A disk; `record` never changes the file
+    #[arg(
+        long,
+        value_name = "file=FILE[,format=raw|qcow2][,id=ID][,readonly=on|off]"
+    )]
     drive: Vec<DriveOptions>,
 
-    /// A network adapter: user[,hostfwd=tcp:127.0.0.1:PORT-:PORT]..., unix:PATH[,server], or none
-    #[arg(long, value_name = "user|unix:PATH|none")]
+    /// A network adapter
+    #[arg(
+        long,
+        value_name = "user[,hostfwd=tcp:127.0.0.1:PORT-:PORT]|unix:PATH[,server]|none"
+    )]
     netdev: Vec<NetdevOptions>,
 
     /// Virtual time: one instruction takes 2^N ns (0 to 10, default 2); sleep=on (the default) lets an
