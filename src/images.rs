@@ -64,9 +64,8 @@ impl Images {
 
     /// Opens the images of a recording, and checks that they are those, unless `changed` allows others.
     pub(crate) fn of(recording: &Recording, changed: bool) -> Result<Self, Error> {
-        let options = &recording.manifest.machine;
         let mut drives = Vec::new();
-        for (place, drive) in options.drives.iter().enumerate() {
+        for (place, drive) in recording.drives().iter().enumerate() {
             let drive = Drive::open(drive, place, !changed)?;
             for image in drive.images(place) {
                 recording.check_image(&image)?;

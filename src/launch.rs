@@ -64,6 +64,8 @@ pub fn run(
     let stop = Arc::new(AtomicBool::new(false));
     let Serial { input, output } = Serial::open(serial, &stop)?;
     let mailbox = Arc::new(Mailbox::new());
+    let frames = Arc::new(AtomicUsize::new(0));
+    let networks = networks(options, &mailbox, &frames)?;
     let interval = to.map_or(u64::MAX, |to| to.digest_interval.max(1));
     let log: Option<LogSink> = match to {
         Some(to) => {
@@ -73,8 +75,6 @@ pub fn run(
         None => None,
     };
     let disks = disks(options, to, &mailbox)?;
-    let frames = Arc::new(AtomicUsize::new(0));
-    let networks = networks(options, &mailbox, &frames)?;
     let host = Host::new(output, disks, networks, frames);
     let recorder = Recorder::new(log, Arc::clone(&mailbox), host, options.icount.sleep);
     let session = session(machine, Box::new(recorder), mailbox, stop, interval);
@@ -188,8 +188,8 @@ pub fn replay(
 /// The disks of a replay: what the guest writes is gone at the end.
 fn replayed_disks(recording: &Recording) -> Result<DiskPool, Error> {
     let mut disks = Vec::new();
-    for drive in &recording.manifest.machine.drives {
-        disks.push(Disk::open(drive, Writes::Scratch(recording.dir()))?);
+    for drive in recording.drives() {
+        disks.push(Disk::open(&drive, Writes::Scratch(recording.dir()))?);
     }
     let errors = IoErrors::load(&recording.path(IoErrors::FILE))?;
     Ok(DiskPool::replay(disks, errors)?)

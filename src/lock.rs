@@ -34,23 +34,11 @@ impl<T> ReplayLock<T> {
         );
         ReplayGuard(self.0.lock())
     }
-
-    /// The value, once no thread needs the lock any longer.
-    pub fn into_inner(self) -> T {
-        self.0.into_inner()
-    }
 }
 
 /// The replay lock, held.
 #[derive(Debug)]
 pub struct ReplayGuard<'a, T>(MutexGuard<'a, T>);
-
-impl<T> ReplayGuard<'_, T> {
-    /// Unlocks, and lets a thread that waits go first.
-    pub fn unlock_fair(self) {
-        MutexGuard::unlock_fair(self.0);
-    }
-}
 
 impl<T> Deref for ReplayGuard<'_, T> {
     type Target = T;
@@ -84,11 +72,6 @@ impl<T> Bql<T> {
         let guard = self.0.lock();
         HOLDS_BQL.set(true);
         BqlGuard { guard: Some(guard) }
-    }
-
-    /// The value, once no thread needs the lock any longer.
-    pub fn into_inner(self) -> T {
-        self.0.into_inner()
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::digests::{DigestWriter, Digests};
 use crate::driver::Finish;
 use crate::error::Error;
-use crate::host::disk::IoErrors;
+use crate::host::disk::{DriveOptions, IoErrors};
 use crate::host::map::MappedFile;
 use crate::options::MachineOptions;
 use crate::record::LogSink;
@@ -296,6 +296,24 @@ impl Recording {
         Digests::parse(&path, &MappedFile::open(&path)?)
     }
 
+    /// Where an image is: where it was, or else beside the log, where one that has moved may be copied.
+    fn place(&self, recorded: &Path) -> PathBuf {
+        let inside = recorded.file_name().map(|name| self.dir.join(name));
+        match inside {
+            Some(inside) if !recorded.exists() && inside.exists() => inside,
+            _ => recorded.to_owned(),
+        }
+    }
+
+    /// The disks, where their images are now.
+    pub(crate) fn drives(&self) -> Vec<DriveOptions> {
+        let mut drives = self.manifest.machine.drives.clone();
+        for drive in &mut drives {
+            drive.file = self.place(&drive.file);
+        }
+        drives
+    }
+
     /// Opens the image with this role, and checks that it is the one that was recorded, unless
     /// `changed` allows another.
     ///
@@ -305,17 +323,17 @@ impl Recording {
         let Some(recorded) = self.manifest.images.iter().find(|image| image.role == role) else {
             return Ok(None);
         };
-        let inside = recorded.path.file_name().map(|name| self.dir.join(name));
-        let path = match &inside {
-            Some(inside) if !recorded.path.exists() && inside.exists() => inside,
-            _ => &recorded.path,
-        };
+        let path = self.place(&recorded.path);
         if !path.exists() {
-            let name = inside.as_deref().unwrap_or(&self.dir).display();
-            let reason = format!("the {role} is missing; put it back, or copy it to {name}");
-            return Err(Error::recording(path, reason));
+            let name = recorded.path.file_name().unwrap_or_default();
+            let name = self.dir.join(name);
+            let reason = format!(
+                "the {role} is missing; put it back, or copy it to {}",
+                name.display()
+            );
+            return Err(Error::recording(&path, reason));
         }
-        let loaded = LoadedImage::open(role, path)?;
+        let loaded = LoadedImage::open(role, &path)?;
         if !changed {
             compare(recorded, &loaded.image)?;
         }

@@ -90,6 +90,26 @@ fn changed_and_missing_disks() {
     std::fs::remove_file(dir.path("disk.raw")).unwrap();
     let error = dir.rr(&["replay", "x.rr"]).code(2).error(&dir);
     assert!(error.starts_with("DIR/disk.raw: "), "{error}");
+    // A disk that has moved may lie in the recording.
+    content[4097] ^= 1;
+    dir.write("x.rr/disk.raw", &content);
+    dir.rr(&["verify", "x.rr"]).code(0);
+}
+
+/// A port that is taken: nothing is left behind.
+#[test]
+fn a_network_that_cannot_be_opened() {
+    let dir = Dir::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let netdev = format!("user,hostfwd=tcp:127.0.0.1:{port}-:22");
+    let kernel = sample("hello");
+    let record = [
+        "record", "--kernel", &kernel, "-o", "x.rr", "--netdev", &netdev,
+    ];
+    let error = dir.rr(&record).code(2).error(&dir);
+    assert!(error.contains(&port.to_string()), "{error}");
+    assert!(!dir.path("x.rr").exists());
 }
 
 #[test]
