@@ -25,6 +25,7 @@ pub use error::DiskError;
 pub use identity::{FileIdentity, IdentityJob};
 pub use io_errors::{Extent, IoError, IoErrors};
 pub use options::{DriveOptions, DriveOptionsError, check_names};
+pub(crate) use pool::drive_of;
 pub use pool::{DiskPool, OnDone, Pending};
 pub use saved::{Below, merge};
 

@@ -10,6 +10,7 @@ use super::{Disk, DiskError, Format};
 use imago::file::File as ImageFile;
 use imago::{FormatAccess, Mapping, ShallowMapping};
 use rangemap::RangeSet;
+use serde::{Deserialize, Serialize};
 use std::io;
 use std::ops::Range;
 use std::path::Path;
@@ -18,7 +19,8 @@ use std::path::Path;
 const GRAIN: u64 = CLUSTER as u64;
 
 /// What a layer lies on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Below {
     /// Its name as the layer says it: absolute, or counted from the layer's folder.
     pub name: String,
