@@ -17,4 +17,5 @@ mod reset;
 mod samples;
 mod samples_rebuild;
 mod serial;
+mod snapshots;
 mod terminal;
