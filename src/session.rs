@@ -136,8 +136,7 @@ impl Session<'_> {
                 return self.end(finish);
             }
             if vcpu.stopped && vcpu.held.is_none() && !self.stopping() {
-                self.control
-                    .wait(|| self.stopping() || self.control.is_cancelled());
+                self.control.questions().wait(|| self.stopping());
                 continue;
             }
             if let Some(finish) = self.period(vcpu)? {
