@@ -172,7 +172,7 @@ pub fn replay(
     let digests = recording.digests()?;
     let machine = Images::of(recording, how.changed_images)?.machine(options)?;
     let stop = Arc::new(AtomicBool::new(false));
-    let Serial { output, .. } = Serial::open(serial, &stop)?;
+    let Serial { input, output } = Serial::open(serial, &stop)?;
     let disks = replayed_disks(recording)?;
     let replayer = Replayer::new(path, log.events(), digests, output, disks)?;
     let mailbox = Arc::new(Mailbox::new());
@@ -180,7 +180,8 @@ pub fn replay(
     let mut session = session(machine, Box::new(replayer), mailbox, stop, interval);
     session.until = how.until;
     session.deaf = true;
-    let report = drive(&session, None, progress)?;
+    let input = input.and_then(Input::for_replay);
+    let report = drive(&session, input, progress)?;
     recording.check_whole(&bytes, &report)?;
     Ok(report)
 }
