@@ -3,7 +3,7 @@
 use crate::driver::{Arrival, Driver};
 use crate::error::Error;
 use crate::handover::Mailbox;
-use crate::host::disk::{Disk, DiskPool, IoErrors, Writes};
+use crate::host::disk::{Disk, DiskPool, IoErrors, OnDone, Writes};
 use crate::host::main_loop::MainLoop;
 use crate::host::net::NetHandle;
 use crate::host::serial::{Backend, Input, Serial};
@@ -11,8 +11,9 @@ use crate::host::signals;
 use crate::host::terminal::RawMode;
 use crate::images::Images;
 use crate::lock::{Bql, ReplayLock};
+use crate::measure::Measuring;
 use crate::options::MachineOptions;
-use crate::record::{Host, LogSink, Recorder};
+use crate::record::{Host, Recorder};
 use crate::recording::Recording;
 use crate::replay::Replayer;
 use crate::session::{Message, Report, Session, Shared};
@@ -59,7 +60,7 @@ pub fn run(
         // Before the backend is opened: that may wait for somebody, or empty a file.
         Recording::check_vacant(to.dir, to.overwrite)?;
     }
-    let images = Images::open(options, to.is_some())?;
+    let images = Images::open(options)?;
     let machine = images.machine(options)?;
     let stop = Arc::new(AtomicBool::new(false));
     let Serial { input, output } = Serial::open(serial, &stop)?;
@@ -67,18 +68,26 @@ pub fn run(
     let frames = Arc::new(AtomicUsize::new(0));
     let networks = networks(options, &mailbox, &frames)?;
     let interval = to.map_or(u64::MAX, |to| to.digest_interval.max(1));
-    let log: Option<LogSink> = match to {
+    let (recording, log) = match to {
         Some(to) => {
             let list = images.list();
-            Some(Recording::create(to.dir, options, list, interval, to.overwrite)?.1)
+            let created = Recording::create(to.dir, options, list, interval, to.overwrite)?;
+            (Some(created.0), Some(created.1))
         }
+        None => (None, None),
+    };
+    let disks = disks(options, to)?;
+    let measuring = match recording {
+        Some(recording) => Measuring::record(recording, &disks)?,
         None => None,
     };
-    let disks = disks(options, to, &mailbox)?;
+    let disks = DiskPool::record(disks, done(&mailbox))?;
     let host = Host::new(output, disks, networks, frames);
     let recorder = Recorder::new(log, Arc::clone(&mailbox), host, options.icount.sleep);
     let session = session(machine, Box::new(recorder), mailbox, stop, interval);
-    drive(&session, input, progress)
+    let report = drive(&session, input, progress)?;
+    measuring.map_or(Ok(()), Measuring::finish)?;
+    Ok(report)
 }
 
 /// The options with all that a recording must hold.
@@ -94,23 +103,23 @@ fn settled(options: &MachineOptions) -> Result<MachineOptions, Error> {
     Ok(options)
 }
 
-/// The disks, at work: results go to the vCPU thread.
-fn disks(
-    options: &MachineOptions,
-    to: Option<&RecordTo<'_>>,
-    mailbox: &Arc<Mailbox<Message>>,
-) -> Result<DiskPool, Error> {
+/// The disks, open.
+fn disks(options: &MachineOptions, to: Option<&RecordTo<'_>>) -> Result<Vec<Disk>, Error> {
     let mut disks = Vec::new();
     for (place, drive) in options.drives.iter().enumerate() {
         let overlay = to.map(|to| to.dir.join(drive.overlay_name(place)));
         let writes = overlay.as_deref().map_or(Writes::Image, Writes::Overlay);
         disks.push(Disk::open(drive, writes)?);
     }
+    Ok(disks)
+}
+
+/// Results of disks go to the vCPU thread.
+fn done(mailbox: &Arc<Mailbox<Message>>) -> OnDone {
     let mailbox = Arc::clone(mailbox);
-    let done = move |drive, id, result| {
-        mailbox.post(Message::Arrival(Arrival::Block { drive, id, result }))
-    };
-    Ok(DiskPool::record(disks, Box::new(done))?)
+    Box::new(move |drive, id, result| {
+        mailbox.post(Message::Arrival(Arrival::Block { drive, id, result }));
+    })
 }
 
 /// The networks, at work: frames go to the vCPU thread, as long as not too many wait there.
@@ -170,10 +179,17 @@ pub fn replay(
         });
     }
     let digests = recording.digests()?;
-    let machine = Images::of(recording, how.changed_images)?.machine(options)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let Serial { input, output } = Serial::open(serial, &stop)?;
     let disks = replayed_disks(recording)?;
+    let images = Images::of(recording, how.changed_images, &disks)?;
+    let machine = images.machine(options)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let measuring = match how.changed_images {
+        false => Measuring::check(recording, &disks, &stop)?,
+        true => None,
+    };
+    let Serial { input, output } = Serial::open(serial, &stop)?;
+    let errors = IoErrors::load(&recording.path(IoErrors::FILE))?;
+    let disks = DiskPool::replay(disks, errors)?;
     let replayer = Replayer::new(path, log.events(), digests, output, disks)?;
     let mailbox = Arc::new(Mailbox::new());
     let interval = recording.manifest.digest_interval;
@@ -181,19 +197,22 @@ pub fn replay(
     session.until = how.until;
     session.deaf = true;
     let input = input.and_then(Input::for_replay);
-    let report = drive(&session, input, progress)?;
+    let result = drive(&session, input, progress);
+    let report = match measuring {
+        Some(measuring) => measuring.settle(result)?,
+        None => result?,
+    };
     recording.check_whole(&bytes, &report)?;
     Ok(report)
 }
 
 /// The disks of a replay: what the guest writes is gone at the end.
-fn replayed_disks(recording: &Recording) -> Result<DiskPool, Error> {
+fn replayed_disks(recording: &Recording) -> Result<Vec<Disk>, Error> {
     let mut disks = Vec::new();
     for drive in recording.drives() {
         disks.push(Disk::open(&drive, Writes::Scratch(recording.dir()))?);
     }
-    let errors = IoErrors::load(&recording.path(IoErrors::FILE))?;
-    Ok(DiskPool::replay(disks, errors)?)
+    Ok(disks)
 }
 
 fn session<'a>(

@@ -21,7 +21,7 @@ mod request;
 mod tests;
 
 pub use error::DiskError;
-pub use identity::{FileIdentity, IdentityJob};
+pub use identity::{FileIdentity, Measure};
 pub use io_errors::{Extent, IoError, IoErrors};
 pub use options::{DriveOptions, DriveOptionsError, check_names};
 pub use pool::{DiskPool, OnDone};
