@@ -14,6 +14,8 @@ pub mod control;
 #[cfg(not(loom))]
 pub mod digests;
 #[cfg(not(loom))]
+pub mod disks;
+#[cfg(not(loom))]
 pub mod divergence;
 #[cfg(not(loom))]
 pub mod driver;
@@ -27,6 +29,8 @@ pub mod images;
 pub mod launch;
 #[cfg(not(loom))]
 pub mod lock;
+#[cfg(not(loom))]
+mod measure;
 #[cfg(not(loom))]
 pub mod options;
 #[cfg(not(loom))]

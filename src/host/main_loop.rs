@@ -10,7 +10,7 @@ use replay_format::ShutdownCause;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::Ordering;
 
@@ -31,7 +31,7 @@ const SOON: Timespec = Timespec {
 
 /// What the loop watches.
 pub struct MainLoop<'a> {
-    /// Input for the serial port; none in a replay.
+    /// Input for the serial port.
     pub input: Option<Input>,
     /// Readable when a signal asked the program to end.
     pub signals: Option<UnixStream>,
@@ -59,8 +59,10 @@ impl MainLoop<'_> {
                 fds.push(PollFd::new(signals, PollFlags::IN));
             }
             let first_input = fds.len();
-            if let Some(input) = self.input.as_ref().filter(|_| !held_back) {
-                fds.push(PollFd::new(&input.fd, PollFlags::IN));
+            let input = self.input.as_ref().filter(|_| !held_back);
+            let awaiting = input.map(Input::await_on);
+            if let Some(awaiting) = &awaiting {
+                fds.push(PollFd::new(awaiting, PollFlags::IN));
             }
             match poll(&mut fds, Some(if held_back { &SOON } else { &TICK })) {
                 Ok(_) | Err(Errno::INTR) => {}
@@ -70,6 +72,7 @@ impl MainLoop<'_> {
             let (ended, signalled, readable) =
                 (ready(0), first_input > 1 && ready(1), ready(first_input));
             drop(fds);
+            drop(awaiting);
             if ended {
                 return Ok(());
             }
@@ -93,21 +96,14 @@ impl MainLoop<'_> {
     fn read_input(&mut self, escape: &mut Escape) {
         let Some(input) = &self.input else { return };
         let mut bytes = [0; CHUNK];
-        let count = match rustix::io::read(input.fd.as_fd(), &mut bytes) {
-            Ok(count) => count,
-            Err(Errno::INTR | Errno::AGAIN) => return,
-            // A pty whose other end is not open yet, or not any longer.
-            Err(Errno::IO) => {
-                std::thread::sleep(std::time::Duration::from_millis(20));
-                return;
-            }
-            Err(_) => 0,
-        };
-        if count == 0 {
+        let Some(bytes) = input.read(&mut bytes) else {
             self.input = None;
             return;
+        };
+        if input.discard {
+            return;
         }
-        let mut data = bytes[..count].to_vec();
+        let mut data = bytes.to_vec();
         if input.terminal {
             data = self.keys(&data, escape);
         }

@@ -10,6 +10,7 @@ mod echo_rounds;
 mod errors;
 mod guest;
 mod harness;
+mod images;
 mod killed;
 mod positions;
 mod refused;
