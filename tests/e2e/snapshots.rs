@@ -250,3 +250,30 @@ fn a_killed_recording_has_its_snapshots() {
     dir.rr(&again).code(0);
     assert_eq!(names(&dir), ["start"]);
 }
+
+#[test]
+fn disks_and_frames_go_with_it() {
+    let dir = Dir::new();
+    let content: Vec<u8> = (0..1u32 << 20).map(|at| (at / 7) as u8).collect();
+    dir.write("disk.raw", &content);
+    let kernel = sample("virtio");
+    let devices = ["--drive", "file=disk.raw,format=raw", "--netdev", "user"];
+    let args = ["record", "-o", "rec.rr", "--kernel", &kernel];
+    let every = ["--snapshot-every", "3k"];
+    let recorded = dir.rr(&[&args[..], &devices, &every].concat()).code(0);
+    let names = check_each(&dir, &recorded);
+    assert!(names.len() > 4, "{names:?}");
+    assert!(dir.read("disk.raw") == content);
+    for name in &names {
+        let layer = dir
+            .path("rec.rr/snapshots")
+            .join(name)
+            .join("drive-drive0.qcow2");
+        assert!(layer.exists(), "{}", layer.display());
+    }
+    // Every other one goes, and what the rest needs of it moves.
+    for name in names.iter().step_by(2) {
+        dir.rr(&["snapshot", "delete", "rec.rr", name]).code(0);
+    }
+    check_each(&dir, &recorded);
+}
