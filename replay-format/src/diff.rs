@@ -1,0 +1,305 @@
+//! Differences between two logs, aligned on the instruction count.
+//!
+//! What is compared is what happens and when: all events but `EVENT_INSTRUCTION`, which only say how far
+//! it is to the next, each with its icount. Where both logs have events at one icount that are not the
+//! same, the nearest that are the same again are looked for there.
+
+use std::collections::VecDeque;
+
+use crate::error::Position;
+use crate::event::{Event, Kind};
+use crate::header::HEADER_LEN;
+use crate::read::{Events, Log, Record};
+use crate::summary::{Summary, walk};
+
+/// A step of the comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edit<'a> {
+    /// Both logs have it, at the same icount.
+    Both(Record<'a>, Record<'a>),
+    /// Only the first has it.
+    First(Record<'a>),
+    /// Only the second has it.
+    Second(Record<'a>),
+}
+
+/// Compares two logs: an iterator over the [`Edit`]s, from shortly before the first difference on. Its
+/// memory does not grow with the logs.
+#[derive(Debug, Clone)]
+pub struct Diff<'a> {
+    first: Side<'a>,
+    second: Side<'a>,
+    skipped: Skipped,
+    /// Edits of what is at one icount, on their way out.
+    ready: VecDeque<Edit<'a>>,
+}
+
+/// What both logs begin with, byte for byte, and is not gone through event by event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Skipped {
+    /// Where the iterator begins, in both logs.
+    pub to: Position,
+    /// Events before that, by [`Kind::index`].
+    pub events: [u64; Kind::COUNT],
+}
+
+/// Bytes before the first that differs from which on events are gone through: room for context.
+const CONTEXT_BYTES: usize = 16 * 1024;
+/// Events at one icount among which the next common one is looked for.
+const WINDOW: usize = 64;
+
+impl<'a> Diff<'a> {
+    /// Compares the whole events of two logs, which can be of different versions.
+    pub fn new(first: &Log<'a>, second: &Log<'a>) -> Diff<'a> {
+        let skipped = skip(first, second);
+        Diff {
+            first: Side::new(first, skipped.to),
+            second: Side::new(second, skipped.to),
+            skipped,
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// What both logs begin with, in front of what the iterator gives.
+    pub fn skipped(&self) -> Skipped {
+        self.skipped
+    }
+
+    /// Settles what is at the icount of both heads, which are not the same.
+    fn settle(&mut self, icount: u64) {
+        let a = self.first.upto(icount);
+        let b = self.second.upto(icount);
+        // The nearest pair: the fewest events that only one of the logs has.
+        let near = (0..a + b).find_map(|sum| {
+            let from = sum.saturating_sub(b.saturating_sub(1));
+            (from..=sum.min(a.saturating_sub(1))).find_map(|i| {
+                let (one, two) = (self.first.peek(i)?, self.second.peek(sum - i)?);
+                same(&one.event, &two.event).then_some((i, sum - i))
+            })
+        });
+        let (a, b) = near.unwrap_or((a, b));
+        let (first, second) = (&mut self.first, &mut self.second);
+        self.ready
+            .extend((0..a).filter_map(|_| first.take()).map(Edit::First));
+        self.ready
+            .extend((0..b).filter_map(|_| second.take()).map(Edit::Second));
+    }
+}
+
+impl<'a> Iterator for Diff<'a> {
+    type Item = Edit<'a>;
+
+    fn next(&mut self) -> Option<Edit<'a>> {
+        if let Some(edit) = self.ready.pop_front() {
+            return Some(edit);
+        }
+        let (a, b) = match (self.first.peek(0), self.second.peek(0)) {
+            (None, None) => return None,
+            (Some(_), None) => return self.first.take().map(Edit::First),
+            (None, Some(_)) => return self.second.take().map(Edit::Second),
+            (Some(a), Some(b)) => (a, b),
+        };
+        if a.icount < b.icount {
+            return self.first.take().map(Edit::First);
+        }
+        if b.icount < a.icount {
+            return self.second.take().map(Edit::Second);
+        }
+        if same(&a.event, &b.event) {
+            return Some(Edit::Both(self.first.take()?, self.second.take()?));
+        }
+        let icount = a.icount;
+        self.settle(icount);
+        self.ready.pop_front()
+    }
+}
+
+/// One log, with a few events of it looked at in advance.
+#[derive(Debug, Clone)]
+struct Side<'a> {
+    /// `None`: at the end, or where the log cannot be read any more.
+    events: Option<Events<'a>>,
+    ahead: VecDeque<Record<'a>>,
+}
+
+impl<'a> Side<'a> {
+    fn new(log: &Log<'a>, at: Position) -> Side<'a> {
+        Side {
+            events: log.events_at(at).ok(),
+            ahead: VecDeque::new(),
+        }
+    }
+
+    /// The event that is so many behind the next.
+    #[inline]
+    fn peek(&mut self, place: usize) -> Option<Record<'a>> {
+        while self.ahead.len() <= place {
+            let record = self.read()?;
+            self.ahead.push_back(record);
+        }
+        self.ahead.get(place).copied()
+    }
+
+    #[inline]
+    fn take(&mut self) -> Option<Record<'a>> {
+        match self.ahead.pop_front() {
+            Some(record) => Some(record),
+            None => self.read(),
+        }
+    }
+
+    #[inline]
+    fn read(&mut self) -> Option<Record<'a>> {
+        loop {
+            match self.events.as_mut()?.next() {
+                Some(Ok(Record {
+                    event: Event::Instruction { .. },
+                    ..
+                })) => {}
+                Some(Ok(record)) => return Some(record),
+                Some(Err(_)) | None => self.events = None,
+            }
+        }
+    }
+
+    /// How many of the next events are at this icount, as far as the window goes.
+    fn upto(&mut self, icount: u64) -> usize {
+        let mut count = 0;
+        while count < WINDOW && self.peek(count).is_some_and(|next| next.icount == icount) {
+            count += 1;
+        }
+        count
+    }
+}
+
+/// Whether two events are the same, but for what one of the versions does not hold.
+pub fn same(one: &Event<'_>, two: &Event<'_>) -> bool {
+    let fits = |one: Option<u64>, two: Option<u64>| one.is_none() || two.is_none() || one == two;
+    match (*one, *two) {
+        (
+            Event::Async {
+                checkpoint: a,
+                event: x,
+            },
+            Event::Async {
+                checkpoint: b,
+                event: y,
+            },
+        ) => x == y && fits(a.map(|a| a.id().into()), b.map(|b| b.id().into())),
+        (
+            Event::AudioIn {
+                write_position: a,
+                frames: x,
+                ..
+            },
+            Event::AudioIn {
+                write_position: b,
+                frames: y,
+                ..
+            },
+        ) => x == y && fits(a, b),
+        (one, two) => one == two,
+    }
+}
+
+/// Steps over what is the same, byte for byte.
+fn skip(first: &Log<'_>, second: &Log<'_>) -> Skipped {
+    let mut common = 0;
+    if first.table() == second.table() {
+        let events = |log: &Log<'_>| {
+            let end = usize::try_from(log.end().offset).unwrap_or(usize::MAX);
+            (HEADER_LEN, end)
+        };
+        let (start, end) = events(first);
+        let (_, other) = events(second);
+        let one = first.bytes().get(start..end.min(other)).unwrap_or_default();
+        let two = second
+            .bytes()
+            .get(start..end.min(other))
+            .unwrap_or_default();
+        common = common_prefix(one, two).saturating_sub(CONTEXT_BYTES);
+    }
+    let bytes = first.bytes().get(..HEADER_LEN + common).unwrap_or_default();
+    let Summary { events, end, .. } = walk(bytes, first.table()).summary;
+    Skipped { to: end, events }
+}
+
+/// How many bytes two slices have in common at their start.
+fn common_prefix(one: &[u8], two: &[u8]) -> usize {
+    const CHUNK: usize = 4096;
+    let chunks = one.chunks(CHUNK).zip(two.chunks(CHUNK));
+    let equal = chunks.take_while(|(a, b)| a == b).count() * CHUNK;
+    let equal = equal.min(one.len()).min(two.len());
+    let rest = one.iter().zip(two).skip(equal);
+    equal + rest.take_while(|(a, b)| a == b).count()
+}
+
+/// How much of two logs is the same, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tally {
+    /// Events of each kind, by [`Kind::index`], that both have; that only the first has; only the second.
+    pub events: [[u64; Kind::COUNT]; 3],
+    /// The icount of the first difference.
+    pub part: Option<u64>,
+    /// The icount of the last difference.
+    pub last: Option<u64>,
+    /// Places at which they differ, with the same events in between.
+    pub places: u64,
+    /// Events that are the same behind the last difference.
+    pub tail: u64,
+}
+
+impl Tally {
+    /// With what both begin with.
+    pub fn new(skipped: &Skipped) -> Tally {
+        let mut both = skipped.events;
+        if let Some(instructions) = both.get_mut(Kind::Instruction.index()) {
+            *instructions = 0;
+        }
+        Tally {
+            events: [both, [0; Kind::COUNT], [0; Kind::COUNT]],
+            part: None,
+            last: None,
+            places: 0,
+            tail: 0,
+        }
+    }
+
+    /// Counts the next step of the comparison.
+    #[inline]
+    pub fn add(&mut self, edit: &Edit<'_>) {
+        let (column, record) = match edit {
+            Edit::Both(record, _) => (0, record),
+            Edit::First(record) => (1, record),
+            Edit::Second(record) => (2, record),
+        };
+        if let Some(count) = self.events[column].get_mut(record.event.kind().index()) {
+            *count += 1;
+        }
+        if column == 0 {
+            self.tail += 1;
+            return;
+        }
+        if self.tail > 0 || self.part.is_none() {
+            self.places += 1;
+        }
+        self.tail = 0;
+        self.part.get_or_insert(record.icount);
+        self.last = Some(record.icount);
+    }
+
+    /// Events that both have.
+    pub fn both(&self) -> u64 {
+        self.events[0].iter().sum()
+    }
+
+    /// Events that only the first has.
+    pub fn first(&self) -> u64 {
+        self.events[1].iter().sum()
+    }
+
+    /// Events that only the second has.
+    pub fn second(&self) -> u64 {
+        self.events[2].iter().sum()
+    }
+}
