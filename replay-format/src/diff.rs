@@ -2,7 +2,7 @@
 //!
 //! What is compared is what happens and when: all events but `EVENT_INSTRUCTION`, which only say how far
 //! it is to the next, each with its icount. Where both logs have events at one icount that are not the
-//! same, the nearest that are the same again are looked for there.
+//! same, as many as possible are matched there.
 
 use std::collections::VecDeque;
 
@@ -45,7 +45,7 @@ pub struct Skipped {
 
 /// Bytes before the first that differs from which on events are gone through: room for context.
 const CONTEXT_BYTES: usize = 16 * 1024;
-/// Events at one icount among which the next common one is looked for.
+/// Events at one icount that are held against each other at a time; `u8` counts them.
 const WINDOW: usize = 64;
 
 impl<'a> Diff<'a> {
@@ -65,25 +65,56 @@ impl<'a> Diff<'a> {
         self.skipped
     }
 
-    /// Settles what is at the icount of both heads, which are not the same.
+    /// Settles what is at the icount of both heads, which are not the same: with the most events in common.
     fn settle(&mut self, icount: u64) {
-        let a = self.first.upto(icount);
-        let b = self.second.upto(icount);
-        // The nearest pair: the fewest events that only one of the logs has.
-        let near = (0..a + b).find_map(|sum| {
-            let from = sum.saturating_sub(b.saturating_sub(1));
-            (from..=sum.min(a.saturating_sub(1))).find_map(|i| {
-                let (one, two) = (self.first.peek(i)?, self.second.peek(sum - i)?);
-                same(&one.event, &two.event).then_some((i, sum - i))
-            })
-        });
-        let (a, b) = near.unwrap_or((a, b));
-        let (first, second) = (&mut self.first, &mut self.second);
-        self.ready
-            .extend((0..a).filter_map(|_| first.take()).map(Edit::First));
-        self.ready
-            .extend((0..b).filter_map(|_| second.take()).map(Edit::Second));
+        let a: Vec<_> = self.first.upto(icount);
+        let b: Vec<_> = self.second.upto(icount);
+        let common = common_to_come(&a, &b);
+        let (mut i, mut j) = (0, 0);
+        loop {
+            let here = common.get(i).and_then(|row| row.get(j));
+            let without = common.get(i + 1).and_then(|row| row.get(j));
+            self.ready.push_back(match (a.get(i), b.get(j)) {
+                (Some(one), Some(two)) if same(&one.event, &two.event) => {
+                    (i, j) = (i + 1, j + 1);
+                    Edit::Both(*one, *two)
+                }
+                // As `diff` does: what goes first, then what comes.
+                (Some(one), two) if two.is_none() || here == without => {
+                    i += 1;
+                    Edit::First(*one)
+                }
+                (_, Some(two)) => {
+                    j += 1;
+                    Edit::Second(*two)
+                }
+                (_, None) => break,
+            });
+        }
     }
+}
+
+/// How many events can be common from each pair of places on. A pair of same events is always taken: that
+/// is never worse.
+fn common_to_come(a: &[Record<'_>], b: &[Record<'_>]) -> Vec<Vec<u8>> {
+    let mut rows = vec![vec![0; b.len() + 1]];
+    for one in a.iter().rev() {
+        let below = rows.last().cloned().unwrap_or_default();
+        let mut row = vec![0; b.len() + 1];
+        for (j, two) in b.iter().enumerate().rev() {
+            let at = |row: &[u8], j: usize| row.get(j).copied().unwrap_or(0);
+            let best = match same(&one.event, &two.event) {
+                true => at(&below, j + 1) + 1,
+                false => at(&below, j).max(at(&row, j + 1)),
+            };
+            if let Some(cell) = row.get_mut(j) {
+                *cell = best;
+            }
+        }
+        rows.push(row);
+    }
+    rows.reverse();
+    rows
 }
 
 impl<'a> Iterator for Diff<'a> {
@@ -93,7 +124,7 @@ impl<'a> Iterator for Diff<'a> {
         if let Some(edit) = self.ready.pop_front() {
             return Some(edit);
         }
-        let (a, b) = match (self.first.peek(0), self.second.peek(0)) {
+        let (a, b) = match (self.first.peek(), self.second.peek()) {
             (None, None) => return None,
             (Some(_), None) => return self.first.take().map(Edit::First),
             (None, Some(_)) => return self.second.take().map(Edit::Second),
@@ -114,38 +145,34 @@ impl<'a> Iterator for Diff<'a> {
     }
 }
 
-/// One log, with a few events of it looked at in advance.
+/// One log, and its next event.
 #[derive(Debug, Clone)]
 struct Side<'a> {
     /// `None`: at the end, or where the log cannot be read any more.
     events: Option<Events<'a>>,
-    ahead: VecDeque<Record<'a>>,
+    head: Option<Record<'a>>,
 }
 
 impl<'a> Side<'a> {
     fn new(log: &Log<'a>, at: Position) -> Side<'a> {
         Side {
             events: log.events_at(at).ok(),
-            ahead: VecDeque::new(),
+            head: None,
         }
     }
 
-    /// The event that is so many behind the next.
+    /// The next event.
     #[inline]
-    fn peek(&mut self, place: usize) -> Option<Record<'a>> {
-        while self.ahead.len() <= place {
-            let record = self.read()?;
-            self.ahead.push_back(record);
+    fn peek(&mut self) -> Option<Record<'a>> {
+        if self.head.is_none() {
+            self.head = self.read();
         }
-        self.ahead.get(place).copied()
+        self.head
     }
 
     #[inline]
     fn take(&mut self) -> Option<Record<'a>> {
-        match self.ahead.pop_front() {
-            Some(record) => Some(record),
-            None => self.read(),
-        }
+        self.head.take().or_else(|| self.read())
     }
 
     #[inline]
@@ -162,13 +189,13 @@ impl<'a> Side<'a> {
         }
     }
 
-    /// How many of the next events are at this icount, as far as the window goes.
-    fn upto(&mut self, icount: u64) -> usize {
-        let mut count = 0;
-        while count < WINDOW && self.peek(count).is_some_and(|next| next.icount == icount) {
-            count += 1;
+    /// Takes the next events at this icount, as far as the window goes.
+    fn upto(&mut self, icount: u64) -> Vec<Record<'a>> {
+        let mut taken = Vec::new();
+        while taken.len() < WINDOW && self.peek().is_some_and(|next| next.icount == icount) {
+            taken.extend(self.take());
         }
-        count
+        taken
     }
 }
 
