@@ -6,6 +6,8 @@ pub mod handover;
 
 // Under loom only the hand-over is built: it alone is modelled.
 #[cfg(not(loom))]
+pub mod diff;
+#[cfg(not(loom))]
 pub mod digests;
 #[cfg(not(loom))]
 pub mod divergence;

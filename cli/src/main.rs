@@ -3,16 +3,21 @@
 mod args;
 mod buffer;
 mod cmd;
+mod diff_json;
+mod diff_text;
 mod event_json;
 mod event_table;
 mod event_text;
+mod hunk;
 mod input;
 mod kinds;
 mod machine_args;
 mod outcome;
+mod outfile;
 mod output;
 mod progress;
 mod report;
+mod table_reason;
 
 use std::process::ExitCode;
 

@@ -266,12 +266,16 @@ fn common_prefix(one: &[u8], two: &[u8]) -> usize {
 pub struct Tally {
     /// Events of each kind, by [`Kind::index`], that both have; that only the first has; only the second.
     pub events: [[u64; Kind::COUNT]; 3],
+    /// Events that are the same before the first difference.
+    pub before: u64,
     /// The icount of the first difference.
     pub part: Option<u64>,
     /// The icount of the last difference.
     pub last: Option<u64>,
     /// Places at which they differ, with the same events in between.
     pub places: u64,
+    /// Where they meet again behind the last difference: the icount of the first event that is the same.
+    pub meet: Option<u64>,
     /// Events that are the same behind the last difference.
     pub tail: u64,
 }
@@ -284,10 +288,12 @@ impl Tally {
             *instructions = 0;
         }
         Tally {
+            before: both.iter().sum(),
             events: [both, [0; Kind::COUNT], [0; Kind::COUNT]],
             part: None,
             last: None,
             places: 0,
+            meet: None,
             tail: 0,
         }
     }
@@ -304,6 +310,10 @@ impl Tally {
             *count += 1;
         }
         if column == 0 {
+            match self.part {
+                None => self.before += 1,
+                Some(_) => self.meet = self.meet.or(Some(record.icount)),
+            }
             self.tail += 1;
             return;
         }
@@ -311,6 +321,7 @@ impl Tally {
             self.places += 1;
         }
         self.tail = 0;
+        self.meet = None;
         self.part.get_or_insert(record.icount);
         self.last = Some(record.icount);
     }

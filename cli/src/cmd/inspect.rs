@@ -7,13 +7,14 @@ use std::process::ExitCode;
 
 use anyhow::anyhow;
 use comfy_table::{CellAlignment, Table as Columns, presets};
-use replay_format::{Completeness, HEADER_LEN, Log, Table};
+use replay_format::{Completeness, HEADER_LEN, Log};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::input::Input;
 use crate::output;
 use crate::report::escaped;
+use crate::table_reason::table_reason;
 
 /// Summarise a log: version, length, events and bytes per kind
 #[derive(Debug, clap::Args)]
@@ -128,6 +129,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     machine_error.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
+fn whole(log: &Log<'_>) -> bool {
+    log.completeness() == Completeness::Complete
+}
+
 fn summarise(file: String, log: &Log<'_>, recording: Option<Value>) -> Summary {
     let end = log.end();
     let kinds = log.summary().kinds();
@@ -141,8 +146,8 @@ fn summarise(file: String, log: &Log<'_>, recording: Option<Value>) -> Summary {
         version_id: format!("{:#010x}", log.header().version_id),
         table: log.table().key(),
         table_name: log.table().name(),
-        table_reason: reason(log),
-        complete: log.completeness() == Completeness::Complete,
+        table_reason: table_reason(log.table(), Some(log.header()), whole(log)),
+        complete: whole(log),
         status: match log.completeness() {
             Completeness::Complete => "complete",
             Completeness::Truncated { .. } => "truncated",
@@ -171,30 +176,6 @@ fn summarise(file: String, log: &Log<'_>, recording: Option<Value>) -> Summary {
             end.icount.checked_mul(factor)
         }),
         recording,
-    }
-}
-
-/// Why the log is read by its table: FORMAT.md, "Which table".
-fn reason(log: &Log<'_>) -> String {
-    let version = log.table().version();
-    let whole = log.completeness() == Completeness::Complete;
-    let reads = if whole {
-        "reads the log whole"
-    } else {
-        "reads the log furthest"
-    };
-    let shared = Table::ALL
-        .iter()
-        .filter(|table| table.version() == version)
-        .count();
-    if log.header().is_unfinished() {
-        format!(
-            "the header names no version, as in a recording that was killed; this table {reads}"
-        )
-    } else if shared == 1 {
-        "the only table of the version".to_owned()
-    } else {
-        format!("of the {shared} tables of the version, this one {reads}")
     }
 }
 

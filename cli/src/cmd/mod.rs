@@ -1,11 +1,16 @@
 //! The subcommands: one file each, with its own `Args` and `run`.
 
+mod completions;
 mod demo;
+pub(crate) mod diff;
 mod dump;
 mod inspect;
+mod man;
 mod record;
+mod repair;
 mod replay;
 mod run;
+mod slice;
 mod verify;
 
 use std::process::ExitCode;
@@ -22,6 +27,11 @@ pub(crate) enum Command {
     Verify(verify::Args),
     Dump(dump::Args),
     Inspect(inspect::Args),
+    Diff(diff::Args),
+    Slice(slice::Args),
+    Repair(repair::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 impl Command {
@@ -35,6 +45,11 @@ impl Command {
             Command::Verify(args) => verify::run(args),
             Command::Dump(args) => dump::run(args),
             Command::Inspect(args) => inspect::run(args),
+            Command::Diff(args) => diff::run(args),
+            Command::Slice(args) => slice::run(args),
+            Command::Repair(args) => repair::run(args),
+            Command::Completions(args) => completions::run(args),
+            Command::Man(args) => man::run(args),
         }
     }
 }
