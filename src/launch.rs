@@ -16,6 +16,7 @@ use crate::record::{Host, LogSink, Recorder};
 use crate::recording::Recording;
 use crate::replay::Replayer;
 use crate::session::{Message, Report, Session, Shared};
+use crate::watch::{Watched, Watcher};
 use machine::Machine;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -152,6 +153,20 @@ pub fn replay(
     serial: &Backend,
     progress: Progress<'_>,
 ) -> Result<Report, Error> {
+    replay_watched(recording, how, serial, None, progress)
+}
+
+/// Replays a recording, comparing every digest; `watcher` sees what happens.
+///
+/// # Errors
+/// A divergence, or whatever keeps it from starting.
+pub fn replay_watched(
+    recording: &Recording,
+    how: &ReplayHow,
+    serial: &Backend,
+    watcher: Option<&mut dyn Watcher>,
+    progress: Progress<'_>,
+) -> Result<Report, Error> {
     let options = &recording.manifest.machine;
     options.check().map_err(|error| match error {
         Error::Option { option, reason } => {
@@ -177,7 +192,11 @@ pub fn replay(
     let replayer = Replayer::new(path, log.events(), digests, output, disks)?;
     let mailbox = Arc::new(Mailbox::new());
     let interval = recording.manifest.digest_interval;
-    let mut session = session(machine, Box::new(replayer), mailbox, stop, interval);
+    let driver: Box<dyn Driver + '_> = match watcher {
+        Some(watcher) => Box::new(Watched::new(replayer, watcher, options.icount.shift)),
+        None => Box::new(replayer),
+    };
+    let mut session = session(machine, driver, mailbox, stop, interval);
     session.until = how.until;
     session.deaf = true;
     let report = drive(&session, None, progress)?;

@@ -35,3 +35,5 @@ pub mod replay;
 pub mod session;
 #[cfg(not(loom))]
 pub mod timeline;
+#[cfg(not(loom))]
+pub mod watch;

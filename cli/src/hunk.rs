@@ -51,18 +51,19 @@ pub(crate) struct Logs<'a> {
     pub(crate) tally: Tally,
 }
 
-/// Goes through two logs, and keeps the first difference with so much context.
-pub(crate) fn compare(diff: Diff<'_>, context: usize) -> Logs<'_> {
+/// Goes through two logs, and keeps the first difference with so much context. `bytes`: those of the longer.
+pub(crate) fn compare(diff: Diff<'_>, context: usize, bytes: u64) -> Logs<'_> {
     let mut tally = Tally::new(&diff.skipped());
     let mut before = VecDeque::new();
     let mut hunk = Hunk::default();
     let mut open = true;
     let mut differing = 0;
-    let mut progress = Progress::new(0);
+    let mut progress = Progress::new(bytes);
     for edit in diff {
         tally.add(&edit);
         let same = matches!(edit, Edit::Both(..));
-        progress.at(0);
+        let (Edit::Both(record, _) | Edit::First(record) | Edit::Second(record)) = &edit;
+        progress.at(record.offset);
         if !open {
             continue;
         }

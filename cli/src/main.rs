@@ -8,6 +8,7 @@ mod diff_text;
 mod event_json;
 mod event_table;
 mod event_text;
+mod export;
 mod hunk;
 mod input;
 mod kinds;

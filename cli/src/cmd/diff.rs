@@ -83,7 +83,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         }),
         _ => None,
     };
-    let logs = hunk::compare(Diff::new(&one, &two), args.context.into());
+    let bytes = one.bytes().len().max(two.bytes().len()) as u64;
+    let logs = hunk::compare(Diff::new(&one, &two), args.context.into(), bytes);
     let compared = Compared {
         names: [first.name(), second.name()],
         logs: [&one, &two],

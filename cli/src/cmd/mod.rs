@@ -4,6 +4,7 @@ mod completions;
 mod demo;
 pub(crate) mod diff;
 mod dump;
+mod export;
 mod inspect;
 mod man;
 mod record;
@@ -30,6 +31,7 @@ pub(crate) enum Command {
     Diff(diff::Args),
     Slice(slice::Args),
     Repair(repair::Args),
+    Export(export::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -48,6 +50,7 @@ impl Command {
             Command::Diff(args) => diff::run(args),
             Command::Slice(args) => slice::run(args),
             Command::Repair(args) => repair::run(args),
+            Command::Export(args) => export::run(args),
             Command::Completions(args) => completions::run(args),
             Command::Man(args) => man::run(args),
         }

@@ -9,7 +9,7 @@ use replay_format::{Salvage, Table};
 
 use crate::input::Input;
 use crate::outcome::thousands;
-use crate::outfile::{self, Overwrite};
+use crate::outfile::{self, OutFile, Overwrite};
 use crate::output;
 use crate::report::escaped;
 use crate::table_reason::table_reason;
@@ -55,7 +55,7 @@ fn table(key: &str) -> Result<&'static Table, String> {
 
 /// Writes the repaired log, and says how much of it there is.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    outfile::check(&args.output, args.overwrite.overwrite)?;
+    let out = OutFile::create(&args.output, args.overwrite)?;
     let input = Input::open(&args.input)?;
     let salvage = match (args.table, input.is_recording()) {
         (Some(table), _) => Salvage::with_table(input.bytes(), table),
@@ -63,9 +63,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         (None, false) => Salvage::of(input.bytes()),
     };
     let salvage = salvage.with_context(|| input.name())?;
-    let bytes = outfile::write(&args.output, args.overwrite.overwrite, |out| {
-        Ok(salvage.write(out)?)
-    })?;
+    let bytes = out.write(|out| salvage.write(out))?;
+    out.keep()?;
     let mut say = Vec::new();
     tell(&args, &input, &salvage, bytes, &mut say)?;
     // What is said must not get into a log that goes to standard output.

@@ -9,7 +9,7 @@ use rr::timeline::{Position, Target, no_snapshots};
 
 use crate::input::Input;
 use crate::outcome::thousands;
-use crate::outfile::{self, Overwrite};
+use crate::outfile::{OutFile, Overwrite};
 use crate::output;
 
 /// Cut a range out of a log, as a log
@@ -44,7 +44,7 @@ pub(crate) struct Args {
 
 /// Writes the slice.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    outfile::check(&args.output, args.overwrite.overwrite)?;
+    let out = OutFile::create(&args.output, args.overwrite)?;
     let input = Input::open(&args.input)?;
     if input.is_recording() {
         bail!(
@@ -68,9 +68,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     if log.seek(to).offset < log.seek(from).offset {
         bail!("--to: {} is before --from {}", args.to, args.from);
     }
-    let bytes = outfile::write(&args.output, args.overwrite.overwrite, |out| {
-        Ok(slice.write(out)?)
-    })?;
+    let bytes = out.write(|out| slice.write(out))?;
+    out.keep()?;
     let (first, last) = slice.icounts();
     output::note(&format!(
         "{} bytes: {} events, from icount {} to {}, as in {}",
