@@ -142,8 +142,11 @@ fn summary(compared: &Compared<'_, '_>) -> Vec<(&'static str, String)> {
         facts.push((
             "differ",
             format!(
-                "in {} places: {} events only in the first, {} only in the second, {} in both",
-                thousands(tally.places),
+                "in {}: {} events only in the first, {} only in the second, {} in both",
+                match tally.places {
+                    1 => "1 place".to_owned(),
+                    places => format!("{} places", thousands(places)),
+                },
                 thousands(tally.first()),
                 thousands(tally.second()),
                 thousands(tally.both())
@@ -237,6 +240,7 @@ pub(crate) fn rows<'c>(compared: &'c Compared<'_, '_>) -> impl Iterator<Item = R
         only_first: first.get(kind.index()).copied().unwrap_or(0),
         only_second: second.get(kind.index()).copied().unwrap_or(0),
     };
-    let kinds = Kind::ALL.iter().filter(|kind| **kind != Kind::Instruction);
+    let compared = |kind: &&Kind| **kind != Kind::Instruction && compared.kinds[kind.index()];
+    let kinds = Kind::ALL.iter().filter(compared);
     kinds.map(row).filter(|row| row.first + row.second > 0)
 }

@@ -6,6 +6,7 @@ use replay_format::Log;
 use replay_format::diff::{Diff, Edit, Tally};
 
 use crate::cmd::diff::Recorded;
+use crate::kinds::Kinds;
 use crate::progress::Progress;
 
 /// Events that differ that are shown at most.
@@ -18,11 +19,13 @@ pub(crate) struct Compared<'l, 'a> {
     pub(crate) logs: [&'l Log<'a>; 2],
     pub(crate) hunk: Hunk<'a>,
     pub(crate) tally: Tally,
+    /// The kinds that are compared.
+    pub(crate) kinds: Kinds,
     pub(crate) recorded: Option<Recorded>,
 }
 
 impl Compared<'_, '_> {
-    /// Whether nothing differs. Two logs that are cut at different counts differ, too.
+    /// Whether nothing differs of what is compared. Two logs that end at different counts differ, too.
     pub(crate) fn is_same(&self) -> bool {
         let [one, two] = self
             .logs

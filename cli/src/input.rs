@@ -67,6 +67,15 @@ impl Input {
         Ok(self.directory.as_ref().map(open).transpose()?)
     }
 
+    /// What the user named.
+    pub(crate) fn title(&self) -> String {
+        self.directory
+            .as_ref()
+            .unwrap_or(&self.path)
+            .display()
+            .to_string()
+    }
+
     /// Whether it is the log of a recording.
     pub(crate) fn is_recording(&self) -> bool {
         self.directory.is_some()

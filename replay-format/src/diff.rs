@@ -39,7 +39,7 @@ pub struct Diff<'a> {
 pub struct Skipped {
     /// Where the iterator begins, in both logs.
     pub to: Position,
-    /// Events before that, by [`Kind::index`].
+    /// Events before that, by [`Kind::index`], of the kinds that are compared.
     pub events: [u64; Kind::COUNT],
 }
 
@@ -51,10 +51,21 @@ const WINDOW: usize = 64;
 impl<'a> Diff<'a> {
     /// Compares the whole events of two logs, which can be of different versions.
     pub fn new(first: &Log<'a>, second: &Log<'a>) -> Diff<'a> {
-        let skipped = skip(first, second);
+        Diff::of_kinds(first, second, [true; Kind::COUNT])
+    }
+
+    /// Compares only events of these kinds, by [`Kind::index`].
+    pub fn of_kinds(first: &Log<'a>, second: &Log<'a>, kinds: [bool; Kind::COUNT]) -> Diff<'a> {
+        let mut kinds = kinds;
+        kinds[Kind::Instruction.index()] = false;
+        let mut skipped = skip(first, second);
+        let counts = skipped.events.iter_mut().zip(&kinds);
+        counts
+            .filter(|(_, compared)| !**compared)
+            .for_each(|(count, _)| *count = 0);
         Diff {
-            first: Side::new(first, skipped.to),
-            second: Side::new(second, skipped.to),
+            first: Side::new(first, skipped.to, kinds),
+            second: Side::new(second, skipped.to, kinds),
             skipped,
             ready: VecDeque::new(),
         }
@@ -151,13 +162,15 @@ struct Side<'a> {
     /// `None`: at the end, or where the log cannot be read any more.
     events: Option<Events<'a>>,
     head: Option<Record<'a>>,
+    kinds: [bool; Kind::COUNT],
 }
 
 impl<'a> Side<'a> {
-    fn new(log: &Log<'a>, at: Position) -> Side<'a> {
+    fn new(log: &Log<'a>, at: Position, kinds: [bool; Kind::COUNT]) -> Side<'a> {
         Side {
             events: log.events_at(at).ok(),
             head: None,
+            kinds,
         }
     }
 
@@ -179,11 +192,8 @@ impl<'a> Side<'a> {
     fn read(&mut self) -> Option<Record<'a>> {
         loop {
             match self.events.as_mut()?.next() {
-                Some(Ok(Record {
-                    event: Event::Instruction { .. },
-                    ..
-                })) => {}
-                Some(Ok(record)) => return Some(record),
+                Some(Ok(record)) if self.kinds[record.event.kind().index()] => return Some(record),
+                Some(Ok(_)) => {}
                 Some(Err(_)) | None => self.events = None,
             }
         }
@@ -283,10 +293,7 @@ pub struct Tally {
 impl Tally {
     /// With what both begin with.
     pub fn new(skipped: &Skipped) -> Tally {
-        let mut both = skipped.events;
-        if let Some(instructions) = both.get_mut(Kind::Instruction.index()) {
-            *instructions = 0;
-        }
+        let both = skipped.events;
         Tally {
             before: both.iter().sum(),
             events: [both, [0; Kind::COUNT], [0; Kind::COUNT]],

@@ -4,14 +4,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::anyhow;
-use replay_format::Completeness;
 use replay_format::diff::Diff;
+use replay_format::{Completeness, Kind};
 use rr::diff::{Bracket, Setting, bracket, settings};
 
 use crate::diff_json;
 use crate::diff_text;
 use crate::hunk::{self, Compared};
 use crate::input::Input;
+use crate::kinds::Pattern;
 use crate::output;
 
 /// Show where two logs, or two recordings, part
@@ -37,6 +38,13 @@ pub(crate) struct Args {
     #[arg(short = 'U', long, value_name = "N", default_value_t = 3,
           value_parser = clap::value_parser!(u8).range(0..=100))]
     context: u8,
+
+    /// Compare only these kinds of events, written as for `rr dump`; several with commas
+    ///
+    /// Between two recordings of one guest the readings of the host's clocks always differ: `--kind
+    /// char-read,net,block` compares what came from outside.
+    #[arg(long = "kind", value_name = "KIND", value_delimiter = ',')]
+    kinds: Vec<Pattern>,
 
     /// Print JSON, for programs
     #[arg(long)]
@@ -84,12 +92,19 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         _ => None,
     };
     let bytes = one.bytes().len().max(two.bytes().len()) as u64;
-    let logs = hunk::compare(Diff::new(&one, &two), args.context.into(), bytes);
+    let mut kinds = [args.kinds.is_empty(); Kind::COUNT];
+    for pattern in &args.kinds {
+        pattern.select(one.table(), &mut kinds);
+        pattern.select(two.table(), &mut kinds);
+    }
+    let diff = Diff::of_kinds(&one, &two, kinds);
+    let logs = hunk::compare(diff, args.context.into(), bytes);
     let compared = Compared {
         names: [first.name(), second.name()],
         logs: [&one, &two],
         hunk: logs.hunk,
         tally: logs.tally,
+        kinds,
         recorded,
     };
     output::write(|out| match args.json {

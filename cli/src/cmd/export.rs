@@ -11,7 +11,7 @@ use rr::recording::Recording;
 use rr::watch::{Sight, Watcher};
 
 use crate::export::pcap::Capture;
-use crate::export::time::Times;
+use crate::export::time::{IdleTimes, Times};
 use crate::export::{chrome, pcap, serial};
 use crate::input::Input;
 use crate::outcome::{self, thousands};
@@ -137,15 +137,14 @@ fn of_log(input: &Input, files: &Files) -> anyhow::Result<ExitCode> {
 /// What is taken from a replay.
 struct Taken<W: std::io::Write> {
     capture: Option<Capture<W>>,
-    idle: Vec<u64>,
+    idle: IdleTimes,
 }
 
 impl<W: std::io::Write + Send> Watcher for Taken<W> {
     fn saw(&mut self, icount: u64, time: u64, sight: Sight<'_>) {
-        match (sight, &mut self.capture) {
-            (Sight::Idle { ns }, _) => self.idle.push(ns),
-            (_, Some(capture)) => capture.saw(icount, time, sight),
-            _ => {}
+        self.idle.saw(icount, time, sight);
+        if let Some(capture) = &mut self.capture {
+            capture.saw(icount, time, sight);
         }
     }
 }
@@ -160,7 +159,7 @@ fn of_recording(input: &Input, recording: &Recording, files: &Files) -> anyhow::
     let capture = files.pcap.as_ref().map(capture).transpose()?;
     let mut taken = Taken {
         capture,
-        idle: Vec::new(),
+        idle: IdleTimes::default(),
     };
     let serial = match files.console.as_ref().map(OutFile::path) {
         None => Backend::Null,
@@ -178,7 +177,7 @@ fn of_recording(input: &Input, recording: &Recording, files: &Files) -> anyhow::
     if let Some(file) = &files.chrome {
         let times = Times {
             shift: machine.icount.shift,
-            idle: taken.idle,
+            idle: taken.idle.0,
         };
         let log = input.log()?;
         let title = recording.dir().display().to_string();

@@ -8,12 +8,19 @@ use std::process::ExitCode;
 use anyhow::anyhow;
 use comfy_table::{CellAlignment, Table as Columns, presets};
 use replay_format::{Completeness, HEADER_LEN, Log};
+use rr::host::serial::Backend;
+use rr::recording::Recording;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use crate::cmd::export::watch;
+use crate::export::time::{IdleTimes, Times};
 use crate::input::Input;
+use crate::outcome::thousands;
+use crate::outfile::{OutFile, Overwrite};
 use crate::output;
-use crate::report::escaped;
+use crate::plot::{self, PlotFile};
+use crate::report::{escaped, one_line};
 use crate::table_reason::table_reason;
 
 /// Summarise a log: version, length, events and bytes per kind
@@ -30,6 +37,16 @@ pub(crate) struct Args {
     /// Print JSON, for programs
     #[arg(long)]
     json: bool,
+
+    /// Also draw the run: events of each kind, executing and idle time, bytes of log; FILE.svg or FILE.html
+    ///
+    /// Over virtual time for a recording, which is replayed to know it; over instructions for a bare log. The
+    /// file needs nothing else, and is light or dark as the reader's system is.
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PlotFile>,
+
+    #[command(flatten)]
+    overwrite: Overwrite,
 }
 
 const SCHEMA: &str = "\
@@ -103,6 +120,10 @@ impl Serialize for Kinds {
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let input = Input::open(&args.input)?;
     let log = input.log()?;
+    let plot = args.plot.as_ref();
+    let plot = plot
+        .map(|plot| Ok::<_, anyhow::Error>((plot, OutFile::create(&plot.path, args.overwrite)?)));
+    let plot = plot.transpose()?;
     // A bad machine.json must not hide what the log says.
     let (machine, machine_error) = match input.machine() {
         Ok(machine) => (machine, None),
@@ -117,6 +138,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             print(&summary, out)
         }
     })?;
+    if let Some((kind, file)) = plot {
+        draw(kind, file, &input, &log)?;
+    }
     match (log.completeness(), log.error()) {
         (Completeness::Damaged { .. }, Some(error)) => {
             return Err(anyhow!(error.clone()).context(input.name()));
@@ -127,6 +151,40 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         _ => {}
     }
     machine_error.map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+/// Draws the run. Without virtual time, where a recording does not replay, it is drawn all the same.
+fn draw(kind: &PlotFile, file: OutFile, input: &Input, log: &Log<'_>) -> anyhow::Result<()> {
+    let times = input.recording().and_then(|recording| match recording {
+        Some(recording) => times(&recording),
+        None => Ok(None),
+    });
+    let times = times.unwrap_or_else(|error| {
+        output::note(&format!("{}; drawn over instructions", one_line(&error)));
+        None
+    });
+    let end = log.end();
+    let facts = format!(
+        "{}: {} instructions, {} events, {} bytes",
+        log.table().name(),
+        thousands(end.icount),
+        thousands(end.index),
+        thousands(log.bytes().len() as u64)
+    );
+    let named = (input.title(), facts);
+    file.write(|out| plot::write(kind, named, log, times.as_ref(), out))?;
+    file.keep()
+}
+
+/// The virtual time of a recording; `None` if its replay diverges, which is told.
+fn times(recording: &Recording) -> anyhow::Result<Option<Times>> {
+    let mut idle = IdleTimes(Vec::new());
+    let code = watch(recording, &Backend::Null, &mut idle)?;
+    let shift = recording.manifest.machine.icount.shift;
+    Ok((code == ExitCode::SUCCESS).then_some(Times {
+        shift,
+        idle: idle.0,
+    }))
 }
 
 fn whole(log: &Log<'_>) -> bool {

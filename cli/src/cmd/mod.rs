@@ -4,7 +4,7 @@ mod completions;
 mod demo;
 pub(crate) mod diff;
 mod dump;
-mod export;
+pub(crate) mod export;
 mod inspect;
 mod man;
 mod record;

@@ -2,35 +2,12 @@
 
 use std::io::{self, Write};
 
-use replay_format::{Event, Kind, Log, Record};
+use replay_format::{Kind, Log, Record};
 use serde::Serialize;
 
 use crate::event_text::Arguments;
 use crate::export::time::{Clock, Times};
-
-/// The tracks, from top to bottom, and the kinds that begin so.
-const TRACKS: &[(&str, &[&str])] = &[
-    ("traps", &["EVENT_INTERRUPT", "EVENT_EXCEPTION"]),
-    ("idle", &[]),
-    ("serial", &["EVENT_CHAR", "REPLAY_ASYNC_EVENT_CHAR"]),
-    ("disk", &["REPLAY_ASYNC_EVENT_BLOCK"]),
-    ("network", &["REPLAY_ASYNC_EVENT_NET"]),
-    ("clocks", &["EVENT_CLOCK"]),
-    ("input", &["REPLAY_ASYNC_EVENT_INPUT"]),
-    ("audio", &["EVENT_AUDIO"]),
-    ("checkpoints", &["EVENT_CHECKPOINT"]),
-    (
-        "machine",
-        &[
-            "EVENT_SHUTDOWN",
-            "EVENT_END",
-            "EVENT_RANDOM",
-            "REPLAY_ASYNC_EVENT_BH",
-        ],
-    ),
-];
-/// The place of the track for idle time.
-const IDLE: usize = 1;
+use crate::export::tracks::{IDLE, TRACKS, short, track};
 
 /// One entry of `traceEvents`. Times are in microseconds.
 #[derive(Debug, Serialize)]
@@ -113,7 +90,7 @@ pub(crate) fn write(
         let tid = tracks.get(record.event.kind().index()).copied();
         let ts = micros(when.ns);
         let mut entry = Entry {
-            name: short(&record.event),
+            name: short(record.event.kind()),
             ph: "i",
             pid: 1,
             tid: tid.unwrap_or(0),
@@ -157,20 +134,4 @@ fn details(record: &Record<'_>) -> Details {
         icount: record.icount,
         arguments: Arguments(&record.event).to_string(),
     }
-}
-
-/// The name without what they all begin with.
-fn short(event: &Event<'_>) -> &'static str {
-    let name = event.kind().name();
-    let short = ["REPLAY_ASYNC_EVENT_", "EVENT_"].iter();
-    short
-        .filter_map(|prefix| name.strip_prefix(prefix))
-        .next()
-        .unwrap_or(name)
-}
-
-fn track(kind: Kind) -> usize {
-    let is_of =
-        |(_, begins): &(&str, &[&str])| begins.iter().any(|begin| kind.name().starts_with(begin));
-    TRACKS.iter().position(is_of).unwrap_or(TRACKS.len() - 1)
 }

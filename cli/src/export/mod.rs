@@ -4,3 +4,4 @@ pub(crate) mod chrome;
 pub(crate) mod pcap;
 pub(crate) mod serial;
 pub(crate) mod time;
+pub(crate) mod tracks;

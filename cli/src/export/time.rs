@@ -1,6 +1,7 @@
 //! When events happen: in virtual time, where it is known.
 
 use replay_format::{Checkpoint, Event, Record};
+use rr::watch::{Sight, Watcher};
 
 /// The virtual time of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +10,18 @@ pub(crate) struct Times {
     pub(crate) shift: u8,
     /// How long the machine idled, in ns: for each checkpoint `clock-warp-start` of the log, in order.
     pub(crate) idle: Vec<u64>,
+}
+
+/// Takes note of idle times in a replay.
+#[derive(Debug, Default)]
+pub(crate) struct IdleTimes(pub(crate) Vec<u64>);
+
+impl Watcher for IdleTimes {
+    fn saw(&mut self, _icount: u64, _time: u64, sight: Sight<'_>) {
+        if let Sight::Idle { ns } = sight {
+            self.0.push(ns);
+        }
+    }
 }
 
 /// Goes along a log, event by event, and says what time it is.
