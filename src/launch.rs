@@ -19,6 +19,7 @@ use crate::recording::Recording;
 use crate::replay::Replayer;
 use crate::session::{Message, Report, Session, Shared};
 use crate::snapshot::{Keeper, Plan, Store};
+use crate::watch::{Watched, Watcher};
 use machine::Machine;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -163,6 +164,21 @@ pub fn replay(
     control: &Arc<Control>,
     progress: Progress<'_>,
 ) -> Result<Report, Error> {
+    replay_watched(recording, how, serial, control, None, progress)
+}
+
+/// Replays a recording, comparing every digest; `watcher` sees what happens.
+///
+/// # Errors
+/// A divergence, or whatever keeps it from starting.
+pub fn replay_watched(
+    recording: &Recording,
+    how: &ReplayHow,
+    serial: &Backend,
+    control: &Arc<Control>,
+    watcher: Option<&mut dyn Watcher>,
+    progress: Progress<'_>,
+) -> Result<Report, Error> {
     let options = &recording.manifest.machine;
     options.check().map_err(|error| match error {
         Error::Option { option, reason } => {
@@ -205,8 +221,11 @@ pub fn replay(
     }
     let mailbox = Arc::new(Mailbox::new());
     let interval = recording.manifest.digest_interval;
-    let replayer = Box::new(replayer);
-    let mut session = session(machine, replayer, mailbox, stop, interval, control);
+    let driver: Box<dyn Driver + '_> = match watcher {
+        Some(watcher) => Box::new(Watched::new(replayer, watcher, options.icount.shift)),
+        None => Box::new(replayer),
+    };
+    let mut session = session(machine, driver, mailbox, stop, interval, control);
     session.until = how.until;
     session.deaf = true;
     let input = input.and_then(Input::for_replay);

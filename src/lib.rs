@@ -12,6 +12,8 @@ mod questions;
 #[cfg(not(loom))]
 pub mod control;
 #[cfg(not(loom))]
+pub mod diff;
+#[cfg(not(loom))]
 pub mod digests;
 #[cfg(not(loom))]
 pub mod disks;
@@ -45,5 +47,7 @@ pub mod session;
 pub mod snapshot;
 #[cfg(not(loom))]
 pub mod timeline;
+#[cfg(not(loom))]
+pub mod watch;
 #[cfg(not(loom))]
 mod wishes;

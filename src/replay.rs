@@ -108,6 +108,10 @@ impl<'log> Replayer<'log> {
                     event: Event::Instruction { .. },
                     ..
                 })) => continue,
+                // Behind the shutdown nothing is read: this log was closed by `rr repair`, or is a slice.
+                Some(Ok(Record {
+                    event: Event::End, ..
+                })) => None,
                 Some(Ok(record)) => Some(record),
                 // A killed recording: it ends with its last whole event.
                 Some(Err(error)) if error.is_truncated() => None,
@@ -409,10 +413,6 @@ impl Driver for Replayer<'_> {
                     }));
                 }
                 Event::Shutdown(cause) => return self.shut_down(situation, cause),
-                Event::End => {
-                    let cause = ShutdownCause::None;
-                    return Ok(Step::Stop(Finish::Shutdown { cause, code: 0 }));
-                }
                 ref event if is_inline(event) => return self.expect(situation),
                 _ => {
                     let reason = format!(
