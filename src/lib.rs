@@ -44,6 +44,8 @@ pub mod replay;
 #[cfg(not(loom))]
 pub mod session;
 #[cfg(not(loom))]
+pub mod slice;
+#[cfg(not(loom))]
 pub mod snapshot;
 #[cfg(not(loom))]
 pub mod timeline;

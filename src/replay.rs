@@ -42,10 +42,7 @@ pub struct Replayer<'log> {
 }
 
 impl<'log> Replayer<'log> {
-    /// A driver at the start of `events`.
-    ///
-    /// # Errors
-    /// If the log does not begin as a recording of this program does.
+    /// A driver in front of a log: it must [`begin`](Self::begin), or travel to a snapshot.
     pub fn new(
         path: PathBuf,
         log: &'log Log<'log>,
@@ -53,8 +50,8 @@ impl<'log> Replayer<'log> {
         output: Output,
         disks: Disks,
         pool: DiskPool,
-    ) -> Result<Self, Error> {
-        let mut replayer = Self {
+    ) -> Self {
+        Self {
             path,
             log,
             events: log.events(),
@@ -69,13 +66,14 @@ impl<'log> Replayer<'log> {
             disks,
             pool: Some(pool),
             failure: None,
-        };
-        replayer.begin()?;
-        Ok(replayer)
+        }
     }
 
     /// Reads what stands at the start of every log.
-    fn begin(&mut self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// If the log does not begin as a recording of this program does.
+    pub fn begin(&mut self) -> Result<(), Error> {
         self.advance()?;
         for wanted in [Checkpoint::Init, Checkpoint::Reset] {
             match self.head {
@@ -443,6 +441,7 @@ impl Driver for Replayer<'_> {
         let chain = to.as_ref().map(|(chain, _)| *chain);
         let pool = self.disks.start(self.disks.open(chain)?)?;
         match to {
+            // A slice is never asked for this: it has no power-on.
             None => {
                 self.events = self.log.events();
                 self.begin()?;

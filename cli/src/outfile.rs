@@ -15,7 +15,7 @@ use crate::output::{self, WriteFailed};
 pub(crate) struct Overwrite {
     /// Replace a file that is there
     #[arg(long)]
-    overwrite: bool,
+    pub(crate) overwrite: bool,
 }
 
 /// A file on its way. It is there under its name only once it is [kept](OutFile::keep), and gone if it is not.

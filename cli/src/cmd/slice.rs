@@ -5,37 +5,41 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use replay_format::{Seek, Slice};
+use rr::recording::Recording;
 use rr::timeline::{Position, Target, no_snapshots};
 
 use crate::input::Input;
-use crate::outcome::thousands;
+use crate::outcome::{self, thousands};
 use crate::outfile::{OutFile, Overwrite};
-use crate::output;
+use crate::progress::InstructionProgress;
+use crate::{output, position};
 
-/// Cut a range out of a log, as a log
+/// Cut a range out of a recording, as a recording; or out of a log, as a log
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Cuts a range out of an event log, of rr or of any QEMU, and writes it as a whole log of the same \
-    version. Instruction counts stay as they are: the slice begins with the instructions up to its first place, so \
-    `rr diff` finds the same events at the same places.\n\n\
-    A slice is for reading: dump, inspect, diff, export. The state of the machine at its first place is not in it, so \
-    it cannot be replayed; only a slice from the start can, up to its end, by the program that recorded the log."
+    long_about = "Cuts a range out of a recording. The new recording starts from a snapshot, holds the log and the digests of \
+    its range, and needs nothing of its parent but the images. Instruction counts stay as they are. It is replayed, and compared \
+    with the parent's digests, before it is there; it can be sliced again.\n\n\
+    Of a bare event log, of rr or of any QEMU, the range is written as a whole log of the same version: it begins with the \
+    instructions up to its first place. Such a slice is for reading: dump, inspect, diff, export. The state of the machine at its \
+    first place is not in it, so it cannot be replayed; only a slice from the start can, up to its end, by the program that \
+    recorded the log."
 )]
 pub(crate) struct Args {
-    /// An event log
-    #[arg(value_name = "LOG")]
+    /// A recording, or an event log
+    #[arg(value_name = "REC|LOG")]
     input: PathBuf,
 
-    /// The first place: 12345 or 1.5M instructions, 50%, event#17, start, end; events at it are in the slice
+    /// The first place: 12345 or 1.5M instructions, 50%, event#17, @SNAPSHOT, start, end; events at it are in the slice
     #[arg(long, value_name = "POS", default_value_t = Position::Start)]
     from: Position,
 
-    /// The last place, written likewise; events at it are in the slice
+    /// The last place, written likewise. Of a log, events at it are in the slice
     #[arg(long, value_name = "POS", default_value_t = Position::End)]
     to: Position,
 
-    /// The log to write; - for standard output
-    #[arg(short, long, value_name = "LOG2")]
+    /// The recording or log to write; - for standard output of a log
+    #[arg(short, long, value_name = "REC2|LOG2")]
     output: PathBuf,
 
     #[command(flatten)]
@@ -44,15 +48,11 @@ pub(crate) struct Args {
 
 /// Writes the slice.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let out = OutFile::create(&args.output, args.overwrite)?;
     let input = Input::open(&args.input)?;
-    if input.is_recording() {
-        bail!(
-            "{}: is a recording, and slices of recordings are still to come; slice its log, {}",
-            args.input.display(),
-            input.name()
-        );
+    if let Some(recording) = input.recording()? {
+        return of_recording(&recording, &args);
     }
+    let out = OutFile::create(&args.output, args.overwrite)?;
     let log = input.log()?;
     let find = |position: &Position, option: &'static str| {
         let target = position.target(&log, &no_snapshots).context(option);
@@ -88,5 +88,30 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
              start is not in it"
         }
     });
+    Ok(ExitCode::SUCCESS)
+}
+
+fn of_recording(recording: &Recording, args: &Args) -> anyhow::Result<ExitCode> {
+    let find = |position: &Position, option: &'static str| {
+        position::icount(recording, position).context(option)
+    };
+    let range = (find(&args.from, "--from")?, find(&args.to, "--to")?);
+    let mut progress = InstructionProgress::new();
+    let overwrite = args.overwrite.overwrite;
+    let report = rr::slice::slice(recording, range, &args.output, overwrite, &mut |icount| {
+        progress.at(icount)
+    });
+    drop(progress);
+    let report = match outcome::or_diverged(report)? {
+        Ok(report) => report,
+        Err(code) => return Ok(code),
+    };
+    output::note(&format!(
+        "from icount {} to {}, verified: {} state digests equal, final digest {:032x}",
+        thousands(range.0),
+        thousands(report.icount),
+        report.digests_checked,
+        report.digest
+    ));
     Ok(ExitCode::SUCCESS)
 }
