@@ -3,6 +3,7 @@
 mod demo;
 mod dump;
 mod inspect;
+mod qapi;
 mod record;
 mod replay;
 mod run;
@@ -22,6 +23,7 @@ pub(crate) enum Command {
     Verify(verify::Args),
     Dump(dump::Args),
     Inspect(inspect::Args),
+    Qapi(qapi::Args),
 }
 
 impl Command {
@@ -35,6 +37,7 @@ impl Command {
             Command::Verify(args) => verify::run(args),
             Command::Dump(args) => dump::run(args),
             Command::Inspect(args) => inspect::run(args),
+            Command::Qapi(args) => qapi::run(args),
         }
     }
 }

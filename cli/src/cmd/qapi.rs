@@ -1,0 +1,68 @@
+//! `rr qapi`: checks QAPI schemas, generates code and documentation from them.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use rr_qapi::{Schema, dump};
+
+use crate::output;
+
+/// The schema has a fault.
+const REFUSED: u8 = 1;
+
+/// Check a QAPI schema, or generate code from it
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "Checks QAPI schemas, the language that describes the monitor's commands, as QEMU 7.2 has it; \
+    generates Rust, documentation and introspection from them.\n\n\
+    A schema with a fault is refused with FILE:LINE:COLUMN: and the reason, and exit status 1. A fault inside a \
+    definition is reported where that starts."
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Check a schema; print nothing if it is good
+    Check {
+        /// The schema's first file
+        schema: PathBuf,
+
+        /// Print the checked schema, in the form that QEMU's own schema tests compare
+        #[arg(long)]
+        dump: bool,
+    },
+}
+
+/// Does it.
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    match args.action {
+        Action::Check { schema, dump } => with(&schema, |schema| {
+            if dump {
+                output::write(|out| out.write_all(dump::dump(schema).as_bytes()))?;
+            }
+            Ok(())
+        }),
+    }
+}
+
+/// Hands over the checked schema. A fault in it is a result, not trouble.
+fn with(
+    file: &Path,
+    action: impl FnOnce(&Schema) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
+    match Schema::load(file) {
+        Ok(schema) => action(&schema).map(|()| ExitCode::SUCCESS),
+        Err(error) => {
+            let text = error.to_string();
+            let lines: Vec<String> = text.lines().map(crate::report::escaped).collect();
+            // Without a prefix: editors look for FILE:LINE:COLUMN at the start of a line.
+            let _ = writeln!(std::io::stderr().lock(), "{}", lines.join("\n"));
+            Ok(ExitCode::from(if error.at.is_some() { REFUSED } else { 2 }))
+        }
+    }
+}
