@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use rr_qapi::{Schema, dump};
+use rr_qapi::{Schema, dump, introspect};
 
 use crate::output;
+use crate::report::escaped;
 
 /// The schema has a fault.
 const REFUSED: u8 = 1;
@@ -36,6 +37,22 @@ enum Action {
         #[arg(long)]
         dump: bool,
     },
+
+    /// Print what query-qmp-schema returns: the SchemaInfo array, as JSON
+    Introspect {
+        /// The schema's first file
+        schema: PathBuf,
+
+        #[command(flatten)]
+        symbols: Symbols,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Symbols {
+    /// A symbol that is defined: parts of the schema are there or not, depending on symbols
+    #[arg(short = 'D', value_name = "SYMBOL")]
+    defined: Vec<String>,
 }
 
 /// Does it.
@@ -45,6 +62,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             if dump {
                 output::write(|out| out.write_all(dump::dump(schema).as_bytes()))?;
             }
+            Ok(())
+        }),
+        Action::Introspect { schema, symbols } => with(&schema, |schema| {
+            let infos = introspect::introspect(schema, &symbols.defined.into_iter().collect());
+            let text = serde_json::to_string_pretty(&infos)?;
+            output::write(|out| writeln!(out, "{text}"))?;
             Ok(())
         }),
     }
@@ -58,11 +81,14 @@ fn with(
     match Schema::load(file) {
         Ok(schema) => action(&schema).map(|()| ExitCode::SUCCESS),
         Err(error) => {
-            let text = error.to_string();
-            let lines: Vec<String> = text.lines().map(crate::report::escaped).collect();
-            // Without a prefix: editors look for FILE:LINE:COLUMN at the start of a line.
-            let _ = writeln!(std::io::stderr().lock(), "{}", lines.join("\n"));
-            Ok(ExitCode::from(if error.at.is_some() { REFUSED } else { 2 }))
+            if error.at.is_none() {
+                return Err(error.into());
+            }
+            // Without `rr:`, as editors look for FILE:LINE:COLUMN at the start of a line.
+            for line in error.to_string().lines() {
+                let _ = writeln!(std::io::stderr().lock(), "{}", escaped(line));
+            }
+            Ok(ExitCode::from(REFUSED))
         }
     }
 }
