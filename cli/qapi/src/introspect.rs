@@ -168,7 +168,8 @@ impl<'s> Introspection<'s> {
         let names: Vec<Value> = there
             .map(|feature| Value::from(feature.name.as_str()))
             .collect();
-        if !names.is_empty() {
+        // Even if none of them is there: a client sees that there could be some.
+        if !features.is_empty() {
             members.push(("features", Value::Array(names)));
         }
         members.sort_by_key(|(key, _)| *key);

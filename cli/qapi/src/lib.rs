@@ -18,6 +18,7 @@ mod source;
 mod value;
 
 pub mod dump;
+pub mod generate;
 pub mod introspect;
 
 pub use condition::{Condition, holds};

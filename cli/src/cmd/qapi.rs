@@ -1,11 +1,13 @@
 //! `rr qapi`: checks QAPI schemas, generates code and documentation from them.
 
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Subcommand;
-use rr_qapi::{Schema, dump, introspect};
+use rr_qapi::{Schema, dump, generate, introspect};
 
 use crate::output;
 use crate::report::escaped;
@@ -38,6 +40,19 @@ enum Action {
         dump: bool,
     },
 
+    /// Generate Rust: types, a trait method for each command, dispatch, events
+    Gen {
+        /// The schema's first file
+        schema: PathBuf,
+
+        /// The directory of the generated module; its files are replaced
+        #[arg(short = 'o', long, value_name = "DIR")]
+        output: PathBuf,
+
+        #[command(flatten)]
+        symbols: Symbols,
+    },
+
     /// Print what query-qmp-schema returns: the SchemaInfo array, as JSON
     Introspect {
         /// The schema's first file
@@ -61,6 +76,19 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         Action::Check { schema, dump } => with(&schema, |schema| {
             if dump {
                 output::write(|out| out.write_all(dump::dump(schema).as_bytes()))?;
+            }
+            Ok(())
+        }),
+        Action::Gen {
+            schema,
+            output,
+            symbols,
+        } => with(&schema, |schema| {
+            let files = generate::generate(schema, &symbols.defined.into_iter().collect())?;
+            fs::create_dir_all(&output).with_context(|| output.display().to_string())?;
+            for file in files {
+                let path = output.join(file.name);
+                fs::write(&path, file.text).with_context(|| path.display().to_string())?;
             }
             Ok(())
         }),
