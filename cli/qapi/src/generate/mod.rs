@@ -261,22 +261,22 @@ fn root(context: &Context<'_>) -> String {
          rustdoc::all\n)]\n\
          \nmod commands;\nmod events;\nmod tables;\nmod types;\n\
          \npub use commands::{Commands, OobCommands, dispatch, dispatch_oob};\npub use events::Event;\npub use types::*;\n\
-         \nuse super::visit::{CommandInfo, EventInfo};\n",
+",
     );
     let names =
         |meta: fn(&Kind) -> bool| context.entities().filter(move |entity| meta(&entity.kind));
-    out.0.push_str("\n/// All commands, in the order of the schema.\n#[rustfmt::skip]\npub const COMMANDS: &[CommandInfo] = &[\n");
+    out.0.push_str("\n/// All commands, in the order of the schema.\n#[rustfmt::skip]\npub const COMMANDS: &[super::visit::CommandInfo] = &[\n");
     for entity in names(|kind| matches!(kind, Kind::Command { .. })) {
         if let Kind::Command { flags, .. } = &entity.kind {
             out.line(1, &format!(
-                "CommandInfo {{ name: {:?}, allow_oob: {}, success_response: {}, allow_preconfig: {} }},",
+                "super::visit::CommandInfo {{ name: {:?}, allow_oob: {}, success_response: {}, allow_preconfig: {} }},",
                 entity.name, flags.allow_oob, flags.success_response, flags.allow_preconfig
             ));
         }
     }
-    out.0.push_str("];\n\n/// All events, in the order of the schema.\n#[rustfmt::skip]\npub const EVENTS: &[EventInfo] = &[\n");
+    out.0.push_str("];\n\n/// All events, in the order of the schema.\n#[rustfmt::skip]\npub const EVENTS: &[super::visit::EventInfo] = &[\n");
     for entity in names(|kind| matches!(kind, Kind::Event { .. })) {
-        out.line(1, &format!("EventInfo {{ name: {:?} }},", entity.name));
+        out.line(1, &format!("super::visit::EventInfo {{ name: {:?} }},", entity.name));
     }
     out.0.push_str("];\n\n/// What `query-qmp-schema` returns, as JSON.\npub const INTROSPECTION: &str = include_str!(\"introspection.json\");\n");
     out.0

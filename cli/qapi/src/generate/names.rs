@@ -59,16 +59,9 @@ const KEYWORDS: [&str; 51] = [
 const NEVER: [&str; 4] = ["self", "Self", "super", "crate"];
 
 /// Types that generated code means by these names.
-const TYPES: [&str; 9] = [
-    "Box",
-    "Deserialize",
-    "Map",
-    "Option",
-    "Self",
-    "Serialize",
-    "String",
-    "Value",
-    "Vec",
+const TYPES: [&str; 13] = [
+    "Box", "CommandError", "Commands", "Deserialize", "Event", "Map", "OobCommands", "Option", "Self", "Serialize",
+    "String", "Value", "Vec",
 ];
 
 /// Of a type, with a suffix.
