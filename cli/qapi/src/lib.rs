@@ -20,6 +20,7 @@ mod value;
 pub mod dump;
 pub mod generate;
 pub mod introspect;
+pub mod markdown;
 
 pub use condition::{Condition, holds};
 pub use definition::{EnumValue, Feature, Flags};

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Subcommand;
-use rr_qapi::{Schema, dump, generate, introspect};
+use rr_qapi::{Schema, dump, generate, introspect, markdown};
 
 use crate::output;
 use crate::report::escaped;
@@ -40,14 +40,18 @@ enum Action {
         dump: bool,
     },
 
-    /// Generate Rust: types, a trait method for each command, dispatch, events
+    /// Generate Rust: types, a trait method for each command, dispatch, events; or documentation
     Gen {
         /// The schema's first file
         schema: PathBuf,
 
         /// The directory of the generated module; its files are replaced
-        #[arg(short = 'o', long, value_name = "DIR")]
-        output: PathBuf,
+        #[arg(short = 'o', long, value_name = "DIR", required_unless_present = "doc")]
+        output: Option<PathBuf>,
+
+        /// Write a reference of commands, events and types, in Markdown
+        #[arg(long, value_name = "FILE")]
+        doc: Option<PathBuf>,
 
         #[command(flatten)]
         symbols: Symbols,
@@ -82,15 +86,21 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         Action::Gen {
             schema,
             output,
+            doc,
             symbols,
         } => with(&schema, |schema| {
-            let files = generate::generate(schema, &symbols.defined.into_iter().collect())?;
-            fs::create_dir_all(&output).with_context(|| output.display().to_string())?;
-            for file in files {
-                let path = output.join(file.name);
-                fs::write(&path, file.text).with_context(|| path.display().to_string())?;
+            let symbols = symbols.defined.into_iter().collect();
+            if let Some(directory) = output {
+                let files = generate::generate(schema, &symbols)?;
+                fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
+                for file in files {
+                    put(&directory.join(file.name), &file.text)?;
+                }
             }
-            Ok(())
+            match doc {
+                Some(file) => put(&file, &markdown::markdown(schema, &symbols)),
+                None => Ok(()),
+            }
         }),
         Action::Introspect { schema, symbols } => with(&schema, |schema| {
             let infos = introspect::introspect(schema, &symbols.defined.into_iter().collect());
@@ -99,6 +109,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             Ok(())
         }),
     }
+}
+
+fn put(file: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// Hands over the checked schema. A fault in it is a result, not trouble.

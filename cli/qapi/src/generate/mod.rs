@@ -8,6 +8,8 @@ mod names;
 mod tables;
 mod types;
 
+pub(crate) use docs::marked;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -276,7 +278,10 @@ fn root(context: &Context<'_>) -> String {
     }
     out.0.push_str("];\n\n/// All events, in the order of the schema.\n#[rustfmt::skip]\npub const EVENTS: &[super::visit::EventInfo] = &[\n");
     for entity in names(|kind| matches!(kind, Kind::Event { .. })) {
-        out.line(1, &format!("super::visit::EventInfo {{ name: {:?} }},", entity.name));
+        out.line(
+            1,
+            &format!("super::visit::EventInfo {{ name: {:?} }},", entity.name),
+        );
     }
     out.0.push_str("];\n\n/// What `query-qmp-schema` returns, as JSON.\npub const INTROSPECTION: &str = include_str!(\"introspection.json\");\n");
     out.0

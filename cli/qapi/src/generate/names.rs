@@ -60,8 +60,19 @@ const NEVER: [&str; 4] = ["self", "Self", "super", "crate"];
 
 /// Types that generated code means by these names.
 const TYPES: [&str; 13] = [
-    "Box", "CommandError", "Commands", "Deserialize", "Event", "Map", "OobCommands", "Option", "Self", "Serialize",
-    "String", "Value", "Vec",
+    "Box",
+    "CommandError",
+    "Commands",
+    "Deserialize",
+    "Event",
+    "Map",
+    "OobCommands",
+    "Option",
+    "Self",
+    "Serialize",
+    "String",
+    "Value",
+    "Vec",
 ];
 
 /// Of a type, with a suffix.
