@@ -231,7 +231,8 @@ impl<'s> Checker<'s> {
                     tag_type.describe(),
                 )));
             }
-            if of.object().is_none() {
+            // A branch that branches again is not in the language.
+            if of.object().is_none_or(|object| object.variants.is_some()) {
                 return Err(
                     entity.error(Problem::BranchCannotUse(branch.name.clone(), of.describe()))
                 );
@@ -239,30 +240,11 @@ impl<'s> Checker<'s> {
             self.by_name(&branch.of, depth + 1)?;
         }
         for branch in &variants.branches {
-            // Each branch anew: members of different branches never meet.
-            self.collide_all(entity, &mut seen.clone(), &branch.of)?;
-        }
-        Ok(())
-    }
-
-    /// Members of a type, and if it is a union those of each branch, against those seen so far.
-    fn collide_all(
-        &self,
-        entity: &Entity,
-        seen: &mut Seen<'s>,
-        name: &'s str,
-    ) -> Result<(), Error> {
-        let schema = self.schema;
-        let Some(object) = schema.get(name).and_then(Entity::object) else {
-            return Ok(());
-        };
-        collide(entity, seen, schema.owned_members(object, name))?;
-        for branch in object
-            .variants
-            .iter()
-            .flat_map(|variants| &variants.branches)
-        {
-            self.collide_all(entity, &mut seen.clone(), &branch.of)?;
+            if let Some(object) = schema.get(&branch.of).and_then(Entity::object) {
+                // Each branch anew: members of different branches never meet.
+                let members = schema.owned_members(object, &branch.of);
+                collide(entity, &mut seen.clone(), members)?;
+            }
         }
         Ok(())
     }

@@ -82,7 +82,7 @@ pub(crate) fn definition(
         // A fault of the comment, and reported there.
         Some((_, doc)) if problem == Problem::ReturnsWithoutCommand => Error::new(&doc.at, problem),
         _ => Error {
-            definition: Some((meta, name.clone())),
+            definition: Some(Box::new((meta, name.clone()))),
             ..Error::new(at, problem)
         },
     })
