@@ -1,6 +1,10 @@
 //! Names of the schema as names of Rust.
 
+use std::collections::BTreeMap;
+
 use crate::names::folded;
+
+use super::Error;
 
 /// Words that mean something in Rust. Those that not even `r#` frees get a `_`.
 const KEYWORDS: [&str; 51] = [
@@ -59,7 +63,7 @@ const KEYWORDS: [&str; 51] = [
 const NEVER: [&str; 4] = ["self", "Self", "super", "crate"];
 
 /// Types that generated code means by these names.
-const TYPES: [&str; 13] = [
+const TYPES: [&str; 15] = [
     "Box",
     "CommandError",
     "Commands",
@@ -68,9 +72,11 @@ const TYPES: [&str; 13] = [
     "Map",
     "OobCommands",
     "Option",
+    "Result",
     "Self",
     "Serialize",
     "String",
+    "Sync",
     "Value",
     "Vec",
 ];
@@ -129,7 +135,24 @@ pub(super) fn snake(name: &str) -> String {
     }
 }
 
-/// Of a constant.
-pub(super) fn constant(name: &str) -> String {
-    folded(name).to_ascii_uppercase()
+/// What each name is in Rust; no two may be the same.
+pub(super) fn distinct<'n>(
+    names: impl Iterator<Item = &'n str>,
+    rust: impl Fn(&str) -> String,
+) -> Result<Vec<(&'n str, String)>, Error> {
+    let mut taken: BTreeMap<String, &str> = BTreeMap::new();
+    let mut all = Vec::new();
+    for name in names {
+        let rust = rust(name);
+        if let Some(first) = taken.insert(rust.clone(), name) {
+            let (first, second) = (first.to_owned(), name.to_owned());
+            return Err(Error::Clash {
+                first,
+                second,
+                rust,
+            });
+        }
+        all.push((name, rust));
+    }
+    Ok(all)
 }

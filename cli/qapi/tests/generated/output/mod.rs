@@ -5,7 +5,10 @@
     clippy::pedantic,
     missing_docs,
     non_camel_case_types,
-    rustdoc::all
+    non_upper_case_globals,
+    rustdoc::all,
+    unused_imports,
+    unused_variables
 )]
 
 mod commands;
@@ -30,6 +33,7 @@ pub const COMMANDS: &[super::visit::CommandInfo] = &[
     super::visit::CommandInfo { name: "chardev-add", allow_oob: false, success_response: true, allow_preconfig: false },
     super::visit::CommandInfo { name: "grow", allow_oob: false, success_response: true, allow_preconfig: false },
     super::visit::CommandInfo { name: "odd-one", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "names", allow_oob: false, success_response: true, allow_preconfig: false },
     super::visit::CommandInfo { name: "send-key", allow_oob: false, success_response: true, allow_preconfig: false },
 ];
 
@@ -40,6 +44,7 @@ pub const EVENTS: &[super::visit::EventInfo] = &[
     super::visit::EventInfo { name: "SHUTDOWN" },
     super::visit::EventInfo { name: "BACKEND_CHANGED" },
     super::visit::EventInfo { name: "STATUS" },
+    super::visit::EventInfo { name: "NAMES" },
 ];
 
 /// What `query-qmp-schema` returns, as JSON.
