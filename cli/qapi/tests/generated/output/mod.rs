@@ -7,6 +7,7 @@
     non_camel_case_types,
     non_upper_case_globals,
     rustdoc::all,
+    unreachable_code,
     unused_imports,
     unused_variables
 )]
