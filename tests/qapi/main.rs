@@ -137,6 +137,20 @@ fn generated_files() {
 }
 
 #[test]
+fn stale_files_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().to_str().unwrap();
+    let check = ["gen", SCHEMA, "-o", output, "--check"];
+    assert_eq!(qapi(&check).0, 1);
+    assert!(!folder.path().join("mod.rs").exists());
+    assert_eq!(qapi(&["gen", SCHEMA, "-o", output]).0, 0);
+    assert_eq!(qapi(&check), (0, String::new(), String::new()));
+    fs::write(folder.path().join("events.rs"), "").unwrap();
+    let stale = format!("rr: {output}/events.rs is stale: run the same without --check\n");
+    assert_eq!(qapi(&check), (1, String::new(), stale));
+}
+
+#[test]
 fn what_cannot_be_generated() {
     let folder = tempfile::tempdir().unwrap();
     let schema = folder.path().join("clash.json");

@@ -14,6 +14,8 @@ use crate::report::escaped;
 
 /// The schema has a fault.
 const REFUSED: u8 = 1;
+/// A generated file is not what it would be.
+const DIFFERS: u8 = 1;
 
 /// Check a QAPI schema, or generate code from it
 #[derive(Debug, clap::Args)]
@@ -53,6 +55,10 @@ enum Action {
         #[arg(long, value_name = "FILE")]
         doc: Option<PathBuf>,
 
+        /// Write nothing; exit status 1 if a file is not what would be written
+        #[arg(long)]
+        check: bool,
+
         #[command(flatten)]
         symbols: Symbols,
     },
@@ -81,47 +87,71 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             if dump {
                 output::write(|out| out.write_all(dump::dump(schema).as_bytes()))?;
             }
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }),
         Action::Gen {
             schema,
             output,
             doc,
+            check,
             symbols,
         } => with(&schema, |schema| {
             let symbols = symbols.defined.into_iter().collect();
+            let mut files = Vec::new();
             if let Some(directory) = output {
-                let files = generate::generate(schema, &symbols)?;
-                fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
-                for file in files {
-                    put(&directory.join(file.name), &file.text)?;
-                }
+                let generated = generate::generate(schema, &symbols)?;
+                files.extend(
+                    generated
+                        .into_iter()
+                        .map(|file| (directory.join(file.name), file.text)),
+                );
             }
-            match doc {
-                Some(file) => put(&file, &markdown::markdown(schema, &symbols)),
-                None => Ok(()),
+            files.extend(doc.map(|file| (file, markdown::markdown(schema, &symbols))));
+            if check {
+                compare(&files)
+            } else {
+                write(&files)
             }
         }),
         Action::Introspect { schema, symbols } => with(&schema, |schema| {
             let infos = introspect::introspect(schema, &symbols.defined.into_iter().collect());
             let text = serde_json::to_string_pretty(&infos)?;
             output::write(|out| writeln!(out, "{text}"))?;
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }),
     }
 }
 
-fn put(file: &Path, text: &str) -> anyhow::Result<()> {
-    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+fn write(files: &[(PathBuf, String)]) -> anyhow::Result<ExitCode> {
+    for (file, text) in files {
+        let folder = file.parent().unwrap_or(Path::new(""));
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn compare(files: &[(PathBuf, String)]) -> anyhow::Result<ExitCode> {
+    let mut code = ExitCode::SUCCESS;
+    for (file, text) in files {
+        if fs::read(file).ok().as_deref() != Some(text.as_bytes()) {
+            output::complain(&format!(
+                "{} is stale: run the same without --check",
+                file.display()
+            ));
+            code = ExitCode::from(DIFFERS);
+        }
+    }
+    Ok(code)
 }
 
 /// Hands over the checked schema. A fault in it is a result, not trouble.
 fn with(
     file: &Path,
-    action: impl FnOnce(&Schema) -> anyhow::Result<()>,
+    action: impl FnOnce(&Schema) -> anyhow::Result<ExitCode>,
 ) -> anyhow::Result<ExitCode> {
     match Schema::load(file) {
-        Ok(schema) => action(&schema).map(|()| ExitCode::SUCCESS),
+        Ok(schema) => action(&schema),
         Err(error) => {
             if error.at.is_none() {
                 return Err(error.into());
