@@ -78,7 +78,7 @@ impl<'s> Page<'s> {
             .map(|doc| doc.body.as_str())
             .filter(|body| !body.is_empty())
         {
-            self.paragraph(body);
+            self.paragraph("", body);
         }
         match &entity.kind {
             Kind::Command {
@@ -88,8 +88,14 @@ impl<'s> Page<'s> {
             } => {
                 self.arguments(doc, "Arguments", arguments.as_deref());
                 if let Some(returns) = returns {
-                    let returns = self.type_name(returns);
-                    self.line(&format!("\nReturns {returns}."));
+                    let of = self.type_name(returns);
+                    // A mere name was said by the link.
+                    let text =
+                        returned(doc).filter(|text| !text.starts_with('@') || text.contains(' '));
+                    match text {
+                        Some(text) => self.paragraph(&format!("Returns {of}: "), text),
+                        None => self.line(&format!("\nReturns {of}.")),
+                    }
                 }
                 let notes = [
                     (flags.allow_oob, "May run out of band."),
@@ -135,7 +141,7 @@ impl<'s> Page<'s> {
             Kind::Builtin(_) | Kind::Array { .. } | Kind::Include(_) => {}
         }
         self.features(doc, &entity.features);
-        self.sections(doc);
+        self.sections(entity, doc);
     }
 
     fn arguments(&mut self, doc: Option<&'s Doc>, title: &str, name: Option<&'s str>) {
@@ -240,27 +246,31 @@ impl<'s> Page<'s> {
         }
     }
 
-    fn sections(&mut self, doc: Option<&Doc>) {
+    fn sections(&mut self, entity: &Entity, doc: Option<&Doc>) {
         for section in doc.iter().flat_map(|doc| &doc.sections) {
             match section.name.as_deref() {
                 Some("TODO") => {}
-                // Said already, with a link.
-                Some("Returns") if section.text.starts_with('@') && !section.text.contains(' ') => {
-                }
+                Some("Returns")
+                    if matches!(
+                        entity.kind,
+                        Kind::Command {
+                            returns: Some(_),
+                            ..
+                        }
+                    ) => {}
                 Some(name @ ("Example" | "Examples")) => {
                     self.line(&format!("\n{name}:\n\n```\n{}\n```", section.text));
                 }
-                Some(name) => self.paragraph(&format!("{name}: {}", section.text)),
-                None => self.paragraph(&section.text),
+                Some(name) => self.paragraph(&format!("{name}: "), &section.text),
+                None => self.paragraph("", &section.text),
             }
         }
     }
 
-    fn paragraph(&mut self, text: &str) {
-        self.text.push('\n');
-        for line in text.lines() {
-            self.line(&marked(line));
-        }
+    /// Markdown, and behind it text of the schema.
+    fn paragraph(&mut self, start: &str, text: &str) {
+        let marked: Vec<String> = text.lines().map(marked).collect();
+        self.line(&format!("\n{start}{}", marked.join("\n")));
     }
 
     /// A type, with a link to where it is described.
@@ -274,4 +284,10 @@ impl<'s> Page<'s> {
             _ => format!("`{name}`"),
         }
     }
+}
+
+fn returned(doc: Option<&Doc>) -> Option<&str> {
+    let mut sections = doc?.sections.iter();
+    let section = sections.find(|section| section.name.as_deref() == Some("Returns"))?;
+    Some(&section.text)
 }
