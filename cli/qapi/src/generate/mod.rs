@@ -87,7 +87,7 @@ impl<'s> Context<'s> {
                 _ => continue,
             };
             // A union's common members stand in the union itself.
-            if is_base(entity) {
+            if is_base(entity) || entity.at.is_none() && !is_used(schema, &entity.name) {
                 continue;
             }
             let owner = match (&entity.definition, suffix) {
@@ -182,6 +182,24 @@ impl<'s> Context<'s> {
 fn is_base(entity: &Entity) -> bool {
     let implicit = entity.object().and_then(|object| object.implicit);
     implicit == Some(crate::schema::Role::Base)
+}
+
+/// Whether anything is of this type.
+fn is_used(schema: &Schema, name: &str) -> bool {
+    schema.entities.iter().any(|entity| match &entity.kind {
+        Kind::Object(object) => {
+            let variants = object
+                .variants
+                .iter()
+                .flat_map(|variants| &variants.branches);
+            object.members.iter().any(|member| member.of == name)
+                || variants.into_iter().any(|branch| branch.of == name)
+        }
+        Kind::Alternate { branches } => branches.iter().any(|branch| branch.of == name),
+        Kind::Array { element } => element == name,
+        Kind::Command { returns, .. } => returns.as_deref() == Some(name),
+        Kind::Builtin(_) | Kind::Enum { .. } | Kind::Event { .. } | Kind::Include(_) => false,
+    })
 }
 
 fn builtin(json: Json) -> &'static str {

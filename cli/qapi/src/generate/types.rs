@@ -236,7 +236,13 @@ impl<'s> Writer<'_, 's> {
         let branches = branches
             .iter()
             .filter(|b| self.context.there(b.condition.as_ref()));
-        let branches: Vec<&Branch> = branches.collect();
+        let mut branches: Vec<&Branch> = branches.collect();
+        // serde tries one after the other, and takes an array for a struct and an object for an enumeration.
+        branches.sort_by_key(|branch| match self.context.schema.get(&branch.of) {
+            Some(of) if of.object().is_some() => 1,
+            Some(of) if matches!(of.kind, Kind::Enum { .. }) => 2,
+            _ => 0,
+        });
         let named = names::distinct(branches.iter().map(|b| b.name.as_str()), names::camel)?;
         self.start(DERIVE);
         self.out.line(0, "#[serde(untagged)]");

@@ -85,6 +85,8 @@ pub trait Commands {
         arguments: i64,
         decode: Option<i64>,
     ) -> Result<ResultType, CommandError>;
+    /// `trap`.
+    fn trap(&mut self, arguments: Pocket) -> Result<Pocket, CommandError>;
     /// Presses keys.
     ///
     /// # Arguments
@@ -124,6 +126,7 @@ pub fn dispatch(commands: &mut dyn Commands, oob: &dyn OobCommands, name: &str, 
         "grow" => decode(arguments, &tables::GrowArguments).and_then(|arguments: types::GrowArguments| commands.grow(arguments.tree, arguments.again)).and_then(|result| encode(&result)),
         "odd-one" => decode(arguments, &tables::Odd).and_then(|arguments: types::Odd| commands.odd_one(arguments.upper_case, arguments.self_)).and_then(|result| encode(&result)),
         "names" => decode(arguments, &tables::NamesArguments).and_then(|arguments: types::NamesArguments| commands.names(arguments.commands, arguments.oob, arguments.name, arguments.arguments, arguments.decode)).and_then(|result| encode(&result)),
+        "trap" => decode(arguments, &tables::Pocket).and_then(|arguments: types::Pocket| commands.trap(arguments)).and_then(|result| encode(&result)),
         "send-key" => decode(arguments, &tables::SendKeyArguments).and_then(|arguments: types::SendKeyArguments| commands.send_key(arguments.keys, arguments.hold_time)).map(|()| nothing()),
         _ => return dispatch_oob(oob, name, arguments),
     })

@@ -35,6 +35,7 @@ pub const COMMANDS: &[super::visit::CommandInfo] = &[
     super::visit::CommandInfo { name: "grow", allow_oob: false, success_response: true, allow_preconfig: false },
     super::visit::CommandInfo { name: "odd-one", allow_oob: false, success_response: true, allow_preconfig: false },
     super::visit::CommandInfo { name: "names", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "trap", allow_oob: false, success_response: true, allow_preconfig: false },
     super::visit::CommandInfo { name: "send-key", allow_oob: false, success_response: true, allow_preconfig: false },
 ];
 

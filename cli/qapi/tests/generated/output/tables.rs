@@ -111,6 +111,26 @@ pub(super) static NamesArguments: Object = Object {
 };
 
 #[rustfmt::skip]
+pub(super) static Pocket: Object = Object {
+    members: &[
+        Member { name: "file", optional: true, of: Type::Any },
+        Member { name: "trap", optional: true, of: Type::Alternate(&Trap) },
+        Member { name: "type", optional: true, of: Type::Enum(&["none", "qnull", "qnum", "qstring", "qdict", "qlist", "qbool"]) },
+    ],
+    variants: None,
+};
+
+#[rustfmt::skip]
+pub(super) static Trap: Alternate = Alternate {
+    name: "Trap",
+    branches: &[
+        Type::Enum(&["null", "file"]),
+        Type::Object(&Pocket),
+        Type::Array(&Type::Any),
+    ],
+};
+
+#[rustfmt::skip]
 pub(super) static SendKeyArguments: Object = Object {
     members: &[
         Member { name: "keys", optional: false, of: Type::Array(&Type::Object(&KeyValue)) },

@@ -233,14 +233,14 @@ pub struct Tree {
 pub enum LeafOrTree {
     /// Nothing.
     None(()),
-    /// A tree.
-    Tree(Box<Tree>),
     /// Numbers.
     Numbers(Vec<i64>),
     /// A flag.
     Flag(bool),
     /// A number.
     Number(f64),
+    /// A tree.
+    Tree(Box<Tree>),
     /// A name.
     Leaf(BackendKind),
 }
@@ -342,6 +342,33 @@ impl OptionType {
             OptionType::None => "none",
         }
     }
+}
+
+/// Branches that serde could take for each other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Trap {
+    /// Branch `list`.
+    List(Vec<Value>),
+    /// Branch `object`.
+    Object(Box<Pocket>),
+    /// Branch `name`.
+    Name(BackendKind),
+}
+
+/// The type `Pocket`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pocket {
+    /// Member `file`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::super::visit::present")]
+    pub file: Option<Value>,
+    /// Member `trap`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trap: Option<Box<Trap>>,
+    /// Member `type`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<QType>,
 }
 
 /// The type `KeyKind`.
