@@ -7,6 +7,7 @@ mod dump;
 pub(crate) mod export;
 mod inspect;
 mod man;
+mod qapi;
 mod record;
 mod repair;
 mod replay;
@@ -36,6 +37,7 @@ pub(crate) enum Command {
     Export(export::Args),
     Completions(completions::Args),
     Man(man::Args),
+    Qapi(qapi::Args),
 }
 
 impl Command {
@@ -56,6 +58,7 @@ impl Command {
             Command::Export(args) => export::run(args),
             Command::Completions(args) => completions::run(args),
             Command::Man(args) => man::run(args),
+            Command::Qapi(args) => qapi::run(args),
         }
     }
 }
