@@ -22,6 +22,8 @@ pub mod launch;
 #[cfg(not(loom))]
 pub mod lock;
 #[cfg(not(loom))]
+pub mod monitor;
+#[cfg(not(loom))]
 pub mod options;
 #[cfg(not(loom))]
 pub mod record;

@@ -1,0 +1,3 @@
+//! The monitor: QMP with out-of-band execution.
+
+pub mod json;
