@@ -4,7 +4,7 @@
 
 pub mod handover;
 
-// Under loom only the hand-over is built: it alone is modelled.
+// Under loom only the hand-overs are built: they alone are modelled.
 #[cfg(not(loom))]
 pub mod digests;
 #[cfg(not(loom))]
@@ -21,7 +21,6 @@ pub mod images;
 pub mod launch;
 #[cfg(not(loom))]
 pub mod lock;
-#[cfg(not(loom))]
 pub mod monitor;
 #[cfg(not(loom))]
 pub mod options;

@@ -63,7 +63,7 @@ pub(super) struct Lexer {
 
 /// Bytes that no token holds, so that a client can always get back in step. 0xFE and 0xFF are in no UTF-8.
 fn resets(byte: u8) -> bool {
-    byte < 0x20 || byte >= 0xfe
+    !(0x20..0xfe).contains(&byte)
 }
 
 impl Lexer {
