@@ -7,9 +7,10 @@
 //! recording leaves.
 
 use crate::error::Error;
+use crate::host::map::MappedFile;
 use byteorder::{BigEndian, ByteOrder};
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"rr-digst";
@@ -72,6 +73,22 @@ impl DigestWriter {
         self.file
             .write_all(&record)
             .map_err(Error::file(&self.path, "write digests"))
+    }
+
+    /// Forgets the digests of states behind this icount: the run goes on from there in another way.
+    ///
+    /// # Errors
+    /// Those of the file, and a file that is none.
+    pub fn rewind(&mut self, icount: u64) -> Result<(), Error> {
+        self.flush()?;
+        let known = Digests::parse(&self.path, &MappedFile::open(&self.path)?)?;
+        let kept = known.along.iter().filter(|(at, _)| *at <= icount).count();
+        let len = (HEADER + kept * RECORD) as u64;
+        let file = self.file.get_mut();
+        file.set_len(len)
+            .and_then(|()| file.seek(SeekFrom::Start(len)))
+            .map_err(Error::file(&self.path, "rewind digests"))?;
+        Ok(())
     }
 
     /// Hands everything to the operating system.
@@ -188,6 +205,12 @@ impl Digests {
     pub fn is_of(&self, log: &[u8]) -> bool {
         self.log
             .is_none_or(|known| known == (log.len() as u64, digest_of_log(log)))
+    }
+
+    /// How many digests of states there are behind this icount, which are all that a replay from there compares.
+    pub fn behind(&self, icount: u64) -> usize {
+        let along = self.along.iter().filter(|(at, _)| *at > icount).count();
+        along + usize::from(self.last.is_some())
     }
 
     /// How many digests of states there are.

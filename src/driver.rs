@@ -4,6 +4,8 @@
 //! without a log are three drivers; the session does not know which it has.
 
 use crate::error::Error;
+use crate::host::disk::{DiskPool, Pending};
+use crate::snapshot::{Chain, Loaded, LogPlace};
 use machine::Request;
 use machine::inputs::{BlockResult, Inputs, Moment};
 use replay_format::ShutdownCause;
@@ -59,6 +61,19 @@ pub enum Arrival {
     },
 }
 
+/// What a snapshot holds beside the machine.
+#[derive(Debug)]
+pub struct Outside<'a> {
+    /// The place in the log behind everything that has happened.
+    pub log: LogPlace,
+    /// The disks, if there are any.
+    pub disks: Option<&'a DiskPool>,
+    /// Operations on disks that the guest has yet to hear of.
+    pub pending: Vec<Pending>,
+    /// Operations that had failed so far.
+    pub failed: Vec<u64>,
+}
+
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
@@ -100,6 +115,17 @@ pub enum Finish {
     Reached,
     /// The user stopped the replay.
     Interrupted,
+    /// The user ended it through the monitor.
+    Quit,
+}
+
+/// What the user can wish of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// A reset.
+    Reset,
+    /// The end.
+    Quit,
 }
 
 /// The source of inputs and of decisions.
@@ -115,6 +141,37 @@ pub trait Driver: Inputs + Send {
     /// # Errors
     /// As for [`Driver::next`].
     fn digest(&mut self, at: Moment, digest: u128, last: bool) -> Result<(), Error>;
+
+    /// What a snapshot taken now must hold of the driver; `None`: the run is not recorded.
+    ///
+    /// # Errors
+    /// What keeps it from being told.
+    fn outside(&mut self, icount: u64) -> Result<Option<Outside<'_>>, Error>;
+
+    /// Whether the driver is in no wait that the log describes: then a wish of the user can be carried out.
+    fn settled(&self) -> bool {
+        true
+    }
+
+    /// The machine was put into the state of a snapshot, or of power-on: the driver goes on from there, too.
+    ///
+    /// # Errors
+    /// What keeps it from going on.
+    fn travel(&mut self, to: Option<(&Chain, Loaded)>) -> Result<(), Error>;
+
+    /// The guest's output is not shown while the machine is only brought to a place.
+    fn mute(&mut self, muted: bool);
+
+    /// The instruction count at which the run is known to end.
+    fn end(&self) -> Option<u64> {
+        None
+    }
+
+    /// The user resets the machine, or has it end, through the monitor.
+    ///
+    /// # Errors
+    /// Why that cannot be.
+    fn by_user(&mut self, icount: u64, wish: Wish) -> Result<Step, Error>;
 
     /// How many digests were compared, and equal.
     fn digests_checked(&self) -> u64 {

@@ -93,6 +93,15 @@ pub enum Error {
         /// Why.
         cause: replay_format::WriteError,
     },
+    /// A snapshot cannot have this name.
+    #[error(transparent)]
+    SnapshotName(#[from] crate::snapshot::NameError),
+    /// Something was asked that cannot be done here.
+    #[error("{0}")]
+    Refused(&'static str),
+    /// Work was given up because somebody wanted that.
+    #[error("it was cancelled")]
+    Cancelled,
     /// The replay left the recording.
     #[error(transparent)]
     Diverged(#[from] Box<Divergence>),

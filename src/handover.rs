@@ -70,11 +70,39 @@ impl<M> Mailbox<M> {
         message
     }
 
+    /// Wakes the receiver without a message: it finds the flag raised, and perhaps nothing in the queue.
+    pub fn nudge(&self) {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        self.kick.store(true, Ordering::Release);
+        drop(queue);
+        self.arrived.notify_one();
+    }
+
+    /// The receiver has seen a nudge: lowers the flag where no message waits.
+    pub fn settle(&self) {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if queue.is_empty() {
+            self.kick.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Looks at all messages, which stay.
+    pub fn each(&self, look: impl FnMut(&M)) {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.iter().for_each(look);
+    }
+
+    /// Drops the messages for which this does not hold.
+    pub fn retain(&self, keep: impl FnMut(&M) -> bool) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.retain(keep);
+    }
+
     /// Waits for a message, at most so long; `None`: without limit. May come back early.
     #[cfg(not(loom))]
     pub fn wait(&self, at_most: Option<Duration>) {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        if !queue.is_empty() {
+        if !queue.is_empty() || self.kicked() {
             return;
         }
         match at_most {
@@ -87,7 +115,7 @@ impl<M> Mailbox<M> {
     #[cfg(loom)]
     pub fn wait(&self) {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        if queue.is_empty() {
+        if queue.is_empty() && !self.kicked() {
             drop(self.arrived.wait(queue));
         }
     }
@@ -150,6 +178,28 @@ mod model {
                 }
             };
             assert_eq!(message, 7);
+            thread.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_nudge_is_not_lost() {
+        loom::model(|| {
+            let mailbox = Arc::new(Mailbox::<u8>::new());
+            let asked = Arc::new(loom::sync::atomic::AtomicBool::new(false));
+            let (sender, question) = (mailbox.clone(), asked.clone());
+            let thread = thread::spawn(move || {
+                question.store(true, Ordering::Release);
+                sender.nudge();
+            });
+            // As the vCPU thread does: settles first, then looks, then waits.
+            loop {
+                mailbox.settle();
+                if asked.load(Ordering::Acquire) {
+                    break;
+                }
+                mailbox.wait();
+            }
             thread.join().unwrap();
         });
     }

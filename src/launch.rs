@@ -1,5 +1,6 @@
 //! From options to a finished run: `run`, `record`, `replay`.
 
+use crate::control::Control;
 use crate::driver::{Arrival, Driver};
 use crate::error::Error;
 use crate::handover::Mailbox;
@@ -12,14 +13,15 @@ use crate::host::terminal::RawMode;
 use crate::images::Images;
 use crate::lock::{Bql, ReplayLock};
 use crate::options::MachineOptions;
-use crate::record::{Host, LogSink, Recorder};
+use crate::record::{Host, LogSink, OpenDisks, Recorder};
 use crate::recording::Recording;
 use crate::replay::Replayer;
 use crate::session::{Message, Report, Session, Shared};
+use crate::snapshot::{Chain, Keeper, Plan, Store};
 use machine::Machine;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -38,6 +40,8 @@ pub struct RecordTo<'a> {
     pub overwrite: bool,
     /// Instructions from one state digest to the next, from 1.
     pub digest_interval: u64,
+    /// The snapshots it makes by itself.
+    pub plan: Plan,
 }
 
 /// Called now and then with the instruction count.
@@ -51,6 +55,7 @@ pub fn run(
     options: &MachineOptions,
     serial: &Backend,
     to: Option<&RecordTo<'_>>,
+    control: &Arc<Control>,
     progress: Progress<'_>,
 ) -> Result<Report, Error> {
     let options = &settled(options)?;
@@ -60,7 +65,7 @@ pub fn run(
         Recording::check_vacant(to.dir, to.overwrite)?;
     }
     let images = Images::open(options, to.is_some())?;
-    let machine = images.machine(options)?;
+    let mut machine = images.machine(options)?;
     let stop = Arc::new(AtomicBool::new(false));
     let Serial { input, output } = Serial::open(serial, &stop)?;
     let mailbox = Arc::new(Mailbox::new());
@@ -74,11 +79,27 @@ pub fn run(
         }
         None => None,
     };
-    let disks = disks(options, to, &mailbox)?;
-    let host = Host::new(output, disks, networks, frames);
+    let keeper = match to {
+        Some(to) => Some(Keeper::new(
+            Store::of(to.dir),
+            &options.drives,
+            to.plan.clone(),
+            &mut machine,
+        )?),
+        None => None,
+    };
+    let disks = disks(options, to, &mailbox);
+    let host = Host::new(output, disks, networks, frames)?;
     let recorder = Recorder::new(log, Arc::clone(&mailbox), host, options.icount.sleep);
-    let session = session(machine, Box::new(recorder), mailbox, stop, interval);
-    drive(&session, input, progress)
+    let session = session(
+        machine,
+        Box::new(recorder),
+        mailbox,
+        stop,
+        interval,
+        control,
+    );
+    drive(&session, keeper, input, progress)
 }
 
 /// The options with all that a recording must hold.
@@ -94,23 +115,39 @@ fn settled(options: &MachineOptions) -> Result<MachineOptions, Error> {
     Ok(options)
 }
 
-/// The disks, at work: results go to the vCPU thread.
+/// Opens the disks, at work: results go to the vCPU thread. Opened again, overlays are made anew.
 fn disks(
     options: &MachineOptions,
     to: Option<&RecordTo<'_>>,
     mailbox: &Arc<Mailbox<Message>>,
-) -> Result<DiskPool, Error> {
-    let mut disks = Vec::new();
-    for (place, drive) in options.drives.iter().enumerate() {
-        let overlay = to.map(|to| to.dir.join(drive.overlay_name(place)));
-        let writes = overlay.as_deref().map_or(Writes::Image, Writes::Overlay);
-        disks.push(Disk::open(drive, writes)?);
-    }
+) -> OpenDisks {
+    let drives = options.drives.clone();
+    let dir = to.map(|to| to.dir.to_owned());
     let mailbox = Arc::clone(mailbox);
-    let done = move |drive, id, result| {
-        mailbox.post(Message::Arrival(Arrival::Block { drive, id, result }))
-    };
-    Ok(DiskPool::record(disks, Box::new(done))?)
+    Box::new(move |at| {
+        let mut disks = Vec::new();
+        for (place, drive) in drives.iter().enumerate() {
+            let overlay = dir.as_ref().map(|dir| dir.join(drive.overlay_name(place)));
+            if let (Some(_), Some(overlay)) = (at, &overlay) {
+                // Of a read-only drive there is none.
+                let _ = std::fs::remove_file(overlay);
+            }
+            let writes = overlay.as_deref().map_or(Writes::Image, Writes::Overlay);
+            disks.push(Disk::open_at(drive, &layers(at, place), writes)?);
+        }
+        let mailbox = Arc::clone(&mailbox);
+        let done = move |drive, id, result| {
+            mailbox.post(Message::Arrival(Arrival::Block { drive, id, result }))
+        };
+        Ok(DiskPool::record(disks, Box::new(done))?)
+    })
+}
+
+/// The layers of a drive in a snapshot.
+fn layers(at: Option<&Chain>, place: usize) -> Vec<PathBuf> {
+    let drive = u8::try_from(place).ok();
+    let layers = at.zip(drive).map(|(chain, drive)| chain.layers(drive));
+    layers.unwrap_or_default()
 }
 
 /// The networks, at work: frames go to the vCPU thread, as long as not too many wait there.
@@ -140,6 +177,10 @@ pub struct ReplayHow {
     pub until: Option<u64>,
     /// Replay even though images have changed.
     pub changed_images: bool,
+    /// Begin at this snapshot.
+    pub from: Option<String>,
+    /// The snapshots that the replay makes.
+    pub plan: Plan,
 }
 
 /// Replays a recording, comparing every digest.
@@ -150,6 +191,7 @@ pub fn replay(
     recording: &Recording,
     how: &ReplayHow,
     serial: &Backend,
+    control: &Arc<Control>,
     progress: Progress<'_>,
 ) -> Result<Report, Error> {
     let options = &recording.manifest.machine;
@@ -170,29 +212,45 @@ pub fn replay(
         });
     }
     let digests = recording.digests()?;
-    let machine = Images::of(recording, how.changed_images)?.machine(options)?;
+    let mut machine = Images::of(recording, how.changed_images)?.machine(options)?;
     let stop = Arc::new(AtomicBool::new(false));
     let Serial { output, .. } = Serial::open(serial, &stop)?;
     let disks = replayed_disks(recording)?;
-    let replayer = Replayer::new(path, log.events(), digests, output, disks)?;
+    let mut replayer = Replayer::new(path, &log, digests, output, disks)?;
+    let store = Store::of(recording.dir());
+    let mut keeper = Keeper::new(store, &recording.drives(), how.plan.clone(), &mut machine)?;
+    let mut from = 0;
+    if let Some(name) = &how.from {
+        let chain = keeper.store.open(name)?;
+        from = chain.snapshot.icount;
+        let loaded = chain.load(&mut machine)?;
+        replayer.travel(Some((&chain, loaded)))?;
+        keeper.moved(Some(name), &mut machine);
+    }
     let mailbox = Arc::new(Mailbox::new());
     let interval = recording.manifest.digest_interval;
-    let mut session = session(machine, Box::new(replayer), mailbox, stop, interval);
+    let replayer = Box::new(replayer);
+    let mut session = session(machine, replayer, mailbox, stop, interval, control);
     session.until = how.until;
     session.deaf = true;
-    let report = drive(&session, None, progress)?;
-    recording.check_whole(&bytes, &report)?;
+    let report = drive(&session, Some(keeper), None, progress)?;
+    recording.check_whole(&bytes, from, &report)?;
     Ok(report)
 }
 
-/// The disks of a replay: what the guest writes is gone at the end.
-fn replayed_disks(recording: &Recording) -> Result<DiskPool, Error> {
-    let mut disks = Vec::new();
-    for drive in recording.drives() {
-        disks.push(Disk::open(&drive, Writes::Scratch(recording.dir()))?);
-    }
+/// Opens the disks of a replay: what the guest writes is gone at the end.
+fn replayed_disks(recording: &Recording) -> Result<OpenDisks, Error> {
+    let drives = recording.drives();
+    let dir = recording.dir().to_owned();
     let errors = IoErrors::load(&recording.path(IoErrors::FILE))?;
-    Ok(DiskPool::replay(disks, errors)?)
+    Ok(Box::new(move |at| {
+        let disks = drives
+            .iter()
+            .enumerate()
+            .map(|(place, drive)| Disk::open_at(drive, &layers(at, place), Writes::Scratch(&dir)));
+        let disks = disks.collect::<Result<_, _>>()?;
+        Ok(DiskPool::replay(disks, errors.clone())?)
+    }))
 }
 
 fn session<'a>(
@@ -201,13 +259,17 @@ fn session<'a>(
     mailbox: Arc<Mailbox<Message>>,
     stop: Arc<AtomicBool>,
     digest_every: u64,
+    control: &Arc<Control>,
 ) -> Session<'a> {
     machine.set_kick(mailbox.kick());
+    let shared = Arc::new(Shared::new(stop));
+    control.attach(&mailbox, &shared);
     Session {
         machine: Bql::new(machine),
         driver: ReplayLock::new(driver),
         mailbox,
-        shared: Shared::new(stop),
+        shared,
+        control: Arc::clone(control),
         digest_every,
         until: None,
         deaf: false,
@@ -217,6 +279,7 @@ fn session<'a>(
 /// Runs the vCPU thread, and the main loop on this one.
 fn drive(
     session: &Session<'_>,
+    keeper: Option<Keeper>,
     input: Option<Input>,
     progress: Progress<'_>,
 ) -> Result<Report, Error> {
@@ -237,7 +300,7 @@ fn drive(
             .spawn_scoped(scope, move || {
                 // Closed when the thread ends, however it does.
                 let _ended: UnixStream = ended;
-                session.run()
+                session.run(keeper)
             })
             .map_err(host)?;
         let main_loop = MainLoop {
@@ -246,6 +309,7 @@ fn drive(
             done: OwnedFd::from(done),
             mailbox: &session.mailbox,
             shared: &session.shared,
+            control: &session.control,
         };
         let looped = main_loop.run(|| progress(session.shared.icount.load(Ordering::Relaxed)));
         if looped.is_err() {
@@ -254,6 +318,7 @@ fn drive(
             session
                 .mailbox
                 .post(Message::Stop(replay_format::ShutdownCause::HostError));
+            session.control.wake();
         }
         let report = match vcpu.join() {
             Ok(report) => report,

@@ -6,6 +6,8 @@ pub mod handover;
 
 // Under loom only the hand-overs are built: they alone are modelled.
 #[cfg(not(loom))]
+pub mod control;
+#[cfg(not(loom))]
 pub mod digests;
 #[cfg(not(loom))]
 pub mod divergence;
@@ -33,4 +35,8 @@ pub mod replay;
 #[cfg(not(loom))]
 pub mod session;
 #[cfg(not(loom))]
+pub mod snapshot;
+#[cfg(not(loom))]
 pub mod timeline;
+#[cfg(not(loom))]
+mod wishes;

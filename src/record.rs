@@ -1,19 +1,20 @@
 //! Recording: inputs come from the host, and go into the log. Without a log, a plain run.
 
 use crate::digests::DigestWriter;
-use crate::driver::{Arrival, Driver, Finish, Idle, Situation, Step};
+use crate::driver::{Arrival, Driver, Finish, Idle, Outside, Situation, Step, Wish};
 use crate::error::Error;
 use crate::handover::Mailbox;
-use crate::host::disk::{DiskPool, IoErrors};
+use crate::host::disk::{DiskPool, IoErrors, Pending};
 use crate::host::map::MappedFile;
 use crate::host::net::NetHandle;
 use crate::host::serial::Output;
 use crate::session::Message;
+use crate::snapshot::{Chain, Loaded, LogPlace};
 use machine::Request;
 use machine::inputs::{BlockRequest, BlockResult, Halted, Inputs, Moment};
 use replay_format::{AsyncEvent, Checkpoint, Clock, Event, ShutdownCause, WriteError, Writer};
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -74,6 +75,24 @@ impl LogSink {
         }
     }
 
+    /// Cuts the log off at a place that a snapshot names, to go on from there.
+    fn rewind(&mut self, to: LogPlace, icount: u64) -> Result<(), Error> {
+        self.writer
+            .flush()
+            .map_err(Error::file(&self.path, WRITE))?;
+        let file = self.writer.get_ref().get_ref();
+        let mut file = file
+            .try_clone()
+            .map_err(Error::file(&self.path, "rewind the log"))?;
+        file.set_len(to.offset)
+            .and_then(|()| file.seek(SeekFrom::Start(to.offset)))
+            .map_err(Error::file(&self.path, "rewind the log"))?;
+        let sink = BufWriter::with_capacity(1 << 16, file);
+        self.writer = Writer::resume(sink, self.writer.table(), to.into());
+        self.last = None;
+        self.digests.rewind(icount)
+    }
+
     /// Brings the log on disk up to `icount`.
     fn flush(&mut self, icount: u64) -> Result<(), Error> {
         while let Some(left) = icount
@@ -93,10 +112,14 @@ impl LogSink {
     }
 }
 
+/// Opens the disks of a run, as they were at a snapshot or at power-on.
+pub type OpenDisks = Box<dyn Fn(Option<&Chain>) -> Result<DiskPool, Error> + Send>;
+
 /// What the run uses on the host.
-#[derive(Debug)]
 pub struct Host {
     output: Output,
+    /// Opens the disks anew, as they were at a snapshot.
+    reopen: OpenDisks,
     disks: Option<DiskPool>,
     networks: Vec<NetHandle>,
     /// Frames in the mailbox.
@@ -109,20 +132,24 @@ pub struct Host {
 
 impl Host {
     /// Output of the serial port, disks, networks, and how many frames are in the mailbox.
+    ///
+    /// # Errors
+    /// A disk that cannot be opened.
     pub fn new(
         output: Output,
-        disks: DiskPool,
+        open: OpenDisks,
         networks: Vec<NetHandle>,
         frames: Arc<AtomicUsize>,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, Error> {
+        Ok(Self {
             output,
-            disks: Some(disks),
+            disks: Some(open(None)?),
+            reopen: open,
             networks,
             frames,
             in_flight: 0,
             answer_until: None,
-        }
+        })
     }
 
     /// How long the guest's idle time is not skipped, though the user wants that: the host has work of
@@ -213,12 +240,17 @@ impl Recorder {
     fn guest_request(&mut self, icount: u64, request: Request) -> Result<Step, Error> {
         let (cause, code) = shutdown(request);
         self.write(icount, &Event::Shutdown(cause))?;
-        if request == Request::Reset {
-            self.write(icount, &Event::Checkpoint(Checkpoint::ResetRequested))?;
-            self.write(icount, &Event::Checkpoint(Checkpoint::Reset))?;
-            return Ok(Step::Reset);
+        match request {
+            Request::Reset => self.reset(icount),
+            _ => Ok(Step::Stop(Finish::Shutdown { cause, code })),
         }
-        Ok(Step::Stop(Finish::Shutdown { cause, code }))
+    }
+
+    /// A reset, whose cause is in the log.
+    fn reset(&mut self, icount: u64) -> Result<Step, Error> {
+        self.write(icount, &Event::Checkpoint(Checkpoint::ResetRequested))?;
+        self.write(icount, &Event::Checkpoint(Checkpoint::Reset))?;
+        Ok(Step::Reset)
     }
 
     /// Something from outside, behind the checkpoint that carries it.
@@ -447,6 +479,83 @@ impl Driver for Recorder {
         match situation.idle {
             Some(idle) => self.idle(situation, idle),
             None => Ok(Step::Run { until: u64::MAX }),
+        }
+    }
+
+    fn outside(&mut self, icount: u64) -> Result<Option<Outside<'_>>, Error> {
+        let Some(log) = &mut self.log else {
+            return Ok(None);
+        };
+        // A snapshot must not be ahead of the log, also where the recording is killed.
+        log.flush(icount)?;
+        let disks = self.host.disks.as_ref();
+        let (mut pending, mut failed) = (Vec::new(), Vec::new());
+        if let Some(disks) = disks {
+            // What was submitted is then done, and its result in the mailbox.
+            disks.wait_idle();
+            failed.extend(disks.io_errors().iter().map(|error| error.id));
+            self.mailbox.each(|message| {
+                if let Message::Arrival(Arrival::Block { drive, id, result }) = message {
+                    let done = match result {
+                        BlockResult::Done(bytes) => Some(bytes.clone()),
+                        BlockResult::Error => None,
+                    };
+                    let (drive, id) = (*drive, *id);
+                    pending.push(Pending { drive, id, done });
+                }
+            });
+        }
+        Ok(Some(Outside {
+            log: log.writer.position().into(),
+            disks,
+            pending,
+            failed,
+        }))
+    }
+
+    fn settled(&self) -> bool {
+        self.nap.is_none()
+    }
+
+    fn travel(&mut self, to: Option<(&Chain, Loaded)>) -> Result<(), Error> {
+        let Some(log) = &mut self.log else {
+            return Err(Error::Refused("this run is not recorded; use `rr record`"));
+        };
+        let Some((chain, loaded)) = to else {
+            return Err(Error::Refused("a recording goes back to snapshots only"));
+        };
+        log.rewind(chain.snapshot.log, chain.snapshot.icount)?;
+        if let Some(disks) = self.host.disks.take() {
+            for disk in disks.finish()? {
+                disk.close()?;
+            }
+        }
+        // What the disks of before have still to say is of a time that never was.
+        self.mailbox
+            .retain(|message| !matches!(message, Message::Arrival(Arrival::Block { .. })));
+        let disks = (self.host.reopen)(Some(chain))?;
+        disks.keep_io_errors(&loaded.failed);
+        self.host.disks = Some(disks);
+        self.save_io_errors()?;
+        self.host.in_flight = loaded.pending.len() as u64;
+        self.host.answer_until = None;
+        self.nap = None;
+        for Pending { drive, id, done } in loaded.pending {
+            let result = done.map_or(BlockResult::Error, BlockResult::Done);
+            let arrival = Arrival::Block { drive, id, result };
+            self.mailbox.post(Message::Arrival(arrival));
+        }
+        Ok(())
+    }
+
+    fn mute(&mut self, _muted: bool) {}
+
+    fn by_user(&mut self, icount: u64, wish: Wish) -> Result<Step, Error> {
+        let cause = ShutdownCause::HostQmp;
+        self.write(icount, &Event::Shutdown(cause))?;
+        match wish {
+            Wish::Reset => self.reset(icount),
+            Wish::Quit => Ok(Step::Stop(Finish::Shutdown { cause, code: 0 })),
         }
     }
 

@@ -8,6 +8,7 @@ use crate::host::map::MappedFile;
 use crate::options::MachineOptions;
 use crate::record::LogSink;
 use crate::session::Report;
+use crate::snapshot::Store;
 use replay_format::{Header, Log, Table};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
@@ -257,13 +258,14 @@ impl Recording {
     }
 
     /// Checks, at the end of a replay that did not diverge, that what was replayed is all that was
-    /// recorded.
+    /// recorded behind the instruction count `from`.
     ///
     /// # Errors
     /// What was lost, or has changed without consequence for the machine.
-    pub fn check_whole(&self, log: &[u8], report: &Report) -> Result<(), Error> {
+    pub fn check_whole(&self, log: &[u8], from: u64, report: &Report) -> Result<(), Error> {
         let digests = self.digests()?;
-        let (icount, checked, known) = (report.icount, report.digests_checked, digests.len());
+        let known = digests.behind(from);
+        let (icount, checked) = (report.icount, report.digests_checked);
         let path = self.path(LOG);
         match (report.finish, digests.last()) {
             (Finish::LogCut, Some((end, _))) => {
@@ -389,7 +391,7 @@ fn remove_files(dir: &Path) -> Result<(), Error> {
             fs::remove_file(&path).map_err(Error::file(&path, "replace"))?;
         }
     }
-    Ok(())
+    Store::of(dir).remove_all()
 }
 
 fn create(path: &Path) -> Result<File, Error> {

@@ -2,13 +2,16 @@
 
 use crate::digests::Digests;
 use crate::divergence::{Divergence, describe};
-use crate::driver::{Arrival, Driver, Finish, Idle, Situation, Step};
+use crate::driver::{Arrival, Driver, Finish, Idle, Outside, Situation, Step, Wish};
 use crate::error::Error;
-use crate::host::disk::DiskPool;
+use crate::host::disk::{DiskPool, drive_of};
 use crate::host::serial::Output;
-use crate::record::{shutdown, slept_at_most};
+use crate::record::{OpenDisks, shutdown, slept_at_most};
+use crate::snapshot::{Chain, Loaded};
 use machine::inputs::{BlockRequest, Halted, Inputs, Moment};
-use replay_format::{AsyncEvent, Checkpoint, Clock, Event, Events, Record, ShutdownCause};
+use replay_format::{
+    AsyncEvent, Checkpoint, Clock, Event, Events, Log, Position, Record, ShutdownCause,
+};
 use std::path::PathBuf;
 
 const CLOSED: Error = Error::Internal("a disk was used after it was closed");
@@ -16,7 +19,10 @@ const CLOSED: Error = Error::Internal("a disk was used after it was closed");
 /// The driver that reads the log.
 pub struct Replayer<'log> {
     path: PathBuf,
+    log: &'log Log<'log>,
     events: Events<'log>,
+    /// The place in front of `head`.
+    place: Position,
     /// The next event that is not a count of instructions.
     head: Option<Record<'log>>,
     /// Where the log ends, if `head` is none.
@@ -27,6 +33,8 @@ pub struct Replayer<'log> {
     /// Digests that were equal so far.
     checked: u64,
     output: Output,
+    muted: bool,
+    reopen: OpenDisks,
     disks: Option<DiskPool>,
     failure: Option<Error>,
 }
@@ -38,31 +46,41 @@ impl<'log> Replayer<'log> {
     /// If the log does not begin as a recording of this program does.
     pub fn new(
         path: PathBuf,
-        events: Events<'log>,
+        log: &'log Log<'log>,
         digests: Digests,
         output: Output,
-        disks: DiskPool,
+        open: OpenDisks,
     ) -> Result<Self, Error> {
         let mut replayer = Self {
             path,
-            events,
+            log,
+            events: log.events(),
+            place: log.start(),
             head: None,
             end: 0,
             tried: false,
             digests,
             checked: 0,
             output,
-            disks: Some(disks),
+            muted: false,
+            disks: Some(open(None)?),
+            reopen: open,
             failure: None,
         };
-        replayer.advance()?;
+        replayer.begin()?;
+        Ok(replayer)
+    }
+
+    /// Reads what stands at the start of every log.
+    fn begin(&mut self) -> Result<(), Error> {
+        self.advance()?;
         for wanted in [Checkpoint::Init, Checkpoint::Reset] {
-            match replayer.head {
+            match self.head {
                 Some(Record {
                     event: Event::Checkpoint(found),
                     ..
                 }) if found == wanted => {
-                    replayer.advance()?;
+                    self.advance()?;
                 }
                 None => break,
                 Some(_) => {
@@ -70,11 +88,11 @@ impl<'log> Replayer<'log> {
                         "does not begin with the checkpoint `{wanted}`: \
                                           it was not recorded by rr, or is damaged"
                     );
-                    return Err(Error::recording(&replayer.path, reason));
+                    return Err(Error::recording(&self.path, reason));
                 }
             }
         }
-        Ok(replayer)
+        Ok(())
     }
 
     /// Reads up to the next event that is not a count of instructions.
@@ -99,6 +117,7 @@ impl<'log> Replayer<'log> {
                 None => None,
             };
             self.end = place.icount;
+            self.place = place;
             return Ok(());
         }
     }
@@ -204,6 +223,10 @@ impl<'log> Replayer<'log> {
                 return self.expect(situation);
             }
             self.advance()?;
+            let next = self.head.map(|head| head.event);
+            if next == Some(Event::Checkpoint(Checkpoint::ResetRequested)) {
+                return self.reset(situation);
+            }
             return Ok(Step::Stop(Finish::Shutdown { cause, code: 0 }));
         };
         let (found, code) = shutdown(request);
@@ -214,6 +237,11 @@ impl<'log> Replayer<'log> {
         if cause != ShutdownCause::GuestReset {
             return Ok(Step::Stop(Finish::Shutdown { cause, code }));
         }
+        self.reset(situation)
+    }
+
+    /// A reset, whose cause was the head.
+    fn reset(&mut self, situation: &Situation) -> Result<Step, Error> {
         for wanted in [Checkpoint::ResetRequested, Checkpoint::Reset] {
             match self.head.map(|head| head.event) {
                 Some(Event::Checkpoint(found)) if found == wanted => self.advance()?,
@@ -264,7 +292,7 @@ impl Inputs for Replayer<'_> {
         let Some(Event::CharWrite { offset, .. }) = event else {
             return Err(Halted);
         };
-        if let Some(taken) = data.get(..offset as usize) {
+        if let Some(taken) = data.get(..offset as usize).filter(|_| !self.muted) {
             // What becomes of the console of a replay is no part of the run.
             self.output.write(taken);
         }
@@ -364,8 +392,7 @@ impl Driver for Replayer<'_> {
                     }
                     let result = disks.wait_for(id)?;
                     self.advance()?;
-                    // As the machine numbers operations: see BlockRequest::id.
-                    let drive = (id >> 56) as u8;
+                    let drive = drive_of(id);
                     return Ok(Step::Arrival(Arrival::Block { drive, id, result }));
                 }
                 Event::Async {
@@ -394,6 +421,59 @@ impl Driver for Replayer<'_> {
                     return Err(Error::recording(&self.path, reason));
                 }
             }
+        }
+    }
+
+    fn outside(&mut self, _icount: u64) -> Result<Option<Outside<'_>>, Error> {
+        let disks = self.disks.as_ref().ok_or(CLOSED)?;
+        Ok(Some(Outside {
+            log: self.place.into(),
+            disks: Some(disks),
+            pending: disks.pending()?,
+            // All that will ever fail is known from the start.
+            failed: Vec::new(),
+        }))
+    }
+
+    fn travel(&mut self, to: Option<(&Chain, Loaded)>) -> Result<(), Error> {
+        self.disks = None;
+        let chain = to.as_ref().map(|(chain, _)| *chain);
+        let disks = (self.reopen)(chain)?;
+        match to {
+            None => {
+                self.events = self.log.events();
+                self.begin()?;
+            }
+            Some((chain, loaded)) => {
+                let place: Position = chain.snapshot.log.into();
+                let wrong = |cause| Error::Log {
+                    path: self.path.clone(),
+                    cause,
+                };
+                self.events = self.log.events_at(place).map_err(wrong)?;
+                self.advance()?;
+                disks.expect(loaded.pending);
+            }
+        }
+        self.disks = Some(disks);
+        self.checked = 0;
+        Ok(())
+    }
+
+    fn mute(&mut self, muted: bool) {
+        self.muted = muted;
+    }
+
+    fn end(&self) -> Option<u64> {
+        Some(self.log.end().icount)
+    }
+
+    fn by_user(&mut self, _icount: u64, wish: Wish) -> Result<Step, Error> {
+        match wish {
+            Wish::Reset => Err(Error::Refused(
+                "a replay is what was recorded: it cannot be reset",
+            )),
+            Wish::Quit => Ok(Step::Stop(Finish::Quit)),
         }
     }
 

@@ -1,10 +1,12 @@
 //! A run: the vCPU thread and the main loop, and what one does for the other.
 
+use crate::control::{Answer, Ask, Control, Happening, RunState};
 use crate::driver::{Arrival, Driver, Finish, Idle, Situation, Step};
 use crate::error::Error;
 use crate::handover::Mailbox;
 use crate::lock::{Bql, ReplayLock};
-use machine::{Exit, Machine};
+use crate::snapshot::Keeper;
+use machine::{Exit, Machine, Request};
 use replay_format::ShutdownCause;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -71,7 +73,9 @@ pub struct Session<'a> {
     /// Messages of the main loop.
     pub mailbox: Arc<Mailbox<Message>>,
     /// What both threads see.
-    pub shared: Shared,
+    pub shared: Arc<Shared>,
+    /// What others ask of the run.
+    pub control: Arc<Control>,
     /// Instructions from one state digest to the next.
     pub digest_every: u64,
     /// Stop at this instruction count.
@@ -80,107 +84,166 @@ pub struct Session<'a> {
     pub deaf: bool,
 }
 
+/// Where a run stands, as far as the vCPU thread alone knows it.
+#[derive(Default)]
+pub(crate) struct Vcpu {
+    /// Every hart waits.
+    pub(crate) idle: Option<Idle>,
+    /// What the guest asked for and has not got yet.
+    pub(crate) request: Option<Request>,
+    /// Takes snapshots, where the run has a place for them.
+    pub(crate) keeper: Option<Keeper>,
+    /// The instruction count at which a snapshot is due.
+    pub(crate) due: Option<u64>,
+    /// The guest does not execute.
+    pub(crate) stopped: bool,
+    /// The guest is to be stopped at this instruction count.
+    pub(crate) stop_at: Option<u64>,
+    /// A seek is under way, to this instruction count.
+    pub(crate) seek: Option<u64>,
+    /// How the run ended, where it stays all the same.
+    pub(crate) ended: Option<Finish>,
+    /// A question that must wait for the driver.
+    pub(crate) held: Option<(Ask, Answer)>,
+}
+
 impl Session<'_> {
-    /// The vCPU thread: executes until the run is over.
+    /// The vCPU thread: executes until the run is over. `keeper`: takes its snapshots.
     ///
     /// # Errors
     /// A divergence, or what keeps the log from being written.
-    pub fn run(&self) -> Result<Report, Error> {
-        let mut idle = None;
-        let mut request = None;
+    pub fn run(&self, keeper: Option<Keeper>) -> Result<Report, Error> {
+        let mut vcpu = Vcpu {
+            stopped: self.control.start_stopped,
+            keeper,
+            ..Vcpu::default()
+        };
+        if !vcpu.stopped {
+            self.control.enter(RunState::Running);
+        }
+        let report = self.run_until_over(&mut vcpu);
+        drop(vcpu);
+        self.control.hang_up();
+        report
+    }
+
+    fn run_until_over(&self, vcpu: &mut Vcpu) -> Result<Report, Error> {
         loop {
-            if self.deaf && self.shared.stop.load(Ordering::Acquire) {
+            if self.deaf && self.stopping() {
                 return self.end(Finish::Interrupted);
             }
-            // One execution period: replay lock, then BQL.
-            let mut driver = self.driver.lock();
-            let mut machine = self.machine.lock();
-            let icount = machine.icount();
-            if self.until.is_some_and(|until| icount >= until) {
-                drop((machine, driver));
-                return self.end(Finish::Reached);
+            if let Some(finish) = self.wishes(vcpu)? {
+                return self.end(finish);
             }
-            let situation = Situation {
-                at: machine.moment(),
-                now: machine.now(),
-                idle,
-                request,
-                alarm: machine.host_deadline(),
-            };
-            let step = driver
-                .next(&situation)
-                .map_err(|error| explain(error, &machine))?;
-            match step {
-                Step::Run { until } => {
-                    let exit = self.execute(&mut machine, &mut **driver, until)?;
-                    match exit {
-                        Exit::Count | Exit::Kicked => (idle, request) = (None, None),
-                        Exit::Idle => {
-                            idle = Some(Idle {
-                                deadline: machine.wake_deadline(),
-                            })
-                        }
-                        Exit::Request(asked) => request = Some(asked),
-                        Exit::Halted if driver.log_cut() => {
-                            drop((machine, driver));
-                            return self.end(Finish::LogCut);
-                        }
-                        Exit::Halted => return Err(explain(driver.failure(), &machine)),
-                    }
-                }
-                Step::Arrival(arrival) => {
-                    deliver(&mut machine, arrival);
-                    idle = None;
-                }
-                Step::HostTimers => {
-                    if machine.host_timers(&mut **driver).is_err() {
-                        if driver.log_cut() {
-                            drop((machine, driver));
-                            return self.end(Finish::LogCut);
-                        }
-                        return Err(explain(driver.failure(), &machine));
-                    }
-                    idle = None;
-                }
-                Step::Warp { ns } => {
-                    machine.warp(ns);
-                    idle = None;
-                }
-                Step::Reset => {
-                    machine.reset();
-                    (idle, request) = (None, None);
-                }
-                Step::Wait(at_most) => {
-                    drop((machine, driver));
-                    self.mailbox.wait(at_most);
-                    continue;
-                }
-                Step::Stop(finish) => {
-                    drop((machine, driver));
+            if vcpu.stopped && vcpu.held.is_none() && !self.stopping() {
+                self.control
+                    .wait(|| self.stopping() || self.control.is_cancelled());
+                continue;
+            }
+            if let Some(finish) = self.period(vcpu)? {
+                self.control.happened(&Happening::Shutdown(cause(finish)));
+                if !self.control.no_shutdown || self.stopping() || finish == Finish::Quit {
                     return self.end(finish);
                 }
+                vcpu.ended = Some(finish);
+                vcpu.stopped = true;
+                self.control.enter(RunState::Shutdown);
             }
-            self.publish(&machine);
         }
+    }
+
+    /// The host wants the program to end.
+    fn stopping(&self) -> bool {
+        self.shared.stop.load(Ordering::Acquire)
+    }
+
+    /// One execution period: replay lock, then BQL. Gives how the run ended, if it did.
+    fn period(&self, vcpu: &mut Vcpu) -> Result<Option<Finish>, Error> {
+        let mut driver = self.driver.lock();
+        let mut machine = self.machine.lock();
+        if self.arrive(vcpu, &mut **driver, &mut machine)? {
+            return Ok(None);
+        }
+        if self.until.is_some_and(|until| machine.icount() >= until) {
+            return Ok(Some(Finish::Reached));
+        }
+        let situation = Situation {
+            at: machine.moment(),
+            now: machine.now(),
+            idle: vcpu.idle,
+            request: vcpu.request,
+            alarm: machine.host_deadline(),
+        };
+        let step = driver
+            .next(&situation)
+            .map_err(|error| explain(error, &machine))?;
+        match step {
+            Step::Run { until } => {
+                let exit = self.execute(vcpu, &mut machine, &mut **driver, until)?;
+                match exit {
+                    Exit::Count | Exit::Kicked => (vcpu.idle, vcpu.request) = (None, None),
+                    Exit::Idle => {
+                        vcpu.idle = Some(Idle {
+                            deadline: machine.wake_deadline(),
+                        })
+                    }
+                    Exit::Request(asked) => vcpu.request = Some(asked),
+                    Exit::Halted if driver.log_cut() => return Ok(Some(Finish::LogCut)),
+                    Exit::Halted => return Err(explain(driver.failure(), &machine)),
+                }
+            }
+            Step::Arrival(arrival) => {
+                deliver(&mut machine, arrival);
+                vcpu.idle = None;
+            }
+            Step::HostTimers => {
+                if machine.host_timers(&mut **driver).is_err() {
+                    if driver.log_cut() {
+                        return Ok(Some(Finish::LogCut));
+                    }
+                    return Err(explain(driver.failure(), &machine));
+                }
+                vcpu.idle = None;
+            }
+            Step::Warp { ns } => {
+                machine.warp(ns);
+                vcpu.idle = None;
+            }
+            Step::Reset => self.reset(vcpu, &mut machine, true),
+            Step::Wait(at_most) => {
+                self.publish(&machine);
+                drop((machine, driver));
+                self.mailbox.wait(at_most);
+                return Ok(None);
+            }
+            Step::Stop(finish) => return Ok(Some(finish)),
+        }
+        self.publish(&machine);
+        Ok(None)
+    }
+
+    /// Resets the machine; `guest`: it asked for that.
+    pub(crate) fn reset(&self, vcpu: &mut Vcpu, machine: &mut Machine, guest: bool) {
+        machine.reset();
+        (vcpu.idle, vcpu.request) = (None, None);
+        self.control.happened(&Happening::Reset { guest });
     }
 
     /// Executes a slice, and takes the digest where one is due.
     fn execute(
         &self,
+        vcpu: &Vcpu,
         machine: &mut Machine,
         driver: &mut dyn Driver,
         until: u64,
     ) -> Result<Exit, Error> {
         let icount = machine.icount();
         let digest_at = (icount / self.digest_every + 1).saturating_mul(self.digest_every);
-        let until = [
-            until,
-            icount + SLICE,
-            digest_at,
-            self.until.unwrap_or(u64::MAX),
-        ]
-        .into_iter()
-        .fold(u64::MAX, u64::min);
+        let until = [self.until, vcpu.stop_at, vcpu.seek, vcpu.due]
+            .into_iter()
+            .flatten()
+            .chain([until, icount + SLICE, digest_at])
+            .fold(u64::MAX, u64::min);
         let exit = machine.run(until, driver);
         if exit == Exit::Count && machine.icount() == digest_at {
             let digest = machine.digest();
@@ -192,7 +255,7 @@ impl Session<'_> {
     }
 
     /// Tells the main loop how things stand.
-    fn publish(&self, machine: &Machine) {
+    pub(crate) fn publish(&self, machine: &Machine) {
         self.shared
             .icount
             .store(machine.icount(), Ordering::Relaxed);
@@ -224,6 +287,16 @@ impl Session<'_> {
             lost_output: driver.lost_output().map(|error| error.to_string()),
             broken_devices: broken_devices.collect(),
         })
+    }
+}
+
+/// What the log says of an end.
+fn cause(finish: Finish) -> ShutdownCause {
+    match finish {
+        Finish::Shutdown { cause, .. } => cause,
+        Finish::Interrupted => ShutdownCause::HostSignal,
+        Finish::Quit => ShutdownCause::HostQmp,
+        Finish::LogCut | Finish::Reached => ShutdownCause::None,
     }
 }
 

@@ -11,8 +11,10 @@ mod kinds;
 mod machine_args;
 mod outcome;
 mod output;
+mod position;
 mod progress;
 mod report;
+mod snapshot_args;
 
 use std::process::ExitCode;
 

@@ -54,6 +54,7 @@ pub(crate) fn finish(report: &Report) -> String {
         Finish::LogCut => "the recording was cut off here: its last whole event".to_owned(),
         Finish::Reached => "the position is reached".to_owned(),
         Finish::Interrupted => "stopped by a signal".to_owned(),
+        Finish::Quit => "ended from the monitor".to_owned(),
     }
 }
 

@@ -101,6 +101,19 @@ impl Devices {
         }
     }
 
+    /// Whether both are of one board: the same devices, for as many harts.
+    pub(crate) fn same_board(&self, other: &Self) -> bool {
+        let parts = |devices: &Self| {
+            let Self { clint, plic, .. } = devices;
+            let harts = [clint.msip.len(), clint.mtimecmp.len(), plic.targets.len()];
+            (harts, plic.priority.len(), devices.htif.is_some())
+        };
+        let mut slots = self.virtio.iter().zip(&other.virtio);
+        parts(self) == parts(other)
+            && self.virtio.len() == other.virtio.len()
+            && slots.all(|(one, other)| one.same_kind(other))
+    }
+
     fn device(&mut self, slot: Slot) -> &mut dyn Device {
         match slot {
             Slot::Finisher => &mut self.finisher,

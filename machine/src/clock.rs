@@ -23,6 +23,11 @@ impl Clock {
         }
     }
 
+    /// Whether an instruction takes as long on both.
+    pub(crate) fn runs_like(&self, other: &Self) -> bool {
+        self.shift == other.shift
+    }
+
     /// Virtual nanoseconds since power-on, after `icount` instructions.
     pub fn now(&self, icount: u64) -> u64 {
         (icount << self.shift).saturating_add(self.warped)

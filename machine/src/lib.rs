@@ -15,6 +15,7 @@ pub mod ram;
 mod run;
 mod sbi;
 mod schedule;
+pub mod state;
 pub mod virtio;
 
 pub use device::test_finisher::Request;

@@ -11,7 +11,6 @@ use crate::virtio::VirtioConfig;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use xxhash_rust::xxh3::xxh3_128;
 
 /// What lies in memory when the machine is switched on or reset.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,18 +76,8 @@ pub struct Machine {
     pub(crate) blocks: BlockCache,
     /// Set from outside to make a run end soon, at an instruction count of no meaning.
     pub(crate) kick: Arc<AtomicBool>,
-    pub(crate) sbi: bool,
-    power_on: PowerOn,
-}
-
-/// All state but RAM, as it goes into digests.
-#[derive(Serialize)]
-struct State<'a> {
-    icount: u64,
-    clock: &'a Clock,
-    harts: &'a [Hart],
-    schedule: &'a Schedule,
-    devices: &'a Devices,
+    pub(crate) config: Config,
+    pub(crate) power_on: PowerOn,
 }
 
 impl Machine {
@@ -115,7 +104,7 @@ impl Machine {
             tlbs: (0..harts).map(|_| Tlb::new()).collect(),
             blocks: BlockCache::new(),
             kick: Arc::default(),
-            sbi: config.sbi,
+            config: config.clone(),
             power_on,
         };
         machine.start();
@@ -135,7 +124,7 @@ impl Machine {
 
     /// Loads the images, and does what firmware would where there is none.
     fn start(&mut self) {
-        if self.sbi {
+        if self.config.sbi {
             for hart in &mut self.harts {
                 sbi::power_on(hart, self.power_on.entry, self.power_on.fdt);
             }
@@ -182,21 +171,5 @@ impl Machine {
     /// The address space.
     pub fn bus(&self) -> &Bus {
         &self.bus
-    }
-
-    /// The digest of the whole state: equal states have equal digests, on any host.
-    pub fn digest(&mut self) -> u128 {
-        let state = State {
-            icount: self.icount,
-            clock: &self.clock,
-            harts: &self.harts,
-            schedule: &self.schedule,
-            devices: &self.bus.devices,
-        };
-        // Plain data without maps or sequences of unknown length: serialising it cannot fail.
-        let bytes = postcard::to_stdvec(&state).unwrap_or_default();
-        let ram = self.bus.ram.digest();
-        self.tlbs.iter_mut().for_each(|tlb| tlb.flush_stores());
-        xxh3_128(&[bytes.as_slice(), &ram.to_le_bytes()].concat())
     }
 }

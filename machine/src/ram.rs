@@ -182,6 +182,11 @@ impl Ram {
         }
     }
 
+    /// The hash of each page, as of the last [`Ram::digest`].
+    pub(crate) fn hashes(&self) -> &[u128] {
+        &self.hashes
+    }
+
     /// The digest of all bytes: a sum over pages of a keyed hash, of which only the pages stored to
     /// since the last call are computed anew. Every page is clean afterwards, so cached write
     /// translations must be dropped.

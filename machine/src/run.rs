@@ -86,7 +86,7 @@ impl Machine {
             clock: &self.clock,
             inputs,
             icount: self.icount,
-            sbi: self.sbi,
+            sbi: self.config.sbi,
         };
         let mut core = Core::new(hart, around);
         let (icount, leave) = core.run(&mut self.blocks, stop, &self.kick);

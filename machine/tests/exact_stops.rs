@@ -107,6 +107,9 @@ fn run(guest: Guest<'_>, input: &[(u64, &[u8])], cut: Cut) -> (Script, u128) {
                 if stops % cut.disturb_every == 0 {
                     machine.digest();
                     machine.drop_caches();
+                    if stops % (cut.disturb_every * MOVED_EVERY) == 0 {
+                        move_out_and_in(&mut machine);
+                    }
                 }
             }
             // An idle guest gets its input, or else skips to its next timer.
@@ -130,6 +133,23 @@ fn run(guest: Guest<'_>, input: &[(u64, &[u8])], cut: Cut) -> (Script, u128) {
             input.pop_front();
         }
     }
+}
+
+/// One in so many disturbances puts the whole state into another machine.
+const MOVED_EVERY: u64 = 16;
+
+/// Saves the state, and restores it on top of nothing but what the machine was switched on with.
+fn move_out_and_in(machine: &mut Machine) {
+    let digest = machine.digest();
+    let state = machine.save();
+    let pages = (0..).map_while(|page| machine.page(page).map(<[u8]>::to_vec));
+    let pages: Vec<_> = pages.collect();
+    machine.rewind();
+    for (number, page) in (0..).zip(&pages) {
+        assert!(machine.restore_page(number, page));
+    }
+    machine.restore(&state).unwrap();
+    assert_eq!(machine.digest(), digest);
 }
 
 /// The run with the most stops has this many instructions between two looks at every page.

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::error::WriteError;
+use crate::error::{Position, WriteError};
 use crate::event::{Event, encode};
 use crate::header::{HEADER_LEN, Header};
 use crate::version::Table;
@@ -14,8 +14,7 @@ use crate::wire::Encoder;
 pub struct Writer<W> {
     sink: W,
     table: &'static Table,
-    icount: u64,
-    bytes: u64,
+    at: Position,
     ended: bool,
     /// One event, and the instructions before it, on their way to the sink.
     pending: Vec<u8>,
@@ -44,20 +43,22 @@ impl<W: Write> Writer<W> {
         Ok(Writer {
             sink,
             table,
-            icount: 0,
-            bytes: HEADER_LEN as u64,
+            at: Position {
+                offset: HEADER_LEN as u64,
+                index: 0,
+                icount: 0,
+            },
             ended: false,
             pending: Vec::new(),
         })
     }
 
-    /// Goes on with a log whose whole events end at `bytes` and `icount`; the sink is to append there.
-    pub fn resume(sink: W, table: &'static Table, bytes: u64, icount: u64) -> Writer<W> {
+    /// Goes on with a log whose whole events end at this place; the sink is to append there.
+    pub fn resume(sink: W, table: &'static Table, at: Position) -> Writer<W> {
         Writer {
             sink,
             table,
-            icount,
-            bytes,
+            at,
             ended: false,
             pending: Vec::new(),
         }
@@ -69,9 +70,9 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// [`WriteError`]. Except after an error of the sink, nothing is written then.
     pub fn at(&mut self, icount: u64, event: &Event<'_>) -> Result<(), WriteError> {
-        let Some(left) = icount.checked_sub(self.icount) else {
+        let Some(left) = icount.checked_sub(self.at.icount) else {
             return Err(WriteError::Backwards {
-                written: self.icount,
+                written: self.at.icount,
                 asked: icount,
             });
         };
@@ -82,8 +83,11 @@ impl<W: Write> Writer<W> {
             self.skip(left - left % u64::from(u32::MAX))?;
         }
         // What is left fits: `skip` leaves a remainder of u32::MAX.
-        match u32::try_from(icount - self.icount) {
-            Ok(count) if count > 0 => self.encode(&Event::Instruction { count })?,
+        match u32::try_from(icount - self.at.icount) {
+            Ok(count) if count > 0 => {
+                self.encode(&Event::Instruction { count })?;
+                self.at.index += 1;
+            }
             _ => {}
         }
         self.finish(after, event)
@@ -94,7 +98,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// [`WriteError`]. Except after an error of the sink, nothing is written then.
     pub fn event(&mut self, event: &Event<'_>) -> Result<(), WriteError> {
-        let after = self.check(self.icount, event)?;
+        let after = self.check(self.at.icount, event)?;
         self.pending.clear();
         self.finish(after, event)
     }
@@ -106,12 +110,17 @@ impl<W: Write> Writer<W> {
 
     /// Instructions written so far.
     pub fn icount(&self) -> u64 {
-        self.icount
+        self.at.icount
     }
 
     /// Bytes written so far, the header included.
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.at.offset
+    }
+
+    /// The place behind everything that is written.
+    pub fn position(&self) -> Position {
+        self.at
     }
 
     /// Flushes the sink.
@@ -159,8 +168,9 @@ impl<W: Write> Writer<W> {
         self.encode(&Event::Instruction { count: u32::MAX })?;
         for _ in 0..instructions / u64::from(u32::MAX) {
             self.sink.write_all(&self.pending)?;
-            self.bytes += self.pending.len() as u64;
-            self.icount += u64::from(u32::MAX);
+            self.at.offset += self.pending.len() as u64;
+            self.at.index += 1;
+            self.at.icount += u64::from(u32::MAX);
         }
         self.pending.clear();
         Ok(())
@@ -169,8 +179,9 @@ impl<W: Write> Writer<W> {
     fn finish(&mut self, after: u64, event: &Event<'_>) -> Result<(), WriteError> {
         self.encode(event)?;
         self.sink.write_all(&self.pending)?;
-        self.bytes += self.pending.len() as u64;
-        self.icount = after;
+        self.at.offset += self.pending.len() as u64;
+        self.at.index += 1;
+        self.at.icount = after;
         self.ended = matches!(event, Event::End);
         Ok(())
     }

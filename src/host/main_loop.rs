@@ -2,6 +2,7 @@
 
 use super::serial::Input;
 use super::terminal::{Escape, HELP, Key};
+use crate::control::Control;
 use crate::driver::Arrival;
 use crate::handover::Mailbox;
 use crate::session::{Message, Shared};
@@ -40,6 +41,8 @@ pub struct MainLoop<'a> {
     pub mailbox: &'a Mailbox<Message>,
     /// What the vCPU thread says of itself.
     pub shared: &'a Shared,
+    /// Woken where the run is to end: it may be stopped.
+    pub control: &'a Control,
 }
 
 impl MainLoop<'_> {
@@ -84,6 +87,7 @@ impl MainLoop<'_> {
     fn stop(&self, cause: ShutdownCause) {
         self.shared.stop.store(true, Ordering::Release);
         self.mailbox.post(Message::Stop(cause));
+        self.control.wake();
     }
 
     fn read_input(&mut self, escape: &mut Escape) {

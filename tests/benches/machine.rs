@@ -10,11 +10,13 @@
 )]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use rr::control::Control;
 use rr::host::serial::Backend;
 use rr::launch::{DIGEST_INTERVAL, RecordTo, ReplayHow, replay, run};
 use rr::options::{Bios, Icount, MachineOptions, fresh_seed};
 use rr::recording::Recording;
 use rr::session::Report;
+use rr::snapshot::Plan;
 use rustix::time::{ClockId, clock_gettime};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -48,14 +50,16 @@ impl Bench {
             dir: &self.rec,
             overwrite: true,
             digest_interval: DIGEST_INTERVAL,
+            plan: Plan::recording(),
         };
-        let progress = &mut |_| {};
+        let (control, progress) = (&Control::unused(), &mut |_| {});
         match mode {
-            Mode::Run => run(&options(), &Backend::Null, None, progress),
-            Mode::Record => run(&options(), &Backend::Null, Some(&to), progress),
+            Mode::Run => run(&options(), &Backend::Null, None, control, progress),
+            Mode::Record => run(&options(), &Backend::Null, Some(&to), control, progress),
             Mode::Replay => {
                 let recording = Recording::open(&self.rec).unwrap();
-                replay(&recording, &ReplayHow::default(), &Backend::Null, progress)
+                let how = ReplayHow::default();
+                replay(&recording, &how, &Backend::Null, control, progress)
             }
         }
         .unwrap()

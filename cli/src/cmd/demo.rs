@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use rr::control::Control;
 use rr::driver::Finish;
 use rr::host::map::MappedFile;
 use rr::host::serial::Backend;
 use rr::launch::{self, DIGEST_INTERVAL, RecordTo, ReplayHow, replay};
 use rr::options::{Bios, Icount, MachineOptions, fresh_seed};
 use rr::recording::{LOG, Recording};
+use rr::snapshot::Plan;
 
 use crate::outcome::{self, thousands};
 use crate::output;
@@ -47,7 +49,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             dir: &rec,
             overwrite: true,
             digest_interval: DIGEST_INTERVAL,
+            plan: Plan::recording(),
         }),
+        &Control::unused(),
         &mut |_| {},
     )?;
     let log = MappedFile::open(&rec.join(LOG))?.len() as u64;
@@ -71,6 +75,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         &recording,
         &how,
         &Backend::File(second.clone()),
+        &Control::unused(),
         &mut |_| {},
     ))? {
         Ok(report) => report,

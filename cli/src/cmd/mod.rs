@@ -6,6 +6,7 @@ mod inspect;
 mod record;
 mod replay;
 mod run;
+mod snapshot;
 mod verify;
 
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ pub(crate) enum Command {
     Record(record::Args),
     Replay(replay::Args),
     Verify(verify::Args),
+    Snapshot(snapshot::Args),
     Dump(dump::Args),
     Inspect(inspect::Args),
 }
@@ -33,6 +35,7 @@ impl Command {
             Command::Record(args) => record::run(args),
             Command::Replay(args) => replay::run(args),
             Command::Verify(args) => verify::run(args),
+            Command::Snapshot(args) => snapshot::run(args),
             Command::Dump(args) => dump::run(args),
             Command::Inspect(args) => inspect::run(args),
         }

@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use rr::control::{Control, Mode};
 use rr::launch::{DIGEST_INTERVAL, RecordTo};
+use rr::snapshot::{FIRST, Plan, snapshot_name};
 
 use crate::machine_args::{MachineArgs, SerialArgs};
+use crate::snapshot_args::SnapshotArgs;
 use crate::{outcome, output};
 
 /// Records a machine into a directory NAME.rr
@@ -32,6 +36,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = DIGEST_INTERVAL,
           value_parser = clap::value_parser!(u64).range(1..))]
     digest_every: u64,
+
+    /// Name of the snapshot that is taken at the start
+    #[arg(long, value_name = "NAME", default_value = FIRST, value_parser = snapshot_name)]
+    snapshot: String,
+
+    #[command(flatten)]
+    snapshots: SnapshotArgs,
 }
 
 /// Does it.
@@ -41,8 +52,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         dir: &args.output,
         overwrite: args.overwrite,
         digest_interval: args.digest_every,
+        plan: args.snapshots.plan(Plan {
+            at: Some((0, args.snapshot)),
+            ..Plan::default()
+        }),
     };
-    let report = rr::launch::run(&options, &args.serial.serial, Some(&to), &mut |_| {})?;
+    let control = Arc::new(Control::new(Mode::Record, Some(args.output.clone())));
+    let serial = &args.serial.serial;
+    let report = rr::launch::run(&options, serial, Some(&to), &control, &mut |_| {})?;
     output::note(&format!(
         "{}; recorded {} in {}",
         outcome::finish(&report),

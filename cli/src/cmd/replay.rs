@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use rr::control::{Control, Mode};
 use rr::host::serial::Backend;
 use rr::launch::{ReplayHow, replay};
 use rr::recording::Recording;
-use rr::timeline::{Position, Target, no_snapshots};
-
-use anyhow::Context;
+use rr::snapshot::{NameError, Plan, snapshot_name};
+use rr::timeline::Position;
 
 use crate::progress::InstructionProgress;
-use crate::{outcome, output};
+use crate::snapshot_args::SnapshotArgs;
+use crate::{outcome, output, position};
 
 /// Replays a recording exactly
 ///
@@ -24,7 +26,11 @@ pub(crate) struct Args {
     #[arg(value_name = "REC")]
     recording: PathBuf,
 
-    /// Stop there: an instruction count (12345, 1.5M), a share (50%), event#17, or end
+    /// Begin at this snapshot
+    #[arg(long, value_name = "SNAPSHOT", value_parser = from_snapshot)]
+    from: Option<String>,
+
+    /// Stop there: an instruction count (12345, 1.5M), a share (50%), event#17, @SNAPSHOT, or end
     #[arg(long, value_name = "POS")]
     until: Option<Position>,
 
@@ -35,6 +41,14 @@ pub(crate) struct Args {
     /// Replay even if images have changed: shows where that makes a difference
     #[arg(long)]
     allow_changed_images: bool,
+
+    #[command(flatten)]
+    snapshots: SnapshotArgs,
+}
+
+/// A name, or `@name` as in other positions.
+fn from_snapshot(text: &str) -> Result<String, NameError> {
+    snapshot_name(text.strip_prefix('@').unwrap_or(text))
 }
 
 /// Does it.
@@ -46,12 +60,16 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             .until
             .as_ref()
             .filter(|at| **at != Position::End)
-            .map(|at| resolve(&recording, at))
+            .map(|at| position::icount(&recording, at))
             .transpose()?,
         changed_images: args.allow_changed_images,
+        from: args.from,
+        plan: args.snapshots.plan(Plan::default()),
     };
+    let dir = Some(args.recording.clone());
+    let control = Arc::new(Control::new(Mode::Replay, dir));
     let mut progress = InstructionProgress::new();
-    let result = replay(&recording, &how, &args.serial, &mut |icount| {
+    let result = replay(&recording, &how, &args.serial, &control, &mut |icount| {
         progress.at(icount)
     });
     drop(progress);
@@ -65,22 +83,4 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         outcome::extent(&report)
     ));
     Ok(outcome::status(&report, false))
-}
-
-/// The instruction count of a position.
-fn resolve(recording: &Recording, position: &Position) -> anyhow::Result<u64> {
-    let bytes = recording.map_log()?;
-    let name = || recording.dir().display().to_string();
-    let log = recording.log(&bytes)?;
-    Ok(
-        match position.target(&log, &no_snapshots).with_context(name)? {
-            Target::Icount(icount) => icount,
-            Target::Event(_) => {
-                position
-                    .resolve(&log, &no_snapshots)
-                    .with_context(name)?
-                    .icount
-            }
-        },
-    )
 }

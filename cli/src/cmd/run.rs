@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use rr::control::Control;
+
 use crate::machine_args::{MachineArgs, SerialArgs};
 use crate::{outcome, output};
 
@@ -20,7 +22,8 @@ pub(crate) struct Args {
 /// Does it.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let options = args.machine.options()?;
-    let report = rr::launch::run(&options, &args.serial.serial, None, &mut |_| {})?;
+    let control = Control::unused();
+    let report = rr::launch::run(&options, &args.serial.serial, None, &control, &mut |_| {})?;
     output::note(&format!(
         "{}; {}",
         outcome::finish(&report),

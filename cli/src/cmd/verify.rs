@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use replay_format::Completeness;
+use rr::control::Control;
 use rr::driver::Finish;
 use rr::host::serial::Backend;
 use rr::launch::{ReplayHow, replay};
@@ -39,7 +40,8 @@ fn check_recording(dir: &Path) -> anyhow::Result<ExitCode> {
     let recorded = recording.digests()?.len();
     let mut progress = InstructionProgress::new();
     let how = ReplayHow::default();
-    let result = replay(&recording, &how, &Backend::Null, &mut |icount| {
+    let control = Control::unused();
+    let result = replay(&recording, &how, &Backend::Null, &control, &mut |icount| {
         progress.at(icount)
     });
     drop(progress);

@@ -59,6 +59,12 @@ fn set_half(whole: &mut u64, high: bool, value: u32) {
 }
 
 impl VirtioMmio {
+    /// Whether both are devices of one kind.
+    pub(crate) fn same_kind(&self, other: &Self) -> bool {
+        std::mem::discriminant(&self.device) == std::mem::discriminant(&other.device)
+            && self.queues.len() == other.queues.len()
+    }
+
     /// The device in its power-on state.
     #[must_use]
     pub fn new(config: &VirtioConfig) -> Self {

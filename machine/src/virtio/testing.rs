@@ -248,3 +248,11 @@ impl Bench {
         status != 0
     }
 }
+
+/// For the shape of saved state: the kinds of devices are known here alone.
+pub(crate) fn trace_kinds(
+    tracer: &mut serde_reflection::Tracer,
+    samples: &serde_reflection::Samples,
+) {
+    tracer.trace_type::<super::backend::Kind>(samples).unwrap();
+}

@@ -65,6 +65,11 @@ impl IoErrors {
         self.errors.get(&id)
     }
 
+    /// Forgets all but these operations.
+    pub(super) fn keep(&mut self, ids: &[u64]) {
+        self.errors.retain(|id, _| ids.contains(id));
+    }
+
     /// All, by operation.
     pub fn iter(&self) -> impl Iterator<Item = &IoError> {
         self.errors.values()

@@ -17,6 +17,7 @@ mod options;
 mod overlay;
 mod pool;
 mod request;
+mod saved;
 #[cfg(test)]
 mod tests;
 
@@ -24,11 +25,14 @@ pub use error::DiskError;
 pub use identity::{FileIdentity, IdentityJob};
 pub use io_errors::{Extent, IoError, IoErrors};
 pub use options::{DriveOptions, DriveOptionsError, check_names};
-pub use pool::{DiskPool, OnDone};
+pub(crate) use pool::drive_of;
+pub use pool::{DiskPool, OnDone, Pending};
+pub use saved::{Below, merge};
 
 use imago::FormatAccess;
 use imago::file::File as ImageFile;
 use layer::LayerFile;
+use rangemap::RangeSet;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -92,6 +96,8 @@ pub struct Disk {
     files: Vec<LayerFile>,
     /// Stands in an overlay as long as not everything is written out.
     mark: Option<overlay::Mark>,
+    /// What the guest has changed since the last snapshot, in whole clusters of its layers.
+    changed: RangeSet<u64>,
     /// Something may still be in memory only.
     unwritten: bool,
     /// It failed in a way that leaves its content unknown. Nothing is done on it any more.
@@ -106,6 +112,20 @@ impl Disk {
     /// # Errors
     /// [`DiskError`], which names the file at fault.
     pub fn open(options: &DriveOptions, writes: Writes<'_>) -> Result<Self, DiskError> {
+        Self::open_at(options, &[] as &[&Path], writes)
+    }
+
+    /// Opens a drive as it was at a snapshot: `snapshot` is the layers between the image and what the guest writes, the
+    /// lowest first. A new [`Writes::Overlay`] gets a copy of them, so that it lies on the image as every overlay of
+    /// a recording does.
+    ///
+    /// # Errors
+    /// [`DiskError`], which names the file at fault.
+    pub fn open_at(
+        options: &DriveOptions,
+        snapshot: &[impl AsRef<Path>],
+        writes: Writes<'_>,
+    ) -> Result<Self, DiskError> {
         let path = std::path::absolute(&options.file).map_err(DiskError::io(
             &options.file,
             "find the folder it is counted from",
@@ -115,7 +135,7 @@ impl Disk {
             None => header::probe(&path, &layer::open_file(&path, false)?)?,
         };
         let in_place = writes == Writes::Image && !options.readonly;
-        let layers = layer::open(&path, format, in_place)?;
+        let mut layers = layer::open(&path, format, in_place)?;
         let capacity = layers
             .access
             .size()
@@ -132,12 +152,17 @@ impl Disk {
                 (access, Some(mark))
             }
             Writes::Scratch(folder) if on_overlay => {
+                let paths: Vec<&Path> = snapshot.iter().map(AsRef::as_ref).collect();
+                if !paths.is_empty() {
+                    layers = layer::stack(Some(layers), &paths)?;
+                }
                 (overlay::scratch(folder, capacity, layers.access)?, None)
             }
             _ => (layers.access, None),
         };
+        let adopts = matches!(writes, Writes::Overlay(_)) && on_overlay;
         let granule = access.inner().zero_granularity().unwrap_or(4096);
-        Ok(Self {
+        let mut disk = Self {
             access,
             capacity,
             readonly: options.readonly,
@@ -145,9 +170,14 @@ impl Disk {
             granule,
             files: layers.files,
             mark,
+            changed: RangeSet::new(),
             unwritten: false,
             lost: false,
-        })
+        };
+        if adopts {
+            disk.adopt(snapshot)?;
+        }
+        Ok(disk)
     }
 
     /// Bytes that the guest sees: a multiple of [`SECTOR`].

@@ -1,6 +1,6 @@
 //! Making a qcow2 overlay.
 
-use super::{DiskError, Format};
+use super::{Below, DiskError, Format};
 use imago::file::File as ImageFile;
 use imago::qcow2::Qcow2;
 use imago::{FormatAccess, FormatCreateBuilder, StorageOpenOptions};
@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// Bytes of a cluster, as QEMU has them by default. Part of what a recording means: what a discard leaves of
 /// clusters that it covers only partly depends on it, so it must be the same in a replay.
-const CLUSTER: usize = 64 << 10;
+pub(super) const CLUSTER: usize = 64 << 10;
 /// Bytes of a backing file's name, at most (QEMU, docs/interop/qcow2.txt, "Header").
 const MAX_NAME: usize = 1023;
 
@@ -77,7 +77,7 @@ pub(super) fn create(
     let named = Some((base.name.to_owned(), base.format.name().to_owned()));
     // After imago has opened it: it refuses the mark, as it repairs nothing.
     let made = file.try_clone().and_then(|again| {
-        let access = format(file, place, base.capacity, named, backing)?;
+        let access = format(file, place, base.capacity, named, Some(backing))?;
         Ok((access, Mark::set(again)?))
     });
     if made.is_err() {
@@ -95,8 +95,27 @@ pub(super) fn scratch(
 ) -> Result<FormatAccess<ImageFile>, DiskError> {
     // The folder of the recording first: the system's own is often in memory, and small.
     let file = tempfile::tempfile_in(folder).or_else(|_| tempfile::tempfile());
-    let made = file.and_then(|file| format(file, folder, capacity, None, backing));
+    let made = file.and_then(|file| format(file, folder, capacity, None, Some(backing)));
     made.map_err(DiskError::io(folder, "create the replay's overlay in it"))
+}
+
+/// Makes a layer of a snapshot, which is written to in whole clusters, and so without what it lies on.
+pub(super) fn layer(
+    place: &Path,
+    below: &Below,
+    capacity: u64,
+) -> io::Result<FormatAccess<ImageFile>> {
+    if below.name.len() > MAX_NAME {
+        return Err(io::Error::other("the path of the image is too long for it"));
+    }
+    let mut options = OpenOptions::new();
+    let file = options
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(place)?;
+    let named = Some((below.name.clone(), below.format.name().to_owned()));
+    format(file, place, capacity, named, None)
 }
 
 fn format(
@@ -104,7 +123,7 @@ fn format(
     place: &Path,
     capacity: u64,
     named: Option<(String, String)>,
-    backing: FormatAccess<ImageFile>,
+    backing: Option<FormatAccess<ImageFile>>,
 ) -> io::Result<FormatAccess<ImageFile>> {
     let again = file.try_clone()?;
     let storage = |file| {
@@ -119,7 +138,7 @@ fn format(
     }
     builder.create()?;
     let mut image: Qcow2<ImageFile> = Qcow2::open_image(storage(again)?, true)?;
-    image.set_backing(Some(backing));
+    image.set_backing(backing);
     image.set_data_file(None);
     Ok(FormatAccess::new(image))
 }

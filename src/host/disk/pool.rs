@@ -10,13 +10,14 @@
 //! event is written where the result was taken from [`OnDone`], in a replay [`DiskPool::wait_for`] waits there.
 
 use super::request::Failure;
-use super::{Disk, DiskError, IoError, IoErrors};
+use super::{Below, Disk, DiskError, IoError, IoErrors};
 use machine::inputs::{BlockRequest, BlockResult};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -49,6 +50,21 @@ struct Drive {
 enum Job {
     Request(BlockRequest),
     Digest(Sender<Result<blake3::Hash, DiskError>>),
+    /// For a snapshot: a layer is written, the layer is good, the last layer is forgotten.
+    Save(PathBuf, Below, Sender<Result<(), DiskError>>),
+    Saved,
+    Forget(PathBuf, Sender<Result<(), DiskError>>),
+}
+
+/// An operation that is done, and of which the guest has yet to hear.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// The drive.
+    pub drive: u8,
+    /// The operation.
+    pub id: u64,
+    /// What was read; `None`: it failed.
+    pub done: Option<Vec<u8>>,
 }
 
 /// Where results go, and where failures come from.
@@ -183,6 +199,97 @@ impl DiskPool {
         }
     }
 
+    /// In a replay: what is done and not yet taken, for a snapshot.
+    ///
+    /// # Errors
+    /// If one of these failed that had not when it was recorded.
+    pub fn pending(&self) -> Result<Vec<Pending>, DiskError> {
+        self.wait_idle();
+        let mut state = self.shared.lock();
+        let mut pending = Vec::new();
+        for (&id, result) in &mut state.operations {
+            let done = match result {
+                Some(Ok(BlockResult::Done(bytes))) => Some(bytes.clone()),
+                Some(Ok(BlockResult::Error)) => None,
+                Some(Err(_)) | None => return self.failed(result.take(), id),
+            };
+            let drive = drive_of(id);
+            pending.push(Pending { drive, id, done });
+        }
+        Ok(pending)
+    }
+
+    fn failed<T>(
+        &self,
+        result: Option<Result<BlockResult, DiskError>>,
+        id: u64,
+    ) -> Result<T, DiskError> {
+        match result {
+            Some(Err(error)) => Err(error),
+            _ => Err(DiskError::Operation {
+                id,
+                what: "is not done, though nothing is busy",
+            }),
+        }
+    }
+
+    /// In a replay from a snapshot: what was pending there.
+    pub fn expect(&self, pending: Vec<Pending>) {
+        let mut state = self.shared.lock();
+        for Pending { id, done, .. } in pending {
+            let result = done.map_or(BlockResult::Error, BlockResult::Done);
+            state.operations.insert(id, Some(Ok(result)));
+        }
+    }
+
+    /// Writes what has changed on a drive since the last snapshot into a new layer; see [`DiskPool::saved`].
+    ///
+    /// # Errors
+    /// If there is no such drive, or the layer cannot be written.
+    pub fn save(&self, drive: u8, place: &Path, below: &Below) -> Result<(), DiskError> {
+        self.ask(drive, |answer| {
+            Job::Save(place.to_owned(), below.clone(), answer)
+        })
+    }
+
+    /// The snapshot is whole: what changes from now on belongs to the next one.
+    pub fn saved(&self) {
+        for drive in &self.drives {
+            if let Some(jobs) = &drive.jobs {
+                // A drive whose thread has ended will be heard of with the next request.
+                let _ = jobs.send(Job::Saved);
+            }
+        }
+    }
+
+    /// The last snapshot, of which this is a drive's layer, is forgotten.
+    ///
+    /// # Errors
+    /// If there is no such drive, or the layer cannot be read.
+    pub fn forget(&self, drive: u8, layer: &Path) -> Result<(), DiskError> {
+        self.ask(drive, |answer| Job::Forget(layer.to_owned(), answer))
+    }
+
+    /// Has a drive's thread do something after everything submitted before, and waits for it.
+    fn ask<T>(
+        &self,
+        drive: u8,
+        job: impl FnOnce(Sender<Result<T, DiskError>>) -> Job,
+    ) -> Result<T, DiskError> {
+        let none = || DiskError::NoDrive { drive, id: 0 };
+        let found = self.drives.get(usize::from(drive)).ok_or_else(none)?;
+        let (answer, result) = channel();
+        match found.jobs.as_ref().map(|jobs| jobs.send(job(answer))) {
+            Some(Ok(())) => result.recv().unwrap_or_else(|_| Err(none())),
+            _ => Err(none()),
+        }
+    }
+
+    /// Forgets the failures of all operations but these: the others have not happened yet, after all.
+    pub fn keep_io_errors(&self, ids: &[u64]) {
+        self.shared.lock().errors.keep(ids);
+    }
+
     /// Everything that failed so far, for [`IoErrors::save`]. An operation is in it before its result is handed over.
     pub fn io_errors(&self) -> IoErrors {
         self.shared.lock().errors.clone()
@@ -193,17 +300,7 @@ impl DiskPool {
     /// # Errors
     /// If there is no such drive, or it cannot be read.
     pub fn content_digest(&self, drive: u8) -> Result<blake3::Hash, DiskError> {
-        let none = || DiskError::NoDrive { drive, id: 0 };
-        let found = self.drives.get(usize::from(drive)).ok_or_else(none)?;
-        let (answer, digest) = channel();
-        let sent = found
-            .jobs
-            .as_ref()
-            .map(|jobs| jobs.send(Job::Digest(answer)));
-        match sent {
-            Some(Ok(())) => digest.recv().unwrap_or_else(|_| Err(none())),
-            _ => Err(none()),
-        }
+        self.ask(drive, Job::Digest)
     }
 
     /// Finishes what was submitted, ends the threads, and gives the disks back.
@@ -275,6 +372,9 @@ impl Shared {
                 Job::Request(request) => self.request(&mut disk, &request),
                 // Whoever asked may have gone.
                 Job::Digest(answer) => drop(answer.send(disk.content_digest())),
+                Job::Save(place, below, answer) => drop(answer.send(disk.save(&place, &below))),
+                Job::Saved => disk.saved(),
+                Job::Forget(layer, answer) => drop(answer.send(disk.forget(&layer))),
             }
         }
     }
@@ -315,6 +415,11 @@ impl Shared {
         }
         BlockResult::Error
     }
+}
+
+/// As the machine numbers operations: see [`BlockRequest::id`].
+pub(crate) fn drive_of(id: u64) -> u8 {
+    (id >> 56) as u8
 }
 
 fn by_recording(

@@ -38,7 +38,10 @@ impl Disk {
         if self.lost {
             return Err(io::Error::other("the disk was lost to an earlier error").into());
         }
-        self.unwritten |= !matches!(op, BlockOp::Read { .. } | BlockOp::Flush);
+        if !matches!(op, BlockOp::Read { .. } | BlockOp::Flush) {
+            self.unwritten = true;
+            self.change(range.clone());
+        }
         match op {
             BlockOp::Read { .. } => return Ok(self.read(&range)?),
             BlockOp::Write { data, .. } => self.write(range.start, data)?,
@@ -88,6 +91,7 @@ impl Disk {
             if extent.offset < range.start || end > range.end {
                 return Err(foreign());
             }
+            self.change(extent.offset..end);
             match op {
                 BlockOp::Write { data, .. } => {
                     let from = usize::try_from(extent.offset - range.start);

@@ -5,6 +5,7 @@ mod model;
 mod opening;
 mod overlays;
 mod pool;
+mod saved;
 mod words;
 
 use super::{Disk, DiskError, DriveOptions, Format, Writes};

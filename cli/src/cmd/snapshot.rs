@@ -1,0 +1,226 @@
+//! `rr snapshot`: the snapshots of a recording.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+use clap::Subcommand;
+use comfy_table::{CellAlignment, Table, presets};
+use rr::control::{Control, Mode};
+use rr::driver::Finish;
+use rr::host::serial::Backend;
+use rr::launch::{ReplayHow, replay};
+use rr::recording::Recording;
+use rr::snapshot::{Listed, Plan, Store, snapshot_name};
+use rr::timeline::Position;
+use serde::Serialize;
+
+use crate::outcome::{self, thousands};
+use crate::progress::InstructionProgress;
+use crate::{output, position};
+
+/// Version of what `list --json` prints.
+const SCHEMA: u32 = 1;
+
+/// Takes, lists and deletes snapshots of a recording
+///
+/// A snapshot is the whole machine at one place: `rr replay REC --from NAME` begins there, and a seek starts from the
+/// nearest. It is as large as what has changed since the one before.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Save(Save),
+    List(List),
+    Delete(Delete),
+}
+
+/// Replays up to a place, and takes a snapshot there
+#[derive(Debug, clap::Args)]
+struct Save {
+    /// The recording
+    #[arg(value_name = "REC")]
+    recording: PathBuf,
+
+    /// Name of the new snapshot
+    #[arg(value_name = "NAME", value_parser = snapshot_name)]
+    name: String,
+
+    /// Where: an instruction count (12345, 1.5M), a share (50%), event#17, @SNAPSHOT, start, end
+    #[arg(long, value_name = "POS")]
+    at: Position,
+}
+
+/// Lists the snapshots of a recording
+#[derive(Debug, clap::Args)]
+struct List {
+    /// The recording
+    #[arg(value_name = "REC")]
+    recording: PathBuf,
+
+    /// As JSON: {"schema": 1, "snapshots": [{"name", "parent", "icount", "virtual_time_ns", "size", "on_disk", "digest",
+    /// "damaged"}]}; sizes in bytes
+    #[arg(long)]
+    json: bool,
+}
+
+/// Deletes snapshots; those that lie on them stay as they are
+#[derive(Debug, clap::Args)]
+struct Delete {
+    /// The recording
+    #[arg(value_name = "REC")]
+    recording: PathBuf,
+
+    /// The snapshots
+    #[arg(value_name = "NAME", required = true, value_parser = snapshot_name)]
+    names: Vec<String>,
+}
+
+/// Does it.
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    match args.what {
+        What::Save(args) => save(args),
+        What::List(args) => list(&args),
+        What::Delete(args) => delete(&args),
+    }
+}
+
+fn store(dir: &Path) -> anyhow::Result<Store> {
+    Recording::open(dir)?;
+    Ok(Store::of(dir))
+}
+
+fn save(args: Save) -> anyhow::Result<ExitCode> {
+    let recording = Recording::open(&args.recording)?;
+    let store = Store::of(recording.dir());
+    if store.has(&args.name) {
+        bail!(
+            "{}: snapshot `{}` already exists; choose another name, or delete it first",
+            args.recording.display(),
+            args.name
+        );
+    }
+    let at = position::icount(&recording, &args.at)?;
+    let known = store.sound()?.into_iter();
+    let nearest = known
+        .filter(|snapshot| snapshot.icount <= at)
+        .max_by_key(|snapshot| snapshot.icount);
+    let how = ReplayHow {
+        until: Some(at),
+        from: nearest.map(|snapshot| snapshot.name),
+        plan: Plan {
+            at: Some((at, args.name.clone())),
+            ..Plan::default()
+        },
+        ..ReplayHow::default()
+    };
+    let control = Arc::new(Control::new(Mode::Replay, Some(args.recording.clone())));
+    let mut progress = InstructionProgress::new();
+    let result = replay(&recording, &how, &Backend::Null, &control, &mut |icount| {
+        progress.at(icount)
+    });
+    drop(progress);
+    let report = match outcome::or_diverged(result)? {
+        Ok(report) => report,
+        Err(code) => return Ok(code),
+    };
+    if report.finish == Finish::Interrupted {
+        output::complain("stopped by a signal: no snapshot was taken");
+        return Ok(ExitCode::from(2));
+    }
+    output::note(&format!(
+        "snapshot `{}` at {}",
+        args.name,
+        outcome::extent(&report)
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A snapshot in `list --json`.
+#[derive(Serialize)]
+struct Entry<'a> {
+    name: &'a str,
+    parent: Option<&'a str>,
+    icount: Option<u64>,
+    virtual_time_ns: Option<u64>,
+    size: u64,
+    on_disk: u64,
+    digest: Option<&'a str>,
+    damaged: Option<String>,
+}
+
+impl<'a> Entry<'a> {
+    fn new(listed: &'a Listed) -> Self {
+        let sound = listed.snapshot.as_ref().ok();
+        Self {
+            name: &listed.name,
+            parent: sound.and_then(|snapshot| snapshot.parent.as_deref()),
+            icount: sound.map(|snapshot| snapshot.icount),
+            virtual_time_ns: sound.map(|snapshot| snapshot.virtual_time),
+            size: listed.size,
+            on_disk: listed.on_disk,
+            digest: sound.map(|snapshot| snapshot.digest.as_str()),
+            damaged: listed.snapshot.as_ref().err().map(ToString::to_string),
+        }
+    }
+}
+
+fn list(args: &List) -> anyhow::Result<ExitCode> {
+    let list = store(&args.recording)?.list()?;
+    let entries: Vec<Entry<'_>> = list.iter().map(Entry::new).collect();
+    if args.json {
+        let all = serde_json::json!({ "schema": SCHEMA, "snapshots": entries });
+        output::write(|out| writeln!(out, "{all:#}"))?;
+    } else {
+        output::write(|out| writeln!(out, "{}", table(&entries)))?;
+    }
+    let damaged = entries.iter().filter_map(|entry| entry.damaged.as_ref());
+    let mut code = ExitCode::SUCCESS;
+    for reason in damaged {
+        output::complain(reason);
+        code = ExitCode::from(2);
+    }
+    Ok(code)
+}
+
+fn table(entries: &[Entry<'_>]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header([
+        "name",
+        "icount",
+        "virtual time",
+        "bytes",
+        "on disk",
+        "on top of",
+    ]);
+    for column in table.column_iter_mut().skip(1).take(4) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    for entry in entries {
+        let time = entry.virtual_time_ns.map(Duration::from_nanos);
+        table.add_row([
+            entry.name.to_owned(),
+            entry.icount.map_or("damaged".to_owned(), thousands),
+            time.map_or(String::new(), |time| format!("{time:.3?}")),
+            thousands(entry.size),
+            thousands(entry.on_disk),
+            entry.parent.unwrap_or("power-on").to_owned(),
+        ]);
+    }
+    table
+}
+
+fn delete(args: &Delete) -> anyhow::Result<ExitCode> {
+    let store = store(&args.recording)?;
+    for name in &args.names {
+        store.delete(name)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,373 @@
+//! What others may ask of a run: the monitor, and whoever else holds a [`Control`].
+//!
+//! A wish goes to the vCPU thread, which carries it out between two execution periods, and answers. What can be seen
+//! or stopped without waiting for anybody ([`Control::status`], [`Control::cancel`]) is in atomics: it needs neither
+//! the BQL nor the replay lock.
+
+use crate::error::Error;
+use crate::handover::Mailbox;
+use crate::session::{Message, Shared};
+use crate::snapshot::Store;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+
+/// No instruction count.
+const NONE: u64 = u64::MAX;
+const OVER: Error = Error::Refused("the run is over");
+
+/// What a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Neither recorded nor replayed.
+    Run,
+    /// Recorded.
+    Record,
+    /// Replayed.
+    Replay,
+}
+
+/// Whether the guest executes (QEMU's `RunState`, as far as it applies).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunState {
+    /// It has not begun: `-S`.
+    Prelaunch,
+    /// It executes.
+    Running,
+    /// It was stopped.
+    Paused,
+    /// It is over, and was not given up: `--no-shutdown`.
+    Shutdown,
+}
+
+const STATES: [RunState; 4] = [
+    RunState::Prelaunch,
+    RunState::Running,
+    RunState::Paused,
+    RunState::Shutdown,
+];
+
+/// Work that takes its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Brings the machine to an instruction count.
+    Seek,
+    /// Takes a snapshot.
+    Save,
+    /// Goes back to a snapshot.
+    Load,
+}
+
+const WORKS: [Option<Work>; 4] = [None, Some(Work::Seek), Some(Work::Save), Some(Work::Load)];
+
+/// How a run stands; taken without waiting for anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status {
+    /// What it is.
+    pub mode: Mode,
+    /// Whether the guest executes.
+    pub state: RunState,
+    /// Instructions executed.
+    pub icount: u64,
+    /// The instruction count at which it is to be stopped.
+    pub stop_at: Option<u64>,
+    /// The work in hand, from where, and to where, in instructions.
+    pub work: Option<(Work, u64, u64)>,
+}
+
+/// What is asked of the vCPU thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// Stop.
+    Stop,
+    /// Go on.
+    Go,
+    /// Stop at this instruction count (`None`: nowhere).
+    StopAt(Option<u64>),
+    /// Bring a replay to this instruction count, and stop there. Answered once it is under way; the end is told by
+    /// [`Happening::Worked`].
+    Seek(u64),
+    /// Take a snapshot.
+    Save {
+        /// Its name.
+        name: String,
+        /// Replace one of this name.
+        replace: bool,
+    },
+    /// Go back to a snapshot. A recording drops what it has recorded since.
+    Load(String),
+    /// Delete a snapshot.
+    Delete(String),
+    /// Reset the machine.
+    Reset,
+    /// End the run.
+    Quit,
+}
+
+/// What happens to a run, for events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Happening {
+    /// The guest does not execute any longer.
+    Stopped,
+    /// The guest executes again.
+    Resumed,
+    /// The machine was reset; `guest`: by itself.
+    Reset {
+        /// By itself.
+        guest: bool,
+    },
+    /// The run is over, or would be.
+    Shutdown(replay_format::ShutdownCause),
+    /// Work has ended.
+    Worked {
+        /// What was done.
+        work: Work,
+        /// Why it was not.
+        error: Option<String>,
+    },
+}
+
+/// Takes the answer, on the vCPU thread.
+pub type Answer = Box<dyn FnOnce(Result<(), Error>) + Send>;
+/// Hears of what happens, on the vCPU thread; it must not wait for anybody.
+pub type Listener = Box<dyn Fn(&Happening) + Send + Sync>;
+
+/// What was asked and not taken yet.
+#[derive(Default)]
+struct Queue {
+    asked: VecDeque<(Ask, Answer)>,
+    /// The run is over: nobody takes anything any more.
+    over: bool,
+}
+
+/// The handle of a run.
+pub struct Control {
+    mode: Mode,
+    /// The recording, if there is one.
+    pub recording: Option<PathBuf>,
+    /// The run stays when the guest has ended it.
+    pub no_shutdown: bool,
+    /// The guest does not start before it is told to.
+    pub start_stopped: bool,
+    queue: Mutex<Queue>,
+    something: Condvar,
+    /// Raised with release after a question is queued, looked at with acquire.
+    any: AtomicBool,
+    cancelled: AtomicBool,
+    state: AtomicU8,
+    stop_at: AtomicU64,
+    work: AtomicU8,
+    from: AtomicU64,
+    to: AtomicU64,
+    listener: OnceLock<Listener>,
+    run: OnceLock<(Arc<Mailbox<Message>>, Arc<Shared>)>,
+}
+
+impl Control {
+    /// Of a run that has not begun.
+    pub fn new(mode: Mode, recording: Option<PathBuf>) -> Self {
+        Self {
+            mode,
+            recording,
+            no_shutdown: false,
+            start_stopped: false,
+            queue: Mutex::default(),
+            something: Condvar::new(),
+            any: AtomicBool::new(false),
+            cancelled: AtomicBool::new(false),
+            state: AtomicU8::new(0),
+            stop_at: AtomicU64::new(NONE),
+            work: AtomicU8::new(0),
+            from: AtomicU64::new(0),
+            to: AtomicU64::new(0),
+            listener: OnceLock::new(),
+            run: OnceLock::new(),
+        }
+    }
+
+    /// Of a run of which nobody asks anything.
+    pub fn unused() -> Arc<Self> {
+        Arc::new(Self::new(Mode::Run, None))
+    }
+
+    /// Sets who hears of what happens: once, before the run begins.
+    pub fn listen(&self, listener: Listener) {
+        // A second one would be a fault of the caller, and hears nothing.
+        let _ = self.listener.set(listener);
+    }
+
+    /// The run begins.
+    pub(crate) fn attach(&self, mailbox: &Arc<Mailbox<Message>>, shared: &Arc<Shared>) {
+        let _ = self.run.set((Arc::clone(mailbox), Arc::clone(shared)));
+    }
+
+    /// The snapshots of the recording.
+    ///
+    /// # Errors
+    /// A run that is not recorded has none.
+    pub fn snapshots(&self) -> Result<Store, Error> {
+        match &self.recording {
+            Some(dir) => Ok(Store::of(dir)),
+            None => Err(Error::Refused(
+                "this run is not recorded, so there is no place for snapshots; use `rr record`",
+            )),
+        }
+    }
+
+    /// How the run stands. Never waits.
+    pub fn status(&self) -> Status {
+        let at = |cell: &AtomicU64| Some(cell.load(Ordering::Relaxed)).filter(|&at| at != NONE);
+        let state = usize::from(self.state.load(Ordering::Acquire));
+        let work = usize::from(self.work.load(Ordering::Acquire));
+        let work = WORKS.get(work).copied().flatten();
+        Status {
+            mode: self.mode,
+            state: STATES.get(state).copied().unwrap_or(RunState::Running),
+            icount: self
+                .run
+                .get()
+                .map_or(0, |(_, shared)| shared.icount.load(Ordering::Relaxed)),
+            stop_at: at(&self.stop_at),
+            work: work.map(|work| {
+                let (from, to) = (&self.from, &self.to);
+                (
+                    work,
+                    from.load(Ordering::Relaxed),
+                    to.load(Ordering::Relaxed),
+                )
+            }),
+        }
+    }
+
+    /// Stops a seek, a snapshot or a replay as soon as possible. Never waits; does nothing where there is nothing.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Asks something, and has the answer taken by `answer`. Never waits.
+    pub fn ask(&self, ask: Ask, answer: Answer) {
+        let mut queue = self.lock();
+        if queue.over {
+            drop(queue);
+            return answer(Err(OVER));
+        }
+        queue.asked.push_back((ask, answer));
+        self.any.store(true, Ordering::Release);
+        drop(queue);
+        self.wake();
+    }
+
+    /// Asks something, and waits for the answer.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub fn ask_and_wait(&self, ask: Ask) -> Result<(), Error> {
+        let (sender, answer) = mpsc::channel();
+        // The receiver is gone only if this thread is.
+        self.ask(ask, Box::new(move |result| drop(sender.send(result))));
+        answer.recv().unwrap_or(Err(OVER))
+    }
+
+    /// Wakes the vCPU thread, wherever it waits.
+    pub(crate) fn wake(&self) {
+        // Under the lock, so that a thread that is about to wait is not missed.
+        drop(self.lock());
+        self.something.notify_all();
+        if let Some((mailbox, _)) = self.run.get() {
+            mailbox.nudge();
+        }
+    }
+
+    /// The next question. For the vCPU thread, as all that follows.
+    pub(crate) fn next(&self) -> Option<(Ask, Answer)> {
+        if !self.any.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut queue = self.lock();
+        let next = queue.asked.pop_front();
+        if queue.asked.is_empty() {
+            self.any.store(false, Ordering::Relaxed);
+        }
+        next
+    }
+
+    /// Waits for a question, or for `or` to hold.
+    pub(crate) fn wait(&self, or: impl Fn() -> bool) {
+        let mut queue = self.lock();
+        while queue.asked.is_empty() && !or() {
+            queue = self
+                .something
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The run is over: whoever still asks is told.
+    pub(crate) fn hang_up(&self) {
+        let mut queue = self.lock();
+        queue.over = true;
+        let left = std::mem::take(&mut queue.asked);
+        drop(queue);
+        for (_, answer) in left {
+            answer(Err(OVER));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether somebody wants the work in hand to stop; the wish is gone with this call.
+    pub(crate) fn take_cancelled(&self) -> bool {
+        self.cancelled.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether somebody wants it to stop; the wish stays.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+
+    /// The run is in another state now. Those who listen hear of it.
+    pub(crate) fn enter(&self, state: RunState) {
+        let place = STATES.iter().position(|known| *known == state);
+        let before = self.state.swap(place.unwrap_or(0) as u8, Ordering::AcqRel);
+        let was_running = before == 1;
+        match (was_running, state == RunState::Running) {
+            (true, false) => self.happened(&Happening::Stopped),
+            (false, true) => self.happened(&Happening::Resumed),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn set_stop_at(&self, at: Option<u64>) {
+        self.stop_at.store(at.unwrap_or(NONE), Ordering::Relaxed);
+    }
+
+    /// Work begins or ends.
+    pub(crate) fn works(&self, work: Option<(Work, u64, u64)>) {
+        if let Some((_, from, to)) = work {
+            self.from.store(from, Ordering::Relaxed);
+            self.to.store(to, Ordering::Relaxed);
+        }
+        let work = work.map(|(work, ..)| work);
+        let place = WORKS.iter().position(|known| *known == work);
+        self.work.store(place.unwrap_or(0) as u8, Ordering::Release);
+    }
+
+    /// Something happened.
+    pub(crate) fn happened(&self, what: &Happening) {
+        if let Some(listener) = self.listener.get() {
+            listener(what);
+        }
+    }
+}
+
+impl std::fmt::Debug for Control {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Control")
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,166 @@
+//! What a snapshot keeps of a disk: a qcow2 layer of what the guest has changed since the snapshot before.
+//!
+//! Such a layer lies on the layer of its parent, and the first one on the image itself. The disk that the guest uses
+//! is not touched by it: its overlay stays as it is, and the layer is a copy.
+
+use super::layer::{self, Layers};
+use super::overlay::{self, CLUSTER};
+use super::request::steps;
+use super::{Disk, DiskError, Format};
+use imago::file::File as ImageFile;
+use imago::{FormatAccess, Mapping, ShallowMapping};
+use rangemap::RangeSet;
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+
+/// Bytes that change together, as far as layers are concerned: a cluster of theirs.
+const GRAIN: u64 = CLUSTER as u64;
+
+/// What a layer lies on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Below {
+    /// Its name as the layer says it: absolute, or counted from the layer's folder.
+    pub name: String,
+    /// Its format.
+    pub format: Format,
+}
+
+impl Disk {
+    /// Notes that the guest changes these bytes.
+    pub(super) fn change(&mut self, range: Range<u64>) {
+        let start = range.start - range.start % GRAIN;
+        let end = range.end.next_multiple_of(GRAIN).min(self.capacity);
+        if start < end {
+            self.changed.insert(start..end);
+        }
+    }
+
+    /// Writes what has changed since the last snapshot into a new layer.
+    ///
+    /// # Errors
+    /// If the disk cannot be read, or the layer cannot be written.
+    pub(super) fn save(&self, place: &Path, below: &Below) -> Result<(), DiskError> {
+        let done = overlay::layer(place, below, self.capacity).and_then(|layer| {
+            copy(&self.access, layer, &self.changed)?;
+            Ok(())
+        });
+        done.map_err(DiskError::io(place, "write the snapshot's layer"))
+    }
+
+    /// The last snapshot holds what has changed so far.
+    pub(super) fn saved(&mut self) {
+        self.changed.clear();
+    }
+
+    /// The last snapshot is forgotten, whose layer this is: what it held has changed since the one before.
+    ///
+    /// # Errors
+    /// If the layer cannot be read.
+    pub(super) fn forget(&mut self, layer: &Path) -> Result<(), DiskError> {
+        let held = held(layer)?;
+        self.changed.extend(held.1);
+        Ok(())
+    }
+
+    /// Fills a new overlay with what lies in the layers between it and the image.
+    ///
+    /// # Errors
+    /// If they cannot be read, or it cannot be written.
+    pub(super) fn adopt(&mut self, layers: &[impl AsRef<Path>]) -> Result<(), DiskError> {
+        let Some(top) = layers.last() else {
+            return Ok(());
+        };
+        let mut all = RangeSet::new();
+        for place in layers {
+            all.extend(held(place.as_ref())?.1);
+        }
+        let paths: Vec<_> = layers.iter().map(AsRef::as_ref).collect();
+        let Layers { access, .. } = layer::stack(None, &paths)?;
+        let fail = |cause| DiskError::io(top.as_ref(), "copy the snapshot's disk")(cause);
+        for range in all.iter() {
+            copy_range(&access, &mut self.access, range).map_err(fail)?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes one layer of two, for a snapshot whose parent goes.
+///
+/// # Errors
+/// If they cannot be read, or the new one cannot be written.
+pub fn merge(upper: &Path, lower: &Path, place: &Path, below: &Below) -> Result<(), DiskError> {
+    let (capacity, mut all) = held(lower)?;
+    all.extend(held(upper)?.1);
+    let Layers { access, .. } = layer::stack(None, &[lower, upper])?;
+    let done = overlay::layer(place, below, capacity).and_then(|layer| copy(&access, layer, &all));
+    done.map_err(DiskError::io(place, "write the merged layer"))
+}
+
+/// Bytes of the disk that a layer is of, and where it has something of its own.
+fn held(place: &Path) -> Result<(u64, RangeSet<u64>), DiskError> {
+    let Layers { access, .. } = layer::stack(None, &[place])?;
+    let fail = |cause| DiskError::io(place, "read the snapshot's layer")(cause);
+    let capacity = access.size();
+    let mut held = RangeSet::new();
+    let mut at = 0;
+    while at < capacity {
+        let (mapping, len) = access
+            .get_shallow_mapping(at, capacity - at)
+            .map_err(fail)?;
+        match mapping {
+            ShallowMapping::Indirect { .. }
+            | ShallowMapping::Zero {
+                explicit: false, ..
+            } => {}
+            ShallowMapping::Eof { .. } => break,
+            _ => held.insert(at..at + len),
+        }
+        at += len.max(1);
+    }
+    Ok((capacity, held))
+}
+
+/// Copies these ranges, and writes everything out.
+fn copy(
+    from: &FormatAccess<ImageFile>,
+    mut to: FormatAccess<ImageFile>,
+    ranges: &RangeSet<u64>,
+) -> io::Result<()> {
+    for range in ranges.iter() {
+        copy_range(from, &mut to, range)?;
+    }
+    to.flush()
+}
+
+fn copy_range(
+    from: &FormatAccess<ImageFile>,
+    to: &mut FormatAccess<ImageFile>,
+    range: &Range<u64>,
+) -> io::Result<()> {
+    let mut at = range.start;
+    while at < range.end {
+        let (mapping, len) = from.get_mapping(at, range.end - at)?;
+        let (zero, len) = match mapping {
+            // Past the end of an image that ends within its last sector.
+            Mapping::Eof { .. } => (true, range.end - at),
+            Mapping::Zero { .. } => (true, len),
+            _ => (false, len),
+        };
+        let part = at..at + len;
+        if zero {
+            to.write_zeroes(part.start, len)?;
+        } else {
+            for step in steps(&part) {
+                let len = usize::try_from(step.end - step.start).map_err(io::Error::other)?;
+                let mut bytes = vec![0; len];
+                from.read(&mut bytes[..], step.start)?;
+                to.write(&bytes, step.start)?;
+            }
+        }
+        at += len.max(1);
+    }
+    Ok(())
+}
