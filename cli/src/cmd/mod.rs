@@ -3,6 +3,7 @@
 mod demo;
 mod dump;
 mod inspect;
+mod qapi;
 mod record;
 mod replay;
 mod run;
@@ -24,6 +25,7 @@ pub(crate) enum Command {
     Snapshot(snapshot::Args),
     Dump(dump::Args),
     Inspect(inspect::Args),
+    Qapi(qapi::Args),
 }
 
 impl Command {
@@ -38,6 +40,7 @@ impl Command {
             Command::Snapshot(args) => snapshot::run(args),
             Command::Dump(args) => dump::run(args),
             Command::Inspect(args) => inspect::run(args),
+            Command::Qapi(args) => qapi::run(args),
         }
     }
 }

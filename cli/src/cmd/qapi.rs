@@ -1,0 +1,122 @@
+//! `rr qapi`: checks QAPI schemas, generates code and documentation from them.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Subcommand;
+use rr_qapi::{Schema, dump, generate, introspect};
+
+use crate::output;
+use crate::report::escaped;
+
+/// The schema has a fault.
+const REFUSED: u8 = 1;
+
+/// Check a QAPI schema, or generate code from it
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "Checks QAPI schemas, the language that describes the monitor's commands, as QEMU 7.2 has it; \
+    generates Rust, documentation and introspection from them.\n\n\
+    A schema with a fault is refused with FILE:LINE:COLUMN: and the reason, and exit status 1. A fault inside a \
+    definition is reported where that starts."
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Check a schema; print nothing if it is good
+    Check {
+        /// The schema's first file
+        schema: PathBuf,
+
+        /// Print the checked schema, in the form that QEMU's own schema tests compare
+        #[arg(long)]
+        dump: bool,
+    },
+
+    /// Generate Rust: types, a trait method for each command, dispatch, events
+    Gen {
+        /// The schema's first file
+        schema: PathBuf,
+
+        /// The directory of the generated module; its files are replaced
+        #[arg(short = 'o', long, value_name = "DIR")]
+        output: PathBuf,
+
+        #[command(flatten)]
+        symbols: Symbols,
+    },
+
+    /// Print what query-qmp-schema returns: the SchemaInfo array, as JSON
+    Introspect {
+        /// The schema's first file
+        schema: PathBuf,
+
+        #[command(flatten)]
+        symbols: Symbols,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Symbols {
+    /// A symbol that is defined: parts of the schema are there or not, depending on symbols
+    #[arg(short = 'D', value_name = "SYMBOL")]
+    defined: Vec<String>,
+}
+
+/// Does it.
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    match args.action {
+        Action::Check { schema, dump } => with(&schema, |schema| {
+            if dump {
+                output::write(|out| out.write_all(dump::dump(schema).as_bytes()))?;
+            }
+            Ok(())
+        }),
+        Action::Gen {
+            schema,
+            output,
+            symbols,
+        } => with(&schema, |schema| {
+            let files = generate::generate(schema, &symbols.defined.into_iter().collect())?;
+            fs::create_dir_all(&output).with_context(|| output.display().to_string())?;
+            for file in files {
+                let path = output.join(file.name);
+                fs::write(&path, file.text).with_context(|| path.display().to_string())?;
+            }
+            Ok(())
+        }),
+        Action::Introspect { schema, symbols } => with(&schema, |schema| {
+            let infos = introspect::introspect(schema, &symbols.defined.into_iter().collect());
+            let text = serde_json::to_string_pretty(&infos)?;
+            output::write(|out| writeln!(out, "{text}"))?;
+            Ok(())
+        }),
+    }
+}
+
+/// Hands over the checked schema. A fault in it is a result, not trouble.
+fn with(
+    file: &Path,
+    action: impl FnOnce(&Schema) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
+    match Schema::load(file) {
+        Ok(schema) => action(&schema).map(|()| ExitCode::SUCCESS),
+        Err(error) => {
+            if error.at.is_none() {
+                return Err(error.into());
+            }
+            // Without `rr:`, as editors look for FILE:LINE:COLUMN at the start of a line.
+            for line in error.to_string().lines() {
+                let _ = writeln!(std::io::stderr().lock(), "{}", escaped(line));
+            }
+            Ok(ExitCode::from(REFUSED))
+        }
+    }
+}

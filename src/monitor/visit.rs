@@ -1,0 +1,362 @@
+//! What generated code stands on: arguments are held against a table of their types, with the messages that QEMU
+//! gives, before serde makes typed values of them. The tables come from `rr qapi gen`.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+/// What a client can tell errors apart by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// All that have no class of their own.
+    GenericError,
+    /// No such command, or not now.
+    CommandNotFound,
+    /// The device is not active.
+    DeviceNotActive,
+    /// No such device.
+    DeviceNotFound,
+    /// The accelerator lacks something.
+    KvmMissingCap,
+}
+
+impl ErrorClass {
+    /// As on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            ErrorClass::GenericError => "GenericError",
+            ErrorClass::CommandNotFound => "CommandNotFound",
+            ErrorClass::DeviceNotActive => "DeviceNotActive",
+            ErrorClass::DeviceNotFound => "DeviceNotFound",
+            ErrorClass::KvmMissingCap => "KVMMissingCap",
+        }
+    }
+}
+
+/// A command that failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{description}")]
+pub struct CommandError {
+    /// For programs.
+    pub class: ErrorClass,
+    /// For people.
+    pub description: String,
+}
+
+impl CommandError {
+    /// An error of no special class.
+    pub fn generic(description: impl Into<String>) -> CommandError {
+        CommandError {
+            class: ErrorClass::GenericError,
+            description: description.into(),
+        }
+    }
+}
+
+/// What is known of a command without running it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommandInfo {
+    /// As on the wire.
+    pub name: &'static str,
+    /// May run out of band.
+    pub allow_oob: bool,
+    /// Is answered if it succeeds.
+    pub success_response: bool,
+    /// May run before the machine is there.
+    pub allow_preconfig: bool,
+}
+
+/// What is known of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventInfo {
+    /// As on the wire.
+    pub name: &'static str,
+}
+
+/// A type, as far as arguments are checked for it.
+#[derive(Debug)]
+pub enum Type {
+    /// A string.
+    Str,
+    /// A number.
+    Number,
+    /// A signed integer.
+    Int {
+        /// 8, 16, 32 or 64.
+        bits: u8,
+    },
+    /// An unsigned integer.
+    UInt {
+        /// 8, 16, 32 or 64.
+        bits: u8,
+    },
+    /// A boolean.
+    Bool,
+    /// Anything, `null` too.
+    Any,
+    /// `null`.
+    Null,
+    /// One of these strings.
+    Enum(&'static [&'static str]),
+    /// An array.
+    Array(&'static Type),
+    /// An object.
+    Object(&'static Object),
+    /// One of several types that JSON tells apart.
+    Alternate(&'static Alternate),
+}
+
+/// An object's members.
+#[derive(Debug)]
+pub struct Object {
+    /// In schema order, which is that of the checks.
+    pub members: &'static [Member],
+    /// In a union the member that decides, and what each of its values brings along.
+    pub variants: Option<(&'static str, &'static [(&'static str, &'static Object)])>,
+}
+
+/// A member.
+#[derive(Debug)]
+pub struct Member {
+    /// As on the wire.
+    pub name: &'static str,
+    /// Whether it may be left out.
+    pub optional: bool,
+    /// Its type.
+    pub of: Type,
+}
+
+/// A choice among types.
+#[derive(Debug)]
+pub struct Alternate {
+    /// For messages.
+    pub name: &'static str,
+    /// The types.
+    pub branches: &'static [Type],
+}
+
+/// The type of no members.
+pub static EMPTY: Object = Object {
+    members: &[],
+    variants: None,
+};
+
+/// Checks the arguments of a command, and makes a value of them.
+///
+/// # Errors
+/// The first argument that is not as it must be; missing ones come before unexpected ones.
+pub fn decode<T: DeserializeOwned>(
+    arguments: Option<Map<String, Value>>,
+    of: &Object,
+) -> Result<T, CommandError> {
+    let arguments = arguments.unwrap_or_default();
+    check(&arguments, of)?;
+    serde_json::from_value(Value::Object(arguments))
+        .map_err(|error| CommandError::generic(format!("Invalid arguments: {error}")))
+}
+
+/// The same for a command that takes none.
+///
+/// # Errors
+/// The first argument.
+pub fn decode_none(arguments: Option<Map<String, Value>>) -> Result<(), CommandError> {
+    check(&arguments.unwrap_or_default(), &EMPTY)
+}
+
+/// A result as JSON.
+///
+/// # Errors
+/// None for generated types.
+pub fn encode<T: Serialize>(value: &T) -> Result<Value, CommandError> {
+    serde_json::to_value(value)
+        .map_err(|error| CommandError::generic(format!("Invalid result: {error}")))
+}
+
+/// The result of a command that returns nothing.
+#[must_use]
+pub fn nothing() -> Value {
+    Value::Object(Map::new())
+}
+
+/// An object from its members; optional ones that are not there are left out.
+#[must_use]
+pub fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
+    let there = members
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(there.collect())
+}
+
+/// A member of an object: `None` if it cannot be encoded, which generated types always can.
+#[must_use]
+pub fn member<T: Serialize>(value: &T) -> Option<Value> {
+    serde_json::to_value(value).ok()
+}
+
+/// For optional members whose type can be `null`: it is not the same as absent.
+///
+/// # Errors
+/// Those of the member's type.
+pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+/// Holds arguments against their type.
+///
+/// # Errors
+/// The first argument that is not as it must be.
+pub fn check(arguments: &Map<String, Value>, of: &Object) -> Result<(), CommandError> {
+    members(&Path::Root, arguments, of)
+}
+
+/// Where a value stands in the arguments.
+enum Path<'p> {
+    Root,
+    Member(&'p Path<'p>, &'p str),
+    Element(&'p Path<'p>, usize),
+}
+
+impl Path<'_> {
+    /// The whole way: `keys[0].data`.
+    fn full(&self) -> String {
+        match self {
+            Path::Root => String::new(),
+            Path::Member(Path::Root, name) => (*name).to_owned(),
+            Path::Member(outer, name) => format!("{}.{name}", outer.full()),
+            Path::Element(outer, index) => format!("{}[{index}]", outer.full()),
+        }
+    }
+
+    /// The last step alone, as some of QEMU's messages have it; elements of arrays have no name.
+    fn last(&self) -> &str {
+        match self {
+            Path::Member(_, name) => name,
+            Path::Root | Path::Element(..) => "null",
+        }
+    }
+
+    fn wrong_type(&self, expected: &str) -> CommandError {
+        let path = self.full();
+        CommandError::generic(format!(
+            "Invalid parameter type for '{path}', expected: {expected}"
+        ))
+    }
+}
+
+fn members(path: &Path<'_>, values: &Map<String, Value>, of: &Object) -> Result<(), CommandError> {
+    let mut level = of;
+    let mut known: Vec<&str> = Vec::new();
+    loop {
+        for member in level.members {
+            let at = Path::Member(path, member.name);
+            match values.get(member.name) {
+                Some(found) => value(&at, found, &member.of)?,
+                None if member.optional => {}
+                None => {
+                    let path = at.full();
+                    return Err(CommandError::generic(format!(
+                        "Parameter '{path}' is missing"
+                    )));
+                }
+            }
+            known.push(member.name);
+        }
+        // The tag is one of the members above, and its value one of its type.
+        let branch = level.variants.and_then(|(tag, branches)| {
+            let tag = values.get(tag)?.as_str()?;
+            branches.iter().find(|(name, _)| *name == tag)
+        });
+        match branch {
+            Some((_, branch)) => level = branch,
+            None => break,
+        }
+    }
+    match values.keys().find(|name| !known.contains(&name.as_str())) {
+        Some(name) => {
+            let path = Path::Member(path, name).full();
+            Err(CommandError::generic(format!(
+                "Parameter '{path}' is unexpected"
+            )))
+        }
+        None => Ok(()),
+    }
+}
+
+fn value(path: &Path<'_>, found: &Value, of: &Type) -> Result<(), CommandError> {
+    let expect = |good, expected| match good {
+        true => Ok(()),
+        false => Err(path.wrong_type(expected)),
+    };
+    match of {
+        Type::Any => Ok(()),
+        Type::Str => expect(found.is_string(), "string"),
+        Type::Number => expect(found.is_number(), "number"),
+        Type::Bool => expect(found.is_boolean(), "boolean"),
+        Type::Null => expect(found.is_null(), "null"),
+        Type::Int { bits } => match found.as_i64() {
+            None => Err(path.wrong_type("integer")),
+            Some(number) if number << (64 - bits) >> (64 - bits) == number => Ok(()),
+            Some(_) => Err(out_of_range(path.last(), &format!("int{bits}_t"))),
+        },
+        Type::UInt { bits } => match found.as_u64() {
+            Some(number) if number << (64 - bits) >> (64 - bits) == number => Ok(()),
+            None if found.as_i64().is_none() || *bits == 64 => {
+                Err(out_of_range(&path.full(), "uint64"))
+            }
+            _ => Err(out_of_range(path.last(), &format!("uint{bits}_t"))),
+        },
+        Type::Enum(values) => match found.as_str() {
+            None => Err(path.wrong_type("string")),
+            Some(text) if values.contains(&text) => Ok(()),
+            Some(text) => {
+                let name = path.last();
+                Err(CommandError::generic(format!(
+                    "Parameter '{name}' does not accept value '{text}'"
+                )))
+            }
+        },
+        Type::Array(element) => match found.as_array() {
+            None => Err(path.wrong_type("array")),
+            Some(elements) => elements
+                .iter()
+                .enumerate()
+                .try_for_each(|(index, found)| value(&Path::Element(path, index), found, element)),
+        },
+        Type::Object(object) => match found.as_object() {
+            None => Err(path.wrong_type("object")),
+            Some(values) => members(path, values, object),
+        },
+        Type::Alternate(alternate) => {
+            match alternate.branches.iter().find(|of| looks_like(found, of)) {
+                Some(of) => value(path, found, of),
+                None => {
+                    let (name, expected) = (path.last(), alternate.name);
+                    Err(CommandError::generic(format!(
+                        "Invalid parameter type for '{name}', expected: {expected}"
+                    )))
+                }
+            }
+        }
+    }
+}
+
+fn out_of_range(name: &str, expected: &str) -> CommandError {
+    CommandError::generic(format!("Parameter '{name}' expects {expected}"))
+}
+
+/// Whether JSON's type says that this branch of an alternate is meant.
+fn looks_like(found: &Value, of: &Type) -> bool {
+    match of {
+        Type::Str | Type::Enum(_) => found.is_string(),
+        Type::Number | Type::Int { .. } | Type::UInt { .. } => found.is_number(),
+        Type::Bool => found.is_boolean(),
+        Type::Null => found.is_null(),
+        Type::Array(_) => found.is_array(),
+        Type::Object(_) => found.is_object(),
+        // Cannot stand in an alternate.
+        Type::Any | Type::Alternate(_) => false,
+    }
+}
