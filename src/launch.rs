@@ -12,6 +12,7 @@ use crate::host::signals;
 use crate::host::terminal::RawMode;
 use crate::images::Images;
 use crate::lock::{Bql, ReplayLock};
+use crate::monitor::Monitor;
 use crate::options::MachineOptions;
 use crate::record::{Host, LogSink, OpenDisks, Recorder};
 use crate::recording::Recording;
@@ -56,6 +57,7 @@ pub fn run(
     serial: &Backend,
     to: Option<&RecordTo<'_>>,
     control: &Arc<Control>,
+    monitor: Option<Monitor>,
     progress: Progress<'_>,
 ) -> Result<Report, Error> {
     let options = &settled(options)?;
@@ -99,7 +101,8 @@ pub fn run(
         interval,
         control,
     );
-    drive(&session, keeper, input, progress)
+    let monitor = monitor.map(|monitor| (monitor, options, serial));
+    drive(&session, keeper, input, monitor, progress)
 }
 
 /// The options with all that a recording must hold.
@@ -192,6 +195,7 @@ pub fn replay(
     how: &ReplayHow,
     serial: &Backend,
     control: &Arc<Control>,
+    monitor: Option<Monitor>,
     progress: Progress<'_>,
 ) -> Result<Report, Error> {
     let options = &recording.manifest.machine;
@@ -233,7 +237,8 @@ pub fn replay(
     let mut session = session(machine, replayer, mailbox, stop, interval, control);
     session.until = how.until;
     session.deaf = true;
-    let report = drive(&session, Some(keeper), None, progress)?;
+    let monitor = monitor.map(|monitor| (monitor, options, serial));
+    let report = drive(&session, Some(keeper), None, monitor, progress)?;
     recording.check_whole(&bytes, from, &report)?;
     Ok(report)
 }
@@ -281,6 +286,7 @@ fn drive(
     session: &Session<'_>,
     keeper: Option<Keeper>,
     input: Option<Input>,
+    monitor: Option<(Monitor, &MachineOptions, &Backend)>,
     progress: Progress<'_>,
 ) -> Result<Report, Error> {
     let host = |cause| Error::File {
@@ -294,6 +300,13 @@ fn drive(
         _ => None,
     };
     let (done, ended) = UnixStream::pair().map_err(host)?;
+    let mut monitor = match monitor {
+        Some((monitor, options, serial)) => {
+            monitor.listen_to(&session.control);
+            Some(monitor.attach(session, options, serial)?)
+        }
+        None => None,
+    };
     thread::scope(|scope| {
         let vcpu = thread::Builder::new()
             .name("vcpu".to_owned())
@@ -310,6 +323,7 @@ fn drive(
             mailbox: &session.mailbox,
             shared: &session.shared,
             control: &session.control,
+            monitor: monitor.as_mut(),
         };
         let looped = main_loop.run(|| progress(session.shared.icount.load(Ordering::Relaxed)));
         if looped.is_err() {
@@ -324,6 +338,9 @@ fn drive(
             Ok(report) => report,
             Err(panic) => std::panic::resume_unwind(panic),
         };
+        if let Some(monitor) = &mut monitor {
+            monitor.settle();
+        }
         looped.map_err(host)?;
         report
     })

@@ -9,6 +9,7 @@ mod event_text;
 mod input;
 mod kinds;
 mod machine_args;
+mod monitor_args;
 mod outcome;
 mod output;
 mod position;

@@ -1,6 +1,6 @@
 //! What the protocol needs of the commands.
 
-use super::error::CommandError;
+use super::visit::CommandError;
 use serde_json::{Map, Value};
 
 /// What a command returned, or why it failed.

@@ -1,11 +1,11 @@
 //! The main loop's end of the monitor: it executes what is in-band, one command at a time, in order.
 
-use super::error::CommandError;
 use super::exchange::{SessionId, Wake};
 use super::execute::{Execute, Later, Outcome};
 use super::request::Request;
 use super::server::{Item, Link, Out};
 use super::session::Answer;
+use super::visit::CommandError;
 use serde_json::Value;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -71,6 +71,14 @@ impl InBand {
         }
         // There may be more.
         link.main().wake();
+    }
+
+    /// Answers the command that is under way, if it is done: nothing more will be executed.
+    pub fn settle(&mut self) {
+        self.pending = self
+            .pending
+            .take()
+            .and_then(|pending| self.finish(pending).err());
     }
 
     /// Answers a command that is done by now.

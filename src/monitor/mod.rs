@@ -14,11 +14,13 @@ pub mod exchange;
 #[cfg(not(loom))]
 mod address;
 #[cfg(not(loom))]
+pub mod commands;
+#[cfg(not(loom))]
 mod connection;
 #[cfg(not(loom))]
-pub mod error;
-#[cfg(not(loom))]
 pub mod execute;
+#[cfg(not(loom))]
+pub mod generated;
 #[cfg(not(loom))]
 mod in_band;
 #[cfg(not(loom))]
@@ -36,11 +38,13 @@ pub mod session;
 #[cfg(all(test, not(loom)))]
 mod tests;
 #[cfg(not(loom))]
+pub mod visit;
+#[cfg(not(loom))]
 mod wake;
 
 #[cfg(not(loom))]
 pub use {
     address::Address,
     in_band::InBand,
-    server::{Events, Monitor, Running},
+    server::{Attached, Events, Monitor, Running},
 };

@@ -1,6 +1,6 @@
 //! The shape of a request: what every command has in common.
 
-use super::error::CommandError;
+use super::visit::CommandError;
 use serde_json::{Map, Value};
 
 /// How a request asks for out-of-band execution.

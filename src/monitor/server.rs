@@ -1,17 +1,24 @@
 //! The monitor as the rest of the engine sees it: opened, started, told of events, ended.
 
 use super::address::{Address, Listener};
+use super::commands::{Background, OnIoThread, OnMainLoop, listener};
 use super::exchange::{Exchange, SessionId, Wake};
 use super::execute::ExecuteNow;
+use super::generated::Event;
 use super::in_band::InBand;
 use super::io::IoThread;
 use super::limiter::Happening;
 use super::request::Request;
 use super::session::Answer;
 use super::wake::Waker;
+use crate::control::Control;
 use crate::error::Error;
+use crate::host::serial::Backend;
+use crate::options::MachineOptions;
+use crate::session::Session;
 use serde_json::Value;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
@@ -42,7 +49,11 @@ pub struct Events(Option<Link>);
 
 impl Events {
     /// Tells every client what has happened. Never waits.
-    pub fn tell(&self, name: &'static str, data: Option<Value>) {
+    pub fn tell(&self, event: &Event) {
+        self.post(event.name(), event.data());
+    }
+
+    pub(super) fn post(&self, name: &'static str, data: Option<Value>) {
         if let Some(link) = &self.0 {
             let time = SystemTime::now();
             link.post(Out::Event(Happening { name, data, time }));
@@ -53,6 +64,7 @@ impl Events {
 /// Sockets that listen; nobody is served yet.
 #[derive(Debug)]
 pub struct Monitor {
+    addresses: Vec<Address>,
     listeners: Vec<Listener>,
     link: Link,
 }
@@ -75,7 +87,42 @@ impl Monitor {
             }
             listeners.push(listener);
         }
-        Ok(Self { listeners, link })
+        Ok(Self {
+            addresses: addresses.to_vec(),
+            listeners,
+            link,
+        })
+    }
+
+    /// Has the clients hear of what happens to a run, from now on.
+    pub fn listen_to(&self, control: &Control) {
+        control.listen(listener(self.events()));
+    }
+
+    /// Serves the clients of a run.
+    ///
+    /// # Errors
+    /// The host has no more threads.
+    pub fn attach<'a>(
+        self,
+        session: &'a Session<'_>,
+        options: &MachineOptions,
+        serial: &Backend,
+    ) -> Result<Attached<'a>, Error> {
+        let background = Background {
+            options: options.clone(),
+            serial: serial.clone(),
+            addresses: self.addresses.clone(),
+            events: self.events(),
+        };
+        let other = OnIoThread::new(Arc::clone(&session.control), Arc::new(self.nudge()));
+        let commands = OnMainLoop::new(session, background, &other);
+        let (in_band, running) = self.start(Arc::new(other))?;
+        Ok(Attached {
+            commands,
+            in_band,
+            _running: running,
+        })
     }
 
     /// To be called where a command that was to be answered later can be.
@@ -94,7 +141,9 @@ impl Monitor {
     /// # Errors
     /// The host has no more threads.
     pub fn start(self, commands: Arc<dyn ExecuteNow>) -> Result<(InBand, Running), Error> {
-        let Self { listeners, link } = self;
+        let Self {
+            listeners, link, ..
+        } = self;
         let io = IoThread::new(listeners, Arc::clone(&link), commands);
         let thread = thread::Builder::new()
             .name("monitor".to_owned())
@@ -115,6 +164,32 @@ fn failed(address: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
     |cause| Error::Monitor {
         address: address.into(),
         cause,
+    }
+}
+
+/// The monitor of a run, as its main loop sees it. When this is dropped, the last replies go out, and every client sees
+/// the end.
+pub struct Attached<'a> {
+    commands: OnMainLoop<'a>,
+    in_band: InBand,
+    _running: Running,
+}
+
+impl Attached<'_> {
+    /// Executes what waits.
+    pub fn serve(&mut self) {
+        self.in_band.serve(&mut self.commands);
+    }
+
+    /// The run is over: answers the command that made it so.
+    pub fn settle(&mut self) {
+        self.in_band.settle();
+    }
+}
+
+impl AsFd for Attached<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.in_band.as_fd()
     }
 }
 

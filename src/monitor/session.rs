@@ -1,8 +1,9 @@
 //! One client's session: what it has negotiated, and what is to become of each of its requests. No I/O.
 
-use super::error::{CommandError, ErrorClass};
+use super::generated::{VersionInfo, VersionTriple};
 use super::json::JsonError;
 use super::request::{Band, Request};
+use super::visit::{CommandError, ErrorClass};
 use serde_json::{Map, Value, json};
 
 /// What the client agreed to.
@@ -45,7 +46,10 @@ impl Answer {
         let mut reply = Map::new();
         match &self.result {
             Ok(value) => reply.insert("return".into(), value.clone()),
-            Err(error) => reply.insert("error".into(), error.to_value()),
+            Err(CommandError { class, description }) => reply.insert(
+                "error".into(),
+                json!({"class": class.name(), "desc": description}),
+            ),
         };
         if let Some(id) = &self.id {
             reply.insert("id".into(), id.clone());
@@ -73,12 +77,16 @@ pub fn greeting() -> Value {
     json!({"QMP": {"version": version(), "capabilities": ["oob"]}})
 }
 
-/// The version of QEMU whose monitor this one is compatible with, and who it really is.
-pub fn version() -> Value {
-    json!({
-        "qemu": {"major": 7, "minor": 2, "micro": 0},
-        "package": concat!("rr ", env!("CARGO_PKG_VERSION")),
-    })
+/// Who the server is.
+pub fn version() -> VersionInfo {
+    VersionInfo {
+        qemu: VersionTriple {
+            major: 7,
+            minor: 2,
+            micro: 0,
+        },
+        package: concat!("rr ", env!("CARGO_PKG_VERSION")).to_owned(),
+    }
 }
 
 impl Session {
@@ -130,7 +138,7 @@ impl Session {
                 ),
             ),
             Band::Control | Band::ExecOob => match allows_oob(&request.name) {
-                None => at_once(request.id, CommandError::unknown(&request.name)),
+                None => at_once(request.id, unknown(&request.name)),
                 Some(true) => Verdict::OutOfBand(request),
                 Some(false) => at_once(
                     request.id,
@@ -196,6 +204,11 @@ impl Session {
         };
         Ok(json!({}))
     }
+}
+
+/// There is no such command.
+pub fn unknown(name: &str) -> CommandError {
+    not_now(&format!("The command {name} has not been found"))
 }
 
 fn not_now(description: &str) -> CommandError {

@@ -3,7 +3,7 @@
 use super::rig::{Client, Rig};
 use proptest::prelude::RngExt;
 use proptest::test_runner::{RngAlgorithm, TestRng};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::thread;
 
 const CLIENTS: usize = 4;
@@ -70,7 +70,7 @@ fn hammer(mut client: Client, seed: u8) -> usize {
             replies += 1;
             let known = |name: &str| line.get(name).is_some();
             assert!(known("return") ^ known("error"), "{line}");
-            if line["id"] == Value::from(marker.as_str()) {
+            if line["id"] == *marker {
                 break;
             }
         }

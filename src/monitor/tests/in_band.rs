@@ -70,8 +70,8 @@ fn events_that_come_too_fast() {
     let start = Instant::now();
     for offset in 0..5 {
         rig.events
-            .tell("RTC_CHANGE", Some(json!({"offset": offset})));
-        rig.events.tell("STOP", Some(json!(offset)));
+            .post("RTC_CHANGE", Some(json!({"offset": offset})));
+        rig.events.post("STOP", Some(json!(offset)));
     }
     let mut offsets = Vec::new();
     let mut stops = 0;
@@ -90,8 +90,8 @@ fn events_that_come_too_fast() {
 fn events_held_back_come_out_at_the_end() {
     let mut rig = Rig::new(1);
     let mut client = rig.client(0, false);
-    rig.events.tell("RTC_CHANGE", Some(json!(1)));
-    rig.events.tell("RTC_CHANGE", Some(json!(2)));
+    rig.events.post("RTC_CHANGE", Some(json!(1)));
+    rig.events.post("RTC_CHANGE", Some(json!(2)));
     rig.end();
     assert_eq!(client.line()["data"], json!(1));
     assert_eq!(client.line()["data"], json!(2));

@@ -1,7 +1,8 @@
 //! A monitor with a main loop of its own, and clients.
 
-use crate::monitor::error::CommandError;
 use crate::monitor::execute::{Done, Execute, ExecuteNow, Outcome};
+use crate::monitor::session::unknown;
+use crate::monitor::visit::CommandError;
 use crate::monitor::{Address, Events, InBand, Monitor, Running};
 use rustix::event::{PollFd, PollFlags, poll};
 use serde_json::{Map, Value, json};
@@ -58,10 +59,10 @@ impl Toys {
                 self.events
                     .lock()
                     .unwrap()
-                    .tell(name, arguments.get("data").cloned());
+                    .post(name, arguments.get("data").cloned());
                 Ok(json!({}))
             }
-            _ => Err(CommandError::unknown(name)),
+            _ => Err(unknown(name)),
         }
     }
 }

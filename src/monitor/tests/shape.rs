@@ -74,7 +74,7 @@ fn negotiation() {
     client.send(json!({"execute": "qmp_capabilities", "arguments": {"x": 1}}));
     assert_eq!(client.error().1, "Parameter 'x' is unexpected");
     // Still in negotiation, and so without events.
-    rig.events.tell("STOP", None);
+    rig.events.post("STOP", None);
     client.is_quiet();
     let reply = client.ask(json!({"execute": "qmp_capabilities", "id": 3}));
     assert_eq!(reply, json!({"return": {}, "id": 3}));
