@@ -14,6 +14,7 @@ mod outcome;
 mod output;
 mod position;
 mod progress;
+mod qmp;
 mod report;
 mod snapshot_args;
 

@@ -3,7 +3,9 @@
 mod demo;
 mod dump;
 mod inspect;
+mod monitor;
 mod qapi;
+mod qmp;
 mod record;
 mod replay;
 mod run;
@@ -21,6 +23,8 @@ pub(crate) enum Command {
     Run(run::Args),
     Record(record::Args),
     Replay(replay::Args),
+    Monitor(monitor::Args),
+    Qmp(qmp::Args),
     Verify(verify::Args),
     Snapshot(snapshot::Args),
     Dump(dump::Args),
@@ -36,6 +40,8 @@ impl Command {
             Command::Run(args) => run::run(args),
             Command::Record(args) => record::run(args),
             Command::Replay(args) => replay::run(args),
+            Command::Monitor(args) => monitor::run(args),
+            Command::Qmp(args) => qmp::run(args),
             Command::Verify(args) => verify::run(args),
             Command::Snapshot(args) => snapshot::run(args),
             Command::Dump(args) => dump::run(args),

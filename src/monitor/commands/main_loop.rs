@@ -128,7 +128,7 @@ impl<'a> OnMainLoop<'a> {
         let hart = u8::try_from(index).ok().filter(|hart| *hart < harts);
         hart.ok_or_else(|| {
             CommandError::generic(format!(
-                "Invalid parameter 'cpu-index', expected: a CPU not {index}"
+                "Invalid parameter 'cpu-index', expected: a hart below {harts}, not {index}"
             ))
         })
     }
