@@ -247,10 +247,10 @@ impl Path<'_> {
 }
 
 fn members(path: &Path<'_>, values: &Map<String, Value>, of: &Object) -> Result<(), CommandError> {
-    let mut level = of;
     let mut known: Vec<&str> = Vec::new();
-    loop {
-        for member in level.members {
+    let mut level = Some(of);
+    while let Some(of) = level {
+        for member in of.members {
             let at = Path::Member(path, member.name);
             match values.get(member.name) {
                 Some(found) => value(&at, found, &member.of)?,
@@ -265,14 +265,11 @@ fn members(path: &Path<'_>, values: &Map<String, Value>, of: &Object) -> Result<
             known.push(member.name);
         }
         // The tag is one of the members above, and its value one of its type.
-        let branch = level.variants.and_then(|(tag, branches)| {
+        level = of.variants.and_then(|(tag, branches)| {
             let tag = values.get(tag)?.as_str()?;
-            branches.iter().find(|(name, _)| *name == tag)
+            let mut branches = branches.iter();
+            branches.find(|(name, _)| *name == tag).map(|(_, of)| *of)
         });
-        match branch {
-            Some((_, branch)) => level = branch,
-            None => break,
-        }
     }
     match values.keys().find(|name| !known.contains(&name.as_str())) {
         Some(name) => {
@@ -301,6 +298,7 @@ fn value(path: &Path<'_>, found: &Value, of: &Type) -> Result<(), CommandError> 
             Some(number) if number << (64 - bits) >> (64 - bits) == number => Ok(()),
             Some(_) => Err(out_of_range(path.last(), &format!("int{bits}_t"))),
         },
+        // QEMU takes a negative number for `uint64` as that number plus 2^64. It cannot be meant, and is refused here.
         Type::UInt { bits } => match found.as_u64() {
             Some(number) if number << (64 - bits) >> (64 - bits) == number => Ok(()),
             None if found.as_i64().is_none() || *bits == 64 => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::definition::Feature;
-use crate::doc::Section;
+use crate::documented;
 use crate::error::{Error, Problem};
 use crate::names::folded;
 use crate::schema::{Branch, EMPTY, Entity, Json, Kind, Member, Object, Schema, Variants};
@@ -22,32 +22,36 @@ pub(crate) fn check(schema: &mut Schema) -> Result<(), Error> {
             states: &mut states,
         }
         .entity(index)?;
-        connect_doc(schema, index)?;
+        documented::connect(schema, index)?;
     }
     for index in 0..schema.entities.len() {
-        match &schema.entities[index].kind {
-            Kind::Object(object) if object.variants.is_some() => {
-                let rest = unnamed_branches(schema, object);
-                if let Kind::Object(Object {
-                    variants: Some(variants),
-                    ..
-                }) = &mut schema.entities[index].kind
-                {
-                    variants.branches.extend(rest);
-                }
+        complete(schema, index);
+    }
+    Ok(())
+}
+
+/// What an entity takes from others, once they are known to be there.
+fn complete(schema: &mut Schema, index: usize) {
+    match &schema.entities[index].kind {
+        Kind::Object(object) => {
+            let rest = unnamed_branches(schema, object);
+            if let Kind::Object(Object {
+                variants: Some(variants),
+                ..
+            }) = &mut schema.entities[index].kind
+            {
+                variants.branches.extend(rest);
             }
-            Kind::Array { element } => {
-                let (module, condition) = match schema.get(element) {
-                    Some(element) => (element.module, element.condition.clone()),
-                    None => continue,
-                };
+        }
+        Kind::Array { element } => {
+            if let Some(element) = schema.get(element) {
+                let (module, condition) = (element.module, element.condition.clone());
                 schema.entities[index].module = module;
                 schema.entities[index].condition = condition;
             }
-            _ => {}
         }
+        _ => {}
     }
-    Ok(())
 }
 
 /// Values of the tag without a branch have one without members.
@@ -231,7 +235,8 @@ impl<'s> Checker<'s> {
                     tag_type.describe(),
                 )));
             }
-            if of.object().is_none() {
+            // A branch that branches again is not in the language.
+            if of.object().is_none_or(|object| object.variants.is_some()) {
                 return Err(
                     entity.error(Problem::BranchCannotUse(branch.name.clone(), of.describe()))
                 );
@@ -239,30 +244,11 @@ impl<'s> Checker<'s> {
             self.by_name(&branch.of, depth + 1)?;
         }
         for branch in &variants.branches {
-            // Each branch anew: members of different branches never meet.
-            self.collide_all(entity, &mut seen.clone(), &branch.of)?;
-        }
-        Ok(())
-    }
-
-    /// Members of a type, and if it is a union those of each branch, against those seen so far.
-    fn collide_all(
-        &self,
-        entity: &Entity,
-        seen: &mut Seen<'s>,
-        name: &'s str,
-    ) -> Result<(), Error> {
-        let schema = self.schema;
-        let Some(object) = schema.get(name).and_then(Entity::object) else {
-            return Ok(());
-        };
-        collide(entity, seen, schema.owned_members(object, name))?;
-        for branch in object
-            .variants
-            .iter()
-            .flat_map(|variants| &variants.branches)
-        {
-            self.collide_all(entity, &mut seen.clone(), &branch.of)?;
+            if let Some(object) = schema.get(&branch.of).and_then(Entity::object) {
+                // Each branch anew: members of different branches never meet.
+                let members = schema.owned_members(object, &branch.of);
+                collide(entity, &mut seen.clone(), members)?;
+            }
         }
         Ok(())
     }
@@ -419,92 +405,5 @@ fn no_special_features(entity: &Entity) -> Result<(), Error> {
     match entity.features.iter().find(special) {
         Some(feature) => Err(entity.error(Problem::FeatureOfType(feature.name.clone()))),
         None => Ok(()),
-    }
-}
-
-/// A name that documentation may describe, and the features of what has that name.
-type Described<'s> = (&'s str, &'s [Feature]);
-
-/// Holds what is documented against what there is.
-fn connect_doc(schema: &mut Schema, index: usize) -> Result<(), Error> {
-    let entity = &schema.entities[index];
-    let Some(doc_index) = entity.doc else {
-        return Ok(());
-    };
-    let doc = &schema.docs[doc_index];
-    let described = described(schema, entity);
-    let of_members = described.iter().flat_map(|(_, features)| features.iter());
-    let features: Vec<&str> = entity
-        .features
-        .iter()
-        .chain(of_members)
-        .map(|f| f.name.as_str())
-        .collect();
-    let names: Vec<&str> = described.iter().map(|(name, _)| *name).collect();
-    let has =
-        |sections: &[Section], name: &str| sections.iter().any(|s| s.name.as_deref() == Some(name));
-    if let Some(feature) = features.iter().find(|feature| !has(&doc.features, feature)) {
-        return Err(entity.error(Problem::UndocumentedFeature((*feature).to_owned())));
-    }
-    for (kind, sections, real) in [
-        ("member", &doc.arguments, &names),
-        ("feature", &doc.features, &features),
-    ] {
-        let documented = sections
-            .iter()
-            .filter_map(|section| section.name.as_deref());
-        let bogus = documented.filter(|name| !real.contains(name));
-        let bogus: Vec<String> = bogus.map(str::to_owned).collect();
-        // A fault of the comment, and reported there.
-        let problem = match bogus.as_slice() {
-            [] => continue,
-            [name] => Problem::DocumentedNothing(kind, name.clone()),
-            names => Problem::DocumentedNothings(kind, names.join("', '")),
-        };
-        return Err(Error::new(&doc.at, problem));
-    }
-    let missing = names.iter().filter(|name| !has(&doc.arguments, name));
-    let missing: Vec<Section> = missing
-        .map(|name| Section {
-            name: Some((*name).to_owned()),
-            text: String::new(),
-        })
-        .collect();
-    schema.docs[doc_index].arguments.extend(missing);
-    Ok(())
-}
-
-/// What an entity's documentation may describe: its own values, members or branches, and those given in place.
-fn described<'s>(schema: &'s Schema, entity: &'s Entity) -> Vec<Described<'s>> {
-    let members = |object: &'s Object| {
-        object
-            .members
-            .iter()
-            .map(|m| (m.name.as_str(), m.features.as_slice()))
-    };
-    let in_place = |name: &Option<String>| {
-        let object = name
-            .as_ref()
-            .and_then(|name| schema.get(name))
-            .and_then(Entity::object);
-        object
-            .filter(|object| object.implicit.is_some())
-            .into_iter()
-            .flat_map(members)
-    };
-    match &entity.kind {
-        Kind::Enum { values, .. } => values
-            .iter()
-            .map(|v| (v.name.as_str(), v.features.as_slice()))
-            .collect(),
-        Kind::Object(object) => in_place(&object.base).chain(members(object)).collect(),
-        Kind::Alternate { branches } => branches
-            .iter()
-            .map(|b| (b.name.as_str(), [].as_slice()))
-            .collect(),
-        Kind::Command { arguments, .. } | Kind::Event { arguments, .. } => {
-            in_place(arguments).collect()
-        }
-        Kind::Builtin(_) | Kind::Array { .. } | Kind::Include(_) => Vec::new(),
     }
 }

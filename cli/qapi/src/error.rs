@@ -13,7 +13,7 @@ pub struct Error {
     /// the definition starts.
     pub at: Option<Position>,
     /// The definition that the fault lies in.
-    pub definition: Option<(Meta, String)>,
+    pub definition: Option<Box<(Meta, String)>>,
     /// What is wrong.
     pub problem: Problem,
     /// Another place that belongs to it, as of an earlier definition of the same name.
@@ -39,7 +39,7 @@ impl fmt::Display for Error {
             for from in at.includes() {
                 writeln!(f, "In file included from {}:{}:", from.file.name, from.line)?;
             }
-            if let Some((meta, name)) = &self.definition {
+            if let Some((meta, name)) = self.definition.as_deref() {
                 writeln!(f, "{}: In {meta} '{name}':", at.file.name)?;
             }
             write!(f, "{at}: ")?;

@@ -243,7 +243,7 @@ impl Entity {
     pub(crate) fn error(&self, problem: Problem) -> Error {
         Error {
             at: self.at.clone(),
-            definition: self.definition.clone(),
+            definition: self.definition.clone().map(Box::new),
             problem,
             other: None,
         }

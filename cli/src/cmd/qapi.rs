@@ -7,13 +7,15 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Subcommand;
-use rr_qapi::{Schema, dump, generate, introspect};
+use rr_qapi::{Schema, dump, generate, introspect, markdown};
 
 use crate::output;
 use crate::report::escaped;
 
 /// The schema has a fault.
 const REFUSED: u8 = 1;
+/// A generated file is not what it would be.
+const DIFFERS: u8 = 1;
 
 /// Check a QAPI schema, or generate code from it
 #[derive(Debug, clap::Args)]
@@ -40,14 +42,22 @@ enum Action {
         dump: bool,
     },
 
-    /// Generate Rust: types, a trait method for each command, dispatch, events
+    /// Generate Rust: types, a trait method for each command, dispatch, events; or documentation
     Gen {
         /// The schema's first file
         schema: PathBuf,
 
         /// The directory of the generated module; its files are replaced
-        #[arg(short = 'o', long, value_name = "DIR")]
-        output: PathBuf,
+        #[arg(short = 'o', long, value_name = "DIR", required_unless_present = "doc")]
+        output: Option<PathBuf>,
+
+        /// Write a reference of commands, events and types, in Markdown
+        #[arg(long, value_name = "FILE")]
+        doc: Option<PathBuf>,
+
+        /// Write nothing; exit status 1 if a file is not what would be written
+        #[arg(long)]
+        check: bool,
 
         #[command(flatten)]
         symbols: Symbols,
@@ -77,37 +87,71 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             if dump {
                 output::write(|out| out.write_all(dump::dump(schema).as_bytes()))?;
             }
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }),
         Action::Gen {
             schema,
             output,
+            doc,
+            check,
             symbols,
         } => with(&schema, |schema| {
-            let files = generate::generate(schema, &symbols.defined.into_iter().collect())?;
-            fs::create_dir_all(&output).with_context(|| output.display().to_string())?;
-            for file in files {
-                let path = output.join(file.name);
-                fs::write(&path, file.text).with_context(|| path.display().to_string())?;
+            let symbols = symbols.defined.into_iter().collect();
+            let mut files = Vec::new();
+            if let Some(directory) = output {
+                let generated = generate::generate(schema, &symbols)?;
+                files.extend(
+                    generated
+                        .into_iter()
+                        .map(|file| (directory.join(file.name), file.text)),
+                );
             }
-            Ok(())
+            files.extend(doc.map(|file| (file, markdown::markdown(schema, &symbols))));
+            if check {
+                compare(&files)
+            } else {
+                write(&files)
+            }
         }),
         Action::Introspect { schema, symbols } => with(&schema, |schema| {
             let infos = introspect::introspect(schema, &symbols.defined.into_iter().collect());
             let text = serde_json::to_string_pretty(&infos)?;
             output::write(|out| writeln!(out, "{text}"))?;
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }),
     }
+}
+
+fn write(files: &[(PathBuf, String)]) -> anyhow::Result<ExitCode> {
+    for (file, text) in files {
+        let folder = file.parent().unwrap_or(Path::new(""));
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn compare(files: &[(PathBuf, String)]) -> anyhow::Result<ExitCode> {
+    let mut code = ExitCode::SUCCESS;
+    for (file, text) in files {
+        if fs::read(file).ok().as_deref() != Some(text.as_bytes()) {
+            output::complain(&format!(
+                "{} is stale: run the same without --check",
+                file.display()
+            ));
+            code = ExitCode::from(DIFFERS);
+        }
+    }
+    Ok(code)
 }
 
 /// Hands over the checked schema. A fault in it is a result, not trouble.
 fn with(
     file: &Path,
-    action: impl FnOnce(&Schema) -> anyhow::Result<()>,
+    action: impl FnOnce(&Schema) -> anyhow::Result<ExitCode>,
 ) -> anyhow::Result<ExitCode> {
     match Schema::load(file) {
-        Ok(schema) => action(&schema).map(|()| ExitCode::SUCCESS),
+        Ok(schema) => action(&schema),
         Err(error) => {
             if error.at.is_none() {
                 return Err(error.into());

@@ -3,7 +3,7 @@
 use crate::schema::{Entity, Kind};
 use crate::{Flags, Member};
 
-use super::{Code, Context, docs, names, tables};
+use super::{Code, Context, Error, docs, names};
 
 /// A command, as its method sees it.
 struct Command<'s> {
@@ -17,96 +17,69 @@ struct Command<'s> {
 }
 
 /// The file.
-pub(super) fn commands(context: &Context<'_>) -> String {
+pub(super) fn commands(context: &Context<'_>) -> Result<String, Error> {
     let commands: Vec<Command<'_>> = context
         .entities()
         .filter_map(|entity| command(context, entity))
         .collect();
-    let mut body = Code(String::new());
-    let groups = [
+    let all = commands.iter().map(|command| command.entity.name.as_str());
+    names::distinct(all, names::snake)?;
+    let mut out = Code::new("The commands.");
+    out.line(0, "\nuse serde_json::{Map, Value};\n");
+    out.line(
+        0,
+        "use super::super::visit::{CommandError, decode, decode_none, encode, nothing};",
+    );
+    out.line(0, "use super::tables;\nuse super::types::{self, *};");
+    let traits = [
         (
-            false,
-            "pub trait Commands {",
+            "Commands",
             "What runs in band: one after the other, in order.",
         ),
         (
-            true,
-            "pub trait OobCommands: Sync {",
+            "OobCommands: Sync",
             "What may run out of band too: at once, on the monitor's thread.",
         ),
     ];
-    for (oob, head, title) in groups {
-        let mut group = commands
-            .iter()
-            .filter(|command| command.flags.allow_oob == oob)
-            .peekable();
-        body.line(0, &format!("\n/// {title}\n#[rustfmt::skip]"));
-        if group.peek().is_none() {
-            body.line(0, &format!("{head}}}"));
-            continue;
-        }
-        body.line(0, head);
-        for (index, command) in group.enumerate() {
-            if index > 0 {
-                body.0.push('\n');
-            }
-            method(context, &mut body, command);
-        }
-        body.line(0, "}");
-    }
-    let dispatches = [
-        (
-            false,
-            "dispatch",
-            "commands: &mut dyn Commands, oob: &dyn OobCommands, ",
-            "Runs a command in band. `None`: there is no such command.",
-        ),
-        (
-            true,
-            "dispatch_oob",
-            "oob: &dyn OobCommands, ",
-            "Runs a command out of band. `None`: there is none that may.",
-        ),
-    ];
-    for (oob, name, parameters, title) in dispatches {
-        body.line(0, &format!("\n/// {title}"));
-        body.line(0, "#[allow(unused_variables)]");
-        body.line(0, "#[rustfmt::skip]");
-        body.line(0, &format!("pub fn {name}({parameters}name: &str, arguments: Option<Map<String, Value>>) -> Option<Result<Value, CommandError>> {{"));
-        body.line(1, "Some(match name {");
+    for (oob, (name, title)) in [false, true].into_iter().zip(traits) {
+        out.line(0, &format!("\n/// {title}\n#[rustfmt::skip]"));
+        out.line(0, &format!("pub trait {name} {{"));
         for command in commands
             .iter()
             .filter(|command| command.flags.allow_oob == oob)
         {
-            arm(context, &mut body, command);
+            method(context, &mut out, command);
         }
-        let rest = if oob {
-            "None"
-        } else {
-            "dispatch_oob(oob, name, arguments)"
-        };
-        body.line(2, &format!("_ => return {rest},"));
-        body.line(1, "})");
-        body.line(0, "}");
+        out.line(0, "}");
     }
-    let mut out = Code::new("The commands.");
-    out.line(0, "\nuse serde_json::{Map, Value};\n");
-    let helpers = ["decode", "decode_none", "encode", "nothing"];
-    let used = helpers
-        .into_iter()
-        .filter(|name| body.0.contains(&format!("{name}(")));
-    let used: Vec<&str> = ["CommandError"].into_iter().chain(used).collect();
-    out.import("super::super::visit", &used);
-    if body.0.contains("&tables::") {
-        out.line(0, "use super::tables;");
+    let dispatches = [
+        (
+            "dispatch(commands: &mut dyn Commands, ",
+            "dispatch_oob(oob, name, arguments)",
+            "Runs a command in band. `None`: there is no such command.",
+        ),
+        (
+            "dispatch_oob(",
+            "None",
+            "Runs a command out of band. `None`: there is none that may.",
+        ),
+    ];
+    for (oob, (head, rest, title)) in [false, true].into_iter().zip(dispatches) {
+        out.line(0, &format!("\n/// {title}\n#[rustfmt::skip]"));
+        out.line(0, &format!("pub fn {head}oob: &dyn OobCommands, name: &str, arguments: Option<Map<String, Value>>)"));
+        out.line(0, "    -> Option<Result<Value, CommandError>>\n{");
+        out.line(1, "Some(match name {");
+        for command in commands
+            .iter()
+            .filter(|command| command.flags.allow_oob == oob)
+        {
+            arm(context, &mut out, command);
+        }
+        out.line(2, &format!("_ => return {rest},"));
+        out.line(1, "})");
+        out.line(0, "}");
     }
-    if body.0.contains("types::") {
-        out.line(0, "use super::types::{self, *};");
-    } else if !context.types.is_empty() {
-        out.line(0, "use super::types::*;");
-    }
-    out.0.push_str(&body.0);
-    out.0
+    Ok(out.0)
 }
 
 fn command<'s>(context: &Context<'s>, entity: &'s Entity) -> Option<Command<'s>> {
@@ -210,22 +183,20 @@ fn arm(context: &Context<'_>, out: &mut Code, command: &Command<'_>) {
         _ if !command.flags.generate => format!("{call}(arguments.unwrap_or_default())"),
         None => format!("decode_none(arguments).and_then(|()| {call}()){result}"),
         Some(of) => {
-            let table = tables::table(of);
             let rust = context.rust(of);
-            let decode = format!("decode(arguments, &tables::{table})");
-            if command.flags.boxed {
-                format!("{decode}.and_then(|arguments: types::{rust}| {call}(arguments)){result}")
-            } else {
-                let fields: Vec<String> = command
-                    .members
-                    .iter()
-                    .map(|member| names::snake(&member.name))
-                    .collect();
-                let fields = fields.join(", ");
-                format!(
-                    "{decode}.and_then(|types::{rust} {{ {fields} }}| {call}({fields})){result}"
-                )
-            }
+            let decode = format!("decode(arguments, &tables::{rust})");
+            let fields = command
+                .members
+                .iter()
+                .map(|member| names::snake(&member.name));
+            let given = match command.flags.boxed {
+                true => "arguments".to_owned(),
+                false => fields
+                    .map(|field| format!("arguments.{field}"))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            };
+            format!("{decode}.and_then(|arguments: types::{rust}| {call}({given})){result}")
         }
     };
     out.line(2, &format!("{name:?} => {body},"));

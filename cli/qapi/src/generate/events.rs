@@ -3,10 +3,14 @@
 use crate::Member;
 use crate::schema::Kind;
 
-use super::{Code, Context, docs, names};
+use super::{Code, Context, Error, docs, names};
 
 /// The file.
-pub(super) fn events(context: &Context<'_>) -> String {
+pub(super) fn events(context: &Context<'_>) -> Result<String, Error> {
+    let all = context
+        .entities()
+        .filter(|entity| matches!(entity.kind, Kind::Event { .. }));
+    names::distinct(all.map(|entity| entity.name.as_str()), names::event)?;
     let (mut list, mut name_arms, mut data_arms) = (
         Code(String::new()),
         Code(String::new()),
@@ -27,7 +31,7 @@ pub(super) fn events(context: &Context<'_>) -> String {
             Some((of, _)) if *boxed => {
                 list.line(1, &format!("{rust}({}),", context.rust(of)));
                 name_arms.line(3, &format!("Event::{rust}(_) => {name:?},"));
-                data_arms.line(3, &format!("Event::{rust}(data) => member(data),"));
+                data_arms.line(3, &format!("Event::{rust}(data) => visit::member(data),"));
             }
             Some((_, object)) => {
                 let members = context.members(object);
@@ -48,7 +52,7 @@ pub(super) fn events(context: &Context<'_>) -> String {
                 data_arms.line(
                     3,
                     &format!(
-                        "Event::{rust} {{ {} }} => Some(object([{}])),",
+                        "Event::{rust} {{ {} }} => Some(visit::object([{}])),",
                         fields.join(", "),
                         parts.join(", ")
                     ),
@@ -58,22 +62,13 @@ pub(super) fn events(context: &Context<'_>) -> String {
     }
     let mut out = Code::new("The events.");
     out.line(0, "\nuse serde_json::Value;\n");
-    let helpers = ["member", "object"].into_iter();
-    let used = helpers.filter(|name| data_arms.0.contains(&format!("{name}(")));
-    out.import("super::super::visit", &used.collect::<Vec<_>>());
-    if !context.types.is_empty() {
-        out.line(0, "use super::types::*;");
-    }
+    out.line(0, "use super::super::visit;\nuse super::types::*;");
     out.line(0, "\n/// An event, with its data.\n#[rustfmt::skip]");
     out.line(0, "#[derive(Debug, Clone, PartialEq)]");
-    if list.0.is_empty() {
-        out.line(0, "pub enum Event {}");
-    } else {
-        out.line(0, "pub enum Event {");
-        out.0.push_str(&list.0);
-        out.line(0, "}");
-    }
-    out.line(0, "\nimpl Event {");
+    out.line(0, "pub enum Event {");
+    out.0.push_str(&list.0);
+    out.line(0, "}");
+    out.line(0, "\n#[rustfmt::skip]\nimpl Event {");
     let functions = [
         ("As on the wire.", "name(&self) -> &'static str", &name_arms),
         (
@@ -88,25 +83,31 @@ pub(super) fn events(context: &Context<'_>) -> String {
         }
         out.line(1, &format!("/// {title}"));
         out.line(1, "#[must_use]");
-        out.line(1, "#[rustfmt::skip]");
         out.line(1, &format!("pub fn {head} {{"));
-        if arms.0.is_empty() {
-            out.line(2, "match *self {}");
-        } else {
-            out.line(2, "match self {");
-            out.0.push_str(&arms.0);
-            out.line(2, "}");
-        }
+        // A schema without events has an enum without values.
+        out.line(
+            2,
+            if arms.0.is_empty() {
+                "match *self {"
+            } else {
+                "match self {"
+            },
+        );
+        out.0.push_str(&arms.0);
+        out.line(2, "}");
         out.line(1, "}");
     }
     out.line(0, "}");
-    out.0
+    Ok(out.0)
 }
 
 fn part(member: &Member) -> String {
     let rust = names::snake(&member.name);
     match member.optional {
-        true => format!("({:?}, {rust}.as_ref().and_then(member))", member.name),
-        false => format!("({:?}, member({rust}))", member.name),
+        true => format!(
+            "({:?}, {rust}.as_ref().and_then(visit::member))",
+            member.name
+        ),
+        false => format!("({:?}, visit::member({rust}))", member.name),
     }
 }

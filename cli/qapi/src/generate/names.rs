@@ -1,72 +1,38 @@
 //! Names of the schema as names of Rust.
 
+use std::collections::BTreeMap;
+
 use crate::names::folded;
 
-/// Words that mean something in Rust. Those that not even `r#` frees get a `_`.
-const KEYWORDS: [&str; 51] = [
-    "abstract",
-    "as",
-    "async",
-    "await",
-    "become",
-    "box",
-    "break",
-    "const",
-    "continue",
-    "do",
-    "dyn",
-    "else",
-    "enum",
-    "extern",
-    "false",
-    "final",
-    "fn",
-    "for",
-    "gen",
-    "if",
-    "impl",
-    "in",
-    "let",
-    "loop",
-    "macro",
-    "match",
-    "mod",
-    "move",
-    "mut",
-    "override",
-    "priv",
-    "pub",
-    "ref",
-    "return",
-    "static",
-    "struct",
-    "trait",
-    "true",
-    "try",
-    "type",
-    "typeof",
-    "union",
-    "unsafe",
-    "unsized",
-    "use",
-    "virtual",
-    "where",
-    "while",
-    "yield",
-    "macro_rules",
-    "raw",
+use super::Error;
+
+/// Words that mean something in Rust, unless `r#` stands before them.
+const KEYWORDS: [&str; 48] = [
+    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn",
+    "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let",
+    "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return",
+    "static", "struct", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use",
+    "virtual", "where", "while", "yield",
 ];
+
+/// Words that always do.
 const NEVER: [&str; 4] = ["self", "Self", "super", "crate"];
 
 /// Types that generated code means by these names.
-const TYPES: [&str; 9] = [
+const TYPES: [&str; 15] = [
     "Box",
+    "CommandError",
+    "Commands",
     "Deserialize",
+    "Event",
     "Map",
+    "OobCommands",
     "Option",
+    "Result",
     "Self",
     "Serialize",
     "String",
+    "Sync",
     "Value",
     "Vec",
 ];
@@ -125,7 +91,24 @@ pub(super) fn snake(name: &str) -> String {
     }
 }
 
-/// Of a constant.
-pub(super) fn constant(name: &str) -> String {
-    folded(name).to_ascii_uppercase()
+/// What each name is in Rust; no two may be the same.
+pub(super) fn distinct<'n>(
+    names: impl Iterator<Item = &'n str>,
+    rust: impl Fn(&str) -> String,
+) -> Result<Vec<(&'n str, String)>, Error> {
+    let mut taken: BTreeMap<String, &str> = BTreeMap::new();
+    let mut all = Vec::new();
+    for name in names {
+        let rust = rust(name);
+        if let Some(first) = taken.insert(rust.clone(), name) {
+            let (first, second) = (first.to_owned(), name.to_owned());
+            return Err(Error::Clash {
+                first,
+                second,
+                rust,
+            });
+        }
+        all.push((name, rust));
+    }
+    Ok(all)
 }

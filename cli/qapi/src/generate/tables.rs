@@ -4,15 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::schema::{EMPTY, Json, Kind, Object};
 
-use super::{Code, Context, names};
-
-/// The name of the table of an object or alternate.
-pub(super) fn table(name: &str) -> String {
-    match name.strip_prefix("q_obj_") {
-        Some(implicit) => format!("OF_{}", names::constant(implicit)),
-        None => names::constant(name),
-    }
-}
+use super::{Code, Context};
 
 /// The file.
 pub(super) fn tables(context: &Context<'_>) -> String {
@@ -29,7 +21,11 @@ pub(super) fn tables(context: &Context<'_>) -> String {
     }
     queue.reverse();
     let mut known = BTreeSet::new();
-    let mut body = Code(String::new());
+    let mut out = Code::new("What arguments are checked against.");
+    out.line(
+        0,
+        "\nuse super::super::visit::{Alternate, EMPTY, Member, Object, Type};",
+    );
     while let Some(name) = queue.pop() {
         if !known.insert(name) || name == EMPTY {
             continue;
@@ -39,63 +35,53 @@ pub(super) fn tables(context: &Context<'_>) -> String {
         };
         match &entity.kind {
             Kind::Array { element } => queue.push(element),
-            Kind::Object(object) => self::object(context, &mut body, name, object, &mut queue),
+            Kind::Object(object) => self::object(context, &mut out, name, object, &mut queue),
             Kind::Alternate { branches } => {
-                body.line(0, "\n#[rustfmt::skip]");
-                body.line(
+                out.line(0, "\n#[rustfmt::skip]");
+                out.line(
                     0,
                     &format!(
                         "pub(super) static {}: Alternate = Alternate {{",
-                        table(name)
+                        context.rust(name)
                     ),
                 );
-                body.line(1, &format!("name: {name:?},"));
-                body.line(1, "branches: &[");
+                out.line(1, &format!("name: {name:?},"));
+                out.line(1, "branches: &[");
                 for branch in branches
                     .iter()
                     .filter(|b| context.there(b.condition.as_ref()))
                 {
-                    body.line(2, &format!("{},", of(context, &branch.of)));
+                    out.line(2, &format!("{},", of(context, &branch.of)));
                     queue.push(&branch.of);
                 }
-                body.line(1, "],");
-                body.line(0, "};");
+                out.line(1, "],");
+                out.line(0, "};");
             }
             _ => {}
         }
     }
-    let mut out = Code::new("What arguments are checked against.");
-    let helpers = ["Alternate", "EMPTY", "Member", "Object", "Type"].into_iter();
-    let used = helpers.filter(|name| {
-        let uses = [
-            format!("{name} {{"),
-            format!("{name}::"),
-            format!("&{name})"),
-        ];
-        uses.iter().any(|text| body.0.contains(text))
-    });
-    out.0.push('\n');
-    out.import("super::super::visit", &used.collect::<Vec<_>>());
-    out.0.push_str(&body.0);
     out.0
 }
 
 fn object<'s>(
     context: &Context<'s>,
-    body: &mut Code,
+    out: &mut Code,
     name: &str,
     object: &'s Object,
     queue: &mut Vec<&'s str>,
 ) {
-    body.line(0, "\n#[rustfmt::skip]");
-    body.line(
+    out.line(0, "\n#[rustfmt::skip]");
+    out.line(
         0,
-        &format!("pub(super) static {}: Object = Object {{", table(name)),
+        &format!(
+            "pub(super) static {}: Object = Object {{",
+            context.rust(name)
+        ),
     );
-    body.line(1, "members: &[");
+    out.line(1, "members: &[");
     for member in context.members(object) {
         let of = of(context, &member.of);
-        body.line(
+        out.line(
             2,
             &format!(
                 "Member {{ name: {:?}, optional: {}, of: {of} }},",
@@ -104,11 +90,11 @@ fn object<'s>(
         );
         queue.push(&member.of);
     }
-    body.line(1, "],");
+    out.line(1, "],");
     match &object.variants {
-        None => body.line(1, "variants: None,"),
+        None => out.line(1, "variants: None,"),
         Some(variants) => {
-            body.line(1, &format!("variants: Some(({:?}, &[", variants.tag));
+            out.line(1, &format!("variants: Some(({:?}, &[", variants.tag));
             for branch in variants
                 .branches
                 .iter()
@@ -117,15 +103,15 @@ fn object<'s>(
                 let table = if branch.of == EMPTY {
                     "EMPTY".to_owned()
                 } else {
-                    table(&branch.of)
+                    context.rust(&branch.of)
                 };
-                body.line(2, &format!("({:?}, &{table}),", branch.name));
+                out.line(2, &format!("({:?}, &{table}),", branch.name));
                 queue.push(&branch.of);
             }
-            body.line(1, "])),");
+            out.line(1, "])),");
         }
     }
-    body.line(0, "};");
+    out.line(0, "};");
 }
 
 /// A type, as an expression.
@@ -158,8 +144,8 @@ fn of(context: &Context<'_>, name: &str) -> String {
         }
         Kind::Array { element } => format!("Type::Array(&{})", of(context, element)),
         Kind::Object(_) if name == EMPTY => "Type::Object(&EMPTY)".to_owned(),
-        Kind::Object(_) => format!("Type::Object(&{})", table(name)),
-        Kind::Alternate { .. } => format!("Type::Alternate(&{})", table(name)),
+        Kind::Object(_) => format!("Type::Object(&{})", context.rust(name)),
+        Kind::Alternate { .. } => format!("Type::Alternate(&{})", context.rust(name)),
         Kind::Command { .. } | Kind::Event { .. } | Kind::Include(_) => "Type::Any".to_owned(),
     }
 }

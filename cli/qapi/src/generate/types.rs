@@ -1,10 +1,8 @@
 //! `types.rs`: structs, enums, unions, alternates, as serde has them on the wire.
 
-use std::collections::BTreeMap;
-
 use crate::schema::{Branch, EMPTY, Entity, Kind, Member, Object, Variants};
 
-use super::{Code, Context, Error, docs, is_base, names};
+use super::{Code, Context, Error, docs, names};
 
 const DERIVE: &str = "#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]";
 const DERIVE_PLAIN: &str =
@@ -12,15 +10,19 @@ const DERIVE_PLAIN: &str =
 
 /// The file.
 pub(super) fn types(context: &Context<'_>) -> Result<String, Error> {
-    let mut body = Code(String::new());
+    let mut out = Code::new("The types.");
+    out.line(
+        0,
+        "\nuse serde::{Deserialize, Serialize};\nuse serde_json::{Map, Value};",
+    );
     for entity in context.entities() {
-        if !context.types.contains_key(entity.name.as_str()) || is_base(entity) {
+        if !context.types.contains_key(entity.name.as_str()) {
             continue;
         }
         let mut writer = Writer {
             context,
             entity,
-            out: &mut body,
+            out: &mut out,
         };
         match &entity.kind {
             Kind::Enum { values, .. } => {
@@ -34,15 +36,6 @@ pub(super) fn types(context: &Context<'_>) -> Result<String, Error> {
             _ => {}
         }
     }
-    let mut out = Code::new("The types.");
-    out.0.push_str("\nuse serde::{Deserialize, Serialize};\n");
-    let used = |word: &str| body.0.contains(word);
-    match (used("Map<String, Value>"), used("Value")) {
-        (true, _) => out.0.push_str("use serde_json::{Map, Value};\n"),
-        (false, true) => out.0.push_str("use serde_json::Value;\n"),
-        (false, false) => {}
-    }
-    out.0.push_str(&body.0);
     Ok(out.0)
 }
 
@@ -76,28 +69,6 @@ impl<'s> Writer<'_, 's> {
         self.out.line(0, derive);
     }
 
-    /// Names of variants, which must differ.
-    fn variants<'n>(
-        &self,
-        names: impl Iterator<Item = &'n str>,
-    ) -> Result<Vec<(&'n str, String)>, Error> {
-        let mut taken: BTreeMap<String, &str> = BTreeMap::new();
-        let mut all = Vec::new();
-        for name in names {
-            let rust = names::camel(name);
-            if let Some(first) = taken.insert(rust.clone(), name) {
-                let (first, second) = (first.to_owned(), name.to_owned());
-                return Err(Error::Clash {
-                    first,
-                    second,
-                    rust,
-                });
-            }
-            all.push((name, rust));
-        }
-        Ok(all)
-    }
-
     fn enumeration(&mut self, values: &[&str]) -> Result<(), Error> {
         let name = self.rust_name();
         let doc = self.context.schema.doc(self.entity);
@@ -106,7 +77,7 @@ impl<'s> Writer<'_, 's> {
             self.out.line(0, &format!("pub enum {name} {{}}"));
             return Ok(());
         }
-        let variants = self.variants(values.iter().copied())?;
+        let variants = names::distinct(values.iter().copied(), names::camel)?;
         self.out.line(0, &format!("pub enum {name} {{"));
         for (value, rust) in &variants {
             docs::of_part(self.out, 1, doc, value, &format!("`{value}`."));
@@ -169,25 +140,16 @@ impl<'s> Writer<'_, 's> {
             return Ok(());
         }
         self.out.line(0, &format!("pub struct {name} {{"));
-        let mut taken: BTreeMap<String, &str> = BTreeMap::new();
-        for member in members {
-            let rust = names::snake(&member.name);
-            if let Some(first) = taken.insert(rust.clone(), &member.name) {
-                let (first, second) = (first.to_owned(), member.name.clone());
-                return Err(Error::Clash {
-                    first,
-                    second,
-                    rust,
-                });
-            }
-            self.member(member, &rust);
+        let fields = names::distinct(
+            members.iter().map(|member| member.name.as_str()),
+            names::snake,
+        )?;
+        for (member, (_, rust)) in members.iter().zip(&fields) {
+            self.member(member, rust);
         }
         if let Some(branch) = branch {
-            let rust = if taken.contains_key("branch") {
-                "branch_"
-            } else {
-                "branch"
-            };
+            let taken = fields.iter().any(|(_, rust)| rust == "branch");
+            let rust = if taken { "branch_" } else { "branch" };
             self.out.line(1, "/// The rest.");
             self.out.line(1, "#[serde(flatten)]");
             self.out.line(1, &format!("pub {rust}: {branch},"));
@@ -240,7 +202,7 @@ impl<'s> Writer<'_, 's> {
             .iter()
             .filter(|b| self.context.there(b.condition.as_ref()));
         let branches: Vec<&Branch> = branches.collect();
-        let named = self.variants(branches.iter().map(|branch| branch.name.as_str()))?;
+        let named = names::distinct(branches.iter().map(|b| b.name.as_str()), names::camel)?;
         self.out
             .line(0, &format!("#[serde(tag = {:?})]", variants.tag));
         self.out.line(0, &format!("pub enum {name} {{"));
@@ -274,8 +236,14 @@ impl<'s> Writer<'_, 's> {
         let branches = branches
             .iter()
             .filter(|b| self.context.there(b.condition.as_ref()));
-        let branches: Vec<&Branch> = branches.collect();
-        let named = self.variants(branches.iter().map(|branch| branch.name.as_str()))?;
+        let mut branches: Vec<&Branch> = branches.collect();
+        // serde tries one after the other, and takes an array for a struct and an object for an enumeration.
+        branches.sort_by_key(|branch| match self.context.schema.get(&branch.of) {
+            Some(of) if of.object().is_some() => 1,
+            Some(of) if matches!(of.kind, Kind::Enum { .. }) => 2,
+            _ => 0,
+        });
+        let named = names::distinct(branches.iter().map(|b| b.name.as_str()), names::camel)?;
         self.start(DERIVE);
         self.out.line(0, "#[serde(untagged)]");
         self.out

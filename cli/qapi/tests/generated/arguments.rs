@@ -1,5 +1,6 @@
 //! What is said about bad arguments: QEMU 7.2's words for the same faults.
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::calls::send;
@@ -241,5 +242,113 @@ fn bad_arguments() {
         assert_eq!(error.description, expected, "{name} {arguments}");
         assert_eq!(error.class.name(), "GenericError");
         assert!(calls.is_empty(), "{name} ran");
+    }
+}
+
+fn leaf() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        (-300i64..300).prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        (-1.0e6..1.0e6).prop_map(Value::from),
+        prop::sample::select(vec!["file", "null", "pipe", "qcode", "a", "ret"])
+            .prop_map(Value::from),
+        Just(json!([])),
+        Just(json!({})),
+        Just(json!({ "rest": [] })),
+    ]
+}
+
+/// A tree; some of them with a thing at a place where it cannot be.
+fn tree() -> impl Strategy<Value = Value> {
+    Just(json!({ "rest": [] })).prop_recursive(4, 16, 3, |inner| {
+        let optional = || prop::option::of(prop_oneof![3 => inner.clone(), 1 => leaf()]);
+        let rest = prop::collection::vec(inner.clone(), 0..3);
+        (
+            optional(),
+            prop::option::of(inner.clone()),
+            rest,
+            optional(),
+        )
+            .prop_map(|(value, left, rest, either)| {
+                let mut tree = json!({ "rest": rest });
+                for (name, member) in [("value", value), ("left", left), ("leaf-or-tree", either)] {
+                    if let Some(member) = member {
+                        tree[name] = member;
+                    }
+                }
+                tree
+            })
+    })
+}
+
+/// Arguments of a union, with or without what each member must be.
+fn backend() -> impl Strategy<Value = Value> {
+    let kind = prop::sample::select(vec!["file", "null", "pipe"]);
+    let member = |good: Value| prop_oneof![2 => Just(Some(good)), 1 => Just(None), 1 => leaf().prop_map(Some)];
+    let members = (
+        member(json!("x")),
+        member(json!("/p")),
+        member(json!(true)),
+        member(json!(["t"])),
+    );
+    (kind, members).prop_map(|(kind, (id, path, append, tags))| {
+        let mut backend = json!({ "kind": kind });
+        for (name, member) in [
+            ("id", id),
+            ("path", path),
+            ("append", append),
+            ("tags", tags),
+        ] {
+            if let Some(member) = member {
+                backend[name] = member;
+            }
+        }
+        backend
+    })
+}
+
+/// With all numbers as what `number` is in Rust.
+fn floats(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => json!(number.as_f64()),
+        Value::Array(values) => values.iter().map(floats).collect(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| (name.clone(), floats(value)))
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+fn numbers() -> impl Strategy<Value = Value> {
+    let number = prop_oneof![9 => (-128i64..128).prop_map(Value::from), 1 => leaf()];
+    let list = prop_oneof![3 => Just(json!([0, u64::MAX])), 1 => leaf()];
+    (prop::collection::vec(number, 7), list).prop_map(|(numbers, list)| {
+        let names = ["a", "b", "c", "d", "e", "f", "type"].into_iter();
+        let mut all: Value = names.map(str::to_owned).zip(numbers).collect();
+        all["g"] = list;
+        all
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What the tables let through, serde takes; and it goes back as it was.
+    #[test]
+    fn tables_and_types_agree(tree in tree(), again in leaf(), backend in backend(), numbers in numbers()) {
+        for (name, arguments, back) in [
+            ("grow", json!({ "tree": tree, "again": again }), Some(&tree)),
+            ("grow", json!({ "tree": tree }), Some(&tree)),
+            ("chardev-add", backend.clone(), Some(&backend)),
+            ("count", numbers, None),
+        ] {
+            match send(name, arguments.clone()).0.unwrap() {
+                Err(error) => prop_assert!(!error.description.starts_with("Invalid arguments"), "{arguments}: {error}"),
+                Ok(result) => prop_assert!(back.is_none_or(|back| floats(back) == floats(&result)), "{arguments} came back as {result}"),
+            }
+        }
     }
 }

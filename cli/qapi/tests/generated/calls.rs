@@ -102,6 +102,23 @@ impl Commands for Machine {
         ])
     }
 
+    fn trap(&mut self, arguments: Pocket) -> Result<Pocket, CommandError> {
+        Ok(arguments)
+    }
+
+    fn names(
+        &mut self,
+        commands: i64,
+        oob: i64,
+        name: String,
+        arguments: i64,
+        decode: Option<i64>,
+    ) -> Result<ResultType, CommandError> {
+        let ok = commands + oob + arguments + decode.unwrap_or(0);
+        let some = (name == "some").then_some(OptionType::Some);
+        Ok(ResultType { ok, some })
+    }
+
     fn send_key(
         &mut self,
         keys: Vec<KeyValue>,
@@ -241,15 +258,41 @@ fn alternates_and_types_that_contain_themselves() {
 }
 
 #[test]
+fn branches_that_serde_could_take_for_each_other() {
+    let traps = [
+        json!([5]),
+        json!([null]),
+        json!({ "file": null }),
+        json!({ "file": [1] }),
+        json!("file"),
+        json!([]),
+    ];
+    for trap in traps {
+        let pocket = json!({ "trap": trap, "type": "qnull" });
+        assert_eq!(good("trap", pocket.clone()).0, pocket);
+    }
+}
+
+#[test]
 fn names_that_are_not_rust() {
     let odd = json!({ "Upper_case": "x", "self": false });
     assert_eq!(good("odd-one", odd.clone()).0, json!([odd, {}]));
+    let names = json!({ "commands": 1, "oob": 2, "name": "some", "arguments": 4, "decode": 8 });
+    assert_eq!(good("names", names).0, json!({ "ok": 15, "some": "some" }));
+    let event = Event::Names {
+        member: true,
+        object: "o".to_owned(),
+        visit: None,
+        data: Value::Null,
+    };
+    let data = json!({ "member": true, "object": "o", "data": null });
+    assert_eq!(event.data(), Some(data));
 }
 
 #[test]
 fn tables_of_commands_and_events() {
     let names: Vec<&str> = COMMANDS.iter().map(|command| command.name).collect();
-    assert_eq!(names.len(), 11, "and none that is conditional: {names:?}");
+    assert_eq!(names.len(), 13, "and none that is conditional: {names:?}");
     let of = |name: &str| {
         *COMMANDS
             .iter()
@@ -288,7 +331,10 @@ fn tables_of_commands_and_events() {
         }
     );
     let events: Vec<&str> = EVENTS.iter().map(|event| event.name).collect();
-    assert_eq!(events, ["STOP", "SHUTDOWN", "BACKEND_CHANGED", "STATUS"]);
+    assert_eq!(
+        events,
+        ["STOP", "SHUTDOWN", "BACKEND_CHANGED", "STATUS", "NAMES"]
+    );
 }
 
 #[test]

@@ -11,10 +11,8 @@ use super::types::{self, *};
 pub trait Commands {
     /// Resets the machine.
     fn system_reset(&mut self) -> Result<(), CommandError>;
-
     /// Ends; there is no answer.
     fn quit(&mut self) -> Result<(), CommandError>;
-
     /// `human-monitor-command`.
     ///
     /// # Arguments
@@ -25,7 +23,6 @@ pub trait Commands {
         command_line: String,
         cpu_index: Option<i64>,
     ) -> Result<String, CommandError>;
-
     /// Adds numbers of all sizes, with a signature that does not fit a line.
     ///
     /// # Arguments
@@ -48,13 +45,10 @@ pub trait Commands {
         g: Option<Vec<u64>>,
         r#type: Option<f64>,
     ) -> Result<i64, CommandError>;
-
     /// Arguments that are not checked.
     fn device_add(&mut self, arguments: Map<String, Value>) -> Result<Value, CommandError>;
-
     /// Boxed: the arguments are a union.
     fn chardev_add(&mut self, arguments: Backend) -> Result<Backend, CommandError>;
-
     /// `grow`.
     ///
     /// # Arguments
@@ -65,7 +59,6 @@ pub trait Commands {
         tree: Box<Tree>,
         again: Option<Box<LeafOrTree>>,
     ) -> Result<Tree, CommandError>;
-
     /// `odd-one`.
     ///
     /// # Arguments
@@ -76,7 +69,24 @@ pub trait Commands {
         upper_case: Option<String>,
         self_: Option<bool>,
     ) -> Result<Vec<Odd>, CommandError>;
-
+    /// `names`.
+    ///
+    /// # Arguments
+    /// * `commands`
+    /// * `oob`
+    /// * `name`
+    /// * `arguments`
+    /// * `decode`
+    fn names(
+        &mut self,
+        commands: i64,
+        oob: i64,
+        name: String,
+        arguments: i64,
+        decode: Option<i64>,
+    ) -> Result<ResultType, CommandError>;
+    /// `trap`.
+    fn trap(&mut self, arguments: Pocket) -> Result<Pocket, CommandError>;
     /// Presses keys.
     ///
     /// # Arguments
@@ -94,7 +104,6 @@ pub trait OobCommands: Sync {
     ///
     /// Since: 0.1
     fn query_status(&self) -> Result<StatusInfo, CommandError>;
-
     /// A semaphore.
     ///
     /// # Arguments
@@ -103,30 +112,34 @@ pub trait OobCommands: Sync {
 }
 
 /// Runs a command in band. `None`: there is no such command.
-#[allow(unused_variables)]
 #[rustfmt::skip]
-pub fn dispatch(commands: &mut dyn Commands, oob: &dyn OobCommands, name: &str, arguments: Option<Map<String, Value>>) -> Option<Result<Value, CommandError>> {
+pub fn dispatch(commands: &mut dyn Commands, oob: &dyn OobCommands, name: &str, arguments: Option<Map<String, Value>>)
+    -> Option<Result<Value, CommandError>>
+{
     Some(match name {
         "system_reset" => decode_none(arguments).and_then(|()| commands.system_reset()).map(|()| nothing()),
         "quit" => decode_none(arguments).and_then(|()| commands.quit()).map(|()| nothing()),
-        "human-monitor-command" => decode(arguments, &tables::OF_HUMAN_MONITOR_COMMAND_ARG).and_then(|types::HumanMonitorCommandArguments { command_line, cpu_index }| commands.human_monitor_command(command_line, cpu_index)).and_then(|result| encode(&result)),
-        "count" => decode(arguments, &tables::OF_COUNT_ARG).and_then(|types::CountArguments { a, b, c, d, e, f, g, r#type }| commands.count(a, b, c, d, e, f, g, r#type)).and_then(|result| encode(&result)),
+        "human-monitor-command" => decode(arguments, &tables::HumanMonitorCommandArguments).and_then(|arguments: types::HumanMonitorCommandArguments| commands.human_monitor_command(arguments.command_line, arguments.cpu_index)).and_then(|result| encode(&result)),
+        "count" => decode(arguments, &tables::CountArguments).and_then(|arguments: types::CountArguments| commands.count(arguments.a, arguments.b, arguments.c, arguments.d, arguments.e, arguments.f, arguments.g, arguments.r#type)).and_then(|result| encode(&result)),
         "device-add" => commands.device_add(arguments.unwrap_or_default()),
-        "chardev-add" => decode(arguments, &tables::BACKEND).and_then(|arguments: types::Backend| commands.chardev_add(arguments)).and_then(|result| encode(&result)),
-        "grow" => decode(arguments, &tables::OF_GROW_ARG).and_then(|types::GrowArguments { tree, again }| commands.grow(tree, again)).and_then(|result| encode(&result)),
-        "odd-one" => decode(arguments, &tables::ODD).and_then(|types::Odd { upper_case, self_ }| commands.odd_one(upper_case, self_)).and_then(|result| encode(&result)),
-        "send-key" => decode(arguments, &tables::OF_SEND_KEY_ARG).and_then(|types::SendKeyArguments { keys, hold_time }| commands.send_key(keys, hold_time)).map(|()| nothing()),
+        "chardev-add" => decode(arguments, &tables::Backend).and_then(|arguments: types::Backend| commands.chardev_add(arguments)).and_then(|result| encode(&result)),
+        "grow" => decode(arguments, &tables::GrowArguments).and_then(|arguments: types::GrowArguments| commands.grow(arguments.tree, arguments.again)).and_then(|result| encode(&result)),
+        "odd-one" => decode(arguments, &tables::Odd).and_then(|arguments: types::Odd| commands.odd_one(arguments.upper_case, arguments.self_)).and_then(|result| encode(&result)),
+        "names" => decode(arguments, &tables::NamesArguments).and_then(|arguments: types::NamesArguments| commands.names(arguments.commands, arguments.oob, arguments.name, arguments.arguments, arguments.decode)).and_then(|result| encode(&result)),
+        "trap" => decode(arguments, &tables::Pocket).and_then(|arguments: types::Pocket| commands.trap(arguments)).and_then(|result| encode(&result)),
+        "send-key" => decode(arguments, &tables::SendKeyArguments).and_then(|arguments: types::SendKeyArguments| commands.send_key(arguments.keys, arguments.hold_time)).map(|()| nothing()),
         _ => return dispatch_oob(oob, name, arguments),
     })
 }
 
 /// Runs a command out of band. `None`: there is none that may.
-#[allow(unused_variables)]
 #[rustfmt::skip]
-pub fn dispatch_oob(oob: &dyn OobCommands, name: &str, arguments: Option<Map<String, Value>>) -> Option<Result<Value, CommandError>> {
+pub fn dispatch_oob(oob: &dyn OobCommands, name: &str, arguments: Option<Map<String, Value>>)
+    -> Option<Result<Value, CommandError>>
+{
     Some(match name {
         "query-status" => decode_none(arguments).and_then(|()| oob.query_status()).and_then(|result| encode(&result)),
-        "x-oob-test" => decode(arguments, &tables::OF_X_OOB_TEST_ARG).and_then(|types::XOobTestArguments { lock }| oob.x_oob_test(lock)).map(|()| nothing()),
+        "x-oob-test" => decode(arguments, &tables::XOobTestArguments).and_then(|arguments: types::XOobTestArguments| oob.x_oob_test(arguments.lock)).map(|()| nothing()),
         _ => return None,
     })
 }

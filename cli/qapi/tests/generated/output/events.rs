@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::visit::{member, object};
+use super::super::visit;
 use super::types::*;
 
 /// An event, with its data.
@@ -31,30 +31,42 @@ pub enum Event {
         /// Member `icount`.
         icount: Option<u64>,
     },
+    /// Names that generated code could trip over.
+    Names {
+        /// Member `member`.
+        member: bool,
+        /// Member `object`.
+        object: String,
+        /// Member `visit`.
+        visit: Option<i64>,
+        /// Member `data`.
+        data: Value,
+    },
 }
 
+#[rustfmt::skip]
 impl Event {
     /// As on the wire.
     #[must_use]
-    #[rustfmt::skip]
     pub fn name(&self) -> &'static str {
         match self {
             Event::Stop => "STOP",
             Event::Shutdown { .. } => "SHUTDOWN",
             Event::BackendChanged(_) => "BACKEND_CHANGED",
             Event::Status { .. } => "STATUS",
+            Event::Names { .. } => "NAMES",
         }
     }
 
     /// What goes with it, if anything does.
     #[must_use]
-    #[rustfmt::skip]
     pub fn data(&self) -> Option<Value> {
         match self {
             Event::Stop => None,
-            Event::Shutdown { guest, reason, note } => Some(object([("guest", member(guest)), ("reason", member(reason)), ("note", note.as_ref().and_then(member))])),
-            Event::BackendChanged(data) => member(data),
-            Event::Status { running, status, icount } => Some(object([("running", member(running)), ("status", member(status)), ("icount", icount.as_ref().and_then(member))])),
+            Event::Shutdown { guest, reason, note } => Some(visit::object([("guest", visit::member(guest)), ("reason", visit::member(reason)), ("note", note.as_ref().and_then(visit::member))])),
+            Event::BackendChanged(data) => visit::member(data),
+            Event::Status { running, status, icount } => Some(visit::object([("running", visit::member(running)), ("status", visit::member(status)), ("icount", icount.as_ref().and_then(visit::member))])),
+            Event::Names { member, object, visit, data } => Some(visit::object([("member", visit::member(member)), ("object", visit::member(object)), ("visit", visit.as_ref().and_then(visit::member)), ("data", visit::member(data))])),
         }
     }
 }

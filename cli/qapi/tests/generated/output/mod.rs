@@ -5,7 +5,11 @@
     clippy::pedantic,
     missing_docs,
     non_camel_case_types,
-    rustdoc::all
+    non_upper_case_globals,
+    rustdoc::all,
+    unreachable_code,
+    unused_imports,
+    unused_variables
 )]
 
 mod commands;
@@ -17,31 +21,32 @@ pub use commands::{Commands, OobCommands, dispatch, dispatch_oob};
 pub use events::Event;
 pub use types::*;
 
-use super::visit::{CommandInfo, EventInfo};
-
 /// All commands, in the order of the schema.
 #[rustfmt::skip]
-pub const COMMANDS: &[CommandInfo] = &[
-    CommandInfo { name: "query-status", allow_oob: true, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "x-oob-test", allow_oob: true, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "system_reset", allow_oob: false, success_response: true, allow_preconfig: true },
-    CommandInfo { name: "quit", allow_oob: false, success_response: false, allow_preconfig: false },
-    CommandInfo { name: "human-monitor-command", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "count", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "device-add", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "chardev-add", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "grow", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "odd-one", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "send-key", allow_oob: false, success_response: true, allow_preconfig: false },
+pub const COMMANDS: &[super::visit::CommandInfo] = &[
+    super::visit::CommandInfo { name: "query-status", allow_oob: true, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "x-oob-test", allow_oob: true, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "system_reset", allow_oob: false, success_response: true, allow_preconfig: true },
+    super::visit::CommandInfo { name: "quit", allow_oob: false, success_response: false, allow_preconfig: false },
+    super::visit::CommandInfo { name: "human-monitor-command", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "count", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "device-add", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "chardev-add", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "grow", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "odd-one", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "names", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "trap", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "send-key", allow_oob: false, success_response: true, allow_preconfig: false },
 ];
 
 /// All events, in the order of the schema.
 #[rustfmt::skip]
-pub const EVENTS: &[EventInfo] = &[
-    EventInfo { name: "STOP" },
-    EventInfo { name: "SHUTDOWN" },
-    EventInfo { name: "BACKEND_CHANGED" },
-    EventInfo { name: "STATUS" },
+pub const EVENTS: &[super::visit::EventInfo] = &[
+    super::visit::EventInfo { name: "STOP" },
+    super::visit::EventInfo { name: "SHUTDOWN" },
+    super::visit::EventInfo { name: "BACKEND_CHANGED" },
+    super::visit::EventInfo { name: "STATUS" },
+    super::visit::EventInfo { name: "NAMES" },
 ];
 
 /// What `query-qmp-schema` returns, as JSON.

@@ -3,7 +3,7 @@
 use super::super::visit::{Alternate, EMPTY, Member, Object, Type};
 
 #[rustfmt::skip]
-pub(super) static OF_X_OOB_TEST_ARG: Object = Object {
+pub(super) static XOobTestArguments: Object = Object {
     members: &[
         Member { name: "lock", optional: false, of: Type::Bool },
     ],
@@ -11,7 +11,7 @@ pub(super) static OF_X_OOB_TEST_ARG: Object = Object {
 };
 
 #[rustfmt::skip]
-pub(super) static OF_HUMAN_MONITOR_COMMAND_ARG: Object = Object {
+pub(super) static HumanMonitorCommandArguments: Object = Object {
     members: &[
         Member { name: "command-line", optional: false, of: Type::Str },
         Member { name: "cpu-index", optional: true, of: Type::Int { bits: 64 } },
@@ -20,7 +20,7 @@ pub(super) static OF_HUMAN_MONITOR_COMMAND_ARG: Object = Object {
 };
 
 #[rustfmt::skip]
-pub(super) static OF_COUNT_ARG: Object = Object {
+pub(super) static CountArguments: Object = Object {
     members: &[
         Member { name: "a", optional: false, of: Type::Int { bits: 8 } },
         Member { name: "b", optional: false, of: Type::Int { bits: 16 } },
@@ -35,19 +35,19 @@ pub(super) static OF_COUNT_ARG: Object = Object {
 };
 
 #[rustfmt::skip]
-pub(super) static BACKEND: Object = Object {
+pub(super) static Backend: Object = Object {
     members: &[
         Member { name: "id", optional: false, of: Type::Str },
         Member { name: "kind", optional: false, of: Type::Enum(&["null", "file"]) },
     ],
     variants: Some(("kind", &[
-        ("file", &FILEBACKEND),
+        ("file", &FileBackend),
         ("null", &EMPTY),
     ])),
 };
 
 #[rustfmt::skip]
-pub(super) static FILEBACKEND: Object = Object {
+pub(super) static FileBackend: Object = Object {
     members: &[
         Member { name: "tags", optional: true, of: Type::Array(&Type::Str) },
         Member { name: "path", optional: false, of: Type::Str },
@@ -57,20 +57,20 @@ pub(super) static FILEBACKEND: Object = Object {
 };
 
 #[rustfmt::skip]
-pub(super) static OF_GROW_ARG: Object = Object {
+pub(super) static GrowArguments: Object = Object {
     members: &[
-        Member { name: "tree", optional: false, of: Type::Object(&TREE) },
-        Member { name: "again", optional: true, of: Type::Alternate(&LEAFORTREE) },
+        Member { name: "tree", optional: false, of: Type::Object(&Tree) },
+        Member { name: "again", optional: true, of: Type::Alternate(&LeafOrTree) },
     ],
     variants: None,
 };
 
 #[rustfmt::skip]
-pub(super) static LEAFORTREE: Alternate = Alternate {
+pub(super) static LeafOrTree: Alternate = Alternate {
     name: "LeafOrTree",
     branches: &[
         Type::Null,
-        Type::Object(&TREE),
+        Type::Object(&Tree),
         Type::Array(&Type::Int { bits: 64 }),
         Type::Bool,
         Type::Number,
@@ -79,18 +79,18 @@ pub(super) static LEAFORTREE: Alternate = Alternate {
 };
 
 #[rustfmt::skip]
-pub(super) static TREE: Object = Object {
+pub(super) static Tree: Object = Object {
     members: &[
         Member { name: "value", optional: true, of: Type::Any },
-        Member { name: "left", optional: true, of: Type::Object(&TREE) },
-        Member { name: "rest", optional: false, of: Type::Array(&Type::Object(&TREE)) },
-        Member { name: "leaf-or-tree", optional: true, of: Type::Alternate(&LEAFORTREE) },
+        Member { name: "left", optional: true, of: Type::Object(&Tree) },
+        Member { name: "rest", optional: false, of: Type::Array(&Type::Object(&Tree)) },
+        Member { name: "leaf-or-tree", optional: true, of: Type::Alternate(&LeafOrTree) },
     ],
     variants: None,
 };
 
 #[rustfmt::skip]
-pub(super) static ODD: Object = Object {
+pub(super) static Odd: Object = Object {
     members: &[
         Member { name: "Upper_case", optional: true, of: Type::Str },
         Member { name: "self", optional: true, of: Type::Bool },
@@ -99,27 +99,59 @@ pub(super) static ODD: Object = Object {
 };
 
 #[rustfmt::skip]
-pub(super) static OF_SEND_KEY_ARG: Object = Object {
+pub(super) static NamesArguments: Object = Object {
     members: &[
-        Member { name: "keys", optional: false, of: Type::Array(&Type::Object(&KEYVALUE)) },
+        Member { name: "commands", optional: false, of: Type::Int { bits: 64 } },
+        Member { name: "oob", optional: false, of: Type::Int { bits: 64 } },
+        Member { name: "name", optional: false, of: Type::Str },
+        Member { name: "arguments", optional: false, of: Type::Int { bits: 64 } },
+        Member { name: "decode", optional: true, of: Type::Int { bits: 64 } },
+    ],
+    variants: None,
+};
+
+#[rustfmt::skip]
+pub(super) static Pocket: Object = Object {
+    members: &[
+        Member { name: "file", optional: true, of: Type::Any },
+        Member { name: "trap", optional: true, of: Type::Alternate(&Trap) },
+        Member { name: "type", optional: true, of: Type::Enum(&["none", "qnull", "qnum", "qstring", "qdict", "qlist", "qbool"]) },
+    ],
+    variants: None,
+};
+
+#[rustfmt::skip]
+pub(super) static Trap: Alternate = Alternate {
+    name: "Trap",
+    branches: &[
+        Type::Enum(&["null", "file"]),
+        Type::Object(&Pocket),
+        Type::Array(&Type::Any),
+    ],
+};
+
+#[rustfmt::skip]
+pub(super) static SendKeyArguments: Object = Object {
+    members: &[
+        Member { name: "keys", optional: false, of: Type::Array(&Type::Object(&KeyValue)) },
         Member { name: "hold-time", optional: true, of: Type::Int { bits: 64 } },
     ],
     variants: None,
 };
 
 #[rustfmt::skip]
-pub(super) static KEYVALUE: Object = Object {
+pub(super) static KeyValue: Object = Object {
     members: &[
         Member { name: "type", optional: false, of: Type::Enum(&["number", "qcode"]) },
     ],
     variants: Some(("type", &[
-        ("number", &KEYNUMBER),
-        ("qcode", &KEYQCODE),
+        ("number", &KeyNumber),
+        ("qcode", &KeyQcode),
     ])),
 };
 
 #[rustfmt::skip]
-pub(super) static KEYQCODE: Object = Object {
+pub(super) static KeyQcode: Object = Object {
     members: &[
         Member { name: "data", optional: false, of: Type::Enum(&["a", "b", "ret"]) },
     ],
@@ -127,7 +159,7 @@ pub(super) static KEYQCODE: Object = Object {
 };
 
 #[rustfmt::skip]
-pub(super) static KEYNUMBER: Object = Object {
+pub(super) static KeyNumber: Object = Object {
     members: &[
         Member { name: "data", optional: false, of: Type::UInt { bits: 16 } },
     ],
