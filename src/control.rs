@@ -6,12 +6,12 @@
 
 use crate::error::Error;
 use crate::handover::Mailbox;
+use crate::questions::Questions;
 use crate::session::{Message, Shared};
 use crate::snapshot::Store;
-use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, mpsc};
 
 /// No instruction count.
 const NONE: u64 = u64::MAX;
@@ -133,14 +133,6 @@ pub type Answer = Box<dyn FnOnce(Result<(), Error>) + Send>;
 /// Hears of what happens, on the vCPU thread; it must not wait for anybody.
 pub type Listener = Box<dyn Fn(&Happening) + Send + Sync>;
 
-/// What was asked and not taken yet.
-#[derive(Default)]
-struct Queue {
-    asked: VecDeque<(Ask, Answer)>,
-    /// The run is over: nobody takes anything any more.
-    over: bool,
-}
-
 /// The handle of a run.
 pub struct Control {
     mode: Mode,
@@ -150,11 +142,7 @@ pub struct Control {
     pub no_shutdown: bool,
     /// The guest does not start before it is told to.
     pub start_stopped: bool,
-    queue: Mutex<Queue>,
-    something: Condvar,
-    /// Raised with release after a question is queued, looked at with acquire.
-    any: AtomicBool,
-    cancelled: AtomicBool,
+    questions: Questions<(Ask, Answer)>,
     state: AtomicU8,
     stop_at: AtomicU64,
     work: AtomicU8,
@@ -172,10 +160,7 @@ impl Control {
             recording,
             no_shutdown: false,
             start_stopped: false,
-            queue: Mutex::default(),
-            something: Condvar::new(),
-            any: AtomicBool::new(false),
-            cancelled: AtomicBool::new(false),
+            questions: Questions::new(),
             state: AtomicU8::new(0),
             stop_at: AtomicU64::new(NONE),
             work: AtomicU8::new(0),
@@ -242,21 +227,16 @@ impl Control {
 
     /// Stops a seek, a snapshot or a replay as soon as possible. Never waits; does nothing where there is nothing.
     pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Release);
-        self.wake();
+        self.questions.cancel();
+        self.nudge();
     }
 
     /// Asks something, and has the answer taken by `answer`. Never waits.
     pub fn ask(&self, ask: Ask, answer: Answer) {
-        let mut queue = self.lock();
-        if queue.over {
-            drop(queue);
-            return answer(Err(OVER));
+        match self.questions.ask((ask, answer)) {
+            Ok(()) => self.nudge(),
+            Err((_, answer)) => answer(Err(OVER)),
         }
-        queue.asked.push_back((ask, answer));
-        self.any.store(true, Ordering::Release);
-        drop(queue);
-        self.wake();
     }
 
     /// Asks something, and waits for the answer.
@@ -272,61 +252,26 @@ impl Control {
 
     /// Wakes the vCPU thread, wherever it waits.
     pub(crate) fn wake(&self) {
-        // Under the lock, so that a thread that is about to wait is not missed.
-        drop(self.lock());
-        self.something.notify_all();
+        self.questions.wake();
+        self.nudge();
+    }
+
+    fn nudge(&self) {
         if let Some((mailbox, _)) = self.run.get() {
             mailbox.nudge();
         }
     }
 
-    /// The next question. For the vCPU thread, as all that follows.
-    pub(crate) fn next(&self) -> Option<(Ask, Answer)> {
-        if !self.any.load(Ordering::Acquire) {
-            return None;
-        }
-        let mut queue = self.lock();
-        let next = queue.asked.pop_front();
-        if queue.asked.is_empty() {
-            self.any.store(false, Ordering::Relaxed);
-        }
-        next
-    }
-
-    /// Waits for a question, or for `or` to hold.
-    pub(crate) fn wait(&self, or: impl Fn() -> bool) {
-        let mut queue = self.lock();
-        while queue.asked.is_empty() && !or() {
-            queue = self
-                .something
-                .wait(queue)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
+    /// What is asked of the vCPU thread.
+    pub(crate) fn questions(&self) -> &Questions<(Ask, Answer)> {
+        &self.questions
     }
 
     /// The run is over: whoever still asks is told.
     pub(crate) fn hang_up(&self) {
-        let mut queue = self.lock();
-        queue.over = true;
-        let left = std::mem::take(&mut queue.asked);
-        drop(queue);
-        for (_, answer) in left {
+        for (_, answer) in self.questions.hang_up() {
             answer(Err(OVER));
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether somebody wants the work in hand to stop; the wish is gone with this call.
-    pub(crate) fn take_cancelled(&self) -> bool {
-        self.cancelled.swap(false, Ordering::AcqRel)
-    }
-
-    /// Whether somebody wants it to stop; the wish stays.
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Acquire)
     }
 
     /// The run is in another state now. Those who listen hear of it.

@@ -163,7 +163,7 @@ fn socket_advice(error: &io::Error) -> &'static str {
 fn peer_advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-            "; start what listens there first, or wait for it with unix:PATH,server"
+            "; start what listens there first, or wait for it with unix:PATH,server=on"
         }
         io::ErrorKind::AddrInUse => "; remove the socket if nobody uses it, or choose another path",
         _ => advice(error),

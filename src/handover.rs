@@ -131,6 +131,7 @@ impl<M> Default for Mailbox<M> {
 mod model {
     use super::Mailbox;
     use loom::sync::Arc;
+    use loom::sync::atomic::Ordering;
     use loom::thread;
 
     #[test]

@@ -29,8 +29,8 @@ struct Drive {
     capacity: u64,
     readonly: bool,
     name: String,
-    /// The image, and what it is based on.
-    identity: Vec<FileIdentity>,
+    /// The image, and what it is based on, as far as a look tells.
+    files: Vec<FileIdentity>,
 }
 
 /// Everything that is read before the first instruction.
@@ -43,8 +43,8 @@ pub(crate) struct Images {
 }
 
 impl Images {
-    /// Opens the images that the options name; `measure`: so that a recording can name them.
-    pub(crate) fn open(options: &MachineOptions, measure: bool) -> Result<Self, Error> {
+    /// Opens the images that the options name.
+    pub(crate) fn open(options: &MachineOptions) -> Result<Self, Error> {
         let open =
             |role, path: Option<&Path>| path.map(|path| LoadedImage::open(role, path)).transpose();
         let bios = match &options.bios {
@@ -57,26 +57,23 @@ impl Images {
             kernel: open("kernel", options.kernel.as_deref())?,
             initrd: open("initrd", options.initrd.as_deref())?,
             drives: drives
-                .map(|(place, drive)| Drive::open(drive, place, measure))
+                .map(|(place, drive)| Drive::look(drive, place))
                 .collect::<Result<_, _>>()?,
         })
     }
 
-    /// Opens the images of a recording, and checks that they are those, unless `changed` allows others.
-    pub(crate) fn of(recording: &Recording, changed: bool) -> Result<Self, Error> {
-        let mut drives = Vec::new();
-        for (place, drive) in recording.drives().iter().enumerate() {
-            let drive = Drive::open(drive, place, !changed)?;
-            for image in drive.images(place) {
-                recording.check_image(&image)?;
-            }
-            drives.push(drive);
-        }
+    /// Opens the images of a recording, and checks that they are those, unless `changed` allows others. The disks are open
+    /// already, and checked by [`crate::measure`].
+    pub(crate) fn of(recording: &Recording, changed: bool, disks: &[Disk]) -> Result<Self, Error> {
+        let options = recording.manifest.machine.drives.iter().enumerate();
         Ok(Self {
             bios: recording.image("bios", changed)?,
             kernel: recording.image("kernel", changed)?,
             initrd: recording.image("initrd", changed)?,
-            drives,
+            drives: options
+                .zip(disks)
+                .map(|((place, options), disk)| Drive::of(disk, options, place))
+                .collect::<Result<_, _>>()?,
         })
     }
 
@@ -143,45 +140,44 @@ impl Images {
             .map(|loaded| loaded.image.clone());
         let drives = self.drives.iter().enumerate();
         files
-            .chain(drives.flat_map(|(place, drive)| drive.images(place)))
+            .chain(drives.flat_map(|(place, drive)| named(place, drive.files.clone())))
             .collect()
     }
 }
 
 impl Drive {
     /// Looks at an image without the right to write.
-    fn open(options: &DriveOptions, place: usize, measure: bool) -> Result<Self, Error> {
+    fn look(options: &DriveOptions, place: usize) -> Result<Self, Error> {
         let looked_at = DriveOptions {
             readonly: true,
             ..options.clone()
         };
-        let disk = Disk::open(&looked_at, Writes::Image)?;
-        let identity = match measure {
-            true => disk.measure()?.wait()?,
-            false => Vec::new(),
-        };
+        Self::of(&Disk::open(&looked_at, Writes::Image)?, options, place)
+    }
+
+    fn of(disk: &Disk, options: &DriveOptions, place: usize) -> Result<Self, Error> {
         Ok(Self {
             capacity: disk.capacity(),
             readonly: options.readonly,
             name: options.name(place),
-            identity,
+            files: disk.look()?,
         })
     }
+}
 
-    fn images(&self, place: usize) -> impl Iterator<Item = Image> {
-        self.identity
-            .iter()
-            .enumerate()
-            .map(move |(depth, file)| Image {
-                role: match depth {
-                    0 => format!("drive {place}"),
-                    _ => format!("backing file {depth} of drive {place}"),
-                },
-                path: file.path.clone(),
-                size: file.size,
-                blake3: file.blake3.clone(),
-            })
-    }
+/// The files of the drive in this place, as a recording names them.
+pub(crate) fn named(place: usize, files: Vec<FileIdentity>) -> impl Iterator<Item = Image> {
+    let name = move |(depth, file): (usize, FileIdentity)| Image {
+        role: match depth {
+            0 => format!("drive {place}"),
+            _ => format!("backing file {depth} of drive {place}"),
+        },
+        path: file.path,
+        size: file.size,
+        modified: Some(file.modified),
+        blake3: file.blake3,
+    };
+    files.into_iter().enumerate().map(name)
 }
 
 fn bytes(image: &Option<LoadedImage>) -> Option<&[u8]> {

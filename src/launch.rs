@@ -1,10 +1,10 @@
 //! From options to a finished run: `run`, `record`, `replay`.
 
 use crate::control::Control;
+use crate::disks::Disks;
 use crate::driver::{Arrival, Driver};
 use crate::error::Error;
 use crate::handover::Mailbox;
-use crate::host::disk::{Disk, DiskPool, IoErrors, Writes};
 use crate::host::main_loop::MainLoop;
 use crate::host::net::NetHandle;
 use crate::host::serial::{Backend, Input, Serial};
@@ -12,17 +12,18 @@ use crate::host::signals;
 use crate::host::terminal::RawMode;
 use crate::images::Images;
 use crate::lock::{Bql, ReplayLock};
+use crate::measure::Measuring;
 use crate::monitor::Monitor;
 use crate::options::MachineOptions;
-use crate::record::{Host, LogSink, OpenDisks, Recorder};
+use crate::record::{Host, Recorder};
 use crate::recording::Recording;
 use crate::replay::Replayer;
 use crate::session::{Message, Report, Session, Shared};
-use crate::snapshot::{Chain, Keeper, Plan, Store};
+use crate::snapshot::{Keeper, Plan, Store};
 use machine::Machine;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -66,7 +67,7 @@ pub fn run(
         // Before the backend is opened: that may wait for somebody, or empty a file.
         Recording::check_vacant(to.dir, to.overwrite)?;
     }
-    let images = Images::open(options, to.is_some())?;
+    let images = Images::open(options)?;
     let mut machine = images.machine(options)?;
     let stop = Arc::new(AtomicBool::new(false));
     let Serial { input, output } = Serial::open(serial, &stop)?;
@@ -74,11 +75,18 @@ pub fn run(
     let frames = Arc::new(AtomicUsize::new(0));
     let networks = networks(options, &mailbox, &frames)?;
     let interval = to.map_or(u64::MAX, |to| to.digest_interval.max(1));
-    let log: Option<LogSink> = match to {
+    let (recording, log) = match to {
         Some(to) => {
             let list = images.list();
-            Some(Recording::create(to.dir, options, list, interval, to.overwrite)?.1)
+            let created = Recording::create(to.dir, options, list, interval, to.overwrite)?;
+            (Some(created.0), Some(created.1))
         }
+        None => (None, None),
+    };
+    let disks = Disks::record(&options.drives, to.map(|to| to.dir), &mailbox);
+    let opened = disks.open(None)?;
+    let measuring = match recording {
+        Some(recording) => Measuring::record(recording, &opened)?,
         None => None,
     };
     let keeper = match to {
@@ -90,19 +98,15 @@ pub fn run(
         )?),
         None => None,
     };
-    let disks = disks(options, to, &mailbox);
-    let host = Host::new(output, disks, networks, frames)?;
+    let pool = disks.start(opened)?;
+    let host = Host::new(output, disks, pool, networks, frames);
     let recorder = Recorder::new(log, Arc::clone(&mailbox), host, options.icount.sleep);
-    let session = session(
-        machine,
-        Box::new(recorder),
-        mailbox,
-        stop,
-        interval,
-        control,
-    );
+    let recorder = Box::new(recorder);
+    let session = session(machine, recorder, mailbox, stop, interval, control);
     let monitor = monitor.map(|monitor| (monitor, options, serial));
-    drive(&session, keeper, input, monitor, progress)
+    let report = drive(&session, keeper, input, monitor, progress)?;
+    measuring.map_or(Ok(()), Measuring::finish)?;
+    Ok(report)
 }
 
 /// The options with all that a recording must hold.
@@ -116,41 +120,6 @@ fn settled(options: &MachineOptions) -> Result<MachineOptions, Error> {
         }
     }
     Ok(options)
-}
-
-/// Opens the disks, at work: results go to the vCPU thread. Opened again, overlays are made anew.
-fn disks(
-    options: &MachineOptions,
-    to: Option<&RecordTo<'_>>,
-    mailbox: &Arc<Mailbox<Message>>,
-) -> OpenDisks {
-    let drives = options.drives.clone();
-    let dir = to.map(|to| to.dir.to_owned());
-    let mailbox = Arc::clone(mailbox);
-    Box::new(move |at| {
-        let mut disks = Vec::new();
-        for (place, drive) in drives.iter().enumerate() {
-            let overlay = dir.as_ref().map(|dir| dir.join(drive.overlay_name(place)));
-            if let (Some(_), Some(overlay)) = (at, &overlay) {
-                // Of a read-only drive there is none.
-                let _ = std::fs::remove_file(overlay);
-            }
-            let writes = overlay.as_deref().map_or(Writes::Image, Writes::Overlay);
-            disks.push(Disk::open_at(drive, &layers(at, place), writes)?);
-        }
-        let mailbox = Arc::clone(&mailbox);
-        let done = move |drive, id, result| {
-            mailbox.post(Message::Arrival(Arrival::Block { drive, id, result }))
-        };
-        Ok(DiskPool::record(disks, Box::new(done))?)
-    })
-}
-
-/// The layers of a drive in a snapshot.
-fn layers(at: Option<&Chain>, place: usize) -> Vec<PathBuf> {
-    let drive = u8::try_from(place).ok();
-    let layers = at.zip(drive).map(|(chain, drive)| chain.layers(drive));
-    layers.unwrap_or_default()
 }
 
 /// The networks, at work: frames go to the vCPU thread, as long as not too many wait there.
@@ -216,11 +185,18 @@ pub fn replay(
         });
     }
     let digests = recording.digests()?;
-    let mut machine = Images::of(recording, how.changed_images)?.machine(options)?;
+    let disks = Disks::replay(recording)?;
+    let opened = disks.open(None)?;
+    let images = Images::of(recording, how.changed_images, &opened)?;
+    let mut machine = images.machine(options)?;
     let stop = Arc::new(AtomicBool::new(false));
-    let Serial { output, .. } = Serial::open(serial, &stop)?;
-    let disks = replayed_disks(recording)?;
-    let mut replayer = Replayer::new(path, &log, digests, output, disks)?;
+    let measuring = match how.changed_images {
+        false => Measuring::check(recording, &opened, &stop)?,
+        true => None,
+    };
+    let Serial { input, output } = Serial::open(serial, &stop)?;
+    let pool = disks.start(opened)?;
+    let mut replayer = Replayer::new(path, &log, digests, output, disks, pool)?;
     let store = Store::of(recording.dir());
     let mut keeper = Keeper::new(store, &recording.drives(), how.plan.clone(), &mut machine)?;
     let mut from = 0;
@@ -238,24 +214,14 @@ pub fn replay(
     session.until = how.until;
     session.deaf = true;
     let monitor = monitor.map(|monitor| (monitor, options, serial));
-    let report = drive(&session, Some(keeper), None, monitor, progress)?;
+    let input = input.and_then(Input::for_replay);
+    let result = drive(&session, Some(keeper), input, monitor, progress);
+    let report = match measuring {
+        Some(measuring) => measuring.settle(result)?,
+        None => result?,
+    };
     recording.check_whole(&bytes, from, &report)?;
     Ok(report)
-}
-
-/// Opens the disks of a replay: what the guest writes is gone at the end.
-fn replayed_disks(recording: &Recording) -> Result<OpenDisks, Error> {
-    let drives = recording.drives();
-    let dir = recording.dir().to_owned();
-    let errors = IoErrors::load(&recording.path(IoErrors::FILE))?;
-    Ok(Box::new(move |at| {
-        let disks = drives
-            .iter()
-            .enumerate()
-            .map(|(place, drive)| Disk::open_at(drive, &layers(at, place), Writes::Scratch(&dir)));
-        let disks = disks.collect::<Result<_, _>>()?;
-        Ok(DiskPool::replay(disks, errors.clone())?)
-    }))
 }
 
 fn session<'a>(

@@ -2,13 +2,19 @@
 //!
 //! ARCHITECTURE.md at the root of the repository is the map.
 
+#[cfg(all(test, loom))]
+mod atomics;
 pub mod handover;
+#[cfg_attr(loom, allow(dead_code, reason = "modelled alone"))]
+mod questions;
 
 // Under loom only the hand-overs are built: they alone are modelled.
 #[cfg(not(loom))]
 pub mod control;
 #[cfg(not(loom))]
 pub mod digests;
+#[cfg(not(loom))]
+pub mod disks;
 #[cfg(not(loom))]
 pub mod divergence;
 #[cfg(not(loom))]
@@ -23,6 +29,8 @@ pub mod images;
 pub mod launch;
 #[cfg(not(loom))]
 pub mod lock;
+#[cfg(not(loom))]
+mod measure;
 pub mod monitor;
 #[cfg(not(loom))]
 pub mod options;

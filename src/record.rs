@@ -1,6 +1,7 @@
 //! Recording: inputs come from the host, and go into the log. Without a log, a plain run.
 
 use crate::digests::DigestWriter;
+use crate::disks::Disks;
 use crate::driver::{Arrival, Driver, Finish, Idle, Outside, Situation, Step, Wish};
 use crate::error::Error;
 use crate::handover::Mailbox;
@@ -112,15 +113,12 @@ impl LogSink {
     }
 }
 
-/// Opens the disks of a run, as they were at a snapshot or at power-on.
-pub type OpenDisks = Box<dyn Fn(Option<&Chain>) -> Result<DiskPool, Error> + Send>;
-
 /// What the run uses on the host.
 pub struct Host {
     output: Output,
-    /// Opens the disks anew, as they were at a snapshot.
-    reopen: OpenDisks,
-    disks: Option<DiskPool>,
+    disks: Disks,
+    /// The disks at work; none once they are closed.
+    pool: Option<DiskPool>,
     networks: Vec<NetHandle>,
     /// Frames in the mailbox.
     frames: Arc<AtomicUsize>,
@@ -132,24 +130,22 @@ pub struct Host {
 
 impl Host {
     /// Output of the serial port, disks, networks, and how many frames are in the mailbox.
-    ///
-    /// # Errors
-    /// A disk that cannot be opened.
     pub fn new(
         output: Output,
-        open: OpenDisks,
+        disks: Disks,
+        pool: DiskPool,
         networks: Vec<NetHandle>,
         frames: Arc<AtomicUsize>,
-    ) -> Result<Self, Error> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             output,
-            disks: Some(open(None)?),
-            reopen: open,
+            disks,
+            pool: Some(pool),
             networks,
             frames,
             in_flight: 0,
             answer_until: None,
-        })
+        }
     }
 
     /// How long the guest's idle time is not skipped, though the user wants that: the host has work of
@@ -291,7 +287,7 @@ impl Recorder {
     /// To be called before the log says that the operation completed: a recording that is killed in between must
     /// not replay it as done.
     fn save_io_errors(&self) -> Result<(), Error> {
-        if let (Some(log), Some(disks)) = (&self.log, &self.host.disks) {
+        if let (Some(log), Some(disks)) = (&self.log, &self.host.pool) {
             let path = log.path.with_file_name(IoErrors::FILE);
             disks.io_errors().save(&path)?;
         }
@@ -425,7 +421,7 @@ impl Inputs for Recorder {
     }
 
     fn block_submit(&mut self, _at: Moment, request: BlockRequest) -> Result<(), Halted> {
-        let submitted = match &self.host.disks {
+        let submitted = match &self.host.pool {
             Some(disks) => disks.submit(request).map_err(Error::from),
             None => Err(Error::Internal("a disk was used after it was closed")),
         };
@@ -488,7 +484,7 @@ impl Driver for Recorder {
         };
         // A snapshot must not be ahead of the log, also where the recording is killed.
         log.flush(icount)?;
-        let disks = self.host.disks.as_ref();
+        let disks = self.host.pool.as_ref();
         let (mut pending, mut failed) = (Vec::new(), Vec::new());
         if let Some(disks) = disks {
             // What was submitted is then done, and its result in the mailbox.
@@ -525,7 +521,7 @@ impl Driver for Recorder {
             return Err(Error::Refused("a recording goes back to snapshots only"));
         };
         log.rewind(chain.snapshot.log, chain.snapshot.icount)?;
-        if let Some(disks) = self.host.disks.take() {
+        if let Some(disks) = self.host.pool.take() {
             for disk in disks.finish()? {
                 disk.close()?;
             }
@@ -533,9 +529,10 @@ impl Driver for Recorder {
         // What the disks of before have still to say is of a time that never was.
         self.mailbox
             .retain(|message| !matches!(message, Message::Arrival(Arrival::Block { .. })));
-        let disks = (self.host.reopen)(Some(chain))?;
-        disks.keep_io_errors(&loaded.failed);
-        self.host.disks = Some(disks);
+        let opened = self.host.disks.open(Some(chain))?;
+        let pool = self.host.disks.start(opened)?;
+        pool.keep_io_errors(&loaded.failed);
+        self.host.pool = Some(pool);
         self.save_io_errors()?;
         self.host.in_flight = loaded.pending.len() as u64;
         self.host.answer_until = None;
@@ -580,7 +577,7 @@ impl Driver for Recorder {
 
     fn close(&mut self) -> Result<(), Error> {
         self.host.networks.clear();
-        let Some(disks) = self.host.disks.take() else {
+        let Some(disks) = self.host.pool.take() else {
             return Ok(());
         };
         for disk in disks.finish()? {

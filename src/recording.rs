@@ -16,11 +16,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Format of `machine.json`.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// The event log.
 pub const LOG: &str = "replay.bin";
 /// The machine and its images.
 pub const MANIFEST: &str = "machine.json";
+/// The same while it is being written.
+const MANIFEST_PART: &str = "machine.json.part";
 /// The state digests.
 pub const DIGESTS: &str = "digests.bin";
 
@@ -34,8 +36,12 @@ pub struct Image {
     pub path: PathBuf,
     /// Bytes.
     pub size: u64,
-    /// BLAKE3 of its content, in hexadecimal.
-    pub blake3: String,
+    /// When a disk was last written to, in ns since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified: Option<i64>,
+    /// BLAKE3 of its content, in hexadecimal. That of a disk comes while the guest already runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blake3: Option<String>,
 }
 
 /// `machine.json`.
@@ -83,14 +89,15 @@ impl LoadedImage {
             role: role.to_owned(),
             path,
             size: bytes.len() as u64,
-            blake3: blake3::hash(&bytes).to_hex().to_string(),
+            modified: None,
+            blake3: Some(blake3::hash(&bytes).to_hex().to_string()),
         };
         Ok(Self { image, bytes })
     }
 }
 
 /// A recording that exists.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Recording {
     dir: PathBuf,
     /// What was recorded on what.
@@ -161,15 +168,33 @@ impl Recording {
         Ok(sink)
     }
 
+    /// Completes machine.json with what its images have been found to be.
+    ///
+    /// # Errors
+    /// Those of the file; an image that is no longer what it was when the recording began.
+    pub(crate) fn complete(&mut self, measured: Vec<Image>) -> Result<(), Error> {
+        for image in measured {
+            self.check_image(&image)?;
+            let images = &mut self.manifest.images;
+            if let Some(known) = images.iter_mut().find(|known| known.role == image.role) {
+                *known = image;
+            }
+        }
+        self.write_manifest()
+    }
+
+    /// The file is the old one or the new one, never half of it.
     fn write_manifest(&self) -> Result<(), Error> {
         let path = self.path(MANIFEST);
+        let part = self.path(MANIFEST_PART);
         let mut text = serde_json::to_string_pretty(&self.manifest)
             .map_err(|error| Error::recording(&path, error.to_string()))?;
         text.push('\n');
-        let mut file = create(&path)?;
+        let mut file = create(&part)?;
         let written = file
             .write_all(text.as_bytes())
-            .and_then(|()| file.sync_all());
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::rename(&part, &path));
         written.map_err(Error::file(&path, "write"))
     }
 
@@ -342,14 +367,15 @@ impl Recording {
         Ok(Some(loaded))
     }
 
-    /// Checks that a file is the one that the recording names for its role.
+    /// Checks that a file is the one that the recording names for its role, as far as both are known; gives what was
+    /// recorded.
     ///
     /// # Errors
     /// If it has changed, or the recording names none.
-    pub(crate) fn check_image(&self, found: &Image) -> Result<(), Error> {
+    pub(crate) fn check_image(&self, found: &Image) -> Result<&Image, Error> {
         let images = &self.manifest.images;
         match images.iter().find(|recorded| recorded.role == found.role) {
-            Some(recorded) => compare(recorded, found),
+            Some(recorded) => compare(recorded, found).map(|()| recorded),
             None => {
                 let reason = format!("is damaged: it names no {}", found.role);
                 Err(Error::recording(&self.path(MANIFEST), reason))
@@ -358,16 +384,24 @@ impl Recording {
     }
 }
 
-/// Whether an image is the one that was recorded.
+/// Whether an image is the one that was recorded. The time of its last change counts only where no hash was recorded: a
+/// copy has another one.
 fn compare(recorded: &Image, found: &Image) -> Result<(), Error> {
+    let hash = |image: &Image| image.blake3.clone().unwrap_or_default();
     let (field, was, is) = if found.size != recorded.size {
         (
             "its size",
             recorded.size.to_string(),
             found.size.to_string(),
         )
-    } else if found.blake3 != recorded.blake3 {
-        ("its BLAKE3", recorded.blake3.clone(), found.blake3.clone())
+    } else if recorded.blake3.is_none() && found.modified != recorded.modified {
+        (
+            "the time of its last change",
+            seconds(recorded.modified),
+            seconds(found.modified),
+        )
+    } else if recorded.blake3.is_some() && found.blake3.is_some() && hash(found) != hash(recorded) {
+        ("its BLAKE3", hash(recorded), hash(found))
     } else {
         return Ok(());
     };
@@ -380,13 +414,20 @@ fn compare(recorded: &Image, found: &Image) -> Result<(), Error> {
     })
 }
 
+/// A time in words.
+fn seconds(ns: Option<i64>) -> String {
+    let ns = ns.unwrap_or_default();
+    let (seconds, rest) = (ns.div_euclid(1_000_000_000), ns.rem_euclid(1_000_000_000));
+    format!("{seconds}.{rest:09} s since 1970")
+}
+
 fn remove_files(dir: &Path) -> Result<(), Error> {
     for entry in fs::read_dir(dir).map_err(Error::file(dir, "look into it"))? {
         let entry = entry.map_err(Error::file(dir, "look into it"))?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let overlay = name.starts_with("overlay-") && name.ends_with(".qcow2");
-        if overlay || [MANIFEST, LOG, DIGESTS, IoErrors::FILE].contains(&&*name) {
+        if overlay || [MANIFEST, MANIFEST_PART, LOG, DIGESTS, IoErrors::FILE].contains(&&*name) {
             let path = entry.path();
             fs::remove_file(&path).map_err(Error::file(&path, "replace"))?;
         }

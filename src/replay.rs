@@ -1,12 +1,13 @@
 //! Replaying: inputs come from the log, and every mark in it is checked.
 
 use crate::digests::Digests;
+use crate::disks::Disks;
 use crate::divergence::{Divergence, describe};
 use crate::driver::{Arrival, Driver, Finish, Idle, Outside, Situation, Step, Wish};
 use crate::error::Error;
 use crate::host::disk::{DiskPool, drive_of};
 use crate::host::serial::Output;
-use crate::record::{OpenDisks, shutdown, slept_at_most};
+use crate::record::{shutdown, slept_at_most};
 use crate::snapshot::{Chain, Loaded};
 use machine::inputs::{BlockRequest, Halted, Inputs, Moment};
 use replay_format::{
@@ -34,8 +35,9 @@ pub struct Replayer<'log> {
     checked: u64,
     output: Output,
     muted: bool,
-    reopen: OpenDisks,
-    disks: Option<DiskPool>,
+    disks: Disks,
+    /// The disks at work; none once they are closed.
+    pool: Option<DiskPool>,
     failure: Option<Error>,
 }
 
@@ -49,7 +51,8 @@ impl<'log> Replayer<'log> {
         log: &'log Log<'log>,
         digests: Digests,
         output: Output,
-        open: OpenDisks,
+        disks: Disks,
+        pool: DiskPool,
     ) -> Result<Self, Error> {
         let mut replayer = Self {
             path,
@@ -63,8 +66,8 @@ impl<'log> Replayer<'log> {
             checked: 0,
             output,
             muted: false,
-            disks: Some(open(None)?),
-            reopen: open,
+            disks,
+            pool: Some(pool),
             failure: None,
         };
         replayer.begin()?;
@@ -300,7 +303,7 @@ impl Inputs for Replayer<'_> {
     }
 
     fn block_submit(&mut self, _at: Moment, request: BlockRequest) -> Result<(), Halted> {
-        let Some(disks) = &self.disks else {
+        let Some(disks) = &self.pool else {
             return Err(self.halt(CLOSED));
         };
         disks
@@ -385,7 +388,7 @@ impl Driver for Replayer<'_> {
                     event: AsyncEvent::Block { id },
                     ..
                 } => {
-                    let disks = self.disks.as_ref().ok_or(CLOSED)?;
+                    let disks = self.pool.as_ref().ok_or(CLOSED)?;
                     if !disks.has(id) {
                         // A disk that held the request back submits it once the machine runs.
                         return self.expect(situation);
@@ -425,7 +428,7 @@ impl Driver for Replayer<'_> {
     }
 
     fn outside(&mut self, _icount: u64) -> Result<Option<Outside<'_>>, Error> {
-        let disks = self.disks.as_ref().ok_or(CLOSED)?;
+        let disks = self.pool.as_ref().ok_or(CLOSED)?;
         Ok(Some(Outside {
             log: self.place.into(),
             disks: Some(disks),
@@ -436,9 +439,9 @@ impl Driver for Replayer<'_> {
     }
 
     fn travel(&mut self, to: Option<(&Chain, Loaded)>) -> Result<(), Error> {
-        self.disks = None;
+        self.pool = None;
         let chain = to.as_ref().map(|(chain, _)| *chain);
-        let disks = (self.reopen)(chain)?;
+        let pool = self.disks.start(self.disks.open(chain)?)?;
         match to {
             None => {
                 self.events = self.log.events();
@@ -452,10 +455,10 @@ impl Driver for Replayer<'_> {
                 };
                 self.events = self.log.events_at(place).map_err(wrong)?;
                 self.advance()?;
-                disks.expect(loaded.pending);
+                pool.expect(loaded.pending);
             }
         }
-        self.disks = Some(disks);
+        self.pool = Some(pool);
         self.checked = 0;
         Ok(())
     }
@@ -516,7 +519,7 @@ impl Driver for Replayer<'_> {
 
     fn close(&mut self) -> Result<(), Error> {
         // What the guest wrote is wanted by nobody.
-        self.disks = None;
+        self.pool = None;
         Ok(())
     }
 

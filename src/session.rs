@@ -136,8 +136,7 @@ impl Session<'_> {
                 return self.end(finish);
             }
             if vcpu.stopped && vcpu.held.is_none() && !self.stopping() {
-                self.control
-                    .wait(|| self.stopping() || self.control.is_cancelled());
+                self.control.questions().wait(|| self.stopping());
                 continue;
             }
             if let Some(finish) = self.period(vcpu)? {
@@ -146,6 +145,8 @@ impl Session<'_> {
                     return self.end(finish);
                 }
                 vcpu.ended = Some(finish);
+                // It is granted; else nothing that is asked from now on would be looked at.
+                vcpu.request = None;
                 vcpu.stopped = true;
                 self.control.enter(RunState::Shutdown);
             }

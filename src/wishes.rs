@@ -19,10 +19,11 @@ impl Session<'_> {
         if self.mailbox.kicked() {
             self.mailbox.settle();
         }
-        if self.control.is_cancelled() {
+        if self.control.questions().is_cancelled() {
             self.cancel(vcpu);
         }
-        while let Some((ask, answer)) = vcpu.held.take().or_else(|| self.control.next()) {
+        while let Some((ask, answer)) = vcpu.held.take().or_else(|| self.control.questions().next())
+        {
             let ready = vcpu.request.is_none() && self.driver.lock().settled();
             if !ready {
                 // It is in a wait, perhaps: that ends where it sees the flag.
@@ -162,7 +163,7 @@ impl Session<'_> {
 
     /// Somebody has had enough of what is under way.
     fn cancel(&self, vcpu: &mut Vcpu) {
-        self.control.take_cancelled();
+        self.control.questions().take_cancelled();
         let mut driver = self.driver.lock();
         if self.give_up_seek(vcpu, &mut **driver) || (self.deaf && !vcpu.stopped) {
             self.stop(vcpu);
@@ -226,7 +227,7 @@ impl Session<'_> {
         machine: &mut Machine,
     ) -> Result<(), Error> {
         self.give_up_seek(vcpu, driver);
-        self.control.take_cancelled();
+        self.control.questions().take_cancelled();
         if let Some(from) = from {
             self.travel(vcpu, from.as_deref(), driver, machine)?;
         }
@@ -278,7 +279,7 @@ impl Session<'_> {
         machine: &mut Machine,
     ) -> Result<(), Error> {
         let icount = machine.icount();
-        self.control.take_cancelled();
+        self.control.questions().take_cancelled();
         self.control.works(Some((Work::Save, icount, icount)));
         let saved = match &mut vcpu.keeper {
             Some(keeper) => self.save_with(keeper, name, replace, driver, machine),
@@ -302,9 +303,9 @@ impl Session<'_> {
             keeper.delete(name, outside)?;
         }
         let outside = driver.outside(icount)?.ok_or(NO_PLACE)?;
-        let give_up = || self.control.is_cancelled();
+        let give_up = || self.control.questions().is_cancelled();
         let taken = keeper.take(name, machine, outside, &give_up);
-        self.control.take_cancelled();
+        self.control.questions().take_cancelled();
         taken.map(|_| ())
     }
 

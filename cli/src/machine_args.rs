@@ -72,7 +72,8 @@ pub(crate) struct MachineArgs {
 #[command(next_help_heading = "Machine")]
 pub(crate) struct SerialArgs {
     /// Where the serial port leads: stdio (on a terminal, Ctrl-A x ends the run), null, file:PATH
-    /// (output alone), unix:PATH (connects), unix:PATH,server (waits for a client), pty
+    /// (output alone), unix:PATH (connects), unix:PATH,server=on (waits for a client; with ,wait=off clients
+    /// come and go, and what is said to nobody is dropped), pty
     #[arg(long, value_name = "BACKEND", default_value = "stdio")]
     pub(crate) serial: Backend,
 }

@@ -5,43 +5,10 @@
  *
  * Virtio 1.2: section 4.2 (registers), 2.1 (status), 2.7 (split queues).
  */
-#include "guest.h"
+#include "virtio.h"
 
-enum {
-    SLOTS = 8,
-    SLOT_BASE = 0x10001000,
-    SLOT_SIZE = 0x1000,
-    SIZE = 8, /* entries of the queue */
-};
-
-/* Registers */
-enum {
-    MAGIC = 0x00,
-    VERSION = 0x04,
-    DEVICE = 0x08,
-    DRIVER_FEATURES = 0x20,
-    DRIVER_FEATURES_SEL = 0x24,
-    QUEUE_SEL = 0x30,
-    QUEUE_NUM = 0x38,
-    QUEUE_READY = 0x44,
-    QUEUE_NOTIFY = 0x50,
-    INTERRUPT_STATUS = 0x60,
-    INTERRUPT_ACK = 0x64,
-    STATUS = 0x70,
-    QUEUE_DESC = 0x80,
-    QUEUE_DRIVER = 0x90,
-    QUEUE_DEVICE = 0xa0,
-};
-
+enum { SIZE = 8 }; /* entries of the queue */
 enum { DRIVER_OK = 15, NEEDS_RESET = 0x40, CONFIG_CHANGED = 2 };
-enum { NET = 1, BLOCK = 2, CONSOLE = 3, ENTROPY = 4 };
-enum { NEXT = 1, WRITE = 2, INDIRECT = 4 };
-
-struct descriptor {
-    u64 address;
-    u32 length;
-    u16 flags, next;
-};
 
 static struct descriptor table[SIZE] __attribute__((aligned(16)));
 static struct descriptor inner[SIZE] __attribute__((aligned(16)));

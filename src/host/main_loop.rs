@@ -32,7 +32,7 @@ const SOON: Timespec = Timespec {
 
 /// What the loop watches.
 pub struct MainLoop<'a, 'm> {
-    /// Input for the serial port; none in a replay.
+    /// Input for the serial port.
     pub input: Option<Input>,
     /// Readable when a signal asked the program to end.
     pub signals: Option<UnixStream>,
@@ -65,8 +65,9 @@ impl MainLoop<'_, '_> {
             let held_back = self.shared.backlog.load(Ordering::Acquire) >= BACKLOG;
             let mut fds = vec![PollFd::new(&self.done, PollFlags::IN)];
             let signals = watch(&mut fds, self.signals.as_ref());
-            let input = self.input.as_ref().map(|input| &input.fd);
-            let input = watch(&mut fds, input.filter(|_| !held_back));
+            let input = self.input.as_ref().filter(|_| !held_back);
+            let awaiting = input.map(Input::await_on);
+            let input = watch(&mut fds, awaiting.as_ref());
             watch(&mut fds, self.monitor.as_deref());
             match poll(&mut fds, Some(if held_back { &SOON } else { &TICK })) {
                 Ok(_) | Err(Errno::INTR) => {}
@@ -78,6 +79,7 @@ impl MainLoop<'_, '_> {
             };
             let (ended, signalled, readable) = (ready(Some(0)), ready(signals), ready(input));
             drop(fds);
+            drop(awaiting);
             if ended {
                 return Ok(());
             }
@@ -105,21 +107,14 @@ impl MainLoop<'_, '_> {
     fn read_input(&mut self, escape: &mut Escape) {
         let Some(input) = &self.input else { return };
         let mut bytes = [0; CHUNK];
-        let count = match rustix::io::read(input.fd.as_fd(), &mut bytes) {
-            Ok(count) => count,
-            Err(Errno::INTR | Errno::AGAIN) => return,
-            // A pty whose other end is not open yet, or not any longer.
-            Err(Errno::IO) => {
-                std::thread::sleep(std::time::Duration::from_millis(20));
-                return;
-            }
-            Err(_) => 0,
-        };
-        if count == 0 {
+        let Some(bytes) = input.read(&mut bytes) else {
             self.input = None;
             return;
+        };
+        if input.discard {
+            return;
         }
-        let mut data = bytes[..count].to_vec();
+        let mut data = bytes.to_vec();
         if input.terminal {
             data = self.keys(&data, escape);
         }

@@ -5,5 +5,6 @@ pub mod main_loop;
 pub mod map;
 pub mod net;
 pub mod serial;
+pub mod server;
 pub mod signals;
 pub mod terminal;

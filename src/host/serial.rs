@@ -1,5 +1,6 @@
 //! Where the guest's serial port leads on the host.
 
+use super::server::{Awaited, Server};
 use crate::error::Error;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -22,12 +23,14 @@ pub enum Backend {
     Null,
     /// Output into a file; no input.
     File(PathBuf),
-    /// A Unix socket: as a client, or as a server that waits for one client.
+    /// A Unix socket: as a client, as a server that waits for its one client, or as one whose clients come and go.
     Unix {
         /// Path of the socket.
         path: PathBuf,
         /// Listen, rather than connect.
         server: bool,
+        /// The guest starts only when a client is there. Of a server alone.
+        wait: bool,
     },
     /// A new pseudo-terminal, whose name is shown.
     Pty,
@@ -44,32 +47,122 @@ impl FromStr for Backend {
             ("pty", "") => Ok(Self::Pty),
             ("file", path) if !path.is_empty() => Ok(Self::File(path.into())),
             ("unix", path) if !path.is_empty() => unix(path),
-            _ => Err("expected stdio, null, pty, file:PATH, unix:PATH or unix:PATH,server".into()),
+            _ => Err(format!(
+                "expected stdio, null, pty, file:PATH, unix:PATH or {SERVER}"
+            )),
         }
     }
 }
 
+/// A server in QEMU's words.
+const SERVER: &str = "unix:PATH,server=on[,wait=off]";
+
 fn unix(text: &str) -> Result<Backend, String> {
     let mut parts = text.split(',');
     let path = parts.next().unwrap_or_default().into();
-    let mut server = false;
+    let (mut server, mut wait) = (false, None);
     for part in parts {
         match part {
             "server" | "server=on" => server = true,
-            "server=off" | "wait" | "wait=on" => {}
-            other => return Err(format!("unix: takes server=on|off, not `{other}`")),
+            "server=off" => server = false,
+            "wait" | "wait=on" => wait = Some(true),
+            "nowait" | "wait=off" => wait = Some(false),
+            other => return Err(format!("unix: `{other}`: expected {SERVER}")),
         }
     }
-    Ok(Backend::Unix { path, server })
+    if wait.is_some() && !server {
+        return Err(format!(
+            "unix: only a server can wait for a client: expected {SERVER}"
+        ));
+    }
+    let wait = wait.unwrap_or(server);
+    Ok(Backend::Unix { path, server, wait })
 }
 
 /// What comes from the backend, for the main loop.
 #[derive(Debug)]
 pub struct Input {
-    /// Readable when there is something.
-    pub fd: OwnedFd,
+    source: Source,
     /// It is a terminal: Ctrl-A escapes.
     pub terminal: bool,
+    /// What comes is thrown away: in a replay, where the log has the input.
+    pub discard: bool,
+}
+
+#[derive(Debug)]
+enum Source {
+    Fd(OwnedFd),
+    Server(Arc<Server>),
+}
+
+/// What [`Input::await_on`] gives: something to poll.
+pub(super) enum Awaiting<'a> {
+    Fd(BorrowedFd<'a>),
+    Server(Awaited<'a>),
+}
+
+impl AsFd for Awaiting<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Fd(fd) => fd.as_fd(),
+            Self::Server(awaited) => awaited.as_fd(),
+        }
+    }
+}
+
+impl Input {
+    fn of(fd: OwnedFd) -> Self {
+        Self {
+            source: Source::Fd(fd),
+            terminal: false,
+            discard: false,
+        }
+    }
+
+    /// What of it a replay needs: clients of a server come and go, and are not listened to.
+    pub fn for_replay(self) -> Option<Self> {
+        let server = matches!(self.source, Source::Server(_));
+        server.then_some(Self {
+            discard: true,
+            ..self
+        })
+    }
+
+    /// What is readable when there is something.
+    pub(super) fn await_on(&self) -> Awaiting<'_> {
+        match &self.source {
+            Source::Fd(fd) => Awaiting::Fd(fd.as_fd()),
+            Source::Server(server) => Awaiting::Server(server.awaited()),
+        }
+    }
+
+    /// Takes what is there; `None` when nothing can come any more.
+    pub(super) fn read<'a>(&self, bytes: &'a mut [u8]) -> Option<&'a [u8]> {
+        let awaiting = self.await_on();
+        if let (Source::Server(server), Awaiting::Server(Awaited::Listener(_))) =
+            (&self.source, &awaiting)
+        {
+            server.accept();
+            return Some(&[]);
+        }
+        let count = match rustix::io::read(awaiting.as_fd(), &mut *bytes) {
+            Ok(count) if count > 0 => count,
+            Err(Errno::INTR | Errno::AGAIN) => 0,
+            // A pty whose other end is not open yet, or not any longer.
+            Err(Errno::IO) => {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+                0
+            }
+            Ok(_) | Err(_) => match &self.source {
+                Source::Fd(_) => return None,
+                Source::Server(server) => {
+                    server.leave();
+                    0
+                }
+            },
+        };
+        bytes.get(..count)
+    }
 }
 
 /// The two ends of an open backend.
@@ -84,17 +177,24 @@ pub struct Serial {
 /// Where output goes. Writing waits for the host, unless the run is being stopped.
 #[derive(Debug)]
 pub struct Output {
-    fd: Option<OwnedFd>,
+    sink: Sink,
     stop: Arc<AtomicBool>,
     /// The other end is gone: what is written from now on is lost, as on an open line.
     error: Option<Errno>,
+}
+
+#[derive(Debug)]
+enum Sink {
+    Nowhere,
+    Fd(OwnedFd),
+    Server(Arc<Server>),
 }
 
 impl Output {
     /// Output that goes nowhere.
     pub fn null() -> Self {
         Self {
-            fd: None,
+            sink: Sink::Nowhere,
             stop: Arc::default(),
             error: None,
         }
@@ -103,40 +203,60 @@ impl Output {
     /// Writes; returns what the log holds of it: bytes taken or a negative errno, and bytes taken.
     pub fn write(&mut self, data: &[u8]) -> (i32, u32) {
         let all = u32::try_from(data.len()).unwrap_or(u32::MAX);
-        let Some(fd) = &self.fd else {
-            return (all as i32, all);
+        let (taken, error) = match (&self.sink, self.error) {
+            (Sink::Nowhere, _) => return (all as i32, all),
+            (Sink::Fd(_), Some(error)) => (0, Some(error)),
+            (Sink::Fd(fd), None) => {
+                let (taken, error) = self.send(fd.as_fd(), data);
+                self.error = error;
+                (taken, error)
+            }
+            (Sink::Server(server), _) => match server.client() {
+                Some(client) => match self.send(client.as_fd(), data) {
+                    stopped @ (_, Some(Errno::AGAIN)) => stopped,
+                    // What a client that leaves has not taken is dropped, and what is said to nobody.
+                    _ => return (all as i32, all),
+                },
+                None => return (all as i32, all),
+            },
         };
-        let mut taken = 0;
-        while taken < data.len() && self.error.is_none() {
-            if let Err(error) = self.wait_until_writable(fd.as_fd()) {
-                self.error = Some(error);
-                break;
-            }
-            // A descriptor that polls writable takes this much without blocking.
-            let end = data.len().min(taken + 512);
-            match rustix::io::write(fd, &data[taken..end]) {
-                Ok(count) => taken += count,
-                Err(Errno::INTR | Errno::AGAIN) => {}
-                Err(error) => self.error = Some(error),
-            }
-        }
-        let result = match self.error {
+        let result = match error {
             Some(error) if taken == 0 => -error.raw_os_error(),
             _ => taken as i32,
         };
         (result, taken as u32)
     }
 
+    /// How much of it the other end took, and why not all.
+    fn send(&self, fd: BorrowedFd<'_>, data: &[u8]) -> (usize, Option<Errno>) {
+        let mut taken = 0;
+        while taken < data.len() {
+            if let Err(error) = self.wait_until_writable(fd) {
+                return (taken, Some(error));
+            }
+            // A descriptor that polls writable takes this much without blocking.
+            let end = data.len().min(taken + 512);
+            match rustix::io::write(fd, &data[taken..end]) {
+                Ok(count) => taken += count,
+                Err(Errno::INTR | Errno::AGAIN) => {}
+                Err(error) => return (taken, Some(error)),
+            }
+        }
+        (taken, None)
+    }
+
     /// Whether writing would have to wait for the host.
     pub fn is_full(&self) -> bool {
-        let Some(fd) = self.fd.as_ref().filter(|_| self.error.is_none()) else {
-            return false;
+        let full = |fd: BorrowedFd<'_>| {
+            let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::OUT)];
+            let at_once = rustix::event::Timespec::default();
+            matches!(poll(&mut fds, Some(&at_once)), Ok(0))
         };
-        let mut fds = [PollFd::new(fd, PollFlags::OUT)];
-        matches!(
-            poll(&mut fds, Some(&rustix::event::Timespec::default())),
-            Ok(0)
-        )
+        match &self.sink {
+            Sink::Nowhere => false,
+            Sink::Fd(fd) => self.error.is_none() && full(fd.as_fd()),
+            Sink::Server(server) => server.client().is_some_and(|client| full(client.as_fd())),
+        }
     }
 
     fn wait_until_writable(&self, fd: BorrowedFd<'_>) -> Result<(), Errno> {
@@ -172,48 +292,46 @@ impl Serial {
     /// # Errors
     /// Those of the host, with the backend's name.
     pub fn open(backend: &Backend, stop: &Arc<AtomicBool>) -> Result<Self, Error> {
-        let (input, output) = match backend {
-            Backend::Null => (None, None),
+        let (input, sink) = match backend {
+            Backend::Null => (None, Sink::Nowhere),
             Backend::Stdio => {
                 let stdin = io::stdin();
-                let terminal = rustix::termios::isatty(&stdin);
-                let input = named("stdio", stdin.as_fd().try_clone_to_owned())?;
+                let input = Input {
+                    terminal: rustix::termios::isatty(&stdin),
+                    ..Input::of(named("stdio", stdin.as_fd().try_clone_to_owned())?)
+                };
                 let output = named("stdio", io::stdout().as_fd().try_clone_to_owned())?;
-                (
-                    Some(Input {
-                        fd: input,
-                        terminal,
-                    }),
-                    Some(output),
-                )
+                (Some(input), Sink::Fd(output))
             }
-            Backend::File(path) => (None, Some(create(path)?)),
-            Backend::Unix { path, server } => {
+            Backend::File(path) => (None, Sink::Fd(create(path)?)),
+            Backend::Unix {
+                path,
+                server: true,
+                wait: false,
+            } => {
+                let name = format!("unix:{}", path.display());
+                let server = Arc::new(named(&name, Server::listen(path))?);
+                let input = Input {
+                    source: Source::Server(Arc::clone(&server)),
+                    terminal: false,
+                    discard: false,
+                };
+                (Some(input), Sink::Server(server))
+            }
+            Backend::Unix { path, server, .. } => {
                 let name = format!("unix:{}", path.display());
                 let stream = named(&name, connect(path, *server))?;
                 let output = named(&name, stream.try_clone())?.into();
-                (
-                    Some(Input {
-                        fd: stream.into(),
-                        terminal: false,
-                    }),
-                    Some(output),
-                )
+                (Some(Input::of(stream.into())), Sink::Fd(output))
             }
             Backend::Pty => {
                 let pty = named("pty", open_pty())?;
                 let output = named("pty", pty.try_clone())?;
-                (
-                    Some(Input {
-                        fd: pty,
-                        terminal: false,
-                    }),
-                    Some(output),
-                )
+                (Some(Input::of(pty)), Sink::Fd(output))
             }
         };
         let output = Output {
-            fd: output,
+            sink,
             stop: Arc::clone(stop),
             error: None,
         };

@@ -77,18 +77,19 @@ impl Monitor {
     pub fn open(addresses: &[Address]) -> Result<Self, Error> {
         let waker = || Waker::new().map_err(failed("--qmp"));
         let link = Arc::new(Exchange::new(waker()?, waker()?));
-        let mut listeners = Vec::new();
+        let (mut listeners, mut found) = (Vec::new(), Vec::new());
         for address in addresses {
             let failed = || failed(address.to_string());
             let listener = Listener::bind(address).map_err(failed())?;
-            if matches!(address, Address::Tcp(address) if address.port() == 0) {
-                let chosen = listener.address().map_err(failed())?;
-                eprintln!("rr: note: the monitor listens at {chosen}");
+            let at = listener.address().map_err(failed())?;
+            if at != *address {
+                eprintln!("rr: note: the monitor listens at {at}");
             }
+            found.push(at);
             listeners.push(listener);
         }
         Ok(Self {
-            addresses: addresses.to_vec(),
+            addresses: found,
             listeners,
             link,
         })

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::error::Error;
 use crate::host::disk;
-use crate::host::map::MappedFile;
+use crate::host::map::{MapError, MappedFile};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
@@ -146,7 +146,10 @@ impl Store {
         snapshot_name(name)?;
         let path = self.path(name).join(MANIFEST);
         let bytes = match MappedFile::open(&path) {
-            Err(crate::host::map::MapError::Missing { .. }) => return Err(self.none(name)),
+            Err(MapError::Missing { .. }) if !self.path(name).is_dir() => {
+                return Err(self.none(name));
+            }
+            Err(MapError::Missing { .. }) => return Err(damaged(&path, "it is missing")),
             bytes => bytes?,
         };
         let Sealed { snapshot, blake3 } =

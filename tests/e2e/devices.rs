@@ -1,6 +1,8 @@
 //! Several harts, disks and networks: recorded, replayed, refused.
 
-use crate::harness::{Dir, sample};
+use crate::harness::{Dir, PATIENCE, eventually, sample};
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
 
 /// Records, replays and verifies; gives back what the guest printed.
 fn round(dir: &Dir, rec: &str, guest: &str, options: &[&str]) -> String {
@@ -33,6 +35,104 @@ fn several_harts() {
         orders.push(text);
     }
     assert_ne!(orders[3], orders[4], "two seeds, two orders");
+}
+
+/// A driver that does as it should: what it wrote is in the overlay, and the image is as it was.
+#[test]
+fn a_disk_and_the_user_network() {
+    let dir = Dir::new();
+    let content = disk(&dir);
+    let options = ["--drive", "file=disk.raw,format=raw", "--netdev", "user"];
+    let text = round(&dir, "x.rr", "virtio", &options);
+    for wanted in [
+        "disk: sector 1 holds what was written",
+        "bytes from 52 55 0a 00 02 02",
+    ] {
+        assert!(text.contains(wanted), "{text}");
+    }
+    assert!(dir.read("disk.raw") == content);
+    // A run that is not recorded writes to the image itself.
+    let kernel = sample("virtio");
+    let run = ["run", "--kernel", &kernel];
+    let ran = dir.rr(&[&run[..], &options].concat()).code(0);
+    assert_eq!(ran.text(), text);
+    let found = dir.read("disk.raw");
+    let sum = |at: usize| content[at].wrapping_add(at as u8);
+    assert!(
+        found[512..1024]
+            .iter()
+            .zip(0..)
+            .all(|(byte, at)| *byte == sum(at))
+    );
+    assert!(found[..512] == content[..512] && found[1024..] == content[1024..]);
+}
+
+/// The other end of `--netdev unix:`: reads frames up to an ARP request, and answers it.
+fn answer(mut peer: UnixStream, mac: [u8; 6]) {
+    peer.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut length = [0; 4];
+    peer.read_exact(&mut length).unwrap();
+    let mut frame = vec![0; u32::from_be_bytes(length) as usize];
+    peer.read_exact(&mut frame).unwrap();
+    // Who has 10.0.2.2? Tell 10.0.2.15.
+    assert_eq!(frame.len(), 60);
+    assert_eq!(frame[12..22], [8, 6, 0, 1, 8, 0, 6, 4, 0, 1]);
+    assert_eq!(
+        (&frame[28..32], &frame[38..42]),
+        (&[10, 0, 2, 15][..], &[10, 0, 2, 2][..])
+    );
+    let reply = [
+        &frame[6..12],
+        &mac,
+        &[8, 6, 0, 1, 8, 0, 6, 4, 0, 2],
+        &mac,
+        &[10, 0, 2, 2],
+        &frame[22..32],
+    ];
+    let reply = reply.concat();
+    let prefix = (reply.len() as u32).to_be_bytes();
+    peer.write_all(&[&prefix[..], &reply].concat()).unwrap();
+    // Until the guest has ended.
+    let _ = peer.read_to_end(&mut frame);
+}
+
+/// Over a socket, both ways round; the replay needs none.
+#[test]
+fn a_network_over_a_unix_socket() {
+    for (server, mac) in [(false, [2, 4, 6, 8, 10, 12]), (true, [2, 1, 1, 1, 1, 1])] {
+        let dir = Dir::new();
+        let kernel = sample("virtio");
+        let netdev = if server {
+            "unix:net,server"
+        } else {
+            "unix:net"
+        };
+        let record = [
+            "record", "--kernel", &kernel, "-o", "x.rr", "--netdev", netdev,
+        ];
+        let listener = (!server).then(|| UnixListener::bind(dir.path("net")).unwrap());
+        let running = dir.start(&record);
+        let peer = match &listener {
+            Some(listener) => listener.accept().unwrap().0,
+            None => {
+                let mut peer = None;
+                eventually("the socket", || {
+                    peer = UnixStream::connect(dir.path("net")).ok();
+                    peer.is_some()
+                });
+                peer.unwrap()
+            }
+        };
+        answer(peer, mac);
+        let recorded = running.ran().code(0);
+        drop(listener);
+        let _ = std::fs::remove_file(dir.path("net"));
+        let mac = mac.map(|byte| format!(" {byte:02x}")).concat();
+        let wanted = format!("network: 42 bytes from{mac}, checksum ");
+        assert!(recorded.text().contains(&wanted), "{}", recorded.text());
+        dir.check_replay("x.rr", &recorded);
+        assert!(!dir.path("net").exists());
+    }
 }
 
 /// A driver that breaks the rules breaks its device, and the user is told; the image is as it was.

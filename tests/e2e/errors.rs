@@ -140,7 +140,8 @@ fn options() {
         "shift=2,align=on",
         "--icount: `shift=2,align=on`: `align=on`: expected shift=N and sleep=on|off",
     );
-    let backends = "expected stdio, null, pty, file:PATH, unix:PATH or unix:PATH,server";
+    let backends =
+        "expected stdio, null, pty, file:PATH, unix:PATH or unix:PATH,server=on[,wait=off]";
     option(
         "--serial",
         "tcp:1",
@@ -150,7 +151,12 @@ fn options() {
     option(
         "--serial",
         "unix:p,what",
-        "--serial: `unix:p,what`: unix: takes server=on|off, not `what`",
+        "--serial: `unix:p,what`: unix: `what`: expected unix:PATH,server=on[,wait=off]",
+    );
+    option(
+        "--serial",
+        "unix:p,wait=off",
+        "--serial: `unix:p,wait=off`: unix: only a server can wait for a client: expected unix:PATH,server=on[,wait=off]",
     );
     option(
         "--serial",
@@ -165,7 +171,7 @@ fn options() {
     option(
         "--serial",
         "unix:nope",
-        "--serial unix:nope: No such file or directory; start what listens there first, or wait for it with unix:PATH,server",
+        "--serial unix:nope: No such file or directory; start what listens there first, or wait for it with unix:PATH,server=on",
     );
     option(
         "--digest-every",

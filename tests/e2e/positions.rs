@@ -104,7 +104,7 @@ fn what_is_no_position() {
         ),
         (
             "@lunch",
-            "rec.rr: @lunch: no snapshots in this recording yet".to_owned(),
+            "rec.rr: @lunch: no snapshot of this name; there are: start".to_owned(),
         ),
     ] {
         let ran = dir.rr(&["replay", "rec.rr", "--until", position]).code(2);

@@ -94,8 +94,8 @@ fn damaged_recordings() {
         ),
         (
             "ok.rr/machine.json",
-            with("\"format\": 2", "\"format\": 1"),
-            "ok.rr/machine.json: format 1; this rr 0.1.0 reads 2: use the rr that recorded it",
+            with("\"format\": 3", "\"format\": 1"),
+            "ok.rr/machine.json: format 1; this rr 0.1.0 reads 3: use the rr that recorded it",
         ),
         (
             "ok.rr/machine.json",

@@ -1,6 +1,6 @@
 //! Where the serial port leads: files, nothing, sockets, pseudo-terminals, pipes.
 
-use crate::harness::{Dir, Running, eventually, sample};
+use crate::harness::{Dir, PATIENCE, Running, eventually, sample};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -107,6 +107,98 @@ fn unix_server_and_again() {
         check(&dir, running, &got);
         fs::remove_dir_all(dir.path("rec.rr")).unwrap();
     }
+}
+
+const SERVER: &str = "unix:socket,server=on,wait=off";
+
+/// Connects to a server that is about to listen.
+fn connect(dir: &Dir) -> UnixStream {
+    let mut stream = None;
+    eventually("the socket", || {
+        stream = UnixStream::connect(dir.path("socket")).ok();
+        stream.is_some()
+    });
+    stream.unwrap()
+}
+
+/// Reads up to this text.
+#[track_caller]
+fn read_up_to(peer: &mut UnixStream, text: &str) -> Vec<u8> {
+    peer.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut got = Vec::new();
+    while !got.ends_with(text.as_bytes()) {
+        let mut byte = [0];
+        let count = peer.read(&mut byte).unwrap();
+        assert_eq!(count, 1, "{text}: {}", String::from_utf8_lossy(&got));
+        got.extend(byte);
+    }
+    got
+}
+
+/// Clients come and go; one speaks and leaves without listening. What the guest says to nobody is in the replay alone.
+#[test]
+fn unix_clients_that_come_and_go() {
+    let dir = Dir::new();
+    let running = echo(&dir, SERVER);
+    let mut first = connect(&dir);
+    first.write_all(b"one\n").unwrap();
+    let mut heard = read_up_to(&mut first, "1: one\n");
+    // Waits in the queue until the first one is gone.
+    let mut second = connect(&dir);
+    second.write_all(b"two\n").unwrap();
+    drop((first, second));
+    let mut third = connect(&dir);
+    third.write_all(b"quit\n").unwrap();
+    third.read_to_end(&mut heard).unwrap();
+    let input = b"one\ntwo\nquit\n";
+    assert!(heard.ends_with(totals(input).as_bytes()));
+    let recorded = running.ran().code(0);
+    assert_eq!(recorded.text(), "");
+    assert!(!dir.path("socket").exists());
+    let replayed = dir.rr(&["replay", "rec.rr"]).code(0).text();
+    for wanted in ["1: one", "2: two", "3: quit", &totals(input)] {
+        assert!(replayed.contains(wanted), "{wanted}: {replayed}");
+    }
+    dir.rr(&["verify", "rec.rr"]).code(0);
+}
+
+/// Nobody comes: the guest does not wait for anybody, and the log says that all was taken.
+#[test]
+fn unix_server_without_a_client() {
+    let dir = Dir::new();
+    let kernel = sample("hello");
+    let record = [
+        "record", "--kernel", &kernel, "-o", "rec.rr", "--serial", SERVER,
+    ];
+    dir.rr(&record).code(0);
+    assert!(!dir.path("socket").exists());
+    let replayed = dir.rr(&["replay", "rec.rr"]).code(0);
+    assert!(replayed.text().starts_with("Hello"));
+    dir.rr(&["verify", "rec.rr"]).code(0);
+}
+
+/// A replay has clients, too, and what they say changes nothing.
+#[test]
+fn unix_client_of_a_replay() {
+    let dir = Dir::new();
+    let kernel = sample("mix");
+    let recorded = dir
+        .rr(&[
+            "record", "--kernel", &kernel, "--append", "n=300", "-o", "rec.rr",
+        ])
+        .code(0);
+    let running = dir.start(&["replay", "rec.rr", "--serial", SERVER]);
+    let mut peer = connect(&dir);
+    peer.write_all(b"hello\x01x").unwrap();
+    let mut heard = Vec::new();
+    peer.read_to_end(&mut heard).unwrap();
+    let ran = running.ran().code(0);
+    assert_eq!(ran.icount(), recorded.icount());
+    let heard = String::from_utf8(heard).unwrap();
+    assert!(
+        !heard.is_empty() && recorded.text().ends_with(&heard),
+        "{heard}"
+    );
 }
 
 /// The other end goes away: the guest goes on, and what it says then is lost.

@@ -1,11 +1,13 @@
 //! Standard input as a terminal: raw while the guest runs, and as it was behind it; Ctrl-A escapes.
 
 use crate::harness::{Dir, RR, Ran, eventually, sample};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pty::OpenptFlags;
 use rustix::termios::{LocalModes, Termios, tcgetattr};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
 /// A terminal with `rr record` of `echo` on it.
 struct Terminal {
@@ -50,7 +52,12 @@ impl Terminal {
 
     fn wait_for(&mut self, text: &str) {
         eventually(text, || {
-            if rustix::io::ioctl_fionread(&self.keys).unwrap() > 0 {
+            let soon = Timespec {
+                tv_sec: 0,
+                tv_nsec: 10_000_000,
+            };
+            let mut fds = [PollFd::new(&self.keys, PollFlags::IN)];
+            if poll(&mut fds, Some(&soon)).unwrap() > 0 {
                 let mut bytes = [0; 4096];
                 let count = self.keys.read(&mut bytes).unwrap();
                 self.screen += &String::from_utf8_lossy(&bytes[..count]);
@@ -151,4 +158,27 @@ fn signal() {
         "{}",
         ran.err
     );
+}
+
+/// From a key to the guest's answer on the screen, while it is recorded. The figures are told, not bounded: only a second would be
+/// wrong on any host.
+#[test]
+fn keys_are_answered_soon() {
+    let dir = Dir::new();
+    let mut terminal = Terminal::start(&dir);
+    terminal.wait_for("quit` ends");
+    eventually("raw mode", || terminal.is_raw());
+    let mut delays = Vec::new();
+    for line in 1..=100 {
+        let before = Instant::now();
+        terminal.type_in("\r");
+        terminal.wait_for(&format!("\n{line}: \r\n"));
+        delays.push(before.elapsed());
+    }
+    terminal.type_in("quit\r");
+    terminal.end(&dir).code(0);
+    delays.sort();
+    let (median, worst) = (delays[50], delays[99]);
+    eprintln!("from a key to the answer: median {median:?}, worst {worst:?} of 100");
+    assert!(median < Duration::from_secs(1), "{median:?}");
 }

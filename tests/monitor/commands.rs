@@ -226,7 +226,12 @@ fn memory_and_registers() {
         .trim();
     let code = client.human("x /i $pc");
     assert!(code.starts_with(&format!("0x{pc}:  ")), "{code}");
-    for (val, size) in [(0x1000_0000i64, 1), (0, 4), (-1, 2), (0x8000_0000, 1i64 << 40)] {
+    for (val, size) in [
+        (0x1000_0000i64, 1),
+        (0, 4),
+        (-1, 2),
+        (0x8000_0000, 1i64 << 40),
+    ] {
         let arguments = json!({"val": val, "size": size, "filename": "nothing"});
         client.refused("pmemsave", arguments);
     }

@@ -283,13 +283,12 @@ fn recorded(recording: &Value, facts: &mut Vec<(&str, String)>) {
         .flatten()
     {
         let member = |name| image.get(name).map(plain).unwrap_or_default();
-        let (role, path, size, hash) = (
-            member("role"),
-            member("path"),
-            member("size"),
-            member("blake3"),
-        );
-        facts.push((title, format!("{role} {path}, {size} bytes, blake3 {hash}")));
+        let (role, path, size) = (member("role"), member("path"), member("size"));
+        let hash = match image.get("blake3") {
+            Some(hash) => format!("blake3 {}", plain(hash)),
+            None => "content not measured".to_owned(),
+        };
+        facts.push((title, format!("{role} {path}, {size} bytes, {hash}")));
         title = "";
     }
     if let Some(interval) = recording.get("digest_interval") {

@@ -1,3 +1,5 @@
+//! The state of machines, saved and restored.
+
 use super::*;
 use crate::cpu::{Mode, Power};
 use crate::virtio::{DeviceError, Ring, VirtioConfig, testing};

@@ -35,6 +35,11 @@ impl Stamp {
     fn new(found: &Metadata) -> Self {
         Self(found.len(), found.mtime(), found.mtime_nsec())
     }
+
+    /// When it was last written to, in ns since the epoch.
+    pub(super) fn modified(&self) -> i64 {
+        self.1.saturating_mul(1_000_000_000).saturating_add(self.2)
+    }
 }
 
 impl LayerFile {

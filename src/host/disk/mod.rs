@@ -22,7 +22,7 @@ mod saved;
 mod tests;
 
 pub use error::DiskError;
-pub use identity::{FileIdentity, IdentityJob};
+pub use identity::{FileIdentity, Measure};
 pub use io_errors::{Extent, IoError, IoErrors};
 pub use options::{DriveOptions, DriveOptionsError, check_names};
 pub(crate) use pool::drive_of;

@@ -17,28 +17,24 @@ pub trait Commands {
     /// # Arguments
     /// * `enable`: What the client wants; nothing by default.
     fn qmp_capabilities(&mut self, enable: Option<Vec<QMPCapability>>) -> Result<(), CommandError>;
-
     /// Says who the server is.
     ///
     /// Returns: `VersionInfo`
     ///
     /// Since: 0.1
     fn query_version(&mut self) -> Result<VersionInfo, CommandError>;
-
     /// Lists the commands. `query-qmp-schema` says more of them.
     ///
     /// Returns: a list of `CommandInfo`
     ///
     /// Since: 0.1
     fn query_commands(&mut self) -> Result<Vec<CommandInfo>, CommandError>;
-
     /// Lists the events. `query-qmp-schema` says more of them.
     ///
     /// Returns: a list of `EventInfo`
     ///
     /// Since: 0.1
     fn query_events(&mut self) -> Result<Vec<EventInfo>, CommandError>;
-
     /// Executes a line that a person could type into QEMU's monitor: info
     /// status, info replay, info snapshots, info registers, info version,
     /// savevm NAME, loadvm NAME, delvm NAME, stop, cont, x /FMT ADDRESS, xp
@@ -58,41 +54,34 @@ pub trait Commands {
         command_line: String,
         cpu_index: Option<i64>,
     ) -> Result<String, CommandError>;
-
     /// Ends the run, and rr. A recording ends here and is whole.
     ///
     /// Since: 0.1
     fn quit(&mut self) -> Result<(), CommandError>;
-
     /// Describes all commands and events, with the types that they use.
     ///
     /// Returns: a list of `SchemaInfo`
     ///
     /// Since: 0.1
     fn query_qmp_schema(&mut self, arguments: Map<String, Value>) -> Result<Value, CommandError>;
-
     /// Stops the guest. Does nothing if it is stopped.
     ///
     /// Since: 0.1
     fn stop(&mut self) -> Result<(), CommandError>;
-
     /// Lets the guest go on. Does nothing if it is not stopped.
     ///
     /// Since: 0.1
     fn cont(&mut self) -> Result<(), CommandError>;
-
     /// Resets the machine. A replay refuses: it repeats the resets of its
     /// recording, and no others.
     ///
     /// Since: 0.1
     fn system_reset(&mut self) -> Result<(), CommandError>;
-
     /// Would press the power button. The machine has none, so the guest
     /// notices nothing; POWERDOWN is sent all the same, as QEMU does.
     ///
     /// Since: 0.1
     fn system_powerdown(&mut self) -> Result<(), CommandError>;
-
     /// Stops the replay at an instruction count, exactly: before the
     /// instruction that would be the next. There is one such place at a time.
     ///
@@ -101,12 +90,10 @@ pub trait Commands {
     /// # Arguments
     /// * `icount`: Where; not in the past.
     fn replay_break(&mut self, icount: i64) -> Result<(), CommandError>;
-
     /// Takes the place of `replay-break` back.
     ///
     /// Since: 0.1
     fn replay_delete_break(&mut self) -> Result<(), CommandError>;
-
     /// Brings the replay to an instruction count, forward or, from a snapshot
     /// or the start, backward, and stops there. Returns once it is under way;
     /// STOP says that it has ended, and `query-replay` where.
@@ -116,14 +103,12 @@ pub trait Commands {
     /// # Arguments
     /// * `icount`: Where; not behind the end of the recording.
     fn replay_seek(&mut self, icount: i64) -> Result<(), CommandError>;
-
     /// Lists the jobs, those that are over and not dismissed among them.
     ///
     /// Returns: a list of `JobInfo`
     ///
     /// Since: 0.1
     fn query_jobs(&mut self) -> Result<Vec<JobInfo>, CommandError>;
-
     /// Takes a job that is over off the list.
     ///
     /// Since: 0.1
@@ -131,7 +116,6 @@ pub trait Commands {
     /// # Arguments
     /// * `id`: The job.
     fn job_dismiss(&mut self, id: String) -> Result<(), CommandError>;
-
     /// Takes a snapshot of the whole machine, into the recording.
     ///
     /// Since: 0.1
@@ -148,7 +132,6 @@ pub trait Commands {
         vmstate: String,
         devices: Vec<String>,
     ) -> Result<(), CommandError>;
-
     /// Goes back to a snapshot. A recording drops what it has recorded since.
     ///
     /// Since: 0.1
@@ -165,7 +148,6 @@ pub trait Commands {
         vmstate: String,
         devices: Vec<String>,
     ) -> Result<(), CommandError>;
-
     /// Deletes a snapshot, and gives its space back.
     ///
     /// Since: 0.1
@@ -180,35 +162,30 @@ pub trait Commands {
         tag: String,
         devices: Vec<String>,
     ) -> Result<(), CommandError>;
-
     /// Gives the name of the machine: it has none.
     ///
     /// Returns: `NameInfo`
     ///
     /// Since: 0.1
     fn query_name(&mut self) -> Result<NameInfo, CommandError>;
-
     /// Says what the machine is.
     ///
     /// Returns: `TargetInfo`
     ///
     /// Since: 0.1
     fn query_target(&mut self) -> Result<TargetInfo, CommandError>;
-
     /// Lists the harts.
     ///
     /// Returns: a list of `CpuInfoFast`
     ///
     /// Since: 0.1
     fn query_cpus_fast(&mut self) -> Result<Vec<CpuInfoFast>, CommandError>;
-
     /// Says how much memory the machine has.
     ///
     /// Returns: `MemoryInfo`
     ///
     /// Since: 0.1
     fn query_memory_size_summary(&mut self) -> Result<MemoryInfo, CommandError>;
-
     /// Writes memory into a file, by its address as a hart sees it now.
     ///
     /// Since: 0.1
@@ -225,7 +202,6 @@ pub trait Commands {
         filename: String,
         cpu_index: Option<i64>,
     ) -> Result<(), CommandError>;
-
     /// Writes memory into a file, by its physical address.
     ///
     /// Since: 0.1
@@ -235,14 +211,12 @@ pub trait Commands {
     /// * `size`: Bytes.
     /// * `filename`: The file. It is made anew.
     fn pmemsave(&mut self, val: i64, size: i64, filename: String) -> Result<(), CommandError>;
-
     /// Lists the drives.
     ///
     /// Returns: a list of `BlockInfo`
     ///
     /// Since: 0.1
     fn query_block(&mut self) -> Result<Vec<BlockInfo>, CommandError>;
-
     /// Lists the character devices: the serial port, and the monitor's
     /// sockets.
     ///
@@ -266,7 +240,6 @@ pub trait OobCommands: Sync {
     /// # Arguments
     /// * `lock`: Wait, else post.
     fn x_oob_test(&self, lock: bool) -> Result<(), CommandError>;
-
     /// Says whether the guest executes. Out-of-band, it answers whatever else
     /// is going on.
     ///
@@ -274,7 +247,6 @@ pub trait OobCommands: Sync {
     ///
     /// Since: 0.1
     fn query_status(&self) -> Result<StatusInfo, CommandError>;
-
     /// Says where the run is. Out-of-band, it answers whatever else is going
     /// on.
     ///
@@ -282,7 +254,6 @@ pub trait OobCommands: Sync {
     ///
     /// Since: 0.1
     fn query_replay(&self) -> Result<ReplayInfo, CommandError>;
-
     /// Stops a seek, a replay or a snapshot job that is under way, as soon as
     /// possible. Does nothing if there is none.
     ///
@@ -291,35 +262,36 @@ pub trait OobCommands: Sync {
 }
 
 /// Runs a command in band. `None`: there is no such command.
-#[allow(unused_variables)]
 #[rustfmt::skip]
-pub fn dispatch(commands: &mut dyn Commands, oob: &dyn OobCommands, name: &str, arguments: Option<Map<String, Value>>) -> Option<Result<Value, CommandError>> {
+pub fn dispatch(commands: &mut dyn Commands, oob: &dyn OobCommands, name: &str, arguments: Option<Map<String, Value>>)
+    -> Option<Result<Value, CommandError>>
+{
     Some(match name {
-        "qmp_capabilities" => decode(arguments, &tables::OF_QMP_CAPABILITIES_ARG).and_then(|types::QmpCapabilitiesArguments { enable }| commands.qmp_capabilities(enable)).map(|()| nothing()),
+        "qmp_capabilities" => decode(arguments, &tables::QmpCapabilitiesArguments).and_then(|arguments: types::QmpCapabilitiesArguments| commands.qmp_capabilities(arguments.enable)).map(|()| nothing()),
         "query-version" => decode_none(arguments).and_then(|()| commands.query_version()).and_then(|result| encode(&result)),
         "query-commands" => decode_none(arguments).and_then(|()| commands.query_commands()).and_then(|result| encode(&result)),
         "query-events" => decode_none(arguments).and_then(|()| commands.query_events()).and_then(|result| encode(&result)),
-        "human-monitor-command" => decode(arguments, &tables::OF_HUMAN_MONITOR_COMMAND_ARG).and_then(|types::HumanMonitorCommandArguments { command_line, cpu_index }| commands.human_monitor_command(command_line, cpu_index)).and_then(|result| encode(&result)),
+        "human-monitor-command" => decode(arguments, &tables::HumanMonitorCommandArguments).and_then(|arguments: types::HumanMonitorCommandArguments| commands.human_monitor_command(arguments.command_line, arguments.cpu_index)).and_then(|result| encode(&result)),
         "quit" => decode_none(arguments).and_then(|()| commands.quit()).map(|()| nothing()),
         "query-qmp-schema" => commands.query_qmp_schema(arguments.unwrap_or_default()),
         "stop" => decode_none(arguments).and_then(|()| commands.stop()).map(|()| nothing()),
         "cont" => decode_none(arguments).and_then(|()| commands.cont()).map(|()| nothing()),
         "system_reset" => decode_none(arguments).and_then(|()| commands.system_reset()).map(|()| nothing()),
         "system_powerdown" => decode_none(arguments).and_then(|()| commands.system_powerdown()).map(|()| nothing()),
-        "replay-break" => decode(arguments, &tables::OF_REPLAY_BREAK_ARG).and_then(|types::ReplayBreakArguments { icount }| commands.replay_break(icount)).map(|()| nothing()),
+        "replay-break" => decode(arguments, &tables::ReplayBreakArguments).and_then(|arguments: types::ReplayBreakArguments| commands.replay_break(arguments.icount)).map(|()| nothing()),
         "replay-delete-break" => decode_none(arguments).and_then(|()| commands.replay_delete_break()).map(|()| nothing()),
-        "replay-seek" => decode(arguments, &tables::OF_REPLAY_SEEK_ARG).and_then(|types::ReplaySeekArguments { icount }| commands.replay_seek(icount)).map(|()| nothing()),
+        "replay-seek" => decode(arguments, &tables::ReplaySeekArguments).and_then(|arguments: types::ReplaySeekArguments| commands.replay_seek(arguments.icount)).map(|()| nothing()),
         "query-jobs" => decode_none(arguments).and_then(|()| commands.query_jobs()).and_then(|result| encode(&result)),
-        "job-dismiss" => decode(arguments, &tables::OF_JOB_DISMISS_ARG).and_then(|types::JobDismissArguments { id }| commands.job_dismiss(id)).map(|()| nothing()),
-        "snapshot-save" => decode(arguments, &tables::OF_SNAPSHOT_SAVE_ARG).and_then(|types::SnapshotSaveArguments { job_id, tag, vmstate, devices }| commands.snapshot_save(job_id, tag, vmstate, devices)).map(|()| nothing()),
-        "snapshot-load" => decode(arguments, &tables::OF_SNAPSHOT_LOAD_ARG).and_then(|types::SnapshotLoadArguments { job_id, tag, vmstate, devices }| commands.snapshot_load(job_id, tag, vmstate, devices)).map(|()| nothing()),
-        "snapshot-delete" => decode(arguments, &tables::OF_SNAPSHOT_DELETE_ARG).and_then(|types::SnapshotDeleteArguments { job_id, tag, devices }| commands.snapshot_delete(job_id, tag, devices)).map(|()| nothing()),
+        "job-dismiss" => decode(arguments, &tables::JobDismissArguments).and_then(|arguments: types::JobDismissArguments| commands.job_dismiss(arguments.id)).map(|()| nothing()),
+        "snapshot-save" => decode(arguments, &tables::SnapshotSaveArguments).and_then(|arguments: types::SnapshotSaveArguments| commands.snapshot_save(arguments.job_id, arguments.tag, arguments.vmstate, arguments.devices)).map(|()| nothing()),
+        "snapshot-load" => decode(arguments, &tables::SnapshotLoadArguments).and_then(|arguments: types::SnapshotLoadArguments| commands.snapshot_load(arguments.job_id, arguments.tag, arguments.vmstate, arguments.devices)).map(|()| nothing()),
+        "snapshot-delete" => decode(arguments, &tables::SnapshotDeleteArguments).and_then(|arguments: types::SnapshotDeleteArguments| commands.snapshot_delete(arguments.job_id, arguments.tag, arguments.devices)).map(|()| nothing()),
         "query-name" => decode_none(arguments).and_then(|()| commands.query_name()).and_then(|result| encode(&result)),
         "query-target" => decode_none(arguments).and_then(|()| commands.query_target()).and_then(|result| encode(&result)),
         "query-cpus-fast" => decode_none(arguments).and_then(|()| commands.query_cpus_fast()).and_then(|result| encode(&result)),
         "query-memory-size-summary" => decode_none(arguments).and_then(|()| commands.query_memory_size_summary()).and_then(|result| encode(&result)),
-        "memsave" => decode(arguments, &tables::OF_MEMSAVE_ARG).and_then(|types::MemsaveArguments { val, size, filename, cpu_index }| commands.memsave(val, size, filename, cpu_index)).map(|()| nothing()),
-        "pmemsave" => decode(arguments, &tables::OF_PMEMSAVE_ARG).and_then(|types::PmemsaveArguments { val, size, filename }| commands.pmemsave(val, size, filename)).map(|()| nothing()),
+        "memsave" => decode(arguments, &tables::MemsaveArguments).and_then(|arguments: types::MemsaveArguments| commands.memsave(arguments.val, arguments.size, arguments.filename, arguments.cpu_index)).map(|()| nothing()),
+        "pmemsave" => decode(arguments, &tables::PmemsaveArguments).and_then(|arguments: types::PmemsaveArguments| commands.pmemsave(arguments.val, arguments.size, arguments.filename)).map(|()| nothing()),
         "query-block" => decode_none(arguments).and_then(|()| commands.query_block()).and_then(|result| encode(&result)),
         "query-chardev" => decode_none(arguments).and_then(|()| commands.query_chardev()).and_then(|result| encode(&result)),
         _ => return dispatch_oob(oob, name, arguments),
@@ -327,11 +299,12 @@ pub fn dispatch(commands: &mut dyn Commands, oob: &dyn OobCommands, name: &str, 
 }
 
 /// Runs a command out of band. `None`: there is none that may.
-#[allow(unused_variables)]
 #[rustfmt::skip]
-pub fn dispatch_oob(oob: &dyn OobCommands, name: &str, arguments: Option<Map<String, Value>>) -> Option<Result<Value, CommandError>> {
+pub fn dispatch_oob(oob: &dyn OobCommands, name: &str, arguments: Option<Map<String, Value>>)
+    -> Option<Result<Value, CommandError>>
+{
     Some(match name {
-        "x-oob-test" => decode(arguments, &tables::OF_X_OOB_TEST_ARG).and_then(|types::XOobTestArguments { lock }| oob.x_oob_test(lock)).map(|()| nothing()),
+        "x-oob-test" => decode(arguments, &tables::XOobTestArguments).and_then(|arguments: types::XOobTestArguments| oob.x_oob_test(arguments.lock)).map(|()| nothing()),
         "query-status" => decode_none(arguments).and_then(|()| oob.query_status()).and_then(|result| encode(&result)),
         "query-replay" => decode_none(arguments).and_then(|()| oob.query_replay()).and_then(|result| encode(&result)),
         "replay-cancel" => decode_none(arguments).and_then(|()| oob.replay_cancel()).map(|()| nothing()),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::visit::{member, object};
+use super::super::visit;
 use super::types::*;
 
 /// An event, with its data.
@@ -61,10 +61,10 @@ pub enum Event {
     },
 }
 
+#[rustfmt::skip]
 impl Event {
     /// As on the wire.
     #[must_use]
-    #[rustfmt::skip]
     pub fn name(&self) -> &'static str {
         match self {
             Event::Stop => "STOP",
@@ -79,16 +79,15 @@ impl Event {
 
     /// What goes with it, if anything does.
     #[must_use]
-    #[rustfmt::skip]
     pub fn data(&self) -> Option<Value> {
         match self {
             Event::Stop => None,
             Event::Resume => None,
-            Event::Reset { guest, reason } => Some(object([("guest", member(guest)), ("reason", member(reason))])),
-            Event::Shutdown { guest, reason } => Some(object([("guest", member(guest)), ("reason", member(reason))])),
+            Event::Reset { guest, reason } => Some(visit::object([("guest", visit::member(guest)), ("reason", visit::member(reason))])),
+            Event::Shutdown { guest, reason } => Some(visit::object([("guest", visit::member(guest)), ("reason", visit::member(reason))])),
             Event::Powerdown => None,
-            Event::RtcChange { offset, qom_path } => Some(object([("offset", member(offset)), ("qom-path", member(qom_path))])),
-            Event::JobStatusChange { id, status } => Some(object([("id", member(id)), ("status", member(status))])),
+            Event::RtcChange { offset, qom_path } => Some(visit::object([("offset", visit::member(offset)), ("qom-path", visit::member(qom_path))])),
+            Event::JobStatusChange { id, status } => Some(visit::object([("id", visit::member(id)), ("status", visit::member(status))])),
         }
     }
 }

@@ -5,7 +5,11 @@
     clippy::pedantic,
     missing_docs,
     non_camel_case_types,
-    rustdoc::all
+    non_upper_case_globals,
+    rustdoc::all,
+    unreachable_code,
+    unused_imports,
+    unused_variables
 )]
 
 mod commands;
@@ -17,54 +21,52 @@ pub use commands::{Commands, OobCommands, dispatch, dispatch_oob};
 pub use events::Event;
 pub use types::*;
 
-use super::visit::{CommandInfo, EventInfo};
-
 /// All commands, in the order of the schema.
 #[rustfmt::skip]
-pub const COMMANDS: &[CommandInfo] = &[
-    CommandInfo { name: "qmp_capabilities", allow_oob: false, success_response: true, allow_preconfig: true },
-    CommandInfo { name: "query-version", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "query-commands", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "query-events", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "human-monitor-command", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "quit", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "x-oob-test", allow_oob: true, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "query-qmp-schema", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "query-status", allow_oob: true, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "stop", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "cont", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "system_reset", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "system_powerdown", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "query-replay", allow_oob: true, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "replay-break", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "replay-delete-break", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "replay-seek", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "replay-cancel", allow_oob: true, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "query-jobs", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "job-dismiss", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "snapshot-save", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "snapshot-load", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "snapshot-delete", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "query-name", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "query-target", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "query-cpus-fast", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "query-memory-size-summary", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "memsave", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "pmemsave", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "query-block", allow_oob: false, success_response: true, allow_preconfig: false },
-    CommandInfo { name: "query-chardev", allow_oob: false, success_response: true, allow_preconfig: false },
+pub const COMMANDS: &[super::visit::CommandInfo] = &[
+    super::visit::CommandInfo { name: "qmp_capabilities", allow_oob: false, success_response: true, allow_preconfig: true },
+    super::visit::CommandInfo { name: "query-version", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "query-commands", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "query-events", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "human-monitor-command", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "quit", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "x-oob-test", allow_oob: true, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "query-qmp-schema", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "query-status", allow_oob: true, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "stop", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "cont", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "system_reset", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "system_powerdown", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "query-replay", allow_oob: true, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "replay-break", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "replay-delete-break", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "replay-seek", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "replay-cancel", allow_oob: true, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "query-jobs", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "job-dismiss", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "snapshot-save", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "snapshot-load", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "snapshot-delete", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "query-name", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "query-target", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "query-cpus-fast", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "query-memory-size-summary", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "memsave", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "pmemsave", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "query-block", allow_oob: false, success_response: true, allow_preconfig: false },
+    super::visit::CommandInfo { name: "query-chardev", allow_oob: false, success_response: true, allow_preconfig: false },
 ];
 
 /// All events, in the order of the schema.
 #[rustfmt::skip]
-pub const EVENTS: &[EventInfo] = &[
-    EventInfo { name: "STOP" },
-    EventInfo { name: "RESUME" },
-    EventInfo { name: "RESET" },
-    EventInfo { name: "SHUTDOWN" },
-    EventInfo { name: "POWERDOWN" },
-    EventInfo { name: "RTC_CHANGE" },
-    EventInfo { name: "JOB_STATUS_CHANGE" },
+pub const EVENTS: &[super::visit::EventInfo] = &[
+    super::visit::EventInfo { name: "STOP" },
+    super::visit::EventInfo { name: "RESUME" },
+    super::visit::EventInfo { name: "RESET" },
+    super::visit::EventInfo { name: "SHUTDOWN" },
+    super::visit::EventInfo { name: "POWERDOWN" },
+    super::visit::EventInfo { name: "RTC_CHANGE" },
+    super::visit::EventInfo { name: "JOB_STATUS_CHANGE" },
 ];
 
 /// What `query-qmp-schema` returns, as JSON.

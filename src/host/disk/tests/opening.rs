@@ -3,6 +3,7 @@
 use super::*;
 use crate::host::disk::DiskError;
 use std::fs;
+use std::sync::atomic::AtomicBool;
 
 fn refused(options: &DriveOptions) -> String {
     Disk::open(options, Writes::Image).unwrap_err().to_string()
@@ -148,13 +149,24 @@ fn images_are_known_by_size_and_hash() {
     std::os::unix::fs::FileExt::write_all_at(&file, &pattern(2, 70_000), 3 << 20).unwrap();
     file.set_len(9 << 20).unwrap();
     let disk = opened(&raw(&path), Writes::Scratch(folder.path()));
-    let found = disk.measure().unwrap().wait().unwrap();
+    let measure = disk.measure().unwrap();
+    let found = measure.run(&AtomicBool::new(false)).unwrap().unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!((&found[0].path, found[0].size), (&path, 9 << 20));
     let content = fs::read(&path).unwrap();
-    assert_eq!(found[0].blake3, blake3::hash(&content).to_hex().to_string());
-    // Given up in the middle: no more than that it ends.
-    drop(disk.measure().unwrap());
+    let hash = blake3::hash(&content).to_hex().to_string();
+    assert_eq!(found[0].blake3, Some(hash));
+    // A look tells all but that.
+    let mut looked = found.clone();
+    looked[0].blake3 = None;
+    assert_eq!(disk.look().unwrap(), looked);
+    assert_eq!(measure.run(&AtomicBool::new(true)).unwrap(), None);
+    file.set_len(10 << 20).unwrap();
+    let error = measure
+        .run(&AtomicBool::new(false))
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("sparse.raw: was changed while"), "{error}");
 }
 
 #[test]

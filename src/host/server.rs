@@ -1,0 +1,91 @@
+//! A Unix socket whose clients come and go: QEMU's `server=on,wait=off`.
+//!
+//! One client at a time; the next one waits in the socket's queue. The main loop accepts, reads, and notices the end; the
+//! vCPU thread writes to whoever is there.
+
+use parking_lot::Mutex;
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The socket, and who is connected to it.
+#[derive(Debug)]
+pub struct Server {
+    path: PathBuf,
+    listener: UnixListener,
+    client: Mutex<Option<Arc<UnixStream>>>,
+}
+
+/// What the main loop waits for.
+#[derive(Debug)]
+pub(super) enum Awaited<'a> {
+    /// Nobody is there.
+    Listener(&'a UnixListener),
+    /// Somebody is, and may speak or leave.
+    Client(Arc<UnixStream>),
+}
+
+impl AsFd for Awaited<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Listener(listener) => listener.as_fd(),
+            Self::Client(client) => client.as_fd(),
+        }
+    }
+}
+
+impl Server {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// Those of the host: the path is taken, or cannot be made.
+    pub fn listen(path: &Path) -> io::Result<Self> {
+        let listener = UnixListener::bind(path)?;
+        listener.set_nonblocking(true)?;
+        Ok(Self {
+            path: path.to_owned(),
+            listener,
+            client: Mutex::new(None),
+        })
+    }
+
+    /// Who is there.
+    pub fn client(&self) -> Option<Arc<UnixStream>> {
+        self.client.lock().clone()
+    }
+
+    pub(super) fn awaited(&self) -> Awaited<'_> {
+        match self.client() {
+            Some(client) => Awaited::Client(client),
+            None => Awaited::Listener(&self.listener),
+        }
+    }
+
+    /// Takes the next client, if one waits and nobody is there.
+    pub(super) fn accept(&self) {
+        let mut client = self.client.lock();
+        if client.is_none()
+            && let Ok((stream, _)) = self.listener.accept()
+        {
+            *client = Some(Arc::new(stream));
+        }
+    }
+
+    /// The client has left. Whoever still writes to it is told.
+    pub(super) fn leave(&self) {
+        if let Some(client) = self.client.lock().take() {
+            // It may be gone altogether, which is as good.
+            let _ = client.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The next run may listen there again; a path that is gone already is as good.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
