@@ -21,6 +21,9 @@ use std::time::{Duration, Instant};
 const LINGERING: usize = 64;
 /// How long the clients have to take the last replies, once the monitor ends.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// How long they have to go away by themselves then. (To QEMU's Python client it is an error if the end comes in one with
+/// the reply to `quit`.)
+const PAUSE: Duration = Duration::from_millis(50);
 /// Where a client could not be let in, for want of descriptors: when to try again.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -236,27 +239,45 @@ impl IoThread {
         for event in self.limiter.rest() {
             self.broadcast(&event);
         }
-        let until = Instant::now() + FAREWELL;
+        let now = Instant::now();
+        self.linger(now + FAREWELL, PollFlags::OUT, |client| {
+            !client.is_flushed()
+        });
+        self.linger(now + PAUSE, PollFlags::IN, |client| !client.has_ended());
+        // What the clients still sent is read, so that they see the end, and no error.
+        self.connections.values_mut().for_each(Connection::drain);
+    }
+}
+
+impl IoThread {
+    /// Serves those clients for whom `on` holds, until there are none or time is up.
+    fn linger(&mut self, until: Instant, flags: PollFlags, on: fn(&Connection) -> bool) {
         loop {
             self.connections.values_mut().for_each(Connection::flush);
-            let unread = self
-                .connections
-                .values()
-                .filter(|client| !client.is_flushed());
-            let mut fds: Vec<_> = unread
-                .map(|connection| PollFd::new(connection.stream(), PollFlags::OUT))
-                .collect();
+            let mut fds = Vec::new();
+            let mut ids = Vec::new();
+            for (&id, connection) in self.connections.iter().filter(|(_, client)| on(client)) {
+                fds.push(PollFd::new(connection.stream(), flags));
+                ids.push(id);
+            }
             let left = until.saturating_duration_since(Instant::now());
             if fds.is_empty() || left.is_zero() {
-                break;
+                return;
             }
             let polled = poll(&mut fds, Some(&timespec(left)));
             if polled.is_err_and(|error| error != Errno::INTR) {
-                break;
+                return;
+            }
+            let ready: Vec<_> = ids
+                .into_iter()
+                .zip(fds.iter().map(PollFd::revents))
+                .collect();
+            for (id, flags) in ready {
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.ready(flags);
+                }
             }
         }
-        // What the clients still sent is read, so that they see the end, and no error.
-        self.connections.values_mut().for_each(Connection::drain);
     }
 }
 
