@@ -1,6 +1,7 @@
 //! Every command, on a recording that is being made.
 
 use crate::client::{Client, echo, start};
+use crate::guest::{HERE, T0, T1, ZERO, addi, elf, lui, sw};
 use crate::harness::{Dir, sample};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -188,6 +189,32 @@ fn it_starts_when_it_is_told_and_stays_when_it_is_over() {
     assert_eq!(client.line(), None);
     let recorded = running.ran().code(0);
     dir.check_replay("rec.rr", &recorded);
+}
+
+/// Not in QEMU: its RISC-V machines do not tell.
+#[test]
+fn the_guest_sets_its_clock() {
+    let dir = Dir::new();
+    // TIME_HIGH of the goldfish RTC: some seconds after 1970.
+    let code = [
+        lui(T0, 0x101),
+        addi(T0, T0, 4),
+        addi(T1, ZERO, 1),
+        sw(T1, T0),
+        HERE,
+    ];
+    dir.write("guest.elf", elf(&code));
+    let _running = start(&dir, &["run", "--kernel", "guest.elf", "-S"]);
+    let mut client = Client::new(&dir);
+    client.get("cont");
+    let offset = client.event("RTC_CHANGE")["data"]["offset"]
+        .as_i64()
+        .unwrap();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    let set = now.as_secs() as i64 + offset;
+    assert!((0..60).contains(&set), "{offset}");
 }
 
 #[test]

@@ -6,6 +6,12 @@ mod client;
 mod clients;
 mod commands;
 mod flood;
+#[path = "../e2e/guest.rs"]
+#[allow(
+    dead_code,
+    reason = "shared with the end-to-end tests, which use more of it"
+)]
+mod guest;
 #[path = "../e2e/harness.rs"]
 #[allow(
     dead_code,

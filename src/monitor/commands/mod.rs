@@ -46,6 +46,10 @@ pub fn listener(events: Events) -> crate::control::Listener {
                 guest: false,
                 reason: ShutdownCause::HostQmpSystemReset,
             },
+            Happening::ClockSet(offset) => Event::RtcChange {
+                offset: offset.div_euclid(1_000_000_000),
+                qom_path: "/machine/soc0/rtc".to_owned(),
+            },
             Happening::Shutdown(cause) => {
                 let (guest, reason) = shutdown(*cause);
                 Event::Shutdown { guest, reason }
