@@ -108,6 +108,8 @@ impl Format {
         for number in 0..self.count {
             let at = address.wrapping_add(number * self.size as u64);
             let Ok(bytes) = read(machine, space, at, self.size as u64) else {
+                let line = if number % per_line == 0 { "" } else { "\r\n" };
+                text.push_str(line);
                 text.push_str("Cannot access memory\r\n");
                 return;
             };
