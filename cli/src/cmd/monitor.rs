@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 
 use anyhow::{Context, anyhow};
@@ -161,6 +161,9 @@ fn prompt(
             Err(ReadlineError::Eof) => return Ok(()),
             Err(error) => return Err(error).context("cannot read the line"),
         };
+        if let Err(TryRecvError::Disconnected) = answers.try_recv() {
+            return Ok(());
+        }
         let schema = editor.helper().map(|helper| &helper.0);
         let Some(schema) = schema.filter(|_| !line.trim().is_empty()) else {
             continue;
