@@ -117,6 +117,8 @@ pub enum Happening {
         /// By itself.
         guest: bool,
     },
+    /// The guest has set its real-time clock: by how much it is now ahead of the host's, in ns.
+    ClockSet(i64),
     /// The run is over, or would be.
     Shutdown(replay_format::ShutdownCause),
     /// Work has ended.

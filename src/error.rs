@@ -77,6 +77,14 @@ pub enum Error {
         /// Why.
         cause: io::Error,
     },
+    /// The monitor cannot listen there.
+    #[error("--qmp {address}: {}{}", plain(cause), socket_advice(cause))]
+    Monitor {
+        /// The place, as the user typed it.
+        address: String,
+        /// Why.
+        cause: io::Error,
+    },
     /// An event could not be written to the log.
     #[error("{}: cannot write event: {cause}", path.display())]
     WriteEvent {
@@ -138,6 +146,16 @@ fn advice(error: &io::Error) -> &'static str {
         io::ErrorKind::IsADirectory => "; name a file",
         io::ErrorKind::ReadOnlyFilesystem => "; choose a place that can be written",
         _ => "",
+    }
+}
+
+/// What to do where a socket cannot listen.
+fn socket_advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; another program listens there: end it, or choose another place"
+        }
+        _ => advice(error),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::host::terminal::RawMode;
 use crate::images::Images;
 use crate::lock::{Bql, ReplayLock};
 use crate::measure::Measuring;
+use crate::monitor::Monitor;
 use crate::options::MachineOptions;
 use crate::record::{Host, Recorder};
 use crate::recording::Recording;
@@ -58,6 +59,7 @@ pub fn run(
     serial: &Backend,
     to: Option<&RecordTo<'_>>,
     control: &Arc<Control>,
+    monitor: Option<Monitor>,
     progress: Progress<'_>,
 ) -> Result<Report, Error> {
     let options = &settled(options)?;
@@ -102,7 +104,8 @@ pub fn run(
     let recorder = Recorder::new(log, Arc::clone(&mailbox), host, options.icount.sleep);
     let recorder = Box::new(recorder);
     let session = session(machine, recorder, mailbox, stop, interval, control);
-    let report = drive(&session, keeper, input, progress)?;
+    let monitor = monitor.map(|monitor| (monitor, options, serial));
+    let report = drive(&session, keeper, input, monitor, progress)?;
     measuring.map_or(Ok(()), Measuring::finish)?;
     Ok(report)
 }
@@ -164,9 +167,10 @@ pub fn replay(
     how: &ReplayHow,
     serial: &Backend,
     control: &Arc<Control>,
+    monitor: Option<Monitor>,
     progress: Progress<'_>,
 ) -> Result<Report, Error> {
-    replay_watched(recording, how, serial, control, None, progress)
+    replay_watched(recording, how, serial, control, monitor, None, progress)
 }
 
 /// Replays a recording, comparing every digest; `watcher` sees what happens.
@@ -178,6 +182,7 @@ pub fn replay_watched(
     how: &ReplayHow,
     serial: &Backend,
     control: &Arc<Control>,
+    monitor: Option<Monitor>,
     watcher: Option<&mut dyn Watcher>,
     progress: Progress<'_>,
 ) -> Result<Report, Error> {
@@ -246,8 +251,9 @@ pub fn replay_watched(
         .min();
     session.range = end.map(|range| (range.from, range.to));
     session.deaf = true;
+    let monitor = monitor.map(|monitor| (monitor, options, serial));
     let input = input.and_then(Input::for_replay);
-    let result = drive(&session, Some(keeper), input, progress);
+    let result = drive(&session, Some(keeper), input, monitor, progress);
     let report = match measuring {
         Some(measuring) => measuring.settle(result)?,
         None => result?,
@@ -285,6 +291,7 @@ fn drive(
     session: &Session<'_>,
     keeper: Option<Keeper>,
     input: Option<Input>,
+    monitor: Option<(Monitor, &MachineOptions, &Backend)>,
     progress: Progress<'_>,
 ) -> Result<Report, Error> {
     let host = |cause| Error::File {
@@ -298,6 +305,13 @@ fn drive(
         _ => None,
     };
     let (done, ended) = UnixStream::pair().map_err(host)?;
+    let mut monitor = match monitor {
+        Some((monitor, options, serial)) => {
+            monitor.listen_to(&session.control);
+            Some(monitor.attach(session, options, serial)?)
+        }
+        None => None,
+    };
     thread::scope(|scope| {
         let vcpu = thread::Builder::new()
             .name("vcpu".to_owned())
@@ -314,6 +328,7 @@ fn drive(
             mailbox: &session.mailbox,
             shared: &session.shared,
             control: &session.control,
+            monitor: monitor.as_mut(),
         };
         let looped = main_loop.run(|| progress(session.shared.icount.load(Ordering::Relaxed)));
         if looped.is_err() {
@@ -328,6 +343,9 @@ fn drive(
             Ok(report) => report,
             Err(panic) => std::panic::resume_unwind(panic),
         };
+        if let Some(monitor) = &mut monitor {
+            monitor.settle();
+        }
         looped.map_err(host)?;
         report
     })

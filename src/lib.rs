@@ -33,6 +33,7 @@ pub mod launch;
 pub mod lock;
 #[cfg(not(loom))]
 mod measure;
+pub mod monitor;
 #[cfg(not(loom))]
 pub mod options;
 #[cfg(not(loom))]

@@ -8,6 +8,7 @@
 use parking_lot::{Mutex, MutexGuard};
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 thread_local! {
     static HOLDS_BQL: Cell<bool> = const { Cell::new(false) };
@@ -72,6 +73,17 @@ impl<T> Bql<T> {
         let guard = self.0.lock();
         HOLDS_BQL.set(true);
         BqlGuard { guard: Some(guard) }
+    }
+
+    /// Waits for the lock, but not for ever.
+    ///
+    /// # Panics
+    /// If this thread holds a BQL already.
+    pub fn try_lock_for(&self, at_most: Duration) -> Option<BqlGuard<'_, T>> {
+        assert!(!HOLDS_BQL.get(), "the BQL is not recursive");
+        let guard = self.0.try_lock_for(at_most)?;
+        HOLDS_BQL.set(true);
+        Some(BqlGuard { guard: Some(guard) })
     }
 }
 

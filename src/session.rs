@@ -149,6 +149,8 @@ impl Session<'_> {
                     return self.end(finish);
                 }
                 vcpu.ended = Some(finish);
+                // It is granted; else nothing that is asked from now on would be looked at.
+                vcpu.request = None;
                 vcpu.stopped = true;
                 self.control.enter(RunState::Shutdown);
             }
@@ -182,7 +184,12 @@ impl Session<'_> {
             .map_err(|error| explain(error, &machine))?;
         match step {
             Step::Run { until } => {
+                let offset = machine.rtc_offset();
                 let exit = self.execute(vcpu, &mut machine, &mut **driver, until)?;
+                if machine.rtc_offset() != offset {
+                    let set = Happening::ClockSet(machine.rtc_offset());
+                    self.control.happened(&set);
+                }
                 match exit {
                     Exit::Count | Exit::Kicked => (vcpu.idle, vcpu.request) = (None, None),
                     Exit::Idle => {

@@ -48,6 +48,7 @@ pub(crate) fn finish(report: &Report) -> String {
             ShutdownCause::GuestShutdown => "the guest powered off".to_owned(),
             ShutdownCause::GuestPanic => format!("the guest reported failure, code {code}"),
             ShutdownCause::HostSignal => "stopped by a signal".to_owned(),
+            ShutdownCause::HostQmp => "ended from the monitor".to_owned(),
             ShutdownCause::HostUi => "stopped from the terminal".to_owned(),
             _ => format!("shut down ({cause:?})"),
         },

@@ -32,6 +32,11 @@ impl Machine {
         None
     }
 
+    /// By how much the guest has set its real-time clock ahead of the host's, in ns.
+    pub fn rtc_offset(&self) -> i64 {
+        self.bus.devices.rtc.offset.cast_signed()
+    }
+
     /// The instruction word at `va` as hart `hart` sees it; of a compressed one the low 16 bits.
     pub fn instruction(&self, hart: u8, va: u64) -> Option<u32> {
         let half = |va: u64| {

@@ -5,12 +5,13 @@ use super::terminal::{Escape, HELP, Key};
 use crate::control::Control;
 use crate::driver::Arrival;
 use crate::handover::Mailbox;
+use crate::monitor::Attached;
 use crate::session::{Message, Shared};
 use replay_format::ShutdownCause;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::Ordering;
 
@@ -30,7 +31,7 @@ const SOON: Timespec = Timespec {
 };
 
 /// What the loop watches.
-pub struct MainLoop<'a> {
+pub struct MainLoop<'a, 'm> {
     /// Input for the serial port.
     pub input: Option<Input>,
     /// Readable when a signal asked the program to end.
@@ -43,9 +44,17 @@ pub struct MainLoop<'a> {
     pub shared: &'a Shared,
     /// Woken where the run is to end: it may be stopped.
     pub control: &'a Control,
+    /// Executes the monitor's commands.
+    pub monitor: Option<&'a mut Attached<'m>>,
 }
 
-impl MainLoop<'_> {
+/// Waits for this, too; gives its place.
+fn watch<'f>(fds: &mut Vec<PollFd<'f>>, fd: Option<&'f impl AsFd>) -> Option<usize> {
+    fds.push(PollFd::new(fd?, PollFlags::IN));
+    Some(fds.len() - 1)
+}
+
+impl MainLoop<'_, '_> {
     /// Runs until the vCPU thread has ended; `tick` is called every now and then.
     ///
     /// # Errors
@@ -55,22 +64,20 @@ impl MainLoop<'_> {
         loop {
             let held_back = self.shared.backlog.load(Ordering::Acquire) >= BACKLOG;
             let mut fds = vec![PollFd::new(&self.done, PollFlags::IN)];
-            if let Some(signals) = &self.signals {
-                fds.push(PollFd::new(signals, PollFlags::IN));
-            }
-            let first_input = fds.len();
+            let signals = watch(&mut fds, self.signals.as_ref());
             let input = self.input.as_ref().filter(|_| !held_back);
             let awaiting = input.map(Input::await_on);
-            if let Some(awaiting) = &awaiting {
-                fds.push(PollFd::new(awaiting, PollFlags::IN));
-            }
+            let input = watch(&mut fds, awaiting.as_ref());
+            watch(&mut fds, self.monitor.as_deref());
             match poll(&mut fds, Some(if held_back { &SOON } else { &TICK })) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
-            let ready = |at: usize| fds.get(at).is_some_and(|fd| !fd.revents().is_empty());
-            let (ended, signalled, readable) =
-                (ready(0), first_input > 1 && ready(1), ready(first_input));
+            let ready = |at: Option<usize>| {
+                let fd = at.and_then(|at| fds.get(at));
+                fd.is_some_and(|fd| !fd.revents().is_empty())
+            };
+            let (ended, signalled, readable) = (ready(Some(0)), ready(signals), ready(input));
             drop(fds);
             drop(awaiting);
             if ended {
@@ -82,6 +89,10 @@ impl MainLoop<'_> {
             }
             if readable {
                 self.read_input(&mut escape);
+            }
+            // At every turn: what is to be answered later may be ready.
+            if let Some(monitor) = &mut self.monitor {
+                monitor.serve();
             }
             tick();
         }

@@ -159,8 +159,14 @@ fn the_machine_knows_nothing_of_the_host() {
 #[test]
 fn no_file_is_two_ideas() {
     let mut long: Vec<String> = Vec::new();
-    for file in files() {
-        let lines = fs::read_to_string(&file).unwrap().lines().count();
+    // Generated code is as long as its schema.
+    let written = |file: &&PathBuf| {
+        !file
+            .components()
+            .any(|part| part.as_os_str() == "generated")
+    };
+    for file in files().iter().filter(written) {
+        let lines = fs::read_to_string(file).unwrap().lines().count();
         if lines > 800 {
             long.push(format!("{}: {lines} lines", file.display()));
         }

@@ -54,12 +54,19 @@ impl Bench {
         };
         let (control, progress) = (&Control::unused(), &mut |_| {});
         match mode {
-            Mode::Run => run(&options(), &Backend::Null, None, control, progress),
-            Mode::Record => run(&options(), &Backend::Null, Some(&to), control, progress),
+            Mode::Run => run(&options(), &Backend::Null, None, control, None, progress),
+            Mode::Record => run(
+                &options(),
+                &Backend::Null,
+                Some(&to),
+                control,
+                None,
+                progress,
+            ),
             Mode::Replay => {
                 let recording = Recording::open(&self.rec).unwrap();
                 let how = ReplayHow::default();
-                replay(&recording, &how, &Backend::Null, control, progress)
+                replay(&recording, &how, &Backend::Null, control, None, progress)
             }
         }
         .unwrap()

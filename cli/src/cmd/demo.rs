@@ -52,6 +52,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             plan: Plan::recording(),
         }),
         &Control::unused(),
+        None,
         &mut |_| {},
     )?;
     let log = MappedFile::open(&rec.join(LOG))?.len() as u64;
@@ -76,6 +77,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         &how,
         &Backend::File(second.clone()),
         &Control::unused(),
+        None,
         &mut |_| {},
     ))? {
         Ok(report) => report,

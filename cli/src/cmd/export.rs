@@ -202,6 +202,7 @@ pub(crate) fn watch(
         &how,
         serial,
         &control,
+        None,
         Some(watcher),
         &mut |icount| progress.at(icount),
     );

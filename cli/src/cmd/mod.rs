@@ -7,7 +7,9 @@ mod dump;
 pub(crate) mod export;
 mod inspect;
 mod man;
+mod monitor;
 mod qapi;
+mod qmp;
 mod record;
 mod repair;
 mod replay;
@@ -27,6 +29,8 @@ pub(crate) enum Command {
     Run(run::Args),
     Record(record::Args),
     Replay(replay::Args),
+    Monitor(monitor::Args),
+    Qmp(qmp::Args),
     Verify(verify::Args),
     Snapshot(snapshot::Args),
     Dump(dump::Args),
@@ -48,6 +52,8 @@ impl Command {
             Command::Run(args) => run::run(args),
             Command::Record(args) => record::run(args),
             Command::Replay(args) => replay::run(args),
+            Command::Monitor(args) => monitor::run(args),
+            Command::Qmp(args) => qmp::run(args),
             Command::Verify(args) => verify::run(args),
             Command::Snapshot(args) => snapshot::run(args),
             Command::Dump(args) => dump::run(args),

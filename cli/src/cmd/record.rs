@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use rr::control::{Control, Mode};
+use rr::control::Mode;
 use rr::launch::{DIGEST_INTERVAL, RecordTo};
 use rr::snapshot::{FIRST, Plan, snapshot_name};
 
 use crate::machine_args::{MachineArgs, SerialArgs};
+use crate::monitor_args::MonitorArgs;
 use crate::snapshot_args::SnapshotArgs;
 use crate::{outcome, output};
 
@@ -43,6 +43,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     snapshots: SnapshotArgs,
+
+    #[command(flatten)]
+    monitor: MonitorArgs,
 }
 
 /// Does it.
@@ -57,9 +60,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             ..Plan::default()
         }),
     };
-    let control = Arc::new(Control::new(Mode::Record, Some(args.output.clone())));
+    let dir = Some(args.output.clone());
+    let (control, monitor) = args.monitor.open(Mode::Record, dir)?;
     let serial = &args.serial.serial;
-    let report = rr::launch::run(&options, serial, Some(&to), &control, &mut |_| {})?;
+    let report = rr::launch::run(&options, serial, Some(&to), &control, monitor, &mut |_| {})?;
     output::note(&format!(
         "{}; recorded {} in {}",
         outcome::finish(&report),

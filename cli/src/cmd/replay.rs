@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use rr::control::{Control, Mode};
+use rr::control::Mode;
 use rr::host::serial::Backend;
 use rr::launch::{ReplayHow, replay};
 use rr::recording::Recording;
 use rr::snapshot::{NameError, Plan, snapshot_name};
 use rr::timeline::Position;
 
+use crate::monitor_args::MonitorArgs;
 use crate::progress::InstructionProgress;
 use crate::snapshot_args::SnapshotArgs;
 use crate::{outcome, output, position};
@@ -44,6 +44,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     snapshots: SnapshotArgs,
+
+    #[command(flatten)]
+    monitor: MonitorArgs,
 }
 
 /// A name, or `@name` as in other positions.
@@ -68,11 +71,16 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         keep_in: None,
     };
     let dir = Some(args.recording.clone());
-    let control = Arc::new(Control::new(Mode::Replay, dir));
+    let (control, monitor) = args.monitor.open(Mode::Replay, dir)?;
     let mut progress = InstructionProgress::new();
-    let result = replay(&recording, &how, &args.serial, &control, &mut |icount| {
-        progress.at(icount)
-    });
+    let result = replay(
+        &recording,
+        &how,
+        &args.serial,
+        &control,
+        monitor,
+        &mut |icount| progress.at(icount),
+    );
     drop(progress);
     let report = match outcome::or_diverged(result)? {
         Ok(report) => report,

@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
-use rr::control::Control;
+use rr::control::Mode;
 
 use crate::machine_args::{MachineArgs, SerialArgs};
+use crate::monitor_args::MonitorArgs;
 use crate::{outcome, output};
 
 /// Runs a machine without recording it
@@ -17,13 +18,22 @@ pub(crate) struct Args {
     machine: MachineArgs,
     #[command(flatten)]
     serial: SerialArgs,
+    #[command(flatten)]
+    monitor: MonitorArgs,
 }
 
 /// Does it.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let options = args.machine.options()?;
-    let control = Control::unused();
-    let report = rr::launch::run(&options, &args.serial.serial, None, &control, &mut |_| {})?;
+    let (control, monitor) = args.monitor.open(Mode::Run, None)?;
+    let report = rr::launch::run(
+        &options,
+        &args.serial.serial,
+        None,
+        &control,
+        monitor,
+        &mut |_| {},
+    )?;
     output::note(&format!(
         "{}; {}",
         outcome::finish(&report),

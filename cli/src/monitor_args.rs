@@ -1,0 +1,42 @@
+//! The options about the monitor that `run`, `record` and `replay` share.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rr::control::{Control, Mode};
+use rr::monitor::{Address, Monitor};
+
+/// The monitor.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Monitor")]
+pub(crate) struct MonitorArgs {
+    /// Serve QMP there, for `rr monitor`, `rr qmp` and QEMU's clients; several times, if need be
+    #[arg(long, value_name = "unix:PATH|tcp:127.0.0.1:PORT")]
+    qmp: Vec<Address>,
+
+    /// Do not start the guest before the monitor's `cont`
+    #[arg(short = 'S', long = "stopped", requires = "qmp")]
+    stopped: bool,
+
+    /// When the guest has ended the run, keep it to be looked at until the monitor's `quit`
+    #[arg(long, requires = "qmp")]
+    no_shutdown: bool,
+}
+
+impl MonitorArgs {
+    /// Listens, if that was asked for, and gives the handle of the run.
+    pub(crate) fn open(
+        &self,
+        mode: Mode,
+        recording: Option<PathBuf>,
+    ) -> anyhow::Result<(Arc<Control>, Option<Monitor>)> {
+        let mut control = Control::new(mode, recording);
+        control.start_stopped = self.stopped;
+        control.no_shutdown = self.no_shutdown;
+        let monitor = match self.qmp.is_empty() {
+            true => None,
+            false => Some(Monitor::open(&self.qmp)?),
+        };
+        Ok((Arc::new(control), monitor))
+    }
+}

@@ -1,0 +1,80 @@
+//! The commands, on top of [`crate::control`] and what the run was started with.
+//!
+//! What changes a run is asked of the vCPU thread and answered once it has been done; the main loop does not wait
+//! meanwhile. What looks at the machine takes the BQL.
+
+mod human;
+mod jobs;
+mod main_loop;
+mod memory;
+mod oob;
+mod registers;
+
+pub use main_loop::OnMainLoop;
+pub use oob::OnIoThread;
+
+use super::generated::{Event, ShutdownCause};
+use super::{Address, Events};
+use crate::control::Happening;
+use crate::host::serial::Backend;
+use crate::options::MachineOptions;
+
+/// What all commands know.
+#[derive(Debug, Clone)]
+pub struct Background {
+    /// The machine.
+    pub options: MachineOptions,
+    /// Where the serial port leads.
+    pub serial: Backend,
+    /// Where the monitor listens.
+    pub addresses: Vec<Address>,
+    /// Where to tell what happens.
+    pub events: Events,
+}
+
+/// Tells the clients what happens to the run.
+pub fn listener(events: Events) -> crate::control::Listener {
+    Box::new(move |happening| {
+        events.tell(&match happening {
+            Happening::Stopped => Event::Stop,
+            Happening::Resumed => Event::Resume,
+            Happening::Reset { guest: true } => Event::Reset {
+                guest: true,
+                reason: ShutdownCause::GuestReset,
+            },
+            Happening::Reset { guest: false } => Event::Reset {
+                guest: false,
+                reason: ShutdownCause::HostQmpSystemReset,
+            },
+            Happening::ClockSet(offset) => Event::RtcChange {
+                offset: offset.div_euclid(1_000_000_000),
+                qom_path: "/machine/soc0/rtc".to_owned(),
+            },
+            Happening::Shutdown(cause) => {
+                let (guest, reason) = shutdown(*cause);
+                Event::Shutdown { guest, reason }
+            }
+            // Its job tells of it.
+            Happening::Worked { .. } => return,
+        });
+    })
+}
+
+/// Whether the guest did it, and why.
+fn shutdown(cause: replay_format::ShutdownCause) -> (bool, ShutdownCause) {
+    use replay_format::ShutdownCause as Cause;
+    match cause {
+        Cause::HostError => (false, ShutdownCause::HostError),
+        // There is one cause for both in version 7 of the log; a reset does not end a run.
+        Cause::HostQmp | Cause::HostQmpQuit => (false, ShutdownCause::HostQmpQuit),
+        Cause::HostQmpSystemReset => (false, ShutdownCause::HostQmpSystemReset),
+        Cause::HostSignal => (false, ShutdownCause::HostSignal),
+        Cause::HostUi => (false, ShutdownCause::HostUi),
+        Cause::GuestShutdown => (true, ShutdownCause::GuestShutdown),
+        Cause::GuestReset => (true, ShutdownCause::GuestReset),
+        Cause::GuestPanic => (true, ShutdownCause::GuestPanic),
+        Cause::SubsystemReset => (true, ShutdownCause::SubsystemReset),
+        Cause::SnapshotLoad => (false, ShutdownCause::SnapshotLoad),
+        Cause::Unspecified | Cause::None | Cause::Max => (false, ShutdownCause::None),
+    }
+}

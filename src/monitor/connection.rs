@@ -1,0 +1,188 @@
+//! One client: bytes in, bytes out, and its session.
+
+use super::address::Stream;
+use super::exchange::SessionId;
+use super::json;
+use super::session::{Session, greeting};
+use rustix::event::PollFlags;
+use rustix::io::Errno;
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Bytes read at once.
+const CHUNK: usize = 64 << 10;
+/// While a client has so many bytes to read, none of its requests are: else it could fill the memory.
+const UNREAD: usize = 1 << 20;
+/// A client that leaves so many bytes unread is cut off; only events can bring it there.
+const UNREAD_MAX: usize = 64 << 20;
+/// A client that reads no answers is waited for so long, once it sends nothing more or the monitor ends.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A client, from its greeting until nothing of it is left.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) id: SessionId,
+    pub(super) session: Session,
+    /// Requests that were queued and have no answer yet.
+    pub(super) in_flight: usize,
+    stream: Stream,
+    requests: json::Stream,
+    /// Read, but not looked at.
+    input: VecDeque<u8>,
+    output: VecDeque<u8>,
+    /// Nothing more comes from the client.
+    ended: bool,
+    /// Nothing more goes to it, either.
+    dead: bool,
+    deadline: Option<Instant>,
+}
+
+impl Connection {
+    pub(super) fn new(id: SessionId, stream: Stream) -> Self {
+        let mut connection = Self {
+            id,
+            session: Session::default(),
+            in_flight: 0,
+            stream,
+            requests: json::Stream::default(),
+            input: VecDeque::new(),
+            output: VecDeque::new(),
+            ended: false,
+            dead: false,
+            deadline: None,
+        };
+        connection.send(&greeting());
+        connection
+    }
+
+    pub(super) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// What to wait for; `room`: its queue takes another request. `None`: it has nothing to say any more.
+    pub(super) fn wants(&self, room: bool) -> Option<PollFlags> {
+        let mut flags = PollFlags::empty();
+        flags.set(
+            PollFlags::IN,
+            !self.ended && self.input.is_empty() && self.listens(room),
+        );
+        flags.set(PollFlags::OUT, !self.dead && !self.output.is_empty());
+        // An end that is known would be told again and again.
+        (!self.dead && (!self.ended || !flags.is_empty())).then_some(flags)
+    }
+
+    fn listens(&self, room: bool) -> bool {
+        room && self.output.len() < UNREAD
+    }
+
+    /// Whether nobody is there: another client may have the socket.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Does what `poll` found possible; writing is tried in any case.
+    pub(super) fn ready(&mut self, flags: PollFlags) {
+        if flags.contains(PollFlags::IN) {
+            self.read();
+        } else if flags.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
+            self.hang_up();
+        }
+    }
+
+    fn read(&mut self) {
+        let mut bytes = [0; CHUNK];
+        match self.stream.read(&mut bytes) {
+            Ok(0) => self.end(),
+            Ok(count) => self.input.extend(&bytes[..count]),
+            Err(Errno::WOULDBLOCK) => {}
+            Err(_) => self.die(),
+        }
+    }
+
+    /// The client hung up while nothing was read from it. Some of what it sent before may be there.
+    fn hang_up(&mut self) {
+        self.read();
+        self.end();
+        self.dead = true;
+        self.output.clear();
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        self.deadline = Some(Instant::now() + PATIENCE);
+    }
+
+    fn die(&mut self) {
+        self.end();
+        self.dead = true;
+        self.input.clear();
+        self.output.clear();
+    }
+
+    /// The next request that was read, if it is to be looked at now.
+    pub(super) fn next(&mut self, room: bool) -> Option<Result<Value, json::JsonError>> {
+        while self.listens(room) && !self.input.is_empty() {
+            let (mut piece, _) = self.input.as_slices();
+            let length = piece.len();
+            let result = self.requests.next(&mut piece);
+            let taken = length - piece.len();
+            self.input.drain(..taken);
+            if result.is_some() {
+                return result;
+            }
+        }
+        None
+    }
+
+    /// Puts a line out.
+    pub(super) fn send(&mut self, line: &Value) {
+        if self.dead {
+            return;
+        }
+        self.output.extend(json::line(line));
+        if self.output.len() > UNREAD_MAX {
+            self.die();
+        }
+    }
+
+    /// Writes as much as the client takes.
+    pub(super) fn flush(&mut self) {
+        while !self.dead && !self.output.is_empty() {
+            let (piece, _) = self.output.as_slices();
+            match self.stream.write(piece) {
+                Ok(count) => drop(self.output.drain(..count)),
+                Err(Errno::WOULDBLOCK) => return,
+                Err(_) => self.die(),
+            }
+        }
+    }
+
+    /// Whether all that was put out has been taken, or there is nobody to take it.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.output.is_empty()
+    }
+
+    /// Reads, up to a bound, what nobody will look at.
+    pub(super) fn drain(&mut self) {
+        let mut bytes = [0; CHUNK];
+        for _ in 0..64 {
+            if !matches!(self.stream.read(&mut bytes), Ok(1..)) {
+                break;
+            }
+        }
+    }
+
+    /// Whether nothing is left to be done for it.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        let waited_enough = self.deadline.is_some_and(|deadline| now >= deadline);
+        let done = self.input.is_empty() && self.output.is_empty();
+        self.ended && self.in_flight == 0 && (done || waited_enough)
+    }
+
+    /// When to ask again whether it is over.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let waits = self.in_flight == 0 && !self.output.is_empty();
+        self.deadline.filter(|_| waits)
+    }
+}

@@ -1,0 +1,105 @@
+//! The main loop's end of the monitor: it executes what is in-band, one command at a time, in order.
+
+use super::exchange::{SessionId, Wake};
+use super::execute::{Execute, Later, Outcome};
+use super::request::Request;
+use super::server::{Item, Link, Out};
+use super::session::Answer;
+use super::visit::CommandError;
+use serde_json::Value;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+
+/// Commands that are executed before the main loop looks at its other duties.
+const BATCH: usize = 32;
+
+/// A command that is executed, but not done.
+struct Pending {
+    session: SessionId,
+    id: Option<Value>,
+    later: Later,
+}
+
+/// Requests in, replies out.
+pub struct InBand {
+    link: Link,
+    pending: Option<Pending>,
+}
+
+impl InBand {
+    pub(super) fn new(link: Link) -> Self {
+        Self {
+            link,
+            pending: None,
+        }
+    }
+
+    /// Executes what waits. To be called when the descriptor is readable.
+    pub fn serve(&mut self, commands: &mut dyn Execute) {
+        let link = Arc::clone(&self.link);
+        link.main().clear();
+        for _ in 0..BATCH {
+            if let Some(pending) = self.pending.take() {
+                match self.finish(pending) {
+                    Ok(()) => {}
+                    Err(pending) => {
+                        self.pending = Some(pending);
+                        return;
+                    }
+                }
+            }
+            match link.take() {
+                None => return,
+                Some((session, Item::Answer(answer))) => link.post(Out::Reply(session, answer)),
+                Some((session, Item::Command(request))) => {
+                    let Request {
+                        id,
+                        name,
+                        arguments,
+                        ..
+                    } = request;
+                    match commands.execute(&name, arguments) {
+                        Outcome::Now(result) => {
+                            link.post(Out::Reply(session, Answer { id, result }));
+                        }
+                        Outcome::Later(later) => {
+                            self.pending = Some(Pending { session, id, later });
+                        }
+                    }
+                }
+            }
+        }
+        // There may be more.
+        link.main().wake();
+    }
+
+    /// Answers the command that is under way, if it is done: nothing more will be executed.
+    pub fn settle(&mut self) {
+        self.pending = self
+            .pending
+            .take()
+            .and_then(|pending| self.finish(pending).err());
+    }
+
+    /// Answers a command that is done by now.
+    fn finish(&self, mut pending: Pending) -> Result<(), Pending> {
+        let result = match (pending.later)() {
+            Some(result) => result,
+            // Else a client that is gone would hold up all others, perhaps for ever.
+            None if self.link.is_gone(pending.session) => {
+                Err(CommandError::generic("the client is gone"))
+            }
+            None => return Err(pending),
+        };
+        let id = pending.id.take();
+        self.link
+            .post(Out::Reply(pending.session, Answer { id, result }));
+        Ok(())
+    }
+}
+
+impl AsFd for InBand {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.link.main().as_fd()
+    }
+}

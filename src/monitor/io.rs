@@ -1,0 +1,302 @@
+//! The monitor's I/O thread: it owns the sockets, parses, and executes what is out-of-band.
+//!
+//! It takes neither the BQL nor the replay lock, and the only system call that it waits in is `poll`. So it answers
+//! whatever the rest of the program is doing.
+
+use super::address::Listener;
+use super::connection::Connection;
+use super::exchange::SessionId;
+use super::execute::ExecuteNow;
+use super::limiter::{Happening, Limiter};
+use super::request::Request;
+use super::server::{Item, Link, Out};
+use super::session::{Answer, Verdict};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Clients that are gone, but whose requests are not done; while so many are, no new one is let in.
+const LINGERING: usize = 64;
+/// How long the clients have to take the last replies, once the monitor ends.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// How long they have to go away by themselves then. (To QEMU's Python client it is an error if the end comes in one with
+/// the reply to `quit`.)
+const PAUSE: Duration = Duration::from_millis(50);
+/// Where a client could not be let in, for want of descriptors: when to try again.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// A socket that listens, and its client.
+#[derive(Debug)]
+struct Door {
+    listener: Listener,
+    client: Option<SessionId>,
+    /// Closed until then.
+    again: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Token {
+    Door(usize),
+    Client(SessionId),
+}
+
+/// What the thread owns.
+pub(super) struct IoThread {
+    doors: Vec<Door>,
+    connections: BTreeMap<SessionId, Connection>,
+    limiter: Limiter,
+    link: Link,
+    commands: Arc<dyn ExecuteNow>,
+    next_id: SessionId,
+}
+
+impl IoThread {
+    pub(super) fn new(listeners: Vec<Listener>, link: Link, commands: Arc<dyn ExecuteNow>) -> Self {
+        let door = |listener| Door {
+            listener,
+            client: None,
+            again: None,
+        };
+        Self {
+            doors: listeners.into_iter().map(door).collect(),
+            connections: BTreeMap::new(),
+            limiter: Limiter::default(),
+            link,
+            commands,
+            next_id: 1,
+        }
+    }
+
+    /// Until the monitor is closed, and the last replies are out.
+    pub(super) fn run(mut self) {
+        loop {
+            let ready = match self.wait() {
+                Ok(ready) => ready,
+                Err(error) => {
+                    eprintln!("rr: the monitor stops: waiting for its sockets failed: {error}");
+                    return;
+                }
+            };
+            // Before the collection: nothing is posted after the close.
+            let closing = self.link.is_closing();
+            self.collect();
+            if closing {
+                return self.say_farewell();
+            }
+            for (token, flags) in ready {
+                match token {
+                    Token::Door(door) => self.let_in(door),
+                    Token::Client(id) => {
+                        if let Some(connection) = self.connections.get_mut(&id) {
+                            connection.ready(flags);
+                        }
+                    }
+                }
+            }
+            self.serve();
+            self.tidy();
+        }
+    }
+
+    /// Waits until there is something to do.
+    fn wait(&mut self) -> Result<Vec<(Token, PollFlags)>, Errno> {
+        let now = Instant::now();
+        let exchange = &self.link;
+        let (mut fds, mut tokens) = (vec![PollFd::new(exchange.io(), PollFlags::IN)], Vec::new());
+        let mut until = self.limiter.next();
+        let crowded = self.connections.len() >= LINGERING + self.doors.len();
+        for (at, door) in self.doors.iter_mut().enumerate() {
+            door.again = door.again.filter(|again| *again > now);
+            until = [until, door.again].into_iter().flatten().min();
+            if door.client.is_none() && door.again.is_none() && !crowded {
+                fds.push(PollFd::new(&door.listener, PollFlags::IN));
+                tokens.push(Token::Door(at));
+            }
+        }
+        for (&id, connection) in &self.connections {
+            until = [until, connection.deadline()].into_iter().flatten().min();
+            if let Some(flags) = connection.wants(exchange.has_room(id)) {
+                fds.push(PollFd::new(connection.stream(), flags));
+                tokens.push(Token::Client(id));
+            }
+        }
+        let timeout = until.map(|until| timespec(until.saturating_duration_since(now)));
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+        exchange.io().clear();
+        let ready = fds.iter().skip(1).zip(tokens);
+        Ok(ready
+            .map(|(fd, token)| (token, fd.revents()))
+            .filter(|(_, flags)| !flags.is_empty())
+            .collect())
+    }
+
+    /// Hands replies and events to the clients.
+    fn collect(&mut self) {
+        let now = Instant::now();
+        for out in self.link.collect() {
+            match out {
+                Out::Event(event) => {
+                    if let Some(event) = self.limiter.take(event, now) {
+                        self.broadcast(&event);
+                    }
+                }
+                Out::Reply(id, answer) => {
+                    if let Some(connection) = self.connections.get_mut(&id) {
+                        connection.in_flight -= 1;
+                        connection.send(&answer.to_value());
+                    }
+                }
+            }
+        }
+        for event in self.limiter.due(now) {
+            self.broadcast(&event);
+        }
+    }
+
+    fn broadcast(&mut self, event: &Happening) {
+        let event = event.to_value();
+        let negotiated = |connection: &&mut Connection| connection.session.is_negotiated();
+        for connection in self.connections.values_mut().filter(negotiated) {
+            connection.send(&event);
+        }
+    }
+
+    fn let_in(&mut self, door: usize) {
+        let Some(door) = self.doors.get_mut(door) else {
+            return;
+        };
+        match door.listener.accept() {
+            Ok(stream) => {
+                let id = self.next_id;
+                self.next_id += 1;
+                door.client = Some(id);
+                self.connections.insert(id, Connection::new(id, stream));
+            }
+            // It went away again, or there are no descriptors left.
+            Err(_) => door.again = Some(Instant::now() + RETRY),
+        }
+    }
+
+    /// Looks at what was read, as far as there is room, and writes what is there.
+    fn serve(&mut self) {
+        let (exchange, commands) = (&self.link, &*self.commands);
+        for (&id, connection) in &mut self.connections {
+            while let Some(parsed) = connection.next(exchange.has_room(id)) {
+                let item = match connection
+                    .session
+                    .receive(parsed, |name| commands.allows_oob(name))
+                {
+                    Verdict::AtOnce(answer) => {
+                        connection.send(&answer.to_value());
+                        continue;
+                    }
+                    Verdict::OutOfBand(request) => {
+                        let answer = execute(commands, request);
+                        connection.send(&answer.to_value());
+                        continue;
+                    }
+                    Verdict::InOrder(answer) if connection.in_flight == 0 => {
+                        connection.send(&answer.to_value());
+                        continue;
+                    }
+                    Verdict::InOrder(answer) => Item::Answer(answer),
+                    Verdict::InBand(request) => Item::Command(request),
+                };
+                connection.in_flight += 1;
+                exchange.submit(id, item);
+            }
+            connection.flush();
+        }
+    }
+
+    /// Opens the doors of clients that are gone, and forgets those of whom nothing is left.
+    fn tidy(&mut self) {
+        let exchange = &self.link;
+        for door in &mut self.doors {
+            let client = door.client.and_then(|id| self.connections.get(&id));
+            if let Some(connection) = client.filter(|connection| connection.has_ended()) {
+                exchange.client_gone(connection.id);
+                door.client = None;
+            }
+        }
+        let now = Instant::now();
+        self.connections.retain(|&id, connection| {
+            let over = connection.is_over(now);
+            if over {
+                exchange.forget(id);
+            }
+            !over
+        });
+    }
+
+    /// Gets the last replies and events out.
+    fn say_farewell(mut self) {
+        for event in self.limiter.rest() {
+            self.broadcast(&event);
+        }
+        let now = Instant::now();
+        self.linger(now + FAREWELL, PollFlags::OUT, |client| {
+            !client.is_flushed()
+        });
+        self.linger(now + PAUSE, PollFlags::IN, |client| !client.has_ended());
+        // What the clients still sent is read, so that they see the end, and no error.
+        self.connections.values_mut().for_each(Connection::drain);
+    }
+}
+
+impl IoThread {
+    /// Serves those clients for whom `on` holds, until there are none or time is up.
+    fn linger(&mut self, until: Instant, flags: PollFlags, on: fn(&Connection) -> bool) {
+        loop {
+            self.connections.values_mut().for_each(Connection::flush);
+            let mut fds = Vec::new();
+            let mut ids = Vec::new();
+            for (&id, connection) in self.connections.iter().filter(|(_, client)| on(client)) {
+                fds.push(PollFd::new(connection.stream(), flags));
+                ids.push(id);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if fds.is_empty() || left.is_zero() {
+                return;
+            }
+            let polled = poll(&mut fds, Some(&timespec(left)));
+            if polled.is_err_and(|error| error != Errno::INTR) {
+                return;
+            }
+            let ready: Vec<_> = ids
+                .into_iter()
+                .zip(fds.iter().map(PollFd::revents))
+                .collect();
+            for (id, flags) in ready {
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.ready(flags);
+                }
+            }
+        }
+    }
+}
+
+fn execute(commands: &dyn ExecuteNow, request: Request) -> Answer {
+    let Request {
+        id,
+        name,
+        arguments,
+        ..
+    } = request;
+    let result = commands.execute(&name, arguments);
+    Answer { id, result }
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    // Rounded up to a millisecond: else what is almost due would be polled for.
+    let millis = i64::try_from(duration.as_micros().div_ceil(1000)).unwrap_or(i64::MAX);
+    Timespec {
+        tv_sec: millis / 1000,
+        tv_nsec: millis % 1000 * 1_000_000,
+    }
+}

@@ -1,0 +1,165 @@
+//! Bytes to tokens, one byte at a time.
+
+/// What a bracket belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bracket {
+    /// `[ ]`
+    List,
+    /// `{ }`
+    Dict,
+}
+
+/// A piece of JSON; texts as they stand in the input, strings without their quotes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Token {
+    Open(Bracket),
+    Close(Bracket),
+    Comma,
+    Colon,
+    Text(Vec<u8>),
+    Number(Vec<u8>),
+    Word(Vec<u8>),
+    /// What is none of these.
+    Stray(Vec<u8>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum State {
+    #[default]
+    Between,
+    /// In a string with this quote.
+    Text(u8),
+    /// Behind a backslash in it.
+    Escape(u8),
+    Word,
+    Minus,
+    /// A zero at the start of a number: no digit may follow.
+    Zero,
+    Digits,
+    Point,
+    Fraction,
+    Exponent,
+    ExponentSign,
+    ExponentDigits,
+    /// Behind something stray: all is passed over until a request may begin.
+    Skip,
+}
+
+/// What one byte led to.
+pub(super) struct Step {
+    /// The byte was used; else it is to be offered again.
+    pub(super) taken: bool,
+    /// A token that ended.
+    pub(super) token: Option<Token>,
+}
+
+/// The state between two bytes.
+#[derive(Debug, Default)]
+pub(super) struct Lexer {
+    state: State,
+    /// The token so far.
+    text: Vec<u8>,
+}
+
+/// Bytes that no token holds, so that a client can always get back in step. 0xFE and 0xFF are in no UTF-8.
+fn resets(byte: u8) -> bool {
+    !(0x20..0xfe).contains(&byte)
+}
+
+impl Lexer {
+    /// Whether no token is begun.
+    pub(super) fn is_between(&self) -> bool {
+        matches!(self.state, State::Between | State::Skip)
+    }
+
+    /// Passes over what follows, until a request may begin.
+    pub(super) fn skip(&mut self) {
+        self.text = Vec::new();
+        self.state = State::Skip;
+    }
+
+    /// Looks at one byte.
+    pub(super) fn step(&mut self, byte: u8) -> Step {
+        use State::*;
+        match (self.state, byte) {
+            (Between, _) => self.begin(byte),
+            (Skip, _) if resets(byte) || byte == b'{' => {
+                self.state = Between;
+                Step {
+                    taken: false,
+                    token: None,
+                }
+            }
+            (Skip, _) => Step {
+                taken: true,
+                token: None,
+            },
+            (Text(_) | Escape(_), _) if resets(byte) => self.stray(byte),
+            (Text(quote), _) if byte == quote => self.end(true, Token::Text),
+            (Text(quote), b'\\') => self.go_on(byte, Escape(quote)),
+            (Text(quote) | Escape(quote), _) => self.go_on(byte, Text(quote)),
+            (Word, b'a'..=b'z') => self.go_on(byte, Word),
+            (Word, _) => self.end(false, Token::Word),
+            (Minus, b'0') => self.go_on(byte, Zero),
+            (Minus | Digits, b'0'..=b'9') => self.go_on(byte, Digits),
+            (Zero | Digits, b'.') => self.go_on(byte, Point),
+            (Point | Fraction, b'0'..=b'9') => self.go_on(byte, Fraction),
+            (Zero | Digits | Fraction, b'e' | b'E') => self.go_on(byte, Exponent),
+            (Exponent, b'+' | b'-') => self.go_on(byte, ExponentSign),
+            (Exponent | ExponentSign | ExponentDigits, b'0'..=b'9') => {
+                self.go_on(byte, ExponentDigits)
+            }
+            (Zero, b'0'..=b'9') | (Minus | Point | Exponent | ExponentSign, _) => self.stray(byte),
+            (Zero | Digits | Fraction | ExponentDigits, _) => self.end(false, Token::Number),
+        }
+    }
+
+    fn begin(&mut self, byte: u8) -> Step {
+        let token = match byte {
+            b' ' | b'\t' | b'\r' | b'\n' => None,
+            b'{' => Some(Token::Open(Bracket::Dict)),
+            b'}' => Some(Token::Close(Bracket::Dict)),
+            b'[' => Some(Token::Open(Bracket::List)),
+            b']' => Some(Token::Close(Bracket::List)),
+            b',' => Some(Token::Comma),
+            b':' => Some(Token::Colon),
+            b'"' | b'\'' => {
+                self.state = State::Text(byte);
+                None
+            }
+            b'-' => return self.go_on(byte, State::Minus),
+            b'0' => return self.go_on(byte, State::Zero),
+            b'1'..=b'9' => return self.go_on(byte, State::Digits),
+            b'a'..=b'z' => return self.go_on(byte, State::Word),
+            _ => return self.stray(byte),
+        };
+        Step { taken: true, token }
+    }
+
+    fn go_on(&mut self, byte: u8, state: State) -> Step {
+        self.text.push(byte);
+        self.state = state;
+        Step {
+            taken: true,
+            token: None,
+        }
+    }
+
+    fn end(&mut self, taken: bool, token: fn(Vec<u8>) -> Token) -> Step {
+        self.state = State::Between;
+        Step {
+            taken,
+            token: Some(token(std::mem::take(&mut self.text))),
+        }
+    }
+
+    fn stray(&mut self, byte: u8) -> Step {
+        if let State::Text(quote) | State::Escape(quote) = self.state {
+            self.text.insert(0, quote);
+        }
+        self.text.push(byte);
+        let step = self.end(true, Token::Stray);
+        self.state = State::Skip;
+        step
+    }
+}

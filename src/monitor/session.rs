@@ -1,0 +1,219 @@
+//! One client's session: what it has negotiated, and what is to become of each of its requests. No I/O.
+
+use super::generated::{VersionInfo, VersionTriple};
+use super::json::JsonError;
+use super::request::{Band, Request};
+use super::visit::{CommandError, ErrorClass};
+use serde_json::{Map, Value, json};
+
+/// What the client agreed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Capabilities {
+    /// Nothing yet: all it may do is to negotiate.
+    Expected,
+    /// Commands.
+    Agreed {
+        /// Out-of-band commands, too.
+        oob: bool,
+    },
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// Its answer is known, and goes out in its place among the session's others.
+    InOrder(Answer),
+    /// Its answer is known, and goes out at once.
+    AtOnce(Answer),
+    /// It waits for its turn.
+    InBand(Request),
+    /// It is executed at once.
+    OutOfBand(Request),
+}
+
+/// A reply and the id that it echoes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// Of the request, where it had one.
+    pub id: Option<Value>,
+    /// What the command returned.
+    pub result: Result<Value, CommandError>,
+}
+
+impl Answer {
+    /// The answer as the client gets it.
+    pub fn to_value(&self) -> Value {
+        let mut reply = Map::new();
+        match &self.result {
+            Ok(value) => reply.insert("return".into(), value.clone()),
+            Err(CommandError { class, description }) => reply.insert(
+                "error".into(),
+                json!({"class": class.name(), "desc": description}),
+            ),
+        };
+        if let Some(id) = &self.id {
+            reply.insert("id".into(), id.clone());
+        }
+        Value::Object(reply)
+    }
+}
+
+/// The state of a session.
+#[derive(Debug)]
+pub struct Session {
+    capabilities: Capabilities,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self {
+            capabilities: Capabilities::Expected,
+        }
+    }
+}
+
+/// What the server says first.
+pub fn greeting() -> Value {
+    json!({"QMP": {"version": version(), "capabilities": ["oob"]}})
+}
+
+/// Who the server is.
+pub fn version() -> VersionInfo {
+    VersionInfo {
+        qemu: VersionTriple {
+            major: 7,
+            minor: 2,
+            micro: 0,
+        },
+        package: concat!("rr ", env!("CARGO_PKG_VERSION")).to_owned(),
+    }
+}
+
+impl Session {
+    /// Whether events are for this client.
+    pub fn is_negotiated(&self) -> bool {
+        self.capabilities != Capabilities::Expected
+    }
+
+    fn has_oob(&self) -> bool {
+        matches!(self.capabilities, Capabilities::Agreed { oob: true })
+    }
+
+    /// Decides on a request. `allows_oob`: whether a command does; `None`: there is no such command.
+    pub fn receive(
+        &mut self,
+        parsed: Result<Value, JsonError>,
+        allows_oob: impl Fn(&str) -> Option<bool>,
+    ) -> Verdict {
+        let request = parsed
+            .map_err(|error| (None, CommandError::generic(error.to_string())))
+            .and_then(|value| Request::parse(value, self.has_oob()));
+        let request = match request {
+            Ok(request) => request,
+            Err((id, error)) => {
+                return Verdict::InOrder(Answer {
+                    id,
+                    result: Err(error),
+                });
+            }
+        };
+        let in_order = |id, result| Verdict::InOrder(Answer { id, result });
+        let at_once = |id, error| {
+            Verdict::AtOnce(Answer {
+                id,
+                result: Err(error),
+            })
+        };
+        match request.band {
+            Band::Control if !self.has_oob() => in_order(
+                request.id,
+                Err(CommandError::generic(
+                    "Please enable Out-Of-Band first for the session during capabilities negotiation",
+                )),
+            ),
+            Band::Control if request.id.is_none() => at_once(
+                None,
+                CommandError::generic(
+                    "Out-Of-Band capability requires that every command contains an 'id' field",
+                ),
+            ),
+            Band::Control | Band::ExecOob => match allows_oob(&request.name) {
+                None => at_once(request.id, unknown(&request.name)),
+                Some(true) => Verdict::OutOfBand(request),
+                Some(false) => at_once(
+                    request.id,
+                    CommandError::generic(format!(
+                        "The command {} does not support OOB",
+                        request.name
+                    )),
+                ),
+            },
+            Band::In => match (self.capabilities, request.name.as_str()) {
+                (Capabilities::Expected, "qmp_capabilities") => {
+                    let result = self.negotiate(request.arguments.unwrap_or_default());
+                    in_order(request.id, result)
+                }
+                (Capabilities::Expected, _) => in_order(
+                    request.id,
+                    Err(not_now(
+                        "Expecting capabilities negotiation with 'qmp_capabilities'",
+                    )),
+                ),
+                (Capabilities::Agreed { .. }, "qmp_capabilities") => in_order(
+                    request.id,
+                    Err(not_now(
+                        "Capabilities negotiation is already complete, command ignored",
+                    )),
+                ),
+                (Capabilities::Agreed { .. }, _) => Verdict::InBand(request),
+            },
+        }
+    }
+
+    fn negotiate(&mut self, mut arguments: Map<String, Value>) -> Result<Value, CommandError> {
+        let enable = arguments.remove("enable");
+        if let Some(name) = arguments.keys().next() {
+            return Err(CommandError::generic(format!(
+                "Parameter '{name}' is unexpected"
+            )));
+        }
+        let expected = |path: &str, what| {
+            CommandError::generic(format!(
+                "Invalid parameter type for '{path}', expected: {what}"
+            ))
+        };
+        let enable = match enable {
+            None => Vec::new(),
+            Some(Value::Array(enable)) => enable,
+            Some(_) => return Err(expected("enable", "array")),
+        };
+        for (at, name) in enable.iter().enumerate() {
+            let path = format!("enable[{at}]");
+            match name.as_str() {
+                Some("oob") => {}
+                Some(other) => {
+                    return Err(CommandError::generic(format!(
+                        "Parameter '{path}' does not accept value '{other}'"
+                    )));
+                }
+                None => return Err(expected(&path, "string")),
+            }
+        }
+        self.capabilities = Capabilities::Agreed {
+            oob: !enable.is_empty(),
+        };
+        Ok(json!({}))
+    }
+}
+
+/// There is no such command.
+pub fn unknown(name: &str) -> CommandError {
+    not_now(&format!("The command {name} has not been found"))
+}
+
+fn not_now(description: &str) -> CommandError {
+    CommandError {
+        class: ErrorClass::CommandNotFound,
+        description: description.to_owned(),
+    }
+}

@@ -1,0 +1,144 @@
+//! Sockets, and clients that come and go.
+
+use super::rig::Rig;
+use crate::monitor::{Address, Monitor};
+use serde_json::json;
+use std::io::Write;
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+
+/// 12
+#[test]
+fn a_second_client_waits() {
+    let rig = Rig::new(2);
+    let mut first = rig.client(0, true);
+    let mut second = rig.connect(0);
+    second.is_quiet();
+    // Another socket is another session.
+    rig.client(1, false);
+    assert!(
+        first
+            .ask(json!({"execute": "echo"}))
+            .get("return")
+            .is_some()
+    );
+    drop(first);
+    assert!(second.line().get("QMP").is_some());
+}
+
+/// 12: with half a request, and with any.
+#[test]
+fn a_half_request_dies_with_its_connection() {
+    let rig = Rig::new(1);
+    for bytes in [
+        &b"{\"execute\": \"ec"[..],
+        b"[[[[",
+        b"\"abc",
+        b"",
+        b"{\"execute\": \"echo\"}",
+    ] {
+        let mut client = rig.client(0, false);
+        client.write(bytes);
+        drop(client);
+        let mut client = rig.client(0, false);
+        client.write(b"\"ho\"}");
+        assert_eq!(client.error().1, "QMP input must be a JSON object");
+    }
+}
+
+/// As `printf ... | nc -U` does it: what was asked is answered.
+#[test]
+fn a_client_that_only_closes_its_own_direction() {
+    let rig = Rig::new(1);
+    let mut client = rig.client(0, false);
+    for id in 0..30 {
+        client.send(json!({"execute": "echo", "id": id}));
+    }
+    client.stream.shutdown(Shutdown::Write).unwrap();
+    for id in 0..30 {
+        assert_eq!(client.line()["id"], json!(id));
+    }
+    assert_eq!(client.maybe_line(), None);
+}
+
+/// It hurts nobody, and hears all once it reads again.
+#[test]
+fn a_client_that_does_not_read() {
+    let rig = Rig::new(2);
+    let mut lazy = rig.client(0, true);
+    let asked = 40;
+    let mut stream = lazy.stream.try_clone().unwrap();
+    let writer = std::thread::spawn(move || {
+        for id in 0..asked {
+            let request = json!({"execute": "large", "id": id});
+            stream.write_all(request.to_string().as_bytes()).unwrap();
+        }
+    });
+    let mut busy = rig.client(1, true);
+    for id in 0..100 {
+        assert_eq!(
+            busy.ask(json!({"execute": "echo", "id": id}))["id"],
+            json!(id)
+        );
+        assert!(
+            busy.ask(json!({"exec-oob": "count"}))
+                .get("return")
+                .is_some()
+        );
+    }
+    for id in 0..asked {
+        assert_eq!(lazy.line()["id"], json!(id));
+    }
+    writer.join().unwrap();
+}
+
+#[test]
+fn at_the_end_every_client_sees_the_end() {
+    let mut rig = Rig::new(2);
+    let (mut first, mut second) = (rig.client(0, false), rig.connect(1));
+    second.line();
+    // What was sent and will not be looked at is no reason for an error.
+    first.write(b"{\"execute\"");
+    rig.end();
+    assert_eq!((first.maybe_line(), second.maybe_line()), (None, None));
+    assert!(!rig.path(0).exists());
+}
+
+#[test]
+fn places_that_are_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    let address = [Address::Unix(path.clone())];
+    let live = UnixListener::bind(&path).unwrap();
+    let error = Monitor::open(&address).unwrap_err().to_string();
+    assert!(
+        error.contains("/s: ") && error.contains("another program listens there"),
+        "{error}"
+    );
+    // What a killed process left is no hindrance.
+    drop(live);
+    assert!(path.exists());
+    let monitor = Monitor::open(&address).unwrap();
+    UnixStream::connect(&path).unwrap();
+    drop(monitor);
+    assert!(!path.exists());
+    // A file is not ours to remove.
+    std::fs::write(&path, "x").unwrap();
+    assert!(Monitor::open(&address).is_err());
+    assert!(path.exists());
+    let error = Monitor::open(&[Address::Unix("/no/such/folder/s".into())]).unwrap_err();
+    assert!(
+        error.to_string().contains("does its folder exist?"),
+        "{error}"
+    );
+}
+
+#[test]
+fn tcp() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("tcp:{}", taken.local_addr().unwrap());
+    let error = Monitor::open(&[address.parse().unwrap()])
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains(&address), "{error}");
+}

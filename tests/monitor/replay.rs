@@ -1,0 +1,147 @@
+//! A replay that is stopped, sent about, and given up.
+
+use crate::client::{Client, start};
+use crate::harness::{Dir, sample};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+/// Records `mix` with snapshots on the way; gives its instruction count.
+fn record(dir: &Dir, iterations: u32) -> u64 {
+    let append = format!("n={iterations}");
+    let args = [
+        "record",
+        "--kernel",
+        &sample("mix"),
+        "--append",
+        &append,
+        "-o",
+        "rec.rr",
+    ];
+    let snapshots = ["--snapshot-every", "2M"];
+    dir.rr(&[&args[..], &snapshots].concat()).code(0).icount()
+}
+
+#[test]
+fn breaks_and_seeks() {
+    let dir = Dir::new();
+    let end = record(&dir, 20);
+    let running = start(&dir, &["replay", "rec.rr", "-S", "--no-shutdown"]);
+    let mut client = Client::new(&dir);
+    let info = client.get("query-replay");
+    assert_eq!(
+        info,
+        json!({"mode": "play", "filename": "rec.rr/replay.bin", "icount": 0})
+    );
+    client.ok("replay-break", json!({"icount": 3_000_001}));
+    assert_eq!(client.get("query-replay")["break-icount"], 3_000_001);
+    client.get("cont");
+    client.event("STOP");
+    assert_eq!(
+        (
+            client.icount(),
+            client.get("query-status")["status"].clone()
+        ),
+        (3_000_001, json!("paused"))
+    );
+    assert_eq!(client.get("query-replay").get("break-icount"), None);
+    let registers = client.human("info registers");
+    let past = client.refused("replay-break", json!({"icount": 3_000_001}));
+    assert!(past.contains("in the past"), "{past}");
+    client.refused("replay-break", json!({"icount": -1}));
+    // Forward, back through a snapshot, back to the start, and to where it was.
+    for to in [5_000_000, 4_100_000, 1, 0, end, 3_000_001] {
+        client.ok("replay-seek", json!({"icount": to}));
+        client.event("STOP");
+        assert_eq!(client.icount(), to);
+    }
+    assert_eq!(client.human("info registers"), registers);
+    assert_eq!(client.human("replay_seek 77"), "");
+    client.event("STOP");
+    assert_eq!(client.icount(), 77);
+    client.refused("replay-seek", json!({"icount": end + 1}));
+    client.refused("replay-seek", json!({"icount": -1}));
+    let reset = client.refused("system_reset", json!({}));
+    assert!(reset.contains("cannot be reset"), "{reset}");
+    // A break that is taken back is none.
+    client.ok("replay-break", json!({"icount": 100}));
+    client.get("replay-delete-break");
+    client.get("cont");
+    client.event("SHUTDOWN");
+    client.event("STOP");
+    assert_eq!(client.get("query-status")["status"], "shutdown");
+    assert_eq!(client.icount(), end);
+    client.get("quit");
+    running.ran().code(0);
+}
+
+/// Nothing but out-of-band execution can do this.
+#[test]
+fn a_seek_is_cancelled() {
+    let dir = Dir::new();
+    let end = record(&dir, 300);
+    dir.rr(&["snapshot", "list", "rec.rr"]).code(0);
+    for name in std::fs::read_dir(dir.path("rec.rr/snapshots")).unwrap() {
+        let name = name.unwrap().file_name().into_string().unwrap();
+        if name.starts_with("at-") {
+            dir.rr(&["snapshot", "delete", "rec.rr", &name]).code(0);
+        }
+    }
+    let _running = start(&dir, &["replay", "rec.rr", "-S"]);
+    let mut client = Client::new(&dir);
+    for _ in 0..3 {
+        client.ok("replay-seek", json!({"icount": 0}));
+        client.event("STOP");
+        client.ok("replay-seek", json!({"icount": end}));
+        let work = loop {
+            let info = client.get("query-replay");
+            if info["icount"].as_u64().unwrap() > 100_000 {
+                break info["work"].clone();
+            }
+        };
+        assert_eq!(work["type"], "seek", "{work}");
+        assert_eq!(work["to"], json!(end));
+        let asked = Instant::now();
+        client.send(&json!({"exec-oob": "replay-cancel", "id": 1}));
+        assert_eq!(client.reply()["id"], 1);
+        let answered = asked.elapsed();
+        client.event("STOP");
+        let stopped = asked.elapsed();
+        assert!(answered < Duration::from_millis(100), "{answered:?}");
+        assert!(stopped < Duration::from_secs(1), "{stopped:?}");
+        let at = client.icount();
+        assert!(at < end, "{at}");
+        assert_eq!(client.get("query-replay").get("work"), None);
+    }
+    // A replay that simply runs stops, too.
+    client.get("cont");
+    client.event("RESUME");
+    client.get("replay-cancel");
+    client.event("STOP");
+    assert_eq!(client.get("query-status")["status"], "paused");
+}
+
+#[test]
+fn only_a_replay_has_a_past_and_a_future() {
+    let dir = Dir::new();
+    let running = start(&dir, &["run", "--kernel", &sample("echo")]);
+    let mut client = Client::new(&dir);
+    assert_eq!(client.get("query-replay")["mode"], "none");
+    assert_eq!(
+        client.human("info replay"),
+        "Record/replay is not active\r\n"
+    );
+    for (command, arguments) in [
+        ("replay-break", json!({"icount": 5})),
+        ("replay-delete-break", json!({})),
+        ("replay-seek", json!({"icount": 5})),
+    ] {
+        client.refused(command, arguments);
+    }
+    assert!(client.human("savevm x").starts_with("Error: "));
+    assert!(client.human("info snapshots").starts_with("Error: "));
+    let save = json!({"job-id": "j", "tag": "t", "vmstate": "", "devices": []});
+    client.ok("snapshot-save", save);
+    assert!(client.job("j").unwrap().contains("not recorded"));
+    client.get("quit");
+    running.ran().code(0);
+}
