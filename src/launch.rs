@@ -18,7 +18,7 @@ use crate::record::{Host, Recorder};
 use crate::recording::Recording;
 use crate::replay::Replayer;
 use crate::session::{Message, Report, Session, Shared};
-use crate::snapshot::{FIRST, Keeper, Plan, Store};
+use crate::snapshot::{FIRST, Keeper, Plan, Snapshot, Store};
 use crate::watch::{Watched, Watcher};
 use machine::Machine;
 use std::os::fd::OwnedFd;
@@ -149,6 +149,8 @@ pub struct ReplayHow {
     pub changed_images: bool,
     /// Begin at this snapshot.
     pub from: Option<String>,
+    /// Stop where this snapshot was taken: the state must be its own.
+    pub stop: Option<Snapshot>,
     /// The snapshots that the replay makes.
     pub plan: Plan,
     /// Keep them in this directory, and not in the recording: they hold everything, and lie on nothing there.
@@ -205,12 +207,13 @@ pub fn replay_watched(
     let mut machine = images.machine(options)?;
     let stop = Arc::new(AtomicBool::new(false));
     let measuring = match how.changed_images {
-        false => Measuring::check(recording, &opened, &stop)?,
+        false => Measuring::check(recording, &opened, &stop, control)?,
         true => None,
     };
     let Serial { input, output } = Serial::open(serial, &stop)?;
     let pool = disks.start(opened)?;
     let mut replayer = Replayer::new(path, &log, digests, output, disks, pool);
+    replayer.stop = how.stop.as_ref().map(|stop| (stop.icount, stop.log.into()));
     let range = recording.manifest.slice.as_ref();
     let store = Store::of(recording.dir());
     let keep_in = how
@@ -245,11 +248,16 @@ pub fn replay_watched(
         .flatten()
         .min();
     session.range = end.map(|range| (range.from, range.to));
+    session.wanted = how.stop.as_ref().map(|stop| stop.digest.clone());
     session.deaf = true;
     let input = input.and_then(Input::for_replay);
     let result = drive(&session, Some(keeper), input, progress);
     let report = match measuring {
-        Some(measuring) => measuring.settle(result)?,
+        // What it made is to be relied on: then it waits.
+        Some(measuring) if how.plan != Plan::default() || how.stop.is_some() => {
+            measuring.settle(result, false)?
+        }
+        Some(measuring) => measuring.settle(result, true)?,
         None => result?,
     };
     recording.check_whole(&bytes, from, &report)?;
@@ -276,6 +284,7 @@ fn session<'a>(
         digest_every,
         until: None,
         range: None,
+        wanted: None,
         deaf: false,
     }
 }

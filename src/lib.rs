@@ -42,6 +42,8 @@ pub mod recording;
 #[cfg(not(loom))]
 pub mod replay;
 #[cfg(not(loom))]
+pub mod segment;
+#[cfg(not(loom))]
 pub mod session;
 #[cfg(not(loom))]
 pub mod slice;
