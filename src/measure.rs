@@ -136,8 +136,9 @@ impl Measuring {
         result: Result<Report, Error>,
         early: bool,
     ) -> Result<Report, Error> {
-        let stopped =
-            |report: &Report| matches!(report.finish, Finish::Reached | Finish::Quit) && !report.whole;
+        let stopped = |report: &Report| {
+            matches!(report.finish, Finish::Reached | Finish::Quit) && !report.whole
+        };
         if early && result.as_ref().is_ok_and(stopped) {
             self.give_up.store(true, Ordering::Relaxed);
             if !self.join()? {

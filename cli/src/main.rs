@@ -20,6 +20,7 @@ mod plot;
 mod position;
 mod progress;
 mod report;
+mod segments;
 mod snapshot_args;
 mod table_reason;
 

@@ -65,7 +65,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         changed_images: args.allow_changed_images,
         from: args.from,
         plan: args.snapshots.plan(Plan::default()),
-        keep_in: None,
+        ..ReplayHow::default()
     };
     let dir = Some(args.recording.clone());
     let control = Arc::new(Control::new(Mode::Replay, dir));
