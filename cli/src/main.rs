@@ -22,6 +22,7 @@ mod position;
 mod progress;
 mod qmp;
 mod report;
+mod segments;
 mod snapshot_args;
 mod table_reason;
 

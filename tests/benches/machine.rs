@@ -10,7 +10,7 @@
 )]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use rr::control::Control;
+use rr::company::Company;
 use rr::host::serial::Backend;
 use rr::launch::{DIGEST_INTERVAL, RecordTo, ReplayHow, replay, run};
 use rr::options::{Bios, Icount, MachineOptions, fresh_seed};
@@ -52,21 +52,14 @@ impl Bench {
             digest_interval: DIGEST_INTERVAL,
             plan: Plan::recording(),
         };
-        let (control, progress) = (&Control::unused(), &mut |_| {});
+        let company = Company::default();
         match mode {
-            Mode::Run => run(&options(), &Backend::Null, None, control, None, progress),
-            Mode::Record => run(
-                &options(),
-                &Backend::Null,
-                Some(&to),
-                control,
-                None,
-                progress,
-            ),
+            Mode::Run => run(&options(), &Backend::Null, None, company),
+            Mode::Record => run(&options(), &Backend::Null, Some(&to), company),
             Mode::Replay => {
                 let recording = Recording::open(&self.rec).unwrap();
                 let how = ReplayHow::default();
-                replay(&recording, &how, &Backend::Null, control, None, progress)
+                replay(&recording, &how, &Backend::Null, company)
             }
         }
         .unwrap()

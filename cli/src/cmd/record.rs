@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use rr::company::Company;
 use rr::control::Mode;
 use rr::launch::{DIGEST_INTERVAL, RecordTo};
 use rr::snapshot::{FIRST, Plan, snapshot_name};
@@ -62,8 +63,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let dir = Some(args.output.clone());
     let (control, monitor) = args.monitor.open(Mode::Record, dir)?;
-    let serial = &args.serial.serial;
-    let report = rr::launch::run(&options, serial, Some(&to), &control, monitor, &mut |_| {})?;
+    let company = Company {
+        control,
+        monitor,
+        ..Company::default()
+    };
+    let report = rr::launch::run(&options, &args.serial.serial, Some(&to), company)?;
     output::note(&format!(
         "{}; recorded {} in {}",
         outcome::finish(&report),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use rr::company::Company;
 use rr::control::Mode;
 use rr::host::serial::Backend;
 use rr::launch::{ReplayHow, replay};
@@ -68,19 +69,18 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         changed_images: args.allow_changed_images,
         from: args.from,
         plan: args.snapshots.plan(Plan::default()),
-        keep_in: None,
+        ..ReplayHow::default()
     };
     let dir = Some(args.recording.clone());
     let (control, monitor) = args.monitor.open(Mode::Replay, dir)?;
     let mut progress = InstructionProgress::new();
-    let result = replay(
-        &recording,
-        &how,
-        &args.serial,
-        &control,
+    let company = Company {
+        control,
         monitor,
-        &mut |icount| progress.at(icount),
-    );
+        progress: Some(&mut |icount| progress.at(icount)),
+        ..Company::default()
+    };
+    let result = replay(&recording, &how, &args.serial, company);
     drop(progress);
     let report = match outcome::or_diverged(result)? {
         Ok(report) => report,

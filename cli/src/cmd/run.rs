@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use rr::company::Company;
 use rr::control::Mode;
 
 use crate::machine_args::{MachineArgs, SerialArgs};
@@ -26,14 +27,12 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let options = args.machine.options()?;
     let (control, monitor) = args.monitor.open(Mode::Run, None)?;
-    let report = rr::launch::run(
-        &options,
-        &args.serial.serial,
-        None,
-        &control,
+    let company = Company {
+        control,
         monitor,
-        &mut |_| {},
-    )?;
+        ..Company::default()
+    };
+    let report = rr::launch::run(&options, &args.serial.serial, None, company)?;
     output::note(&format!(
         "{}; {}",
         outcome::finish(&report),
