@@ -17,6 +17,7 @@ mod sbi;
 mod schedule;
 pub mod virtio;
 
+pub use cpu::Execution;
 pub use device::test_finisher::Request;
 pub use machine::{Config, Machine, PowerOn};
 pub use run::Exit;

@@ -81,6 +81,11 @@ impl Ram {
         }
     }
 
+    /// All bytes, for translated code: it stores to pages alone for which [`Ram::plain`] holds.
+    pub(crate) fn raw(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+
     /// Whether stores to the page of `offset` need no book-keeping.
     pub(crate) fn plain(&self, offset: u64) -> bool {
         self.flags[offset as usize / PAGE] == flag::DIRTY
