@@ -16,7 +16,7 @@ use crate::record::{Host, LogSink, Recorder};
 use crate::recording::Recording;
 use crate::replay::Replayer;
 use crate::session::{Message, Report, Session, Shared};
-use machine::Machine;
+use machine::{Execution, Machine};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -43,7 +43,7 @@ pub struct RecordTo<'a> {
 /// Called now and then with the instruction count.
 pub type Progress<'a> = &'a mut dyn FnMut(u64);
 
-/// Runs a machine; `to`: records it.
+/// Runs a machine; `to`: records it. `execution` changes nothing but the speed.
 ///
 /// # Errors
 /// Whatever keeps it from starting or from being recorded.
@@ -51,6 +51,7 @@ pub fn run(
     options: &MachineOptions,
     serial: &Backend,
     to: Option<&RecordTo<'_>>,
+    execution: Execution,
     progress: Progress<'_>,
 ) -> Result<Report, Error> {
     let options = &settled(options)?;
@@ -60,7 +61,8 @@ pub fn run(
         Recording::check_vacant(to.dir, to.overwrite)?;
     }
     let images = Images::open(options, to.is_some())?;
-    let machine = images.machine(options)?;
+    let mut machine = images.machine(options)?;
+    machine.set_execution(execution);
     let stop = Arc::new(AtomicBool::new(false));
     let Serial { input, output } = Serial::open(serial, &stop)?;
     let mailbox = Arc::new(Mailbox::new());
@@ -140,6 +142,8 @@ pub struct ReplayHow {
     pub until: Option<u64>,
     /// Replay even though images have changed.
     pub changed_images: bool,
+    /// Changes nothing but the speed.
+    pub execution: Execution,
 }
 
 /// Replays a recording, comparing every digest.
@@ -170,7 +174,8 @@ pub fn replay(
         });
     }
     let digests = recording.digests()?;
-    let machine = Images::of(recording, how.changed_images)?.machine(options)?;
+    let mut machine = Images::of(recording, how.changed_images)?.machine(options)?;
+    machine.set_execution(how.execution);
     let stop = Arc::new(AtomicBool::new(false));
     let Serial { output, .. } = Serial::open(serial, &stop)?;
     let disks = replayed_disks(recording)?;

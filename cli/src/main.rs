@@ -3,6 +3,7 @@
 mod args;
 mod buffer;
 mod cmd;
+mod core_args;
 mod event_json;
 mod event_table;
 mod event_text;

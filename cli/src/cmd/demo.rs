@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use machine::Execution;
 use rr::driver::Finish;
 use rr::host::map::MappedFile;
 use rr::host::serial::Backend;
@@ -48,6 +49,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             overwrite: true,
             digest_interval: DIGEST_INTERVAL,
         }),
+        Execution::default(),
         &mut |_| {},
     )?;
     let log = MappedFile::open(&rec.join(LOG))?.len() as u64;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use rr::launch::{DIGEST_INTERVAL, RecordTo};
 
+use crate::core_args::CoreArgs;
 use crate::machine_args::{MachineArgs, SerialArgs};
 use crate::{outcome, output};
 
@@ -19,6 +20,8 @@ pub(crate) struct Args {
     machine: MachineArgs,
     #[command(flatten)]
     serial: SerialArgs,
+    #[command(flatten)]
+    core: CoreArgs,
 
     /// The recording: a new directory
     #[arg(short, long, value_name = "REC")]
@@ -42,7 +45,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         overwrite: args.overwrite,
         digest_interval: args.digest_every,
     };
-    let report = rr::launch::run(&options, &args.serial.serial, Some(&to), &mut |_| {})?;
+    let report = rr::launch::run(
+        &options,
+        &args.serial.serial,
+        Some(&to),
+        args.core.execution(),
+        &mut |_| {},
+    )?;
     output::note(&format!(
         "{}; recorded {} in {}",
         outcome::finish(&report),

@@ -10,6 +10,7 @@ use rr::timeline::{Position, Target, no_snapshots};
 
 use anyhow::Context;
 
+use crate::core_args::CoreArgs;
 use crate::progress::InstructionProgress;
 use crate::{outcome, output};
 
@@ -35,6 +36,9 @@ pub(crate) struct Args {
     /// Replay even if images have changed: shows where that makes a difference
     #[arg(long)]
     allow_changed_images: bool,
+
+    #[command(flatten)]
+    core: CoreArgs,
 }
 
 /// Does it.
@@ -49,6 +53,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             .map(|at| resolve(&recording, at))
             .transpose()?,
         changed_images: args.allow_changed_images,
+        execution: args.core.execution(),
     };
     let mut progress = InstructionProgress::new();
     let result = replay(&recording, &how, &args.serial, &mut |icount| {

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::core_args::CoreArgs;
 use crate::machine_args::{MachineArgs, SerialArgs};
 use crate::{outcome, output};
 
@@ -15,12 +16,20 @@ pub(crate) struct Args {
     machine: MachineArgs,
     #[command(flatten)]
     serial: SerialArgs,
+    #[command(flatten)]
+    core: CoreArgs,
 }
 
 /// Does it.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let options = args.machine.options()?;
-    let report = rr::launch::run(&options, &args.serial.serial, None, &mut |_| {})?;
+    let report = rr::launch::run(
+        &options,
+        &args.serial.serial,
+        None,
+        args.core.execution(),
+        &mut |_| {},
+    )?;
     output::note(&format!(
         "{}; {}",
         outcome::finish(&report),

@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use machine::Execution;
 use replay_format::Completeness;
 use rr::driver::Finish;
 use rr::host::serial::Backend;
 use rr::launch::{ReplayHow, replay};
 use rr::recording::Recording;
 
+use crate::core_args::CoreArgs;
 use crate::input::Input;
 use crate::outcome::{self, thousands};
 use crate::output;
@@ -23,6 +25,9 @@ pub(crate) struct Args {
     /// A recording, or a log
     #[arg(value_name = "REC|LOG")]
     input: PathBuf,
+
+    #[command(flatten)]
+    core: CoreArgs,
 }
 
 /// Does it.
@@ -30,15 +35,18 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.input.is_file() {
         check_log(&args.input)
     } else {
-        check_recording(&args.input)
+        check_recording(&args.input, args.core.execution())
     }
 }
 
-fn check_recording(dir: &Path) -> anyhow::Result<ExitCode> {
+fn check_recording(dir: &Path, execution: Execution) -> anyhow::Result<ExitCode> {
     let recording = Recording::open(dir)?;
     let recorded = recording.digests()?.len();
     let mut progress = InstructionProgress::new();
-    let how = ReplayHow::default();
+    let how = ReplayHow {
+        execution,
+        ..ReplayHow::default()
+    };
     let result = replay(&recording, &how, &Backend::Null, &mut |icount| {
         progress.at(icount)
     });

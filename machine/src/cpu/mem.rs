@@ -69,9 +69,7 @@ impl Core<'_> {
         let physical = self.translate(va, size as u64, Access::Load, self.hart.data_mode())?;
         if let Some(offset) = self.ram_part(physical.address, size) {
             if physical.cacheable {
-                self.tlbs
-                    .own
-                    .fill(Kind::Load, self.data_space, va, offset);
+                self.tlbs.own.fill(Kind::Load, self.data_space, va, offset);
             }
             self.copy_out(offset, &mut bytes[..size]);
             return Ok(u64::from_le_bytes(bytes));
@@ -106,9 +104,7 @@ impl Core<'_> {
         if let Some(offset) = self.ram_part(physical.address, size) {
             self.bus.ram.write(offset, &bytes[..size]);
             if physical.cacheable && self.bus.ram.plain(offset) {
-                self.tlbs
-                    .own
-                    .fill(Kind::Store, self.data_space, va, offset);
+                self.tlbs.own.fill(Kind::Store, self.data_space, va, offset);
             }
             // HTIF is a store to RAM that the host listens to.
             if self.bus.devices.listens(physical.address, size) {

@@ -99,7 +99,9 @@ impl Translator<'_> {
         match home(rd) {
             Home::Zero => {}
             Home::Host(to) => dynasm!(self.asm ; .arch x64 ; mov Rq(to), DWORD value),
-            Home::Frame(at) => dynasm!(self.asm ; .arch x64 ; mov QWORD [BYTE rbp + at], DWORD value),
+            Home::Frame(at) => {
+                dynasm!(self.asm ; .arch x64 ; mov QWORD [BYTE rbp + at], DWORD value)
+            }
         }
     }
 

@@ -217,13 +217,7 @@ impl Jit {
     /// Executes up to `left` instructions from RAM offset `start` on, which is at address `pc`. `None`
     /// if there is no code for it.
     #[inline(always)]
-    pub fn run(
-        &mut self,
-        start: u64,
-        pc: u64,
-        state: &mut State<'_>,
-        left: u64,
-    ) -> Option<Exit> {
+    pub fn run(&mut self, start: u64, pc: u64, state: &mut State<'_>, left: u64) -> Option<Exit> {
         let slot = self.table[slot(start)];
         if slot.start != start {
             return None;
@@ -252,13 +246,7 @@ impl Jit {
         self.enter(address, page, state, left)
     }
 
-    fn enter(
-        &mut self,
-        address: usize,
-        pc: u64,
-        state: &mut State<'_>,
-        left: u64,
-    ) -> Option<Exit> {
+    fn enter(&mut self, address: usize, pc: u64, state: &mut State<'_>, left: u64) -> Option<Exit> {
         if state.tlb.limit() > state.ram.len() as u64 {
             return None;
         }

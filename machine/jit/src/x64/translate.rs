@@ -3,9 +3,9 @@
 //! The head of a block takes its length off the budget; every other way out than the end gives back
 //! what was not executed. So a run stops at exactly the count it was given, however blocks are cut.
 
+use super::control::Later;
 use super::frame::{Home, RAX, at, home};
 use super::glue::{Assembler, Glue};
-use super::control::Later;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 use riscv_isa::{Insn, Op};
 
