@@ -29,6 +29,9 @@ use tlb::{Space, Tlb};
 pub struct State<'a> {
     /// Integer registers; `x[0]` is zero.
     pub x: &'a mut [u64; 32],
+    /// Floating-point registers, where they are on and their status is dirty: so that a store to one changes
+    /// nothing else.
+    pub f: Option<&'a mut [u64; 32]>,
     /// RAM offset that LR reserved.
     pub reservation: &'a mut Option<u64>,
     /// Cached translations of the hart.

@@ -1,6 +1,7 @@
 //! The second tier: translated blocks, and the instructions that they hand over to the interpreter.
 
 use super::Core;
+use super::csr::mstatus;
 use super::interp::{Next, Ran};
 use machine_jit as jit;
 use machine_jit::{Jit, State};
@@ -58,8 +59,10 @@ impl Core<'_> {
     /// What translated code works on.
     #[inline(always)]
     fn state<'s>(&'s mut self, kick: &'s AtomicBool) -> State<'s> {
+        let dirty = self.hart.csrs.mstatus & mstatus::FS == mstatus::FS;
         State {
             x: &mut self.hart.x,
+            f: dirty.then_some(&mut self.hart.f),
             reservation: &mut self.hart.reservation,
             tlb: self.tlbs.own,
             fetch: self.fetch_space,

@@ -99,7 +99,7 @@ impl Translator<'_> {
         match home(rd) {
             Home::Zero => {}
             Home::Host(to) => dynasm!(self.asm ; .arch x64 ; mov Rq(to), DWORD value),
-            Home::Frame(at) => {
+            Home::Memory(at) => {
                 dynasm!(self.asm ; .arch x64 ; mov QWORD [BYTE rbp + at], DWORD value)
             }
         }
@@ -149,7 +149,7 @@ impl Translator<'_> {
         match home(right) {
             Home::Zero => dynasm!(self.asm ; .arch x64 ; cmp Rq(left), BYTE 0),
             Home::Host(right) => dynasm!(self.asm ; .arch x64 ; cmp Rq(left), Rq(right)),
-            Home::Frame(at) => dynasm!(self.asm ; .arch x64 ; cmp Rq(left), [BYTE rbp + at]),
+            Home::Memory(at) => dynasm!(self.asm ; .arch x64 ; cmp Rq(left), [BYTE rbp + at]),
         }
     }
 

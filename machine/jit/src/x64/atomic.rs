@@ -1,6 +1,6 @@
 //! The A extension on RAM. One hart executes at a time, so plain loads and stores do.
 
-use super::frame::{LOAD_TO_STORE, NO_RESERVATION, RAX, RCX, RDX, at};
+use super::frame::{LOAD_TO_STORE, NO_RESERVATION, RAX, RCX, RDX, in_frame, on_stack};
 use super::translate::Translator;
 use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
 use riscv_isa::{Insn, Op};
@@ -26,7 +26,11 @@ impl Translator<'_> {
                 false => dynasm!(self.asm ; .arch x64 ; movsxd rcx, DWORD [r15 + rax]),
             }
             if reserve {
-                dynasm!(self.asm ; .arch x64 ; mov [rbp + at::RESERVATION], rax);
+                dynasm!(self.asm
+                    ; .arch x64
+                    ; mov rdx, [BYTE rsp + on_stack::FRAME]
+                    ; mov [rdx + in_frame::RESERVATION], rax
+                );
             } else {
                 self.combine(insn);
                 self.store_rdx(double);
@@ -42,8 +46,9 @@ impl Translator<'_> {
         let done = self.asm.new_dynamic_label();
         dynasm!(self.asm
             ; .arch x64
-            ; mov rdx, [rbp + at::RESERVATION]
-            ; mov QWORD [rbp + at::RESERVATION], DWORD NO_RESERVATION as i32
+            ; mov rcx, [BYTE rsp + on_stack::FRAME]
+            ; mov rdx, [rcx + in_frame::RESERVATION]
+            ; mov QWORD [rcx + in_frame::RESERVATION], DWORD NO_RESERVATION as i32
             ; mov ecx, 1
             ; cmp rdx, rax
             ; jne =>done

@@ -1,6 +1,6 @@
 //! Jumps, branches, and ways out.
 
-use super::frame::{RAX, RCX, at};
+use super::frame::{RAX, RCX, on_stack};
 use super::translate::{Link, Site, Translator};
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 use riscv_isa::{Insn, Op};
@@ -88,7 +88,7 @@ impl Translator<'_> {
         if backward {
             dynasm!(self.asm
                 ; .arch x64
-                ; mov rax, [rbp + at::KICK]
+                ; mov rax, [BYTE rsp + on_stack::KICK]
                 ; cmp BYTE [rax], 0
                 ; jne =>label
             );

@@ -11,9 +11,9 @@ pub(super) const RAX: u8 = 0;
 pub(super) const RCX: u8 = 1;
 pub(super) const RDX: u8 = 2;
 
-/// Guest registers that live in host registers, and which. The others are in the frame; `rax`, `rcx`
-/// and `rdx` are scratch, `rbp` points into the frame, `r13` counts down what may still be executed,
-/// `r14` is the set of translations for loads, `r15` the base of RAM.
+/// Guest registers that live in host registers, and which. The others are in memory, around `rbp`; `rax`,
+/// `rcx` and `rdx` are scratch, `r13` counts down what may still be executed, `r14` is the set of
+/// translations for loads, `r15` the base of RAM, and `rsp` points to what [`on_stack`] lists.
 pub(super) const HELD: [(u8, u8); 8] = [
     (2, 3),   // sp in rbx
     (8, 12),  // s0 in r12
@@ -33,7 +33,7 @@ pub(super) enum Home {
     /// A host register.
     Host(u8),
     /// Memory, at this distance from `rbp`.
-    Frame(i8),
+    Memory(i8),
 }
 
 /// Where guest register `x` is.
@@ -43,24 +43,23 @@ pub(super) fn home(x: u8) -> Home {
     }
     match HELD.iter().find(|(guest, _)| *guest == x) {
         Some((_, host)) => Home::Host(*host),
-        None => Home::Frame(in_frame(x)),
+        None => Home::Memory(in_memory(x)),
     }
 }
 
-/// The distance of guest register `x` from `rbp`: all 32 are within one byte of it.
-pub(super) fn in_frame(x: u8) -> i8 {
-    (i16::from(x & 31) * 8 - RBP as i16) as i8
+/// The distance of guest register `x` from `rbp`, which is in the middle: so all are within a byte.
+pub(super) fn in_memory(x: u8) -> i8 {
+    (i16::from(x & 31) * 8 - 128) as i8
 }
 
-/// `rbp` points so far into the frame.
-pub(super) const RBP: usize = 128;
-
-/// All that translated code reads and writes, but for RAM and the translations.
+/// What goes into translated code and comes back.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct Frame {
-    /// Guest registers; those that are [`HELD`] only while no code runs.
-    pub(super) x: [u64; 32],
+    /// Guest register 16; those that are [`HELD`] are there only while no code runs.
+    middle: *mut u64,
+    /// Floating-point registers, or null.
+    f: *mut u64,
     /// Address of the page that the pc is on.
     pub(super) page: u64,
     /// Where a jump went that no code is known for.
@@ -104,9 +103,14 @@ pub(super) fn slot(start: u64) -> usize {
 
 impl Frame {
     /// A frame for code on the page at address `page`.
+    #[inline(always)]
     pub(super) fn new(state: &mut State<'_>, table: &Table, page: u64, budget: i64) -> Self {
         Self {
-            x: *state.x,
+            middle: state.x.as_mut_ptr().wrapping_add(16),
+            f: match &mut state.f {
+                Some(f) => f.as_mut_ptr(),
+                None => std::ptr::null_mut(),
+            },
             page,
             pc: 0,
             site: 0,
@@ -121,24 +125,33 @@ impl Frame {
     }
 }
 
-/// Distances from `rbp`.
-pub(super) mod at {
-    use super::{Frame, RBP, offset_of};
+/// Distances in the frame.
+pub(super) mod in_frame {
+    use super::{Frame, offset_of};
 
-    const fn from_rbp(offset: usize) -> i32 {
-        offset as i32 - RBP as i32
-    }
+    pub(in super::super) const MIDDLE: i32 = offset_of!(Frame, middle) as i32;
+    pub(in super::super) const F: i32 = offset_of!(Frame, f) as i32;
+    pub(in super::super) const PAGE: i32 = offset_of!(Frame, page) as i32;
+    pub(in super::super) const PC: i32 = offset_of!(Frame, pc) as i32;
+    pub(in super::super) const SITE: i32 = offset_of!(Frame, site) as i32;
+    pub(in super::super) const BUDGET: i32 = offset_of!(Frame, budget) as i32;
+    pub(in super::super) const RESERVATION: i32 = offset_of!(Frame, reservation) as i32;
+    pub(in super::super) const KICK: i32 = offset_of!(Frame, kick) as i32;
+    pub(in super::super) const LOAD: i32 = offset_of!(Frame, load) as i32;
+    pub(in super::super) const FETCH: i32 = offset_of!(Frame, fetch) as i32;
+    pub(in super::super) const RAM: i32 = offset_of!(Frame, ram) as i32;
+    pub(in super::super) const TABLE: i32 = offset_of!(Frame, table) as i32;
+}
 
-    pub(in super::super) const PAGE: i32 = from_rbp(offset_of!(Frame, page));
-    pub(in super::super) const PC: i32 = from_rbp(offset_of!(Frame, pc));
-    pub(in super::super) const SITE: i32 = from_rbp(offset_of!(Frame, site));
-    pub(in super::super) const BUDGET: i32 = from_rbp(offset_of!(Frame, budget));
-    pub(in super::super) const RESERVATION: i32 = from_rbp(offset_of!(Frame, reservation));
-    pub(in super::super) const KICK: i32 = from_rbp(offset_of!(Frame, kick));
-    pub(in super::super) const LOAD: i32 = from_rbp(offset_of!(Frame, load));
-    pub(in super::super) const FETCH: i32 = from_rbp(offset_of!(Frame, fetch));
-    pub(in super::super) const RAM: i32 = from_rbp(offset_of!(Frame, ram));
-    pub(in super::super) const TABLE: i32 = from_rbp(offset_of!(Frame, table));
+/// Distances from `rsp`, of copies from the frame.
+pub(super) mod on_stack {
+    pub(in super::super) const PAGE: i8 = 0;
+    pub(in super::super) const FRAME: i8 = 8;
+    pub(in super::super) const KICK: i8 = 16;
+    pub(in super::super) const FETCH: i8 = 24;
+    pub(in super::super) const TABLE: i8 = 32;
+    pub(in super::super) const F: i8 = 40;
+    pub(in super::super) const SIZE: i8 = 48;
 }
 
 /// From a set for loads to the set for stores of the same space.

@@ -1,7 +1,7 @@
 //! Code that all translations share: the way in, the way out, and jumps to where only the address is
 //! known.
 
-use super::frame::{HELD, RBP, SLOTS, at, in_frame};
+use super::frame::{HELD, SLOTS, in_frame, in_memory, on_stack};
 use crate::tlb::{ENTRIES, Entry};
 use dynasmrt::x64::X64Relocation;
 use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
@@ -56,14 +56,21 @@ pub(super) fn assemble(base: usize) -> Option<(Glue, Vec<u8>)> {
         ; push r13
         ; push r14
         ; push r15
-        ; lea rbp, [rdi + RBP as i32]
+        // In the order of `on_stack`, from the end.
+        ; push QWORD [rdi + in_frame::F]
+        ; push QWORD [rdi + in_frame::TABLE]
+        ; push QWORD [rdi + in_frame::FETCH]
+        ; push QWORD [rdi + in_frame::KICK]
+        ; push rdi
+        ; push QWORD [rdi + in_frame::PAGE]
         ; mov rax, rsi
-        ; mov r13, [rbp + at::BUDGET]
-        ; mov r14, [rbp + at::LOAD]
-        ; mov r15, [rbp + at::RAM]
+        ; mov rbp, [rdi + in_frame::MIDDLE]
+        ; mov r13, [rdi + in_frame::BUDGET]
+        ; mov r14, [rdi + in_frame::LOAD]
+        ; mov r15, [rdi + in_frame::RAM]
     );
     for (guest, host) in HELD {
-        dynasm!(asm ; .arch x64 ; mov Rq(host), [BYTE rbp + in_frame(guest)]);
+        dynasm!(asm ; .arch x64 ; mov Rq(host), [BYTE rbp + in_memory(guest)]);
     }
     dynasm!(asm ; .arch x64 ; jmp rax);
 
@@ -71,17 +78,25 @@ pub(super) fn assemble(base: usize) -> Option<(Glue, Vec<u8>)> {
     dynasm!(asm
         ; .arch x64
         ; ->exit_at:
-        ; mov [rbp + at::PC], rax
+        ; mov rcx, [BYTE rsp + on_stack::FRAME]
+        ; mov [rcx + in_frame::PC], rax
         ; mov edx, DWORD NO_SITE as i32
     );
     glue.exit = place(&asm);
-    dynasm!(asm ; .arch x64 ; mov [rbp + at::SITE], rdx);
+    dynasm!(asm
+        ; .arch x64
+        ; mov rcx, [BYTE rsp + on_stack::FRAME]
+        ; mov rax, [BYTE rsp + on_stack::PAGE]
+        ; mov [rcx + in_frame::SITE], rdx
+        ; mov [rcx + in_frame::PAGE], rax
+        ; mov [rcx + in_frame::BUDGET], r13
+        ; add rsp, BYTE on_stack::SIZE
+    );
     for (guest, host) in HELD {
-        dynasm!(asm ; .arch x64 ; mov [BYTE rbp + in_frame(guest)], Rq(host));
+        dynasm!(asm ; .arch x64 ; mov [BYTE rbp + in_memory(guest)], Rq(host));
     }
     dynasm!(asm
         ; .arch x64
-        ; mov [rbp + at::BUDGET], r13
         ; pop r15
         ; pop r14
         ; pop r13
@@ -96,14 +111,14 @@ pub(super) fn assemble(base: usize) -> Option<(Glue, Vec<u8>)> {
     glue.jump = place(&asm);
     dynasm!(asm
         ; .arch x64
-        ; mov rcx, [rbp + at::KICK]
+        ; mov rcx, [BYTE rsp + on_stack::KICK]
         ; cmp BYTE [rcx], 0
         ; jne ->exit_at
     );
     entry_of_address(&mut asm);
     dynasm!(asm
         ; .arch x64
-        ; add rcx, [rbp + at::FETCH]
+        ; add rcx, [BYTE rsp + on_stack::FETCH]
         ; mov rdx, rax
         ; and rdx, -4096
         ; cmp rdx, [rcx]
@@ -113,11 +128,11 @@ pub(super) fn assemble(base: usize) -> Option<(Glue, Vec<u8>)> {
         // Two bytes of guest code a slot, 16 bytes each.
         ; lea rdx, [rcx * 8]
         ; and edx, DWORD ((SLOTS - 1) << 4) as i32
-        ; add rdx, [rbp + at::TABLE]
+        ; add rdx, [BYTE rsp + on_stack::TABLE]
         ; cmp rcx, [rdx]
         ; jne ->exit_at
         ; and rax, -4096
-        ; mov [rbp + at::PAGE], rax
+        ; mov [BYTE rsp + on_stack::PAGE], rax
         ; jmp QWORD [rdx + 8]
     );
     Some((glue, asm.finalize().ok()?))

@@ -5,6 +5,7 @@ mod arithmetic;
 mod atomic;
 mod control;
 mod divide;
+mod float;
 mod frame;
 mod glue;
 mod memory;
@@ -265,7 +266,6 @@ impl Jit {
                 std::mem::transmute(memory.glue.enter);
             enter(&raw mut frame, address);
         }
-        *state.x = frame.x;
         *state.reservation = match frame.reservation {
             NO_RESERVATION => None,
             offset => Some(offset),

@@ -4,7 +4,7 @@
 //! what was not executed. So a run stops at exactly the count it was given, however blocks are cut.
 
 use super::control::Later;
-use super::frame::{Home, RAX, at, home};
+use super::frame::{Home, RAX, home, on_stack};
 use super::glue::{Assembler, Glue};
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 use riscv_isa::{Insn, Op};
@@ -161,7 +161,7 @@ impl Translator<'_> {
             // One hart executes at a time, and code follows stores to it at once.
             Op::Fence | Op::FenceI => {}
             _ if self.arithmetic(insn) || self.divide(insn) => {}
-            _ if self.memory(insn) || self.atomic(insn) => {}
+            _ if self.memory(insn) || self.atomic(insn) || self.float_move(insn) => {}
             op => self.interpret(insn, !is_system(op)),
         }
     }
@@ -224,7 +224,7 @@ impl Translator<'_> {
             Home::Zero => dynasm!(self.asm ; .arch x64 ; xor Rd(to), Rd(to)),
             Home::Host(from) if from == to => {}
             Home::Host(from) => dynasm!(self.asm ; .arch x64 ; mov Rq(to), Rq(from)),
-            Home::Frame(at) => dynasm!(self.asm ; .arch x64 ; mov Rq(to), [BYTE rbp + at]),
+            Home::Memory(at) => dynasm!(self.asm ; .arch x64 ; mov Rq(to), [BYTE rbp + at]),
         }
     }
 
@@ -234,7 +234,7 @@ impl Translator<'_> {
             Home::Zero => {}
             Home::Host(to) if from == to => {}
             Home::Host(to) => dynasm!(self.asm ; .arch x64 ; mov Rq(to), Rq(from)),
-            Home::Frame(at) => dynasm!(self.asm ; .arch x64 ; mov [BYTE rbp + at], Rq(from)),
+            Home::Memory(at) => dynasm!(self.asm ; .arch x64 ; mov [BYTE rbp + at], Rq(from)),
         }
     }
 
@@ -259,7 +259,7 @@ impl Translator<'_> {
 
     /// Puts the address `distance` behind the start of the page into a host register.
     pub(super) fn page_plus(&mut self, to: u8, distance: i64) {
-        dynasm!(self.asm ; .arch x64 ; mov Rq(to), [rbp + at::PAGE]);
+        dynasm!(self.asm ; .arch x64 ; mov Rq(to), [BYTE rsp + on_stack::PAGE]);
         self.add(to, distance as i32);
     }
 
