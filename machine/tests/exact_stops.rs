@@ -268,6 +268,12 @@ fn caches_of_one_hart_follow_the_stores_of_another() {
 }
 
 #[test]
+fn code_that_changes_while_it_is_hot() {
+    let guest = Guest::alone(include_bytes!("guests/code.elf"), "");
+    assert_eq!(all_alike(guest, &[]).output, b"abcd");
+}
+
+#[test]
 fn chaos_changes_nothing_for_one_hart() {
     let elf = include_bytes!("../../samples/bin/clock.elf");
     let one = |chaos| {
