@@ -166,9 +166,14 @@ fn all_alike(guest: Guest<'_>, input: &[(u64, &[u8])]) -> Script {
         assert!(expected.0 == pieces.0, "{cut:?}: marks or output differ");
         assert_eq!(expected.1, pieces.1, "{cut:?}: the final digest differs");
     };
-    for tiers in [INTERPRETED, TRANSLATED, MIXED] {
+    let periods: [(_, &[u64]); 3] = [
+        (INTERPRETED, &[1, 7, 313, 10_007]),
+        (TRANSLATED, &[1, 7, 313, 10_007]),
+        (MIXED, &[7, 10_007]),
+    ];
+    for (tiers, periods) in periods {
         alike(Cut { tiers, ..whole });
-        for period in [1, 7, 313, 10_007] {
+        for &period in periods {
             alike(Cut {
                 period,
                 disturb_every: (DISTURBED_EVERY / period).max(1),
@@ -270,7 +275,7 @@ fn caches_of_one_hart_follow_the_stores_of_another() {
 #[test]
 fn code_that_changes_while_it_is_hot() {
     let guest = Guest::alone(include_bytes!("guests/code.elf"), "");
-    assert_eq!(all_alike(guest, &[]).output, b"abcd");
+    assert_eq!(all_alike(guest, &[]).output, b"abcde");
 }
 
 #[test]

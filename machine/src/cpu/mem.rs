@@ -104,6 +104,7 @@ impl Core<'_> {
         if let Some(offset) = self.ram_part(physical.address, size) {
             self.bus.ram.write(offset, &bytes[..size]);
             if physical.cacheable && self.bus.ram.plain(offset) {
+                self.bus.ram.note_stores(offset);
                 self.tlbs.own.fill(Kind::Store, self.data_space, va, offset);
             }
             // HTIF is a store to RAM that the host listens to.

@@ -99,6 +99,8 @@ b_next:
     sw t0, 8(s7)
     li t0, (3 << 20) + LI_A0
     sw t0, 4(s7)
+    li t0, 1 << 61                 # the walker sets A and D
+    csrs 0x30a, t0
     li t0, (8 << 60) + (ROOT >> 12)
     csrw satp, t0
     li t0, 1 << 11                 # to supervisor mode
@@ -161,6 +163,25 @@ d_round:
     li t0, ROUNDS
     blt s1, t0, d_round
     li t0, 'd'
+    sb t0, 0(s2)
+
+# Part e: a page-table entry that is an instruction, too. The one before it makes the table walker set its A bit, which makes
+# an amoxor.w with s0 as address into `j .+0x42200`. Behind it is nothing that can be executed.
+    li s3, LEAVES + 0x100
+    li s0, 0x80110000
+    li t0, 0x2004202f              # valid, R, W, X, G; it leads to 0x80108000
+    sd t0, 0(s3)
+    li t0, 0x000b3303              # ld t1, 0(s6)
+    sw t0, -4(s3)
+    li s6, 0x40020000
+    la s7, e
+    li t0, 0x000b8067              # jr s7
+    li t1, LEAVES + 0x42300
+    sw t0, 0(t1)
+    addi t0, s3, -4
+    jr t0
+e:
+    li t0, 'e'
     sb t0, 0(s2)
     li t0, 0x100000
     li t1, 0x5555
