@@ -69,7 +69,7 @@ fn instruction() -> impl Strategy<Value = Insn> {
                 Format::Load | Format::Store | Format::FLoad | Format::FStore => {
                     insn.rs1 = BASE;
                     // Most are aligned.
-                    insn.imm = imm % 2048 & if rs1 < 8 { !0 } else { !7 };
+                    insn.imm = (imm % 2048) & if rs1 < 8 { !0 } else { !7 };
                 }
                 Format::LoadReserved | Format::Amo => insn.rs1 = BASE,
                 _ => {}

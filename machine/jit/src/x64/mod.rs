@@ -1,4 +1,8 @@
 //! Translation to x86-64: which code there is, how it is entered, left and linked.
+#![allow(
+    clippy::useless_conversion,
+    reason = "dynasm! converts the numbers of registers to what they are"
+)]
 
 mod arena;
 mod arithmetic;
