@@ -56,6 +56,25 @@ fn loops() -> Vec<Code> {
     ]
 }
 
+/// Registers that are all zero, for a hart that sees RAM through `tlb`.
+fn with_state<T>(
+    tlb: &Tlb,
+    ram: &mut [u8],
+    kick: bool,
+    then: impl FnOnce(&mut State<'_>) -> T,
+) -> T {
+    then(&mut State {
+        x: &mut [0; 32],
+        f: None,
+        reservation: &mut None,
+        tlb,
+        fetch: SPACE,
+        data: SPACE,
+        ram,
+        kick: &AtomicBool::new(kick),
+    })
+}
+
 fn run(code: &Code, kick: bool, left: u64) -> Exit {
     let mut jit = Jit::new().unwrap();
     for (start, ops) in code {
@@ -65,19 +84,9 @@ fn run(code: &Code, kick: bool, left: u64) -> Exit {
     for page in 0..4 {
         tlb.fill(Kind::Fetch, SPACE, AT + page * 4096, page * 4096);
     }
-    let mut ram = vec![0; RAM as usize];
-    let mut state = State {
-        x: &mut [0; 32],
-        f: None,
-        reservation: &mut None,
-        tlb: &tlb,
-        fetch: SPACE,
-        data: SPACE,
-        ram: &mut ram,
-        kick: &AtomicBool::new(kick),
-    };
-    jit.run(code[0].0, AT + code[0].0, &mut state, left)
-        .unwrap()
+    with_state(&tlb, &mut [0; RAM as usize], kick, |state| {
+        jit.run(code[0].0, AT + code[0].0, state, left).unwrap()
+    })
 }
 
 #[test]
@@ -104,17 +113,10 @@ fn every_loop_looks_at_the_kick_flag() {
 fn ram_that_is_too_small_is_not_entered() {
     let mut jit = Jit::new().unwrap();
     assert!(jit.translate(0, &[jump(0)]));
-    let mut state = State {
-        x: &mut [0; 32],
-        f: None,
-        reservation: &mut None,
-        tlb: &Tlb::new(RAM),
-        fetch: SPACE,
-        data: SPACE,
-        ram: &mut [0; 100],
-        kick: &AtomicBool::new(false),
-    };
-    assert_eq!(jit.run(0, AT, &mut state, 10), None);
+    let exit = with_state(&Tlb::new(RAM), &mut [0; 100], false, |state| {
+        jit.run(0, AT, state, 10)
+    });
+    assert_eq!(exit, None);
 }
 
 /// The arena is emptied when it is full, and what was left before is not resumed.
@@ -128,29 +130,20 @@ fn a_full_arena_is_emptied() {
     };
     let block = [load; 64];
     assert!(jit.translate(0, &block));
-    let tlb = Tlb::new(RAM);
-    let mut state = State {
-        x: &mut [0; 32],
-        f: None,
-        reservation: &mut None,
-        tlb: &tlb,
-        fetch: SPACE,
-        data: SPACE,
-        ram: &mut [0; RAM as usize],
-        kick: &AtomicBool::new(false),
-    };
-    let exit = jit.run(0, AT, &mut state, 100).unwrap();
-    let Next::Interpret(insn, resume) = exit.next else {
-        panic!("{exit:?}: the translation is not cached");
-    };
-    assert_eq!((insn, exit.pc, exit.left), (load, AT, 100));
-    // It goes on behind the instruction.
-    let again = jit.resume(resume, AT + 4, &mut state, 99).unwrap();
-    assert_eq!((again.pc, again.left), (AT + 4, 99));
-    for place in 1..20_000 {
-        assert!(jit.translate(place * 256, &block));
-    }
-    assert_eq!(jit.run(0, AT, &mut state, 100), None);
-    assert_eq!(jit.resume(resume, AT + 4, &mut state, 99), None);
-    assert!(jit.run(19_999 * 256, AT + 0xf00, &mut state, 100).is_some());
+    with_state(&Tlb::new(RAM), &mut [0; RAM as usize], false, |state| {
+        let exit = jit.run(0, AT, state, 100).unwrap();
+        let Next::Interpret(insn, resume) = exit.next else {
+            panic!("{exit:?}: the translation is not cached");
+        };
+        assert_eq!((insn, exit.pc, exit.left), (load, AT, 100));
+        // It goes on behind the instruction.
+        let again = jit.resume(resume, AT + 4, state, 99).unwrap();
+        assert_eq!((again.pc, again.left), (AT + 4, 99));
+        for place in 1..20_000 {
+            assert!(jit.translate(place * 256, &block));
+        }
+        assert_eq!(jit.run(0, AT, state, 100), None);
+        assert_eq!(jit.resume(resume, AT + 4, state, 99), None);
+        assert!(jit.run(19_999 * 256, AT + 0xf00, state, 100).is_some());
+    });
 }
