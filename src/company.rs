@@ -3,6 +3,7 @@
 use crate::control::Control;
 use crate::monitor::Monitor;
 use crate::watch::Watcher;
+use machine::Execution;
 use std::sync::Arc;
 
 /// Called now and then with the instruction count.
@@ -16,6 +17,8 @@ pub struct Company<'a> {
     pub monitor: Option<Monitor>,
     /// Sees what happens in a replay.
     pub watcher: Option<&'a mut dyn Watcher>,
+    /// How instructions are executed: it changes nothing but the speed.
+    pub execution: Execution,
     /// Hears how far the run is.
     pub progress: Option<Progress<'a>>,
 }
@@ -26,6 +29,7 @@ impl Default for Company<'_> {
             control: Control::unused(),
             monitor: None,
             watcher: None,
+            execution: Execution::default(),
             progress: None,
         }
     }

@@ -57,6 +57,7 @@ pub fn run(
     }
     let images = Images::open(options)?;
     let mut machine = images.machine(options)?;
+    machine.set_execution(company.execution);
     let stop = Arc::new(AtomicBool::new(false));
     let Serial { input, output } = Serial::open(serial, &stop)?;
     let mailbox = Arc::new(Mailbox::new());
@@ -162,12 +163,13 @@ pub fn replay(
     let stop = Arc::new(AtomicBool::new(false));
     let (input, at_power_on) = switched_on(recording, how, &log, serial, &stop, &company.control)?;
     let Ready {
-        machine,
+        mut machine,
         replayer,
         keeper,
         from,
         measuring,
     } = at_power_on.at_start(recording, how)?;
+    machine.set_execution(company.execution);
     let mailbox = Arc::new(Mailbox::new());
     let interval = recording.manifest.digest_interval;
     let driver: Box<dyn Driver + '_> = match company.watcher {

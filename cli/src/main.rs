@@ -3,6 +3,7 @@
 mod args;
 mod buffer;
 mod cmd;
+mod core_args;
 mod diff_json;
 mod diff_text;
 mod event_json;

@@ -8,6 +8,7 @@ use rr::control::Mode;
 use rr::launch::{DIGEST_INTERVAL, RecordTo};
 use rr::snapshot::{FIRST, Plan, snapshot_name};
 
+use crate::core_args::CoreArgs;
 use crate::machine_args::{MachineArgs, SerialArgs};
 use crate::monitor_args::MonitorArgs;
 use crate::snapshot_args::SnapshotArgs;
@@ -24,6 +25,8 @@ pub(crate) struct Args {
     machine: MachineArgs,
     #[command(flatten)]
     serial: SerialArgs,
+    #[command(flatten)]
+    core: CoreArgs,
 
     /// The recording: a new directory
     #[arg(short, long, value_name = "REC")]
@@ -66,6 +69,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let company = Company {
         control,
         monitor,
+        execution: args.core.execution(),
         ..Company::default()
     };
     let report = rr::launch::run(&options, &args.serial.serial, Some(&to), company)?;

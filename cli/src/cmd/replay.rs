@@ -11,6 +11,7 @@ use rr::recording::Recording;
 use rr::snapshot::{NameError, Plan, snapshot_name};
 use rr::timeline::Position;
 
+use crate::core_args::CoreArgs;
 use crate::monitor_args::MonitorArgs;
 use crate::progress::InstructionProgress;
 use crate::snapshot_args::SnapshotArgs;
@@ -48,6 +49,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     monitor: MonitorArgs,
+
+    #[command(flatten)]
+    core: CoreArgs,
 }
 
 /// A name, or `@name` as in other positions.
@@ -77,6 +81,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let company = Company {
         control,
         monitor,
+        execution: args.core.execution(),
         progress: Some(&mut |icount| progress.at(icount)),
         ..Company::default()
     };

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use rr::company::Company;
 use rr::control::Mode;
 
+use crate::core_args::CoreArgs;
 use crate::machine_args::{MachineArgs, SerialArgs};
 use crate::monitor_args::MonitorArgs;
 use crate::{outcome, output};
@@ -21,6 +22,8 @@ pub(crate) struct Args {
     serial: SerialArgs,
     #[command(flatten)]
     monitor: MonitorArgs,
+    #[command(flatten)]
+    core: CoreArgs,
 }
 
 /// Does it.
@@ -30,6 +33,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let company = Company {
         control,
         monitor,
+        execution: args.core.execution(),
         ..Company::default()
     };
     let report = rr::launch::run(&options, &args.serial.serial, None, company)?;

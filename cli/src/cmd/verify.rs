@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::bail;
+use machine::Execution;
 use replay_format::Completeness;
 use rr::company::Company;
 use rr::driver::Finish;
@@ -12,6 +13,7 @@ use rr::host::serial::Backend;
 use rr::launch::{ReplayHow, replay};
 use rr::recording::Recording;
 
+use crate::core_args::CoreArgs;
 use crate::input::Input;
 use crate::outcome::{self, thousands};
 use crate::output;
@@ -47,6 +49,9 @@ pub(crate) struct Args {
     /// Join the results of all segments of a recording
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["input", "jobs", "segment"])]
     merge: Vec<PathBuf>,
+
+    #[command(flatten)]
+    core: CoreArgs,
 }
 
 /// Does it.
@@ -64,17 +69,20 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         (_, Some(choice)) => segments::verify_one(input, choice, args.json),
         (Some(jobs), None) => jobs::verify(input, jobs),
-        (None, None) => check_recording(input),
+        (None, None) => check_recording(input, args.core.execution()),
     }
 }
 
-fn check_recording(dir: &Path) -> anyhow::Result<ExitCode> {
+fn check_recording(dir: &Path, execution: Execution) -> anyhow::Result<ExitCode> {
     let recording = Recording::open(dir)?;
     let recorded = recording.digests()?.len();
     let mut progress = InstructionProgress::new();
     let how = ReplayHow::default();
     let mut progress_at = |icount| progress.at(icount);
-    let company = Company::progress(&mut progress_at);
+    let company = Company {
+        execution,
+        ..Company::progress(&mut progress_at)
+    };
     let result = replay(&recording, &how, &Backend::Null, company);
     drop(progress);
     let report = match outcome::or_diverged(result)? {
