@@ -10,12 +10,11 @@ use riscv_isa::{Insn, Op};
 pub(super) enum Later {
     /// Leaves through a site.
     Leave { label: DynamicLabel, site: Site },
-    /// A branch that was taken.
+    /// A branch forward that was taken.
     Taken {
         label: DynamicLabel,
         target: i64,
         give_back: u64,
-        backward: bool,
     },
     /// Where a jump within the page leads as long as its target has no code; `jump` is the offset of
     /// its displacement in the block.
@@ -37,10 +36,9 @@ impl Translator<'_> {
                 label,
                 target,
                 give_back,
-                backward,
             } => {
                 dynasm!(self.asm ; .arch x64 ; =>label);
-                self.go(target, give_back, backward);
+                self.go(target, give_back, false);
             }
             Later::Stub {
                 label,
@@ -129,11 +127,10 @@ impl Translator<'_> {
 
     pub(super) fn branch(&mut self, insn: &Insn) {
         let target = self.offset + i64::from(insn.imm);
-        let backward = insn.imm <= 0;
         let give_back = self.rest - 1;
         self.compare(insn.rs1, insn.rs2);
         let label = self.asm.new_dynamic_label();
-        if backward {
+        if insn.imm <= 0 {
             // A loop: most often taken.
             self.jump_if(opposite(insn.op), label);
             self.go(target, give_back, true);
@@ -145,7 +142,6 @@ impl Translator<'_> {
             label,
             target,
             give_back,
-            backward,
         });
     }
 
