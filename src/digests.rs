@@ -195,6 +195,11 @@ impl Digests {
         Some(self.along[found].1)
     }
 
+    /// The digests along the run, by instruction count.
+    pub fn along(&self) -> &[(u64, u128)] {
+        &self.along
+    }
+
     /// The state at the end of the run, where it ended properly: icount and digest.
     pub fn last(&self) -> Option<(u64, u128)> {
         self.last

@@ -19,11 +19,12 @@ use crate::record::{Host, Recorder};
 use crate::recording::Recording;
 use crate::replay::Replayer;
 use crate::session::{Message, Report, Session, Shared};
-use crate::snapshot::{Keeper, Plan, Store};
+use crate::snapshot::{FIRST, Keeper, Plan, Store};
+use crate::watch::{Watched, Watcher};
 use machine::Machine;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -153,6 +154,8 @@ pub struct ReplayHow {
     pub from: Option<String>,
     /// The snapshots that the replay makes.
     pub plan: Plan,
+    /// Keep them in this directory, and not in the recording: they hold everything, and lie on nothing there.
+    pub keep_in: Option<PathBuf>,
 }
 
 /// Replays a recording, comparing every digest.
@@ -164,7 +167,22 @@ pub fn replay(
     how: &ReplayHow,
     serial: &Backend,
     control: &Arc<Control>,
+    progress: Progress<'_>,
+) -> Result<Report, Error> {
+    replay_watched(recording, how, serial, control, None, None, progress)
+}
+
+/// Replays a recording, comparing every digest; `monitor` serves its clients, and `watcher` sees what happens.
+///
+/// # Errors
+/// A divergence, or whatever keeps it from starting.
+pub fn replay_watched(
+    recording: &Recording,
+    how: &ReplayHow,
+    serial: &Backend,
+    control: &Arc<Control>,
     monitor: Option<Monitor>,
+    watcher: Option<&mut dyn Watcher>,
     progress: Progress<'_>,
 ) -> Result<Report, Error> {
     let options = &recording.manifest.machine;
@@ -196,22 +214,41 @@ pub fn replay(
     };
     let Serial { input, output } = Serial::open(serial, &stop)?;
     let pool = disks.start(opened)?;
-    let mut replayer = Replayer::new(path, &log, digests, output, disks, pool)?;
+    let mut replayer = Replayer::new(path, &log, digests, output, disks, pool);
+    let range = recording.manifest.slice.as_ref();
     let store = Store::of(recording.dir());
-    let mut keeper = Keeper::new(store, &recording.drives(), how.plan.clone(), &mut machine)?;
+    let keep_in = how
+        .keep_in
+        .as_deref()
+        .map_or_else(|| store.clone(), Store::of);
+    let mut keeper = Keeper::new(keep_in, &recording.drives(), how.plan.clone(), &mut machine)?;
     let mut from = 0;
-    if let Some(name) = &how.from {
-        let chain = keeper.store.open(name)?;
+    // A slice has no power-on.
+    if let Some(name) = how.from.as_deref().or(range.map(|_| FIRST)) {
+        let chain = store.open(name)?;
         from = chain.snapshot.icount;
         let loaded = chain.load(&mut machine)?;
         replayer.travel(Some((&chain, loaded)))?;
-        keeper.moved(Some(name), &mut machine);
+        match &how.keep_in {
+            None => keeper.moved(Some(name), &mut machine),
+            Some(_) => keeper.hold_all(&chain, &replayer.outside(from)?)?,
+        }
+    } else {
+        replayer.begin()?;
     }
     let mailbox = Arc::new(Mailbox::new());
     let interval = recording.manifest.digest_interval;
-    let replayer = Box::new(replayer);
-    let mut session = session(machine, replayer, mailbox, stop, interval, control);
-    session.until = how.until;
+    let driver: Box<dyn Driver + '_> = match watcher {
+        Some(watcher) => Box::new(Watched::new(replayer, watcher, options.icount.shift)),
+        None => Box::new(replayer),
+    };
+    let mut session = session(machine, driver, mailbox, stop, interval, control);
+    let end = range.filter(|range| !range.ends);
+    session.until = [how.until, end.map(|range| range.to)]
+        .into_iter()
+        .flatten()
+        .min();
+    session.range = end.map(|range| (range.from, range.to));
     session.deaf = true;
     let monitor = monitor.map(|monitor| (monitor, options, serial));
     let input = input.and_then(Input::for_replay);
@@ -243,6 +280,7 @@ fn session<'a>(
         control: Arc::clone(control),
         digest_every,
         until: None,
+        range: None,
         deaf: false,
     }
 }

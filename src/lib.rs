@@ -12,6 +12,8 @@ mod questions;
 #[cfg(not(loom))]
 pub mod control;
 #[cfg(not(loom))]
+pub mod diff;
+#[cfg(not(loom))]
 pub mod digests;
 #[cfg(not(loom))]
 pub mod disks;
@@ -43,8 +45,12 @@ pub mod replay;
 #[cfg(not(loom))]
 pub mod session;
 #[cfg(not(loom))]
+pub mod slice;
+#[cfg(not(loom))]
 pub mod snapshot;
 #[cfg(not(loom))]
 pub mod timeline;
+#[cfg(not(loom))]
+pub mod watch;
 #[cfg(not(loom))]
 mod wishes;

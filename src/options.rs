@@ -198,7 +198,7 @@ impl MachineOptions {
     }
 
     /// The network adapters that the guest has.
-    pub(crate) fn adapters(&self) -> impl Iterator<Item = &NetdevOptions> {
+    pub fn adapters(&self) -> impl Iterator<Item = &NetdevOptions> {
         let present = |netdev: &&NetdevOptions| netdev.kind != NetdevKind::None;
         self.netdevs.iter().filter(present)
     }

@@ -8,6 +8,7 @@ use crate::host::map::MappedFile;
 use crate::options::MachineOptions;
 use crate::record::LogSink;
 use crate::session::Report;
+use crate::slice::Range;
 use crate::snapshot::Store;
 use replay_format::{Header, Log, Table};
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,9 @@ pub struct Manifest {
     pub images: Vec<Image>,
     /// Instructions from one state digest to the next.
     pub digest_interval: u64,
+    /// What part of another recording it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slice: Option<Range>,
 }
 
 /// The format alone, to tell another version from a damaged file.
@@ -129,6 +133,7 @@ impl Recording {
             machine: machine.clone(),
             images,
             digest_interval,
+            slice: None,
         };
         let recording = Self {
             dir: dir.to_owned(),
@@ -166,6 +171,12 @@ impl Recording {
         // Last: a directory with a machine.json is a recording.
         self.write_manifest()?;
         Ok(sink)
+    }
+
+    /// Makes a directory that holds everything else a recording.
+    pub(crate) fn write(dir: &Path, manifest: Manifest) -> Result<(), Error> {
+        let dir = dir.to_owned();
+        Self { dir, manifest }.write_manifest()
     }
 
     /// Completes machine.json with what its images have been found to be.
@@ -299,11 +310,11 @@ impl Recording {
                 );
                 Err(Error::recording(&path, reason))
             }
-            (Finish::Shutdown { .. }, Some(_)) if !digests.is_of(log) => {
+            (_, Some(_)) if report.whole && !digests.is_of(log) => {
                 let reason = "is not the log that was recorded: bytes of it have changed; restore it from a copy";
                 Err(Error::recording(&path, reason))
             }
-            (Finish::Shutdown { .. }, _) if checked != known as u64 => {
+            _ if report.whole && checked != known as u64 => {
                 let reason = format!(
                     "only {checked} of {known} state digests belong to this run; \
                      {DIGESTS} or {MANIFEST} is damaged: restore it from a copy"

@@ -42,10 +42,7 @@ pub struct Replayer<'log> {
 }
 
 impl<'log> Replayer<'log> {
-    /// A driver at the start of `events`.
-    ///
-    /// # Errors
-    /// If the log does not begin as a recording of this program does.
+    /// A driver in front of a log: it must [`begin`](Self::begin), or travel to a snapshot.
     pub fn new(
         path: PathBuf,
         log: &'log Log<'log>,
@@ -53,8 +50,8 @@ impl<'log> Replayer<'log> {
         output: Output,
         disks: Disks,
         pool: DiskPool,
-    ) -> Result<Self, Error> {
-        let mut replayer = Self {
+    ) -> Self {
+        Self {
             path,
             log,
             events: log.events(),
@@ -69,13 +66,14 @@ impl<'log> Replayer<'log> {
             disks,
             pool: Some(pool),
             failure: None,
-        };
-        replayer.begin()?;
-        Ok(replayer)
+        }
     }
 
     /// Reads what stands at the start of every log.
-    fn begin(&mut self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// If the log does not begin as a recording of this program does.
+    pub fn begin(&mut self) -> Result<(), Error> {
         self.advance()?;
         for wanted in [Checkpoint::Init, Checkpoint::Reset] {
             match self.head {
@@ -108,6 +106,10 @@ impl<'log> Replayer<'log> {
                     event: Event::Instruction { .. },
                     ..
                 })) => continue,
+                // Behind the shutdown nothing is read: this log was closed by `rr repair`, or is a slice.
+                Some(Ok(Record {
+                    event: Event::End, ..
+                })) => None,
                 Some(Ok(record)) => Some(record),
                 // A killed recording: it ends with its last whole event.
                 Some(Err(error)) if error.is_truncated() => None,
@@ -409,10 +411,6 @@ impl Driver for Replayer<'_> {
                     }));
                 }
                 Event::Shutdown(cause) => return self.shut_down(situation, cause),
-                Event::End => {
-                    let cause = ShutdownCause::None;
-                    return Ok(Step::Stop(Finish::Shutdown { cause, code: 0 }));
-                }
                 ref event if is_inline(event) => return self.expect(situation),
                 _ => {
                     let reason = format!(
@@ -443,6 +441,7 @@ impl Driver for Replayer<'_> {
         let chain = to.as_ref().map(|(chain, _)| *chain);
         let pool = self.disks.start(self.disks.open(chain)?)?;
         match to {
+            // A slice is never asked for this: it has no power-on.
             None => {
                 self.events = self.log.events();
                 self.begin()?;

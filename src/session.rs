@@ -50,6 +50,8 @@ impl Shared {
 pub struct Report {
     /// How it ended.
     pub finish: Finish,
+    /// A run that ended by itself, or the whole of a slice.
+    pub whole: bool,
     /// Instructions executed.
     pub icount: u64,
     /// Virtual time in ns.
@@ -80,6 +82,8 @@ pub struct Session<'a> {
     pub digest_every: u64,
     /// Stop at this instruction count.
     pub until: Option<u64>,
+    /// What was recorded: from this instruction count to this one. Only a slice has such ends; others end by themselves.
+    pub range: Option<(u64, u64)>,
     /// The driver takes no messages: the session looks for one that ends the run.
     pub deaf: bool,
 }
@@ -274,10 +278,15 @@ impl Session<'_> {
         let mut driver = self.driver.lock();
         let mut machine = self.machine.lock();
         let digest = machine.digest();
-        if matches!(finish, Finish::Shutdown { .. }) {
+        let at_end = self.range.is_some_and(|(_, to)| machine.icount() == to);
+        let shutdown = matches!(finish, Finish::Shutdown { .. });
+        let whole = shutdown || at_end && finish == Finish::Reached;
+        if whole {
             driver
                 .digest(machine.moment(), digest, true)
                 .map_err(|error| explain(error, &machine))?;
+        }
+        if shutdown {
             driver.finish()?;
         }
         driver.close()?;
@@ -286,6 +295,7 @@ impl Session<'_> {
         });
         Ok(Report {
             finish,
+            whole,
             icount: machine.icount(),
             virtual_time: machine.now(),
             digest,

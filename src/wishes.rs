@@ -214,6 +214,11 @@ impl Session<'_> {
             Some(best) if ahead && best.icount <= here => None,
             Some(best) => Some(Some(best.name.clone())),
             None if ahead => None,
+            None if self.range.is_some() => {
+                return Err(Error::Refused(
+                    "this instruction count is before the start of the slice",
+                ));
+            }
             None => Some(None),
         })
     }

@@ -142,6 +142,15 @@ impl<W: Write> Fields for Ndjson<W> {
     }
 }
 
+/// One event as a JSON value, with the members of a line of ndjson.
+pub(crate) fn value(record: &Record<'_>) -> io::Result<serde_json::Value> {
+    let mut line = Vec::new();
+    let mut ndjson = Ndjson::new(&mut line);
+    ndjson.write(record)?;
+    ndjson.finish()?;
+    Ok(serde_json::from_slice(&line)?)
+}
+
 /// What a line begins with. Neighbours differ in the last digits of the index and the offset only: the
 /// rest is copied, and these are written over it.
 #[derive(Debug)]

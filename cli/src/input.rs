@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use replay_format::{Header, Log, Table};
 use rr::host::map::MappedFile;
+use rr::recording::Recording;
 
 /// The event log in a recording's directory.
 const LOG: &str = "replay.bin";
@@ -53,6 +54,31 @@ impl Input {
             _ => Log::parse(&self.bytes),
         };
         log.with_context(|| self.name())
+    }
+
+    /// The bytes of the log.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The recording that the log is part of; `None` for a bare log.
+    pub(crate) fn recording(&self) -> anyhow::Result<Option<Recording>> {
+        let open = |directory: &PathBuf| Recording::open(directory);
+        Ok(self.directory.as_ref().map(open).transpose()?)
+    }
+
+    /// What the user named.
+    pub(crate) fn title(&self) -> String {
+        self.directory
+            .as_ref()
+            .unwrap_or(&self.path)
+            .display()
+            .to_string()
+    }
+
+    /// Whether it is the log of a recording.
+    pub(crate) fn is_recording(&self) -> bool {
+        self.directory.is_some()
     }
 
     /// The file of the log, for messages.

@@ -3,20 +3,27 @@
 mod args;
 mod buffer;
 mod cmd;
+mod diff_json;
+mod diff_text;
 mod event_json;
 mod event_table;
 mod event_text;
+mod export;
+mod hunk;
 mod input;
 mod kinds;
 mod machine_args;
 mod monitor_args;
 mod outcome;
+mod outfile;
 mod output;
+mod plot;
 mod position;
 mod progress;
 mod qmp;
 mod report;
 mod snapshot_args;
+mod table_reason;
 
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
 //! Where output goes: data to standard output, everything else to standard error.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -39,9 +39,16 @@ pub(crate) fn write<T>(
 }
 
 /// Not `io::stdout()`: that one looks for line ends in whatever is written.
-fn stdout() -> io::Result<BufWriter<File>> {
+pub(crate) fn stdout() -> io::Result<BufWriter<File>> {
     let stdout = io::stdout().lock().as_fd().try_clone_to_owned()?;
     Ok(BufWriter::with_capacity(BUFFER, File::from(stdout)))
+}
+
+/// Whether standard output may be coloured: a terminal that can, and nobody who does not want it.
+pub(crate) fn is_colourful() -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    io::stdout().is_terminal() && !set("NO_COLOR") && !dumb
 }
 
 /// Whether the reader of standard output has gone away. Other closed pipes are errors as any.

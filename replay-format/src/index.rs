@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Position};
 use crate::read::{Log, Record};
+use crate::seek::Seek;
 
 /// Positions along a log, from which [`Log::events_at`] can go on. Plain data: 24 bytes per point.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,11 +20,15 @@ impl Index {
     /// log that is cut or damaged it covers the events before that place.
     pub fn build(log: &Log<'_>, every: u64) -> Index {
         let every = every.max(1);
-        let mut points = vec![log.start()];
-        let mut events = log.events();
-        while let Some(Ok(record)) = events.next() {
-            if (record.index + 1) % every == 0 && record.index + 1 < log.end().index {
-                points.push(events.position());
+        let mut points = Vec::new();
+        let mut at = log.start();
+        loop {
+            points.push(at);
+            let next = at.index.saturating_add(every);
+            // A point of this log is in this log.
+            match log.seek_from(at, Seek::Event(next)) {
+                Ok(found) if found.index == next && next < log.end().index => at = found,
+                _ => break,
             }
         }
         Index {
@@ -60,10 +65,9 @@ impl Index {
     /// # Errors
     /// [`Error::BadOffset`] if the index is not of this log.
     pub fn event<'a>(&self, log: &Log<'a>, index: u64) -> Result<Option<Record<'a>>, Error> {
-        let events = log.events_at(self.before_event(index))?;
-        Ok(events
-            .map_while(Result::ok)
-            .find(|record| record.index == index))
+        let at = log.seek_from(self.before_event(index), Seek::Event(index))?;
+        let next = log.events_at(at)?.next().and_then(Result::ok);
+        Ok(next.filter(|record| record.index == index))
     }
 
     /// The first event after which the icount is at least this, or `None` if the log ends before.
@@ -71,10 +75,8 @@ impl Index {
     /// # Errors
     /// [`Error::BadOffset`] if the index is not of this log.
     pub fn at_icount<'a>(&self, log: &Log<'a>, icount: u64) -> Result<Option<Record<'a>>, Error> {
-        let events = log.events_at(self.before_icount(icount))?;
-        Ok(events
-            .map_while(Result::ok)
-            .find(|record| record.icount >= icount))
+        let at = log.seek_from(self.before_icount(icount), Seek::Icount(icount))?;
+        Ok(log.events_at(at)?.next().and_then(Result::ok))
     }
 
     /// The point before the `count`-th, or the first.

@@ -26,11 +26,15 @@
 #![forbid(unsafe_code)]
 
 mod choose;
+pub mod diff;
 mod error;
 mod event;
 mod header;
 mod index;
 mod read;
+mod repair;
+mod seek;
+mod slice;
 mod summary;
 mod values;
 mod version;
@@ -42,6 +46,9 @@ pub use event::{AsyncEvent, Event, Kind};
 pub use header::{HEADER_LEN, Header};
 pub use index::Index;
 pub use read::{Completeness, Events, Log, Record};
+pub use repair::Salvage;
+pub use seek::Seek;
+pub use slice::Slice;
 pub use summary::Summary;
 pub use values::{Checkpoint, Clock, InputEvent, ShutdownCause};
 pub use version::{Table, Version};

@@ -1,6 +1,6 @@
 //! Taking snapshots of a run.
 
-use super::chain::Saved;
+use super::chain::{Chain, Saved};
 use super::pages::Packed;
 use super::store::{Draft, Store};
 use super::{FIRST, FORMAT, Layer, PAGES, STATE, Snapshot};
@@ -102,6 +102,22 @@ impl Keeper {
         self.hold();
     }
 
+    /// The machine is now as it was at a snapshot of another recording: the next one here holds everything.
+    ///
+    /// # Errors
+    /// If the layers of a disk cannot be read.
+    pub fn hold_all(&mut self, chain: &Chain, outside: &Option<Outside<'_>>) -> Result<(), Error> {
+        let Some(disks) = outside.as_ref().and_then(|outside| outside.disks) else {
+            return Ok(());
+        };
+        for drive in &self.drives {
+            for layer in chain.layers(drive.number) {
+                disks.forget(drive.number, &layer)?;
+            }
+        }
+        Ok(())
+    }
+
     fn hold(&mut self) {
         self.held = self
             .parent
@@ -195,6 +211,7 @@ impl Keeper {
             virtual_time: machine.now(),
             log,
             digest,
+            pinned: false,
             files: Vec::new(),
             drives: layers,
         })?;

@@ -56,6 +56,8 @@ pub struct Snapshot {
     pub log: LogPlace,
     /// Digest of the whole state, in hexadecimal.
     pub digest: String,
+    /// The recording cannot be replayed without it.
+    pub pinned: bool,
     files: Vec<Stored>,
     drives: Vec<Layer>,
 }

@@ -2,8 +2,8 @@
 
 use super::chain::Chain;
 use super::{
-    FOLDER, FORMAT, Layer, MANIFEST, PAGES, STATE, Sealed, Snapshot, Stored, damaged, pages,
-    snapshot_name,
+    FOLDER, FORMAT, Layer, LogPlace, MANIFEST, PAGES, STATE, Sealed, Snapshot, Stored, damaged,
+    pages, snapshot_name,
 };
 use crate::error::Error;
 use crate::host::disk;
@@ -208,6 +208,13 @@ impl Store {
         Draft::new(self, name, lock)
     }
 
+    /// Makes a snapshot the start of a slice, whose log goes on at another place.
+    pub(crate) fn pin(&self, name: &str, log: LogPlace) -> Result<(), Error> {
+        let mut snapshot = self.read(name)?;
+        (snapshot.log, snapshot.pinned) = (log, true);
+        write_manifest(&self.path(name).join(MANIFEST), snapshot).map(|_| ())
+    }
+
     /// Deletes a snapshot. Those that lie on it get what they need of it.
     ///
     /// # Errors
@@ -216,6 +223,10 @@ impl Store {
         snapshot_name(name)?;
         if !self.path(name).is_dir() {
             return Err(self.none(name));
+        }
+        if self.read(name).is_ok_and(|snapshot| snapshot.pinned) {
+            let reason = "is the start of this slice, which cannot be replayed without it";
+            return Err(Error::recording(&self.path(name), reason));
         }
         let lock = self.write()?;
         let children = self.sound()?.into_iter();
@@ -365,13 +376,7 @@ impl Draft {
         let files = layers.chain([STATE, PAGES]);
         let files = files.map(|file| Stored::of(&self.path(file)));
         snapshot.files = files.collect::<Result<_, _>>()?;
-        let path = self.path(MANIFEST);
-        let blake3 = seal(&snapshot, &path)?;
-        let sealed = Sealed { snapshot, blake3 };
-        let text = serde_json::to_string_pretty(&sealed)
-            .map_err(|error| Error::recording(&path, error.to_string()))?;
-        fs::write(&path, text + "\n").map_err(Error::file(&path, "write"))?;
-        Ok(sealed.snapshot)
+        write_manifest(&self.path(MANIFEST), snapshot)
     }
 
     /// It is whole: from now on it is there.
@@ -407,6 +412,15 @@ impl Stored {
             blake3: blake3::hash(&bytes).to_hex().to_string(),
         })
     }
+}
+
+fn write_manifest(path: &Path, snapshot: Snapshot) -> Result<Snapshot, Error> {
+    let blake3 = seal(&snapshot, path)?;
+    let sealed = Sealed { snapshot, blake3 };
+    let text = serde_json::to_string_pretty(&sealed)
+        .map_err(|error| Error::recording(path, error.to_string()))?;
+    fs::write(path, text + "\n").map_err(Error::file(path, "write"))?;
+    Ok(sealed.snapshot)
 }
 
 fn seal(snapshot: &Snapshot, path: &Path) -> Result<String, Error> {

@@ -7,13 +7,21 @@ use std::process::ExitCode;
 
 use anyhow::anyhow;
 use comfy_table::{CellAlignment, Table as Columns, presets};
-use replay_format::{Completeness, HEADER_LEN, Log, Table};
+use replay_format::{Completeness, HEADER_LEN, Log};
+use rr::host::serial::Backend;
+use rr::recording::Recording;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use crate::cmd::export::watch;
+use crate::export::time::{IdleTimes, Times};
 use crate::input::Input;
+use crate::outcome::thousands;
+use crate::outfile::{OutFile, Overwrite};
 use crate::output;
-use crate::report::escaped;
+use crate::plot::{self, PlotFile};
+use crate::report::{escaped, one_line};
+use crate::table_reason::table_reason;
 
 /// Summarise a log: version, length, events and bytes per kind
 #[derive(Debug, clap::Args)]
@@ -29,6 +37,16 @@ pub(crate) struct Args {
     /// Print JSON, for programs
     #[arg(long)]
     json: bool,
+
+    /// Also draw the run: events of each kind, executing and idle time, bytes of log; FILE.svg or FILE.html
+    ///
+    /// Over virtual time for a recording, which is replayed to know it; over instructions for a bare log. The
+    /// file needs nothing else, and is light or dark as the reader's system is.
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PlotFile>,
+
+    #[command(flatten)]
+    overwrite: Overwrite,
 }
 
 const SCHEMA: &str = "\
@@ -102,6 +120,10 @@ impl Serialize for Kinds {
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let input = Input::open(&args.input)?;
     let log = input.log()?;
+    let plot = args.plot.as_ref();
+    let plot = plot
+        .map(|plot| Ok::<_, anyhow::Error>((plot, OutFile::create(&plot.path, args.overwrite)?)));
+    let plot = plot.transpose()?;
     // A bad machine.json must not hide what the log says.
     let (machine, machine_error) = match input.machine() {
         Ok(machine) => (machine, None),
@@ -116,6 +138,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             print(&summary, out)
         }
     })?;
+    if let Some((kind, file)) = plot {
+        draw(kind, file, &input, &log)?;
+    }
     match (log.completeness(), log.error()) {
         (Completeness::Damaged { .. }, Some(error)) => {
             return Err(anyhow!(error.clone()).context(input.name()));
@@ -126,6 +151,44 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         _ => {}
     }
     machine_error.map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+/// Draws the run. Without virtual time, where a recording does not replay, it is drawn all the same.
+fn draw(kind: &PlotFile, file: OutFile, input: &Input, log: &Log<'_>) -> anyhow::Result<()> {
+    let times = input.recording().and_then(|recording| match recording {
+        Some(recording) => times(&recording),
+        None => Ok(None),
+    });
+    let times = times.unwrap_or_else(|error| {
+        output::note(&format!("{}; drawn over instructions", one_line(&error)));
+        None
+    });
+    let end = log.end();
+    let facts = format!(
+        "{}: {} instructions, {} events, {} bytes",
+        log.table().name(),
+        thousands(end.icount),
+        thousands(end.index),
+        thousands(log.bytes().len() as u64)
+    );
+    let named = (input.title(), facts);
+    file.write(|out| plot::write(kind, named, log, times.as_ref(), out))?;
+    file.keep()
+}
+
+/// The virtual time of a recording; `None` if its replay diverges, which is told.
+fn times(recording: &Recording) -> anyhow::Result<Option<Times>> {
+    let mut idle = IdleTimes(Vec::new());
+    let code = watch(recording, &Backend::Null, &mut idle)?;
+    let shift = recording.manifest.machine.icount.shift;
+    Ok((code == ExitCode::SUCCESS).then_some(Times {
+        shift,
+        idle: idle.0,
+    }))
+}
+
+fn whole(log: &Log<'_>) -> bool {
+    log.completeness() == Completeness::Complete
 }
 
 fn summarise(file: String, log: &Log<'_>, recording: Option<Value>) -> Summary {
@@ -141,8 +204,8 @@ fn summarise(file: String, log: &Log<'_>, recording: Option<Value>) -> Summary {
         version_id: format!("{:#010x}", log.header().version_id),
         table: log.table().key(),
         table_name: log.table().name(),
-        table_reason: reason(log),
-        complete: log.completeness() == Completeness::Complete,
+        table_reason: table_reason(log.table(), Some(log.header()), whole(log)),
+        complete: whole(log),
         status: match log.completeness() {
             Completeness::Complete => "complete",
             Completeness::Truncated { .. } => "truncated",
@@ -171,30 +234,6 @@ fn summarise(file: String, log: &Log<'_>, recording: Option<Value>) -> Summary {
             end.icount.checked_mul(factor)
         }),
         recording,
-    }
-}
-
-/// Why the log is read by its table: FORMAT.md, "Which table".
-fn reason(log: &Log<'_>) -> String {
-    let version = log.table().version();
-    let whole = log.completeness() == Completeness::Complete;
-    let reads = if whole {
-        "reads the log whole"
-    } else {
-        "reads the log furthest"
-    };
-    let shared = Table::ALL
-        .iter()
-        .filter(|table| table.version() == version)
-        .count();
-    if log.header().is_unfinished() {
-        format!(
-            "the header names no version, as in a recording that was killed; this table {reads}"
-        )
-    } else if shared == 1 {
-        "the only table of the version".to_owned()
-    } else {
-        format!("of the {shared} tables of the version, this one {reads}")
     }
 }
 

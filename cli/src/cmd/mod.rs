@@ -1,14 +1,20 @@
 //! The subcommands: one file each, with its own `Args` and `run`.
 
+mod completions;
 mod demo;
+pub(crate) mod diff;
 mod dump;
+pub(crate) mod export;
 mod inspect;
+mod man;
 mod monitor;
 mod qapi;
 mod qmp;
 mod record;
+mod repair;
 mod replay;
 mod run;
+mod slice;
 mod snapshot;
 mod verify;
 
@@ -29,6 +35,12 @@ pub(crate) enum Command {
     Snapshot(snapshot::Args),
     Dump(dump::Args),
     Inspect(inspect::Args),
+    Diff(diff::Args),
+    Slice(slice::Args),
+    Repair(repair::Args),
+    Export(export::Args),
+    Completions(completions::Args),
+    Man(man::Args),
     Qapi(qapi::Args),
 }
 
@@ -46,6 +58,12 @@ impl Command {
             Command::Snapshot(args) => snapshot::run(args),
             Command::Dump(args) => dump::run(args),
             Command::Inspect(args) => inspect::run(args),
+            Command::Diff(args) => diff::run(args),
+            Command::Slice(args) => slice::run(args),
+            Command::Repair(args) => repair::run(args),
+            Command::Export(args) => export::run(args),
+            Command::Completions(args) => completions::run(args),
+            Command::Man(args) => man::run(args),
             Command::Qapi(args) => qapi::run(args),
         }
     }

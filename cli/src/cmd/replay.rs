@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use rr::control::Mode;
 use rr::host::serial::Backend;
-use rr::launch::{ReplayHow, replay};
+use rr::launch::{ReplayHow, replay_watched};
 use rr::recording::Recording;
 use rr::snapshot::{NameError, Plan, snapshot_name};
 use rr::timeline::Position;
@@ -68,16 +68,18 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         changed_images: args.allow_changed_images,
         from: args.from,
         plan: args.snapshots.plan(Plan::default()),
+        keep_in: None,
     };
     let dir = Some(args.recording.clone());
     let (control, monitor) = args.monitor.open(Mode::Replay, dir)?;
     let mut progress = InstructionProgress::new();
-    let result = replay(
+    let result = replay_watched(
         &recording,
         &how,
         &args.serial,
         &control,
         monitor,
+        None,
         &mut |icount| progress.at(icount),
     );
     drop(progress);

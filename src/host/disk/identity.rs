@@ -1,4 +1,4 @@
-//! Which images a recording was made on: size and BLAKE3 of each file, measured while the guest already runs.
+//! Which images a recording was made on: size, time of last change and BLAKE3 of each file.
 
 use super::layer::LayerFile;
 use super::{Disk, DiskError};
@@ -109,27 +109,26 @@ fn hash(file: &File, size: u64, stop: &AtomicBool) -> io::Result<Option<blake3::
             Err(rustix::io::Errno::NXIO) => size,
             Err(_) => at,
         };
-        while at < data {
-            let len = usize::try_from(data - at).unwrap_or(STEP).min(STEP);
-            hasher.update(zeroes.get(..len).unwrap_or(&zeroes));
-            at += len as u64;
+        let is_hole = at < data;
+        let end = match rustix::fs::seek(file, SeekFrom::Hole(at)) {
+            _ if is_hole => data,
+            Ok(hole) if hole > at => hole.min(size),
+            _ => size,
+        };
+        while at < end {
             // Only a hint that nobody wants the result; nothing else hangs on it.
             if stop.load(Ordering::Relaxed) {
                 return Ok(None);
             }
-        }
-        let hole = rustix::fs::seek(file, SeekFrom::Hole(at));
-        let hole = hole.map_or(size, |hole| if hole > at { hole.min(size) } else { size });
-        while at < hole {
-            let len = usize::try_from(hole - at).unwrap_or(STEP).min(STEP);
-            let bytes = buffer.get_mut(..len).unwrap_or_default();
-            file.read_exact_at(bytes, at)?;
-            hasher.update(bytes);
-            at += len as u64;
-            // Only a hint that nobody wants the result; nothing else hangs on it.
-            if stop.load(Ordering::Relaxed) {
-                return Ok(None);
+            let len = usize::try_from(end - at).unwrap_or(STEP).min(STEP);
+            if is_hole {
+                hasher.update(zeroes.get(..len).unwrap_or(&zeroes));
+            } else {
+                let bytes = buffer.get_mut(..len).unwrap_or_default();
+                file.read_exact_at(bytes, at)?;
+                hasher.update(bytes);
             }
+            at += len as u64;
         }
     }
     Ok(Some(hasher.finalize()))

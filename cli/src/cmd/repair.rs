@@ -1,0 +1,125 @@
+//! `rr repair`: what can be saved of a log.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use replay_format::{Salvage, Table};
+
+use crate::input::Input;
+use crate::outcome::thousands;
+use crate::outfile::{self, OutFile, Overwrite};
+use crate::output;
+use crate::report::escaped;
+use crate::table_reason::table_reason;
+
+/// Save what is left of a log that was killed, cut or damaged
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "Saves what is left of a log, of rr or of any QEMU, that was killed, cut anywhere, or damaged: \
+    its events up to the first that is not whole or makes no sense, as a log with a proper header and end.\n\n\
+    QEMU writes the version of a log when the recording ends, so one that was killed has none. It is then found by \
+    which version reads the events whole, or furthest; the answer says which, and why.",
+    after_long_help = "\
+A recording of rr that was killed replays as it is. Where its log was cut later, LOG2 can take the place
+of its replay.bin. `rr replay` then stops at the last event that was saved.
+
+Examples:
+  rr repair killed.bin -o saved.bin          then: rr inspect saved.bin
+  rr repair killed.bin --table 10 -o saved.bin"
+)]
+pub(crate) struct Args {
+    /// An event log, or a recording's directory
+    #[arg(value_name = "LOG|REC")]
+    input: PathBuf,
+
+    /// The log to write; - for standard output
+    #[arg(short, long, value_name = "LOG2")]
+    output: PathBuf,
+
+    /// Take it for this version, whatever it looks like: 5 to 13, 7-3.0, 7-4.0, 12-7.1
+    #[arg(long, value_name = "VERSION", value_parser = table)]
+    table: Option<&'static Table>,
+
+    #[command(flatten)]
+    overwrite: Overwrite,
+}
+
+fn table(key: &str) -> Result<&'static Table, String> {
+    Table::from_key(key).ok_or_else(|| {
+        let known: Vec<&str> = Table::ALL.iter().map(Table::key).collect();
+        format!("`{key}` is none of {}", known.join(", "))
+    })
+}
+
+/// Writes the repaired log, and says how much of it there is.
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let out = OutFile::create(&args.output, args.overwrite)?;
+    let input = Input::open(&args.input)?;
+    let salvage = match (args.table, input.is_recording()) {
+        (Some(table), _) => Salvage::with_table(input.bytes(), table),
+        (None, true) => Salvage::with_table(input.bytes(), Table::RR),
+        (None, false) => Salvage::of(input.bytes()),
+    };
+    let salvage = salvage.with_context(|| input.name())?;
+    let bytes = out.write(|out| salvage.write(out))?;
+    out.keep()?;
+    let mut say = Vec::new();
+    tell(&args, &input, &salvage, bytes, &mut say)?;
+    // What is said must not get into a log that goes to standard output.
+    if outfile::is_stdout(&args.output) {
+        String::from_utf8_lossy(&say).lines().for_each(output::note);
+    } else {
+        output::write(|out| out.write_all(&say))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell(
+    args: &Args,
+    input: &Input,
+    salvage: &Salvage<'_>,
+    bytes: u64,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let why = match args.table {
+        Some(_) => "as --table says".to_owned(),
+        None if input.is_recording() => "rr records no other".to_owned(),
+        None => table_reason(salvage.table(), salvage.header(), salvage.loss().is_none()),
+    };
+    let end = salvage.end();
+    let kept = end.offset.min(input.bytes().len() as u64);
+    let lost = match salvage.loss() {
+        None if salvage.was_whole() => "nothing: the log was whole".to_owned(),
+        None => "nothing but the version in the header".to_owned(),
+        Some(loss) => format!("{} bytes; {loss}", thousands(salvage.lost())),
+    };
+    let facts = [
+        ("log", escaped(&input.name())),
+        ("taken for", format!("{}: {why}", salvage.table().name())),
+        (
+            "survives",
+            format!(
+                "{} of {} bytes, {} events, {} instructions",
+                thousands(kept),
+                thousands(input.bytes().len() as u64),
+                thousands(end.index),
+                thousands(end.icount)
+            ),
+        ),
+        ("lost", lost),
+        (
+            "written",
+            format!(
+                "{}, {} bytes",
+                escaped(&args.output.display().to_string()),
+                thousands(bytes)
+            ),
+        ),
+    ];
+    for (name, value) in facts {
+        writeln!(out, "{name:<14}{value}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! The difference between two logs, for programs. The schema is in `rr diff --help`.
+
+use std::io::{self, Write};
+
+use replay_format::diff::Edit;
+use replay_format::{Completeness, Log};
+use serde_json::{Map, Value, json};
+
+use crate::diff_text::rows;
+use crate::event_json;
+use crate::hunk::Compared;
+
+/// Prints the object.
+pub(crate) fn print(compared: &Compared<'_, '_>, out: &mut dyn Write) -> io::Result<()> {
+    let tally = &compared.tally;
+    let kinds: Map<String, Value> = rows(compared)
+        .map(|row| {
+            let counts = json!({
+                "first": row.first,
+                "second": row.second,
+                "only_first": row.only_first,
+                "only_second": row.only_second,
+            });
+            (row.name.to_owned(), counts)
+        })
+        .collect();
+    let [first, second] = [0, 1].map(|i| about(&compared.names[i], compared.logs[i]));
+    let part = match tally.part {
+        Some(icount) => json!({ "icount": icount, "hunk": hunk(compared)? }),
+        None => Value::Null,
+    };
+    let recorded = compared.recorded.as_ref();
+    let object = json!({
+        "schema": 1,
+        "same": compared.is_same(),
+        "first": first,
+        "second": second,
+        "both": tally.both(),
+        "only_first": tally.first(),
+        "only_second": tally.second(),
+        "places": tally.places,
+        "part": part,
+        "meet": tally.meet.map(|icount| json!({ "icount": icount, "events": tally.tail })),
+        "kinds": kinds,
+        "settings": recorded.map(|recorded| &recorded.settings),
+        "digests": recorded.map(|recorded| recorded.digests),
+    });
+    serde_json::to_writer_pretty(&mut *out, &object)?;
+    writeln!(out)
+}
+
+fn about(name: &str, log: &Log<'_>) -> Value {
+    json!({
+        "file": name,
+        "table": log.table().key(),
+        "status": match log.completeness() {
+            Completeness::Complete => "complete",
+            Completeness::Truncated { .. } => "truncated",
+            Completeness::Damaged { .. } => "damaged",
+        },
+        "events": log.end().index,
+        "instructions": log.end().icount,
+    })
+}
+
+fn hunk(compared: &Compared<'_, '_>) -> io::Result<Vec<Value>> {
+    let edits = compared.hunk.edits.iter();
+    let value = |edit: &Edit<'_>| {
+        let (whose, record) = match edit {
+            Edit::Both(record, _) => ("both", record),
+            Edit::First(record) => ("first", record),
+            Edit::Second(record) => ("second", record),
+        };
+        Ok(json!({ "in": whose, "event": event_json::value(record)? }))
+    };
+    edits.map(value).collect()
+}

@@ -1,0 +1,246 @@
+//! The difference between two logs, for people.
+
+use std::io::{self, Write};
+
+use comfy_table::{CellAlignment, Table as Columns, presets};
+use replay_format::diff::Edit;
+use replay_format::{Kind, Record};
+use serde_json::Value;
+
+use crate::event_text::Arguments;
+use crate::hunk::Compared;
+use crate::outcome::thousands;
+use crate::report::escaped;
+
+/// Colours as `diff --color` has them: what only the first has, only the second, where it is, what it is of.
+#[derive(Debug, Clone, Copy)]
+struct Paint(bool);
+
+impl Paint {
+    fn line(self, colour: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {
+        match self.0 && !colour.is_empty() {
+            true => writeln!(out, "\x1b[{colour}m{text}\x1b[0m"),
+            false => writeln!(out, "{text}"),
+        }
+    }
+}
+
+const BOLD: &str = "1";
+const RED: &str = "31";
+const GREEN: &str = "32";
+const CYAN: &str = "36";
+
+/// Prints the first difference, and how much is the same.
+pub(crate) fn print(
+    compared: &Compared<'_, '_>,
+    colour: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let paint = Paint(colour);
+    let [first, second] = &compared.names;
+    if compared.is_same() {
+        return writeln!(
+            out,
+            "the same: {} events, {} instructions",
+            thousands(compared.tally.both()),
+            thousands(compared.logs[0].end().icount)
+        );
+    }
+    if compared.tally.places > 0 {
+        paint.line(BOLD, &format!("--- {}", escaped(first)), out)?;
+        paint.line(BOLD, &format!("+++ {}", escaped(second)), out)?;
+        hunk(compared, paint, out)?;
+        writeln!(out)?;
+    }
+    for (name, value) in summary(compared) {
+        writeln!(out, "{name:<14}{value}")?;
+    }
+    writeln!(out)?;
+    for line in kinds(compared).lines() {
+        // comfy-table pads on both sides.
+        let line = line.trim_end();
+        writeln!(out, "{}", line.strip_prefix(' ').unwrap_or(line))?;
+    }
+    Ok(())
+}
+
+fn hunk(compared: &Compared<'_, '_>, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+    let edits = &compared.hunk.edits;
+    let next = |pick: fn(&Edit<'_>) -> Option<u64>| {
+        let index = edits.iter().find_map(pick);
+        index.map_or("end".to_owned(), |index| format!("event#{index}"))
+    };
+    let first = next(|edit| match edit {
+        Edit::Both(record, _) | Edit::First(record) => Some(record.index),
+        Edit::Second(_) => None,
+    });
+    let second = next(|edit| match edit {
+        Edit::Both(_, record) | Edit::Second(record) => Some(record.index),
+        Edit::First(_) => None,
+    });
+    paint.line(CYAN, &format!("@@ -{first} +{second} @@"), out)?;
+    let records = || edits.iter().map(record);
+    let digits = |number: u64| number.to_string().len();
+    let icount = records().map(|record| digits(record.icount)).max();
+    let name = records()
+        .map(|record| record.event.kind().name().len())
+        .max();
+    let (icount, name) = (icount.unwrap_or(0), name.unwrap_or(0));
+    for edit in edits {
+        let (sign, colour) = match edit {
+            Edit::Both(..) => (' ', ""),
+            Edit::First(_) => ('-', RED),
+            Edit::Second(_) => ('+', GREEN),
+        };
+        let record = record(edit);
+        let line = format!(
+            "{sign}{:>icount$}  {:<name$}  {}",
+            record.icount,
+            record.event.kind().name(),
+            Arguments(&record.event)
+        );
+        paint.line(colour, line.trim_end(), out)?;
+    }
+    if compared.hunk.cut {
+        writeln!(out, " ...")?;
+    }
+    Ok(())
+}
+
+fn record<'e, 'a>(edit: &'e Edit<'a>) -> &'e Record<'a> {
+    match edit {
+        Edit::Both(record, _) | Edit::First(record) | Edit::Second(record) => record,
+    }
+}
+
+fn summary(compared: &Compared<'_, '_>) -> Vec<(&'static str, String)> {
+    let tally = &compared.tally;
+    let mut facts = Vec::new();
+    facts.push(match tally.part {
+        Some(icount) => (
+            "part",
+            format!(
+                "at icount {}: {} events are the same before that",
+                thousands(icount),
+                thousands(tally.before)
+            ),
+        ),
+        None => ("part", "nowhere: all events are the same".to_owned()),
+    });
+    if tally.part.is_some() {
+        facts.push(match tally.meet {
+            Some(icount) => (
+                "meet again",
+                format!(
+                    "at icount {}: {} events are the same from there to the end",
+                    thousands(icount),
+                    thousands(tally.tail)
+                ),
+            ),
+            None => ("meet again", "no".to_owned()),
+        });
+        facts.push((
+            "differ",
+            format!(
+                "in {}: {} events only in the first, {} only in the second, {} in both",
+                match tally.places {
+                    1 => "1 place".to_owned(),
+                    places => format!("{} places", thousands(places)),
+                },
+                thousands(tally.first()),
+                thousands(tally.second()),
+                thousands(tally.both())
+            ),
+        ));
+    }
+    let [one, two] = compared.logs.map(|log| thousands(log.end().icount));
+    facts.push((
+        "instructions",
+        match one == two {
+            true => format!("{one} in both"),
+            false => format!("{one} in the first, {two} in the second"),
+        },
+    ));
+    if let Some(recorded) = &compared.recorded {
+        let digests = recorded.digests;
+        let upto = |at: Option<u64>| {
+            at.map_or("the start".to_owned(), |at| {
+                format!("icount {}", thousands(at))
+            })
+        };
+        facts.push((
+            "states",
+            match digests.differ_at {
+                Some(at) => format!(
+                    "part between {} and icount {}",
+                    upto(digests.same_at),
+                    thousands(at)
+                ),
+                None if digests.compared == 0 => {
+                    "unknown: no digests at the same icount".to_owned()
+                }
+                None => format!(
+                    "the same in {} digests, up to {}",
+                    digests.compared,
+                    upto(digests.same_at)
+                ),
+            },
+        ));
+        let mut title = "settings";
+        for setting in &recorded.settings {
+            let value = |value: &Option<Value>| match value {
+                None => "not set".to_owned(),
+                Some(Value::String(text)) => escaped(text),
+                Some(other) => other.to_string(),
+            };
+            let (one, two) = (value(&setting.first), value(&setting.second));
+            facts.push((
+                title,
+                format!("{}: {one} in the first, {two} in the second", setting.name),
+            ));
+            title = "";
+        }
+    }
+    facts
+}
+
+fn kinds(compared: &Compared<'_, '_>) -> Columns {
+    let mut columns = Columns::new();
+    columns.load_style(presets::NOTHING);
+    columns.set_header(["event", "first", "second", "only first", "only second"]);
+    for kind in rows(compared) {
+        let cells = [kind.first, kind.second, kind.only_first, kind.only_second];
+        let cells = cells.map(|count| count.to_string());
+        columns.add_row([kind.name.to_owned()].into_iter().chain(cells));
+    }
+    for column in columns.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    columns
+}
+
+/// How many events of a kind there are, and how many only one log has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) first: u64,
+    pub(crate) second: u64,
+    pub(crate) only_first: u64,
+    pub(crate) only_second: u64,
+}
+
+/// The kinds that occur, in the order of the ids; not the counts of instructions, which differ with all else.
+pub(crate) fn rows<'c>(compared: &'c Compared<'_, '_>) -> impl Iterator<Item = Row> + 'c {
+    let [one, two] = compared.logs;
+    let [_, first, second] = &compared.tally.events;
+    let row = move |&kind: &Kind| Row {
+        name: kind.name(),
+        first: one.summary().events_of(kind),
+        second: two.summary().events_of(kind),
+        only_first: first.get(kind.index()).copied().unwrap_or(0),
+        only_second: second.get(kind.index()).copied().unwrap_or(0),
+    };
+    let compared = |kind: &&Kind| **kind != Kind::Instruction && compared.kinds[kind.index()];
+    let kinds = Kind::ALL.iter().filter(compared);
+    kinds.map(row).filter(|row| row.first + row.second > 0)
+}

@@ -1,0 +1,72 @@
+//! When events happen: in virtual time, where it is known.
+
+use replay_format::{Checkpoint, Event, Record};
+use rr::watch::{Sight, Watcher};
+
+/// The virtual time of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Times {
+    /// One instruction takes 2^shift ns.
+    pub(crate) shift: u8,
+    /// How long the machine idled, in ns: for each checkpoint `clock-warp-start` of the log, in order.
+    pub(crate) idle: Vec<u64>,
+}
+
+/// Takes note of idle times in a replay.
+#[derive(Debug, Default)]
+pub(crate) struct IdleTimes(pub(crate) Vec<u64>);
+
+impl Watcher for IdleTimes {
+    fn saw(&mut self, _icount: u64, _time: u64, sight: Sight<'_>) {
+        if let Sight::Idle { ns } = sight {
+            self.0.push(ns);
+        }
+    }
+}
+
+/// Goes along a log, event by event, and says what time it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Clock<'t> {
+    times: Option<&'t Times>,
+    next: usize,
+    passed: u64,
+}
+
+/// When an event happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct When {
+    /// In ns; without virtual time as many as instructions.
+    pub(crate) ns: u64,
+    /// How long the machine idles from then on.
+    pub(crate) idle: u64,
+}
+
+impl<'t> Clock<'t> {
+    /// At the start. Without times one instruction counts as 1 ns, and nothing is known of idle time.
+    pub(crate) fn new(times: Option<&'t Times>) -> Clock<'t> {
+        Clock {
+            times,
+            next: 0,
+            passed: 0,
+        }
+    }
+
+    /// The time of the next event.
+    pub(crate) fn at(&mut self, record: &Record<'_>) -> When {
+        let Some(times) = self.times else {
+            return When {
+                ns: record.icount,
+                idle: 0,
+            };
+        };
+        let ns = (record.icount << times.shift).saturating_add(self.passed);
+        let mut idle = 0;
+        if record.event == Event::Checkpoint(Checkpoint::ClockWarpStart) {
+            // A recording that was cut can end with one that did not come to pass.
+            idle = times.idle.get(self.next).copied().unwrap_or(0);
+            self.next += 1;
+            self.passed += idle;
+        }
+        When { ns, idle }
+    }
+}

@@ -1,0 +1,132 @@
+//! Files that a command writes: whole, or not at all.
+
+use std::fs::{File, Permissions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use tempfile::NamedTempFile;
+
+use crate::output::{self, WriteFailed};
+
+/// Whether a file may be replaced.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Overwrite {
+    /// Replace a file that is there
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+}
+
+/// A file on its way. It is there under its name only once it is [kept](OutFile::keep), and gone if it is not.
+#[derive(Debug)]
+pub(crate) struct OutFile {
+    name: PathBuf,
+    overwrite: bool,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// `-`
+    Stdout,
+    /// A device or a pipe: written as it is.
+    Device,
+    New(NamedTempFile),
+}
+
+impl OutFile {
+    /// Begins a file of this name; `-` is standard output.
+    pub(crate) fn create(name: &Path, overwrite: Overwrite) -> anyhow::Result<OutFile> {
+        let overwrite = overwrite.overwrite;
+        let place = if is_stdout(name) {
+            Place::Stdout
+        } else if name.exists() && !name.is_file() && !name.is_dir() {
+            Place::Device
+        } else if name.exists() && !(overwrite && name.is_file()) {
+            let name = name.display();
+            bail!("{name}: already exists; choose another name, or pass --overwrite for a file");
+        } else {
+            let mut builder = tempfile::Builder::new();
+            // As any new file: the umask takes from it.
+            builder.permissions(Permissions::from_mode(0o666));
+            let folder = name
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty());
+            let folder = folder.unwrap_or(Path::new("."));
+            let file = builder.tempfile_in(folder);
+            Place::New(file.with_context(|| format!("{}: cannot be written", name.display()))?)
+        };
+        let name = name.to_owned();
+        Ok(OutFile {
+            name,
+            overwrite,
+            place,
+        })
+    }
+
+    /// Where it is written, by its name; `None`: standard output.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Stdout => None,
+            Place::Device => Some(&self.name),
+            Place::New(file) => Some(file.path()),
+        }
+    }
+
+    /// Its name, for messages.
+    pub(crate) fn name(&self) -> String {
+        self.name.display().to_string()
+    }
+
+    /// What is written to it goes there.
+    pub(crate) fn writer(&self) -> anyhow::Result<BufWriter<File>> {
+        let file = match &self.place {
+            Place::Stdout => return Ok(output::stdout().map_err(WriteFailed)?),
+            Place::Device => File::options().write(true).open(&self.name),
+            Place::New(file) => file.as_file().try_clone(),
+        };
+        let file = file.map_err(|error| self.trouble(error))?;
+        Ok(BufWriter::with_capacity(1 << 17, file))
+    }
+
+    /// Runs `write` on it.
+    pub(crate) fn write<T>(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<T>,
+    ) -> anyhow::Result<T> {
+        let mut out = self.writer()?;
+        let result = write(&mut out).and_then(|value| out.flush().map(|()| value));
+        if result.is_err() {
+            // Else dropping it would try again.
+            let _ = out.into_parts();
+        }
+        result.map_err(|error| self.trouble(error))
+    }
+
+    /// The error of a write, with the name.
+    pub(crate) fn trouble(&self, error: io::Error) -> anyhow::Error {
+        match self.place {
+            Place::Stdout => WriteFailed(error).into(),
+            _ => anyhow::Error::new(error).context(format!("{}: cannot be written", self.name())),
+        }
+    }
+
+    /// Gives it its name: all of it is written.
+    pub(crate) fn keep(self) -> anyhow::Result<()> {
+        let name = self.name;
+        let put = match self.place {
+            Place::New(file) if self.overwrite => file.persist(&name),
+            Place::New(file) => file.persist_noclobber(&name),
+            _ => return Ok(()),
+        };
+        put.map(drop)
+            .map_err(|error| error.error)
+            .with_context(|| format!("{}: cannot be written", name.display()))
+    }
+}
+
+/// Whether the name stands for standard output.
+pub(crate) fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
+}

@@ -1,0 +1,129 @@
+//! Seeking: over events of a fixed length by their lengths alone, as the summary does.
+
+use crate::error::Error;
+use crate::event::Kind;
+use crate::read::{Log, step};
+use crate::version::Table;
+use crate::{HEADER_LEN, Position};
+
+/// A place to seek, by one of the three coordinates of a [`Position`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Seek {
+    /// The last boundary between two events at or before this byte offset.
+    Offset(u64),
+    /// In front of the event with this index.
+    Event(u64),
+    /// In front of the first event after which the icount is at least this.
+    Icount(u64),
+}
+
+impl Log<'_> {
+    /// Finds a place from the start of the log. The place behind the last whole event if the log ends,
+    /// or cannot be read any more, before it.
+    pub fn seek(&self, to: Seek) -> Position {
+        forward(self.bytes(), self.table(), self.start(), to)
+    }
+
+    /// Finds a place from a known position on, as [`Index`](crate::Index) gives it; `from` itself if the
+    /// place is before it.
+    ///
+    /// # Errors
+    /// [`Error::BadOffset`] if the position is not in this log.
+    pub fn seek_from(&self, from: Position, to: Seek) -> Result<Position, Error> {
+        let len = self.bytes().len() as u64;
+        if !(HEADER_LEN as u64..=len).contains(&from.offset) {
+            let offset = from.offset;
+            return Err(Error::BadOffset { offset, len });
+        }
+        Ok(forward(self.bytes(), self.table(), from, to))
+    }
+}
+
+/// The furthest place that an event may end at to be passed.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    offset: u64,
+    index: u64,
+    icount: u64,
+}
+
+impl Limit {
+    /// `None` if no event may be passed.
+    fn of(to: Seek) -> Option<Limit> {
+        let (mut offset, mut index, mut icount) = (u64::MAX, u64::MAX, u64::MAX);
+        match to {
+            Seek::Offset(at) => offset = at,
+            Seek::Event(at) => index = at,
+            Seek::Icount(at) => icount = at.checked_sub(1)?,
+        }
+        Some(Limit {
+            offset,
+            index,
+            icount,
+        })
+    }
+
+    fn allows(&self, at: &Position) -> bool {
+        at.offset <= self.offset && at.index <= self.index && at.icount <= self.icount
+    }
+}
+
+fn forward(bytes: &[u8], table: &Table, from: Position, to: Seek) -> Position {
+    let mut at = from;
+    let Some(limit) = Limit::of(to) else {
+        return at;
+    };
+    // Nothing behind the END is looked at.
+    loop {
+        at = fixed_events(rest(bytes, &at, &limit), table, at, &limit);
+        let mut next = at;
+        let whole = usize::try_from(at.offset).ok().and_then(|o| bytes.get(o..));
+        match step(whole.unwrap_or_default(), table, &mut next) {
+            Ok((event, _)) if limit.allows(&next) => {
+                at = next;
+                if event.kind() == Kind::End {
+                    return at;
+                }
+            }
+            _ => return at,
+        }
+    }
+}
+
+/// What the fast walk may see: nothing behind the limit.
+fn rest<'a>(bytes: &'a [u8], at: &Position, limit: &Limit) -> &'a [u8] {
+    let end = usize::try_from(limit.offset).unwrap_or(usize::MAX);
+    let start = usize::try_from(at.offset).unwrap_or(usize::MAX);
+    bytes.get(start..end.min(bytes.len())).unwrap_or_default()
+}
+
+/// As the walk of the summary: the longest fixed event is shorter than the window.
+const WINDOW: usize = 16;
+
+fn fixed_events(rest: &[u8], table: &Table, at: Position, limit: &Limit) -> Position {
+    let instruction = table.id(Kind::Instruction).map_or(0, |(id, _)| id);
+    let (mut index, mut icount, mut bytes) = (at.index, at.icount, rest);
+    while let Some(&[id, a, b, c, d, ..]) = bytes.first_chunk::<WINDOW>() {
+        let next = if id == instruction {
+            let sum = icount.checked_add(u32::from_be_bytes([a, b, c, d]).into());
+            match sum.filter(|sum| *sum <= limit.icount && index < limit.index) {
+                Some(sum) => icount = sum,
+                None => break,
+            }
+            5
+        } else {
+            match usize::from(table.fixed[usize::from(id)]) {
+                0 => break,
+                _ if index >= limit.index => break,
+                len => len,
+            }
+        };
+        index += 1;
+        bytes = bytes.get(next..).unwrap_or_default();
+    }
+    Position {
+        offset: at.offset + (rest.len() - bytes.len()) as u64,
+        index,
+        icount,
+    }
+}
