@@ -100,6 +100,7 @@ fn the_arrows_only_go_down() {
 fn libraries_have_typed_errors() {
     let manifests = [
         "Cargo.toml",
+        "cli/qapi/Cargo.toml",
         "machine/Cargo.toml",
         "replay-format/Cargo.toml",
     ];
