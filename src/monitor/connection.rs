@@ -73,7 +73,12 @@ impl Connection {
     }
 
     fn listens(&self, room: bool) -> bool {
-        room && self.output.len() < UNREAD
+        room && self.may_send_more()
+    }
+
+    /// Whether the client has read enough of its answers.
+    pub(super) fn may_send_more(&self) -> bool {
+        self.output.len() < UNREAD
     }
 
     /// Whether nobody is there: another client may have the socket.

@@ -89,8 +89,8 @@ struct OnIoThread(Arc<Toys>);
 impl ExecuteNow for OnIoThread {
     fn allows_oob(&self, name: &str) -> Option<bool> {
         match name {
-            "x-oob-test" | "count" => Some(true),
-            "echo" | "event" | "large" | "qmp_capabilities" => Some(false),
+            "x-oob-test" | "count" | "large" => Some(true),
+            "echo" | "event" | "qmp_capabilities" => Some(false),
             _ => None,
         }
     }
@@ -222,6 +222,18 @@ impl Client {
                 Ok(count) => self.unread.extend(&bytes[..count]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => panic!("no line came: {error}"),
+            }
+        }
+    }
+
+    /// Whether a whole line comes before the connection ends, cut off or not.
+    pub(super) fn whole_line(&mut self) -> bool {
+        let mut byte = [0];
+        loop {
+            match self.stream.read(&mut byte) {
+                Ok(1) if byte == [b'\n'] => return true,
+                Ok(1) => {}
+                _ => return false,
             }
         }
     }
