@@ -22,6 +22,7 @@ use crate::session::{Message, Report, Session, Shared};
 use crate::snapshot::{FIRST, Keeper, Plan, Store};
 use crate::watch::{Watched, Watcher};
 use machine::Machine;
+use replay_format::Log;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -167,12 +168,13 @@ pub fn replay(
     how: &ReplayHow,
     serial: &Backend,
     control: &Arc<Control>,
+    monitor: Option<Monitor>,
     progress: Progress<'_>,
 ) -> Result<Report, Error> {
-    replay_watched(recording, how, serial, control, None, None, progress)
+    replay_watched(recording, how, serial, control, monitor, None, progress)
 }
 
-/// Replays a recording, comparing every digest; `monitor` serves its clients, and `watcher` sees what happens.
+/// Replays a recording, comparing every digest; `watcher` sees what happens.
 ///
 /// # Errors
 /// A divergence, or whatever keeps it from starting.
@@ -185,64 +187,28 @@ pub fn replay_watched(
     watcher: Option<&mut dyn Watcher>,
     progress: Progress<'_>,
 ) -> Result<Report, Error> {
-    let options = &recording.manifest.machine;
-    options.check().map_err(|error| match error {
-        Error::Option { option, reason } => {
-            let manifest = recording.path(crate::recording::MANIFEST);
-            Error::recording(&manifest, format!("{option}: {reason}"))
-        }
-        other => other,
-    })?;
-    let path = recording.path(crate::recording::LOG);
     let bytes = recording.map_log()?;
-    let log = recording.log(&bytes)?;
-    if let Some(error) = log.error().filter(|error| !error.is_truncated()) {
-        return Err(Error::Log {
-            path,
-            cause: error.clone(),
-        });
-    }
-    let digests = recording.digests()?;
-    let disks = Disks::replay(recording)?;
-    let opened = disks.open(None)?;
-    let images = Images::of(recording, how.changed_images, &opened)?;
-    let mut machine = images.machine(options)?;
+    let log = whole_log(recording, &bytes)?;
     let stop = Arc::new(AtomicBool::new(false));
-    let measuring = match how.changed_images {
-        false => Measuring::check(recording, &opened, &stop)?,
-        true => None,
-    };
-    let Serial { input, output } = Serial::open(serial, &stop)?;
-    let pool = disks.start(opened)?;
-    let mut replayer = Replayer::new(path, &log, digests, output, disks, pool);
-    let range = recording.manifest.slice.as_ref();
-    let store = Store::of(recording.dir());
-    let keep_in = how
-        .keep_in
-        .as_deref()
-        .map_or_else(|| store.clone(), Store::of);
-    let mut keeper = Keeper::new(keep_in, &recording.drives(), how.plan.clone(), &mut machine)?;
-    let mut from = 0;
-    // A slice has no power-on.
-    if let Some(name) = how.from.as_deref().or(range.map(|_| FIRST)) {
-        let chain = store.open(name)?;
-        from = chain.snapshot.icount;
-        let loaded = chain.load(&mut machine)?;
-        replayer.travel(Some((&chain, loaded)))?;
-        match &how.keep_in {
-            None => keeper.moved(Some(name), &mut machine),
-            Some(_) => keeper.hold_all(&chain, &replayer.outside(from)?)?,
-        }
-    } else {
-        replayer.begin()?;
-    }
+    let (input, at_power_on) = switched_on(recording, how, &log, serial, &stop)?;
+    let Ready {
+        machine,
+        replayer,
+        keeper,
+        from,
+        measuring,
+    } = at_power_on.at_start(recording, how)?;
     let mailbox = Arc::new(Mailbox::new());
     let interval = recording.manifest.digest_interval;
     let driver: Box<dyn Driver + '_> = match watcher {
-        Some(watcher) => Box::new(Watched::new(replayer, watcher, options.icount.shift)),
+        Some(watcher) => {
+            let shift = recording.manifest.machine.icount.shift;
+            Box::new(Watched::new(replayer, watcher, shift))
+        }
         None => Box::new(replayer),
     };
     let mut session = session(machine, driver, mailbox, stop, interval, control);
+    let range = recording.manifest.slice.as_ref();
     let end = range.filter(|range| !range.ends);
     session.until = [how.until, end.map(|range| range.to)]
         .into_iter()
@@ -261,7 +227,113 @@ pub fn replay_watched(
     Ok(report)
 }
 
-fn session<'a>(
+/// Reads the log of a recording that is to be replayed: it may be cut off, not damaged.
+///
+/// # Errors
+/// Damage, and the log of another program.
+pub(crate) fn whole_log<'b>(recording: &Recording, bytes: &'b [u8]) -> Result<Log<'b>, Error> {
+    let log = recording.log(bytes)?;
+    match log.error().filter(|error| !error.is_truncated()) {
+        Some(error) => Err(Error::Log {
+            path: recording.path(crate::recording::LOG),
+            cause: error.clone(),
+        }),
+        None => Ok(log),
+    }
+}
+
+/// A replay that has yet to begin: its machine, its driver, and what takes its snapshots.
+pub(crate) struct Ready<'l> {
+    pub(crate) machine: Machine,
+    pub(crate) replayer: Replayer<'l>,
+    pub(crate) keeper: Keeper,
+    /// The instruction count at which it begins.
+    pub(crate) from: u64,
+    /// Disk images that are still being checked.
+    pub(crate) measuring: Option<Measuring>,
+}
+
+/// Opens what a recording was started from, and checks that it is that. The machine is at power-on.
+///
+/// # Errors
+/// Whatever keeps it from starting.
+pub(crate) fn switched_on<'l>(
+    recording: &Recording,
+    how: &ReplayHow,
+    log: &'l Log<'l>,
+    serial: &Backend,
+    stop: &Arc<AtomicBool>,
+) -> Result<(Option<Input>, Ready<'l>), Error> {
+    let options = &recording.manifest.machine;
+    options.check().map_err(|error| match error {
+        Error::Option { option, reason } => {
+            let manifest = recording.path(crate::recording::MANIFEST);
+            Error::recording(&manifest, format!("{option}: {reason}"))
+        }
+        other => other,
+    })?;
+    let digests = recording.digests()?;
+    let disks = Disks::replay(recording)?;
+    let opened = disks.open(None)?;
+    let images = Images::of(recording, how.changed_images, &opened)?;
+    let mut machine = images.machine(options)?;
+    let measuring = match how.changed_images {
+        false => Measuring::check(recording, &opened, stop)?,
+        true => None,
+    };
+    let Serial { input, output } = Serial::open(serial, stop)?;
+    let pool = disks.start(opened)?;
+    let path = recording.path(crate::recording::LOG);
+    let replayer = Replayer::new(path, log, digests, output, disks, pool);
+    let keep_in = how.keep_in.as_deref().unwrap_or(recording.dir());
+    let keeper = Keeper::new(
+        Store::of(keep_in),
+        &recording.drives(),
+        how.plan.clone(),
+        &mut machine,
+    )?;
+    let ready = Ready {
+        machine,
+        replayer,
+        keeper,
+        from: 0,
+        measuring,
+    };
+    Ok((input, ready))
+}
+
+impl Ready<'_> {
+    /// Brings machine and driver from power-on to the place at which the replay begins.
+    ///
+    /// # Errors
+    /// A snapshot that cannot be loaded; a log that does not begin as one does.
+    pub(crate) fn at_start(
+        mut self,
+        recording: &Recording,
+        how: &ReplayHow,
+    ) -> Result<Self, Error> {
+        // A slice has no power-on.
+        let slice = recording.manifest.slice.as_ref().map(|_| FIRST);
+        let Some(name) = how.from.as_deref().or(slice) else {
+            self.replayer.begin()?;
+            return Ok(self);
+        };
+        let chain = Store::of(recording.dir()).open(name)?;
+        self.from = chain.snapshot.icount;
+        let loaded = chain.load(&mut self.machine)?;
+        self.replayer.travel(Some((&chain, loaded)))?;
+        match &how.keep_in {
+            None => self.keeper.moved(Some(name), &mut self.machine),
+            Some(_) => {
+                let outside = self.replayer.outside(self.from)?;
+                self.keeper.hold_all(&chain, &outside)?;
+            }
+        }
+        Ok(self)
+    }
+}
+
+pub(crate) fn session<'a>(
     mut machine: Machine,
     driver: Box<dyn Driver + 'a>,
     mailbox: Arc<Mailbox<Message>>,

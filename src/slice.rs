@@ -69,7 +69,14 @@ pub fn slice(
     Recording::write(half.path(), new)?;
     let sliced = Recording::open(half.path())?;
     let how = ReplayHow::default();
-    let report = replay(&sliced, &how, &Backend::Null, &Control::unused(), progress)?;
+    let report = replay(
+        &sliced,
+        &how,
+        &Backend::Null,
+        &Control::unused(),
+        None,
+        progress,
+    )?;
     if report.finish == Finish::Interrupted {
         return Err(Error::Cancelled);
     }
@@ -107,7 +114,7 @@ fn cut(
         ..ReplayHow::default()
     };
     let control = Control::unused();
-    let report = replay(recording, &how, &Backend::Null, &control, progress)?;
+    let report = replay(recording, &how, &Backend::Null, &control, None, progress)?;
     if report.finish == Finish::Interrupted {
         return Err(Error::Cancelled);
     }

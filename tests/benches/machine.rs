@@ -66,7 +66,7 @@ impl Bench {
             Mode::Replay => {
                 let recording = Recording::open(&self.rec).unwrap();
                 let how = ReplayHow::default();
-                replay(&recording, &how, &Backend::Null, control, progress)
+                replay(&recording, &how, &Backend::Null, control, None, progress)
             }
         }
         .unwrap()

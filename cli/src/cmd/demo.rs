@@ -77,6 +77,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         &how,
         &Backend::File(second.clone()),
         &Control::unused(),
+        None,
         &mut |_| {},
     ))? {
         Ok(report) => report,

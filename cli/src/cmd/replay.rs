@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use rr::control::Mode;
 use rr::host::serial::Backend;
-use rr::launch::{ReplayHow, replay_watched};
+use rr::launch::{ReplayHow, replay};
 use rr::recording::Recording;
 use rr::snapshot::{NameError, Plan, snapshot_name};
 use rr::timeline::Position;
@@ -73,13 +73,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let dir = Some(args.recording.clone());
     let (control, monitor) = args.monitor.open(Mode::Replay, dir)?;
     let mut progress = InstructionProgress::new();
-    let result = replay_watched(
+    let result = replay(
         &recording,
         &how,
         &args.serial,
         &control,
         monitor,
-        None,
         &mut |icount| progress.at(icount),
     );
     drop(progress);

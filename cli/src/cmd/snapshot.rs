@@ -122,9 +122,14 @@ fn save(args: Save) -> anyhow::Result<ExitCode> {
     };
     let control = Arc::new(Control::new(Mode::Replay, Some(args.recording.clone())));
     let mut progress = InstructionProgress::new();
-    let result = replay(&recording, &how, &Backend::Null, &control, &mut |icount| {
-        progress.at(icount)
-    });
+    let result = replay(
+        &recording,
+        &how,
+        &Backend::Null,
+        &control,
+        None,
+        &mut |icount| progress.at(icount),
+    );
     drop(progress);
     let report = match outcome::or_diverged(result)? {
         Ok(report) => report,

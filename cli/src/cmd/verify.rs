@@ -41,9 +41,14 @@ fn check_recording(dir: &Path) -> anyhow::Result<ExitCode> {
     let mut progress = InstructionProgress::new();
     let how = ReplayHow::default();
     let control = Control::unused();
-    let result = replay(&recording, &how, &Backend::Null, &control, &mut |icount| {
-        progress.at(icount)
-    });
+    let result = replay(
+        &recording,
+        &how,
+        &Backend::Null,
+        &control,
+        None,
+        &mut |icount| progress.at(icount),
+    );
     drop(progress);
     let report = match outcome::or_diverged(result)? {
         Ok(report) => report,

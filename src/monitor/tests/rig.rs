@@ -207,13 +207,17 @@ impl Client {
     /// The next line; `None`: there are no more.
     #[track_caller]
     pub(super) fn maybe_line(&mut self) -> Option<Value> {
-        let mut bytes = [0; 65536];
+        let (mut bytes, mut seen) = ([0; 65536], 0);
         loop {
-            if let Some(end) = self.unread.windows(2).position(|pair| pair == b"\r\n") {
+            let end = self.unread[seen..]
+                .windows(2)
+                .position(|pair| pair == b"\r\n");
+            if let Some(end) = end.map(|end| seen + end) {
                 let line: Vec<u8> = self.unread.drain(..end + 2).collect();
                 assert!(line.is_ascii() && !line[..end].contains(&b'\n'));
                 return Some(serde_json::from_slice(&line).unwrap());
             }
+            seen = self.unread.len().saturating_sub(1);
             match self.stream.read(&mut bytes) {
                 Ok(0) => {
                     assert_eq!(self.unread, b"", "half a line at the end");
