@@ -216,7 +216,7 @@ pub fn replay_watched(
         .min();
     session.range = end.map(|range| (range.from, range.to));
     session.deaf = true;
-    let monitor = monitor.map(|monitor| (monitor, options, serial));
+    let monitor = monitor.map(|monitor| (monitor, &recording.manifest.machine, serial));
     let input = input.and_then(Input::for_replay);
     let result = drive(&session, Some(keeper), input, monitor, progress);
     let report = match measuring {
