@@ -73,12 +73,12 @@ impl Connection {
     }
 
     fn listens(&self, room: bool) -> bool {
-        room && self.may_send_more()
+        room && self.output.len() < UNREAD
     }
 
-    /// Whether the client has read enough of its answers.
-    pub(super) fn may_send_more(&self) -> bool {
-        self.output.len() < UNREAD
+    /// Whether something that was read is to be looked at now.
+    pub(super) fn has_more(&self, room: bool) -> bool {
+        !self.input.is_empty() && self.listens(room)
     }
 
     /// Whether nobody is there: another client may have the socket.
@@ -127,7 +127,7 @@ impl Connection {
 
     /// The next request that was read, if it is to be looked at now.
     pub(super) fn next(&mut self, room: bool) -> Option<Result<Value, json::JsonError>> {
-        while self.listens(room) && !self.input.is_empty() {
+        while self.has_more(room) {
             let (mut piece, _) = self.input.as_slices();
             let length = piece.len();
             let result = self.requests.next(&mut piece);

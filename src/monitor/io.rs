@@ -188,14 +188,16 @@ impl IoThread {
     fn serve(&mut self) {
         let (exchange, commands) = (&self.link, &*self.commands);
         for connection in self.connections.values_mut() {
-            while let Some(parsed) = connection.next(exchange.has_room(connection.id)) {
-                receive(connection, parsed, commands, exchange);
+            loop {
+                while let Some(parsed) = connection.next(exchange.has_room(connection.id)) {
+                    receive(connection, parsed, commands, exchange);
+                }
+                connection.flush();
                 // What was not looked at because too much was unread may be now: nothing else would tell.
-                if !connection.may_send_more() {
-                    connection.flush();
+                if !connection.has_more(exchange.has_room(connection.id)) {
+                    break;
                 }
             }
-            connection.flush();
         }
     }
 
