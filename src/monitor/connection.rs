@@ -76,6 +76,11 @@ impl Connection {
         room && self.output.len() < UNREAD
     }
 
+    /// Whether something that was read is to be looked at now.
+    pub(super) fn has_more(&self, room: bool) -> bool {
+        !self.input.is_empty() && self.listens(room)
+    }
+
     /// Whether nobody is there: another client may have the socket.
     pub(super) fn has_ended(&self) -> bool {
         self.ended
@@ -122,7 +127,7 @@ impl Connection {
 
     /// The next request that was read, if it is to be looked at now.
     pub(super) fn next(&mut self, room: bool) -> Option<Result<Value, json::JsonError>> {
-        while self.listens(room) && !self.input.is_empty() {
+        while self.has_more(room) {
             let (mut piece, _) = self.input.as_slices();
             let length = piece.len();
             let result = self.requests.next(&mut piece);

@@ -7,12 +7,14 @@ use super::address::Listener;
 use super::connection::Connection;
 use super::exchange::SessionId;
 use super::execute::ExecuteNow;
+use super::json::JsonError;
 use super::limiter::{Happening, Limiter};
 use super::request::Request;
 use super::server::{Item, Link, Out};
 use super::session::{Answer, Verdict};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -185,32 +187,17 @@ impl IoThread {
     /// Looks at what was read, as far as there is room, and writes what is there.
     fn serve(&mut self) {
         let (exchange, commands) = (&self.link, &*self.commands);
-        for (&id, connection) in &mut self.connections {
-            while let Some(parsed) = connection.next(exchange.has_room(id)) {
-                let item = match connection
-                    .session
-                    .receive(parsed, |name| commands.allows_oob(name))
-                {
-                    Verdict::AtOnce(answer) => {
-                        connection.send(&answer.to_value());
-                        continue;
-                    }
-                    Verdict::OutOfBand(request) => {
-                        let answer = execute(commands, request);
-                        connection.send(&answer.to_value());
-                        continue;
-                    }
-                    Verdict::InOrder(answer) if connection.in_flight == 0 => {
-                        connection.send(&answer.to_value());
-                        continue;
-                    }
-                    Verdict::InOrder(answer) => Item::Answer(answer),
-                    Verdict::InBand(request) => Item::Command(request),
-                };
-                connection.in_flight += 1;
-                exchange.submit(id, item);
+        for connection in self.connections.values_mut() {
+            loop {
+                while let Some(parsed) = connection.next(exchange.has_room(connection.id)) {
+                    receive(connection, parsed, commands, exchange);
+                }
+                connection.flush();
+                // What was not looked at because too much was unread may be now: nothing else would tell.
+                if !connection.has_more(exchange.has_room(connection.id)) {
+                    break;
+                }
             }
-            connection.flush();
         }
     }
 
@@ -279,6 +266,30 @@ impl IoThread {
             }
         }
     }
+}
+
+/// Decides on a request, and does what can be done at once.
+fn receive(
+    connection: &mut Connection,
+    parsed: Result<Value, JsonError>,
+    commands: &dyn ExecuteNow,
+    link: &Link,
+) {
+    let allows_oob = |name: &str| commands.allows_oob(name);
+    let item = match connection.session.receive(parsed, allows_oob) {
+        Verdict::AtOnce(answer) => return connection.send(&answer.to_value()),
+        Verdict::OutOfBand(request) => {
+            let answer = execute(commands, request);
+            return connection.send(&answer.to_value());
+        }
+        Verdict::InOrder(answer) if connection.in_flight == 0 => {
+            return connection.send(&answer.to_value());
+        }
+        Verdict::InOrder(answer) => Item::Answer(answer),
+        Verdict::InBand(request) => Item::Command(request),
+    };
+    connection.in_flight += 1;
+    link.submit(connection.id, item);
 }
 
 fn execute(commands: &dyn ExecuteNow, request: Request) -> Answer {

@@ -85,7 +85,9 @@ impl Client {
     #[track_caller]
     pub(crate) fn reply(&mut self) -> Value {
         loop {
-            let line = self.line().expect("the monitor has gone");
+            let line = self
+                .line()
+                .unwrap_or_else(|| panic!("the monitor has gone"));
             match line.get("event") {
                 Some(_) => self.events.push(line),
                 None => return line,

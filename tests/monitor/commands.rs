@@ -121,6 +121,8 @@ fn stop_and_go_and_what_others_hear() {
         client.get("query-status"),
         json!({"running": true, "singlestep": false, "status": "running"})
     );
+    // Whoever is there at the start hears of it.
+    client.events.clear();
     client.get("stop");
     assert_eq!(client.events.len(), 1, "STOP comes before the reply");
     client.event("STOP");

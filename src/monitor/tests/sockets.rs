@@ -92,6 +92,41 @@ fn a_client_that_does_not_read() {
     writer.join().unwrap();
 }
 
+/// Every request is answered, however often too much is unread.
+#[test]
+fn large_answers_to_requests_in_one_write() {
+    let rig = Rig::new(1);
+    let mut client = rig.client(0, true);
+    let mut stream = client.stream.try_clone().unwrap();
+    let writer = std::thread::spawn(move || {
+        let requests = (0..400).map(|id| json!({"exec-oob": "large", "id": id}).to_string());
+        stream
+            .write_all(requests.collect::<String>().as_bytes())
+            .unwrap();
+    });
+    for id in 0..400 {
+        assert_eq!(client.line()["id"], json!(id));
+    }
+    writer.join().unwrap();
+}
+
+/// One that never reads is cut off in the end, and does not fill the memory; the others hear all.
+#[test]
+fn a_client_that_never_reads() {
+    let rig = Rig::new(2);
+    let (mut lazy, mut busy) = (rig.client(0, false), rig.client(1, false));
+    let data = json!("x".repeat(1 << 20));
+    for _ in 0..70 {
+        rig.events.post("STOP", Some(data.clone()));
+        assert_eq!(busy.line()["data"], data);
+    }
+    assert!(
+        rig.connect(0).line().get("QMP").is_some(),
+        "its socket is free"
+    );
+    while lazy.whole_line() {}
+}
+
 #[test]
 fn at_the_end_every_client_sees_the_end() {
     let mut rig = Rig::new(2);

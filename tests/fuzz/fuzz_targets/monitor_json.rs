@@ -32,10 +32,7 @@ fuzz_target!(|data: &[u8]| {
             // Written and read again it is the same, and never anything but one line of ASCII.
             let text = line(value);
             assert!(text.is_ascii() && !text[..text.len() - 2].contains(&b'\n'));
-            assert_eq!(
-                parse(&text, 3),
-                [result.clone()][..value.is_object() as usize + value.is_array() as usize]
-            );
+            assert_eq!(parse(&text, 3), [result.clone()]);
         }
         match session.receive(result, |name| Some(name.len() % 2 == 0)) {
             Verdict::InOrder(answer) | Verdict::AtOnce(answer) => drop(line(&answer.to_value())),
