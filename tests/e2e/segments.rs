@@ -190,6 +190,41 @@ fn a_divergence_is_in_one_part() {
     }
 }
 
+/// The state at the end of a segment is compared with its snapshot, also where no digest was recorded.
+#[test]
+fn a_snapshot_of_another_state_is_found_out() {
+    let dir = mix();
+    let good = part(&dir, 1, 3, 0);
+    let path = format!(
+        "rec.rr/snapshots/{}/snapshot.json",
+        good["stop"].as_str().unwrap()
+    );
+    // Another digest in it, with a checksum that is right: that is of the compact text.
+    let text = String::from_utf8(dir.read(&path)).unwrap();
+    let compact: String = text.split_whitespace().collect();
+    let start = compact.find("{\"format\"").unwrap();
+    let (snapshot, old) = compact[start..].rsplit_once(",\"blake3\":\"").unwrap();
+    assert_eq!(
+        blake3::hash(snapshot.as_bytes()).to_hex().as_str(),
+        &old[..64]
+    );
+    let snapshot = snapshot.replace(good["end_digest"].as_str().unwrap(), &"5".repeat(32));
+    let sum = blake3::hash(snapshot.as_bytes()).to_hex();
+    dir.write(
+        &path,
+        format!("{{\"snapshot\":{snapshot},\"blake3\":\"{sum}\"}}"),
+    );
+    let bad = part(&dir, 1, 3, 1);
+    let said = bad["divergence"].as_str().unwrap();
+    assert!(said.contains("as of the snapshot here"), "{said}");
+    let refused = dir.rr(&["verify", "rec.rr", "--segment", "2/3"]).code(2);
+    assert!(
+        refused
+            .error(&dir)
+            .contains("is damaged: with it the machine has the digest")
+    );
+}
+
 #[test]
 fn damaged_snapshots_are_not_trusted() {
     let dir = mix();
