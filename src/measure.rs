@@ -227,3 +227,11 @@ fn measured(jobs: &[Measure], stop: &AtomicBool) -> Result<Option<Vec<Image>>, D
     }
     Ok(Some(images))
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what is not as expected fails the test"
+)]
+mod tests;

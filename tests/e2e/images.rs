@@ -155,3 +155,23 @@ fn changed_since() {
         "{error}"
     );
 }
+
+/// Whoever wants to see a place of a replay need not wait for the image; that its content was not looked at is told.
+#[test]
+fn a_replay_that_stops_early_does_not_wait() {
+    let dir = Dir::new();
+    let image = sparse(&dir, 1 << 30);
+    record(&dir, "hello").ran().code(0);
+    let early = ["replay", "x.rr", "--until", "10"];
+    let ran = dir.rr(&early).code(0);
+    assert!(ran.err.contains("content is not checked"), "{}", ran.err);
+    assert!(ran.err.contains("the position is reached"), "{}", ran.err);
+    change_in_secret(&image, (1 << 30) - 1);
+    dir.rr(&early).code(0);
+    // Whatever stays, or says that all is well, is not to rest on another image.
+    let save = ["snapshot", "save", "x.rr", "x", "--at", "10"];
+    for args in [&["replay", "x.rr"][..], &["verify", "x.rr"], &save] {
+        let error = dir.rr(args).code(2).err;
+        assert!(error.contains("changed since the recording"), "{error}");
+    }
+}

@@ -18,6 +18,8 @@ mod refused;
 mod reset;
 mod samples;
 mod samples_rebuild;
+mod segments;
 mod serial;
+mod slices;
 mod snapshots;
 mod terminal;

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Stdio;
+use std::time::Duration;
 
 fn echo(dir: &Dir, backend: &str) -> Running {
     let args = [
@@ -227,15 +228,50 @@ fn unix_peer_that_leaves() {
     dir.rr(&["verify", "rec.rr"]).code(0);
 }
 
-#[test]
-fn pty() {
-    let dir = Dir::new();
-    let mut running = echo(&dir, "pty");
+/// Starts `echo` with a pseudo-terminal, and opens the other end.
+fn pty_echo(dir: &Dir) -> (Running, File) {
+    let mut running = echo(dir, "pty");
     running.wait_for("rr: the serial port is /dev/pts/");
     eventually("the name", || running.stderr().ends_with('\n'));
     let err = running.stderr();
     let name = err.trim_end().rsplit(' ').next().unwrap();
-    let mut line = File::options().read(true).write(true).open(name).unwrap();
+    let line = File::options().read(true).write(true).open(name).unwrap();
+    (running, line)
+}
+
+/// A reader that takes its time gets everything: Linux would throw away what it has not read.
+#[test]
+fn pty_with_a_slow_reader() {
+    let dir = Dir::new();
+    let (running, mut line) = pty_echo(&dir);
+    line.write_all(b"hi\rquit\r").unwrap();
+    let (mut got, mut byte) = (Vec::new(), [0]);
+    std::thread::sleep(Duration::from_millis(300));
+    while let Ok(1) = line.read(&mut byte) {
+        got.extend(byte);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let got_all = got.ends_with(totals(b"hi\rquit\r").as_bytes());
+    assert!(got_all, "{}", String::from_utf8_lossy(&got));
+    check(&dir, running, &got);
+}
+
+/// One that reads nothing, or is not there, does not keep the program.
+#[test]
+fn pty_without_a_reader() {
+    let dir = Dir::new();
+    let (running, mut line) = pty_echo(&dir);
+    line.write_all(b"quit\r").unwrap();
+    running.ran().code(0);
+    drop(line);
+    let hello = ["run", "--kernel", &sample("hello"), "--serial", "pty"];
+    dir.rr(&hello).code(0);
+}
+
+#[test]
+fn pty() {
+    let dir = Dir::new();
+    let (running, mut line) = pty_echo(&dir);
     line.write_all(b"hi\rquit\r").unwrap();
     let mut got = Vec::new();
     // Ends with an error when the program has ended, and the other end is gone.

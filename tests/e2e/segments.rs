@@ -1,0 +1,269 @@
+//! A recording verified in segments comes to what it comes to as a whole; parts that are not all of one recording are refused.
+
+use crate::harness::{Dir, Ran, sample};
+use serde_json::Value;
+use std::fs;
+
+/// Records with a snapshot every so many instructions, and many digests.
+fn recorded(machine: &[&str], every: &str, input: &[u8]) -> Dir {
+    let dir = Dir::new();
+    let args = ["record", "-o", "rec.rr", "--snapshot-every", every];
+    let digests = ["--digest-every", "9973"];
+    let recorded = dir.rr_with(&[&args[..], &digests, machine].concat(), input);
+    assert!([0, 3].contains(&recorded.code), "{}", recorded.err);
+    dir
+}
+
+fn mix() -> Dir {
+    let mix = sample("mix");
+    recorded(&["--kernel", &mix, "--append", "n=5"], "500k", b"")
+}
+
+/// Verifies one segment, and keeps its result as `I.json`.
+fn part(dir: &Dir, number: u16, of: u16, code: i32) -> Value {
+    let choice = format!("{number}/{of}");
+    let args = ["verify", "rec.rr", "--segment", &choice, "--json"];
+    let ran = dir.rr(&args).code(code);
+    dir.write(&format!("{number}.json"), &ran.out);
+    serde_json::from_slice(&ran.out).unwrap()
+}
+
+fn merge(dir: &Dir, parts: &[u16]) -> Ran {
+    let files: Vec<_> = parts.iter().map(|part| format!("{part}.json")).collect();
+    let files: Vec<_> = files.iter().map(String::as_str).collect();
+    dir.rr(&[&["verify", "--merge"], &files[..]].concat())
+}
+
+/// All divisions say what `rr verify` says.
+fn check(dir: &Dir) {
+    let whole = dir.rr(&["verify", "rec.rr"]).code(0);
+    for jobs in ["1", "3"] {
+        let side_by_side = dir.rr(&["verify", "rec.rr", "--jobs", jobs]).code(0);
+        assert_eq!(side_by_side, whole, "{jobs} jobs");
+    }
+    let parts: Vec<_> = (1..=4).map(|number| part(dir, number, 4, 0)).collect();
+    assert!(parts.iter().filter(|part| part["result"] == "same").count() > 1);
+    assert_eq!(merge(dir, &[3, 1, 4, 2]), whole);
+}
+
+#[test]
+fn the_parts_are_the_whole() {
+    let (traps, smp, clock) = (sample("traps"), sample("smp"), sample("clock"));
+    check(&mix());
+    check(&recorded(&["--kernel", &traps], "100k", b""));
+    let harts = ["--kernel", &smp, "--smp", "4", "--chaos", "3"];
+    check(&recorded(&harts, "50k", b""));
+    let asleep = ["--kernel", &clock, "--icount", "sleep=on"];
+    check(&recorded(&asleep, "10k", b""));
+    let customers = fs::read(sample("heisenbug/input.txt")).unwrap();
+    check(&recorded(
+        &["--kernel", &sample("heisenbug")],
+        "200k",
+        &customers,
+    ));
+}
+
+#[test]
+fn with_a_disk_and_a_network() {
+    let dir = Dir::new();
+    dir.write("disk.raw", vec![7; 1 << 20]);
+    let machine = ["record", "-o", "rec.rr", "--kernel", &sample("virtio")];
+    let devices = ["--drive", "file=disk.raw,format=raw", "--netdev", "user"];
+    let every = ["--snapshot-every", "3k", "--digest-every", "997"];
+    dir.rr(&[&machine[..], &devices, &every].concat()).code(0);
+    check(&dir);
+}
+
+#[test]
+fn of_a_slice_and_of_a_killed_recording() {
+    let dir = mix();
+    let slice = ["slice", "rec.rr", "--from", "20%", "--to", "81%", "-o"];
+    dir.rr(&[&slice[..], &["part.rr"]].concat()).code(0);
+    fs::remove_dir_all(dir.path("rec.rr")).unwrap();
+    fs::rename(dir.path("part.rr"), dir.path("rec.rr")).unwrap();
+    for (name, at) in [("a", "30%"), ("b", "60%")] {
+        dir.rr(&["snapshot", "save", "rec.rr", name, "--at", at])
+            .code(0);
+    }
+    check(&dir);
+    // Cut off, and its digests with it: what a killed recording leaves.
+    let dir = mix();
+    let log = dir.read("rec.rr/replay.bin");
+    dir.write("rec.rr/replay.bin", &log[..log.len() - 3]);
+    let digests = dir.read("rec.rr/digests.bin");
+    dir.write("rec.rr/digests.bin", &digests[..digests.len() - 64]);
+    let whole = dir.rr(&["verify", "rec.rr"]).code(0);
+    assert!(whole.text().contains("cut off there"), "{}", whole.text());
+    check(&dir);
+}
+
+#[test]
+fn fewer_snapshots_than_segments() {
+    let dir = recorded(&["--kernel", &sample("hello")], "1G", b"");
+    let whole = dir.rr(&["verify", "rec.rr"]).code(0);
+    for (number, result) in [(1, "empty"), (2, "empty"), (3, "same")] {
+        assert_eq!(part(&dir, number, 3, 0)["result"], result);
+    }
+    assert_eq!(merge(&dir, &[1, 2, 3]), whole);
+    let told = dir.rr(&["verify", "rec.rr", "--segment", "1/3"]).code(0);
+    assert!(told.text().starts_with("empty: segment 1 of 3"));
+}
+
+#[test]
+fn parts_that_do_not_belong_together() {
+    let dir = mix();
+    for number in 1..=3 {
+        part(&dir, number, 3, 0);
+    }
+    let refused = |parts: &[u16]| merge(&dir, parts).code(2).error(&dir);
+    let error = refused(&[1, 3]);
+    assert!(error.starts_with("segment 2 of 3 is missing"), "{error}");
+    let error = refused(&[1, 2]);
+    assert!(error.starts_with("segment 3 of 3 is missing"), "{error}");
+    let error = refused(&[1, 2, 2, 3]);
+    assert!(
+        error.contains("2.json: segment 2 is there twice"),
+        "{error}"
+    );
+    // Each member that is checked, changed.
+    let good: Value = serde_json::from_slice(&dir.read("2.json")).unwrap();
+    let changes: [(&str, Value, &str); 8] = [
+        ("/recording/blake3", "00".into(), "of another recording"),
+        ("/of", 4.into(), "one of 4 segments"),
+        ("/segment", 7.into(), "segment 2 of 3 is missing"),
+        ("/from", 5.into(), "starts at icount 5"),
+        ("/start_digest", "00".into(), "in another state"),
+        ("/digests", 1.into(), "state digests were compared"),
+        ("/schema", 9.into(), "schema 9; this rr reads 1"),
+        ("/result", "fine".into(), "is no result"),
+    ];
+    for (member, value, wanted) in changes {
+        let mut changed = good.clone();
+        *changed.pointer_mut(member).unwrap() = value;
+        dir.write("8.json", changed.to_string());
+        let error = refused(&[1, 8, 3]);
+        assert!(error.contains(wanted), "{member}: {error}");
+    }
+    dir.write("9.json", "{}");
+    assert!(refused(&[9]).contains("9.json: is no result"));
+    // Another recording of the same guest.
+    let other = recorded(&["--kernel", &sample("traps")], "100k", b"");
+    part(&other, 2, 3, 0);
+    dir.write("6.json", other.read("2.json"));
+    assert!(refused(&[1, 6, 3]).contains("6.json: is of another recording"));
+}
+
+/// A digest that is another: the segment that it is in diverges, and no other.
+#[test]
+fn a_divergence_is_in_one_part() {
+    let dir = mix();
+    let mut digests = dir.read("rec.rr/digests.bin");
+    let middle = 16 + (digests.len() / 32 / 2) * 32;
+    digests[middle + 31] ^= 1;
+    dir.write("rec.rr/digests.bin", &digests);
+    let whole = dir.rr(&["verify", "rec.rr"]).code(1);
+    let said = whole.err.trim_end().strip_prefix("rr: ").unwrap();
+    let mut diverged = 0;
+    for number in 1..=3 {
+        let ran = dir.rr(&[
+            "verify",
+            "rec.rr",
+            "--segment",
+            &format!("{number}/3"),
+            "--json",
+        ]);
+        let part: Value = serde_json::from_slice(&ran.out).unwrap();
+        dir.write(&format!("{number}.json"), &ran.out);
+        if ran.code == 1 {
+            assert_eq!(part["divergence"], said);
+            diverged += 1;
+        } else {
+            assert_eq!((ran.code, &part["result"]), (0, &"same".into()));
+        }
+    }
+    assert_eq!(diverged, 1);
+    for ran in [
+        merge(&dir, &[1, 2, 3]).code(1),
+        dir.rr(&["verify", "rec.rr", "--jobs", "2"]).code(1),
+    ] {
+        assert!(ran.error(&dir).ends_with(said), "{}", ran.err);
+    }
+}
+
+/// The state at the end of a segment is compared with its snapshot, also where no digest was recorded.
+#[test]
+fn a_snapshot_of_another_state_is_found_out() {
+    let dir = mix();
+    let good = part(&dir, 1, 3, 0);
+    let path = format!(
+        "rec.rr/snapshots/{}/snapshot.json",
+        good["stop"].as_str().unwrap()
+    );
+    // Another digest in it, with a checksum that is right: that is of the compact text.
+    let text = String::from_utf8(dir.read(&path)).unwrap();
+    let compact: String = text.split_whitespace().collect();
+    let start = compact.find("{\"format\"").unwrap();
+    let (snapshot, old) = compact[start..].rsplit_once(",\"blake3\":\"").unwrap();
+    assert_eq!(
+        blake3::hash(snapshot.as_bytes()).to_hex().as_str(),
+        &old[..64]
+    );
+    let snapshot = snapshot.replace(good["end_digest"].as_str().unwrap(), &"5".repeat(32));
+    let sum = blake3::hash(snapshot.as_bytes()).to_hex();
+    dir.write(
+        &path,
+        format!("{{\"snapshot\":{snapshot},\"blake3\":\"{sum}\"}}"),
+    );
+    let bad = part(&dir, 1, 3, 1);
+    let said = bad["divergence"].as_str().unwrap();
+    assert!(said.contains("as of the snapshot here"), "{said}");
+    let refused = dir.rr(&["verify", "rec.rr", "--segment", "2/3"]).code(2);
+    assert!(
+        refused
+            .error(&dir)
+            .contains("is damaged: with it the machine has the digest")
+    );
+}
+
+#[test]
+fn damaged_snapshots_are_not_trusted() {
+    let dir = mix();
+    let whole = dir.rr(&["verify", "rec.rr"]).code(0);
+    let good = part(&dir, 2, 3, 0);
+    let name = good["start"].as_str().unwrap();
+    let state = format!("rec.rr/snapshots/{name}/state.bin");
+    let bytes = dir.read(&state);
+    dir.write(&state, &bytes[1..]);
+    let ran = dir
+        .rr(&["verify", "rec.rr", "--segment", "2/3", "--json"])
+        .code(0);
+    assert!(ran.err.contains("state.bin: is damaged"), "{}", ran.err);
+    assert!(ran.err.contains("replayed from before it"), "{}", ran.err);
+    let fallen_back: Value = serde_json::from_slice(&ran.out).unwrap();
+    assert!(fallen_back["began"].as_u64() < good["from"].as_u64());
+    assert_eq!(fallen_back["digests"], good["digests"]);
+    assert_eq!(fallen_back["end_digest"], good["end_digest"]);
+    let ran = dir.rr(&["verify", "rec.rr", "--jobs", "2"]).code(0);
+    assert_eq!(ran.out, whole.out);
+    // One whose description is damaged is none.
+    dir.write(&format!("rec.rr/snapshots/{name}/snapshot.json"), "{");
+    let ran = dir.rr(&["verify", "rec.rr", "--jobs", "2"]).code(0);
+    assert!(ran.err.contains("snapshot.json: is damaged"), "{}", ran.err);
+    assert_eq!(ran.out, whole.out);
+}
+
+#[test]
+fn what_makes_no_sense() {
+    let dir = recorded(&["--kernel", &sample("hello")], "1G", b"");
+    let error = |args: &[&str]| dir.rr(args).code(2).error(&dir);
+    for choice in ["0/3", "4/3", "1/0", "x", "1/70000"] {
+        let said = error(&["verify", "rec.rr", "--segment", choice]);
+        assert!(said.contains("expected I/N, with I from 1 to N"), "{said}");
+    }
+    let said = error(&["verify", "rec.rr/replay.bin", "--jobs", "2"]);
+    assert!(said.contains("a log has no segments"), "{said}");
+    // Trouble of a child is trouble of all, told once.
+    fs::remove_file(dir.path("rec.rr/digests.bin")).unwrap();
+    let said = error(&["verify", "rec.rr", "--jobs", "2"]);
+    assert!(said.contains("digests.bin"), "{said}");
+}
