@@ -1,5 +1,6 @@
 //! A replay that waits for its monitor hears that an image has changed.
 
+use crate::company::Company;
 use crate::control::{Control, Mode};
 use crate::error::Error;
 use crate::host::disk::{DriveOptions, Format};
@@ -49,8 +50,7 @@ fn a_changed_image_wakes_a_replay_that_is_stopped() {
         digest_interval: 1_000_000,
         plan: Plan::default(),
     };
-    let (null, control) = (Backend::Null, Control::unused());
-    run(&options, &null, Some(&to), &control, &mut |_| {}).unwrap();
+    run(&options, &Backend::Null, Some(&to), Company::default()).unwrap();
     // A change that hides its time: only the content tells.
     let modified = disk.metadata().unwrap().modified().unwrap();
     disk.write_all_at(b"x", SIZE - 1).unwrap();
@@ -62,7 +62,11 @@ fn a_changed_image_wakes_a_replay_that_is_stopped() {
     thread::spawn(move || {
         let recording = Recording::open(&dir).unwrap();
         let how = ReplayHow::default();
-        let result = replay(&recording, &how, &Backend::Null, &control, &mut |_| {});
+        let company = Company {
+            control,
+            ..Company::default()
+        };
+        let result = replay(&recording, &how, &Backend::Null, company);
         sender.send(result)
     });
     let result = ended.recv_timeout(Duration::from_secs(60));
