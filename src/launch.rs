@@ -1,34 +1,25 @@
 //! From options to a finished run: `run`, `record`, `replay`.
 
-use crate::control::Control;
+use crate::company::Company;
 use crate::disks::Disks;
+use crate::drive::{drive, session};
 use crate::driver::{Arrival, Driver};
 use crate::error::Error;
 use crate::handover::Mailbox;
-use crate::host::main_loop::MainLoop;
 use crate::host::net::NetHandle;
 use crate::host::serial::{Backend, Input, Serial};
-use crate::host::signals;
-use crate::host::terminal::RawMode;
 use crate::images::Images;
-use crate::lock::{Bql, ReplayLock};
 use crate::measure::Measuring;
-use crate::monitor::Monitor;
 use crate::options::MachineOptions;
+use crate::ready::{Ready, switched_on, whole_log};
 use crate::record::{Host, Recorder};
 use crate::recording::Recording;
-use crate::replay::Replayer;
-use crate::session::{Message, Report, Session, Shared};
-use crate::snapshot::{FIRST, Keeper, Plan, Store};
-use crate::watch::{Watched, Watcher};
-use machine::Machine;
-use replay_format::Log;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
+use crate::session::{Message, Report};
+use crate::snapshot::{Keeper, Plan, Snapshot, Store};
+use crate::watch::Watched;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
 
 /// Instructions from one state digest to the next, unless the user says otherwise.
 pub const DIGEST_INTERVAL: u64 = 10_000_000;
@@ -48,9 +39,6 @@ pub struct RecordTo<'a> {
     pub plan: Plan,
 }
 
-/// Called now and then with the instruction count.
-pub type Progress<'a> = &'a mut dyn FnMut(u64);
-
 /// Runs a machine; `to`: records it.
 ///
 /// # Errors
@@ -59,9 +47,7 @@ pub fn run(
     options: &MachineOptions,
     serial: &Backend,
     to: Option<&RecordTo<'_>>,
-    control: &Arc<Control>,
-    monitor: Option<Monitor>,
-    progress: Progress<'_>,
+    company: Company<'_>,
 ) -> Result<Report, Error> {
     let options = &settled(options)?;
     options.check()?;
@@ -71,6 +57,7 @@ pub fn run(
     }
     let images = Images::open(options)?;
     let mut machine = images.machine(options)?;
+    machine.set_execution(company.execution);
     let stop = Arc::new(AtomicBool::new(false));
     let Serial { input, output } = Serial::open(serial, &stop)?;
     let mailbox = Arc::new(Mailbox::new());
@@ -104,9 +91,9 @@ pub fn run(
     let host = Host::new(output, disks, pool, networks, frames);
     let recorder = Recorder::new(log, Arc::clone(&mailbox), host, options.icount.sleep);
     let recorder = Box::new(recorder);
-    let session = session(machine, recorder, mailbox, stop, interval, control);
-    let monitor = monitor.map(|monitor| (monitor, options, serial));
-    let report = drive(&session, keeper, input, monitor, progress)?;
+    let session = session(machine, recorder, mailbox, stop, interval, &company.control);
+    let monitor = company.monitor.map(|monitor| (monitor, options, serial));
+    let report = drive(&session, keeper, input, monitor, company.progress)?;
     measuring.map_or(Ok(()), Measuring::finish)?;
     Ok(report)
 }
@@ -153,6 +140,8 @@ pub struct ReplayHow {
     pub changed_images: bool,
     /// Begin at this snapshot.
     pub from: Option<String>,
+    /// Stop where this snapshot was taken: the state must be its own.
+    pub stop: Option<Snapshot>,
     /// The snapshots that the replay makes.
     pub plan: Plan,
     /// Keep them in this directory, and not in the recording: they hold everything, and lie on nothing there.
@@ -167,47 +156,30 @@ pub fn replay(
     recording: &Recording,
     how: &ReplayHow,
     serial: &Backend,
-    control: &Arc<Control>,
-    monitor: Option<Monitor>,
-    progress: Progress<'_>,
-) -> Result<Report, Error> {
-    replay_watched(recording, how, serial, control, monitor, None, progress)
-}
-
-/// Replays a recording, comparing every digest; `watcher` sees what happens.
-///
-/// # Errors
-/// A divergence, or whatever keeps it from starting.
-pub fn replay_watched(
-    recording: &Recording,
-    how: &ReplayHow,
-    serial: &Backend,
-    control: &Arc<Control>,
-    monitor: Option<Monitor>,
-    watcher: Option<&mut dyn Watcher>,
-    progress: Progress<'_>,
+    company: Company<'_>,
 ) -> Result<Report, Error> {
     let bytes = recording.map_log()?;
     let log = whole_log(recording, &bytes)?;
     let stop = Arc::new(AtomicBool::new(false));
-    let (input, at_power_on) = switched_on(recording, how, &log, serial, &stop)?;
+    let (input, at_power_on) = switched_on(recording, how, &log, serial, &stop, &company.control)?;
     let Ready {
-        machine,
+        mut machine,
         replayer,
         keeper,
         from,
         measuring,
     } = at_power_on.at_start(recording, how)?;
+    machine.set_execution(company.execution);
     let mailbox = Arc::new(Mailbox::new());
     let interval = recording.manifest.digest_interval;
-    let driver: Box<dyn Driver + '_> = match watcher {
+    let driver: Box<dyn Driver + '_> = match company.watcher {
         Some(watcher) => {
             let shift = recording.manifest.machine.icount.shift;
             Box::new(Watched::new(replayer, watcher, shift))
         }
         None => Box::new(replayer),
     };
-    let mut session = session(machine, driver, mailbox, stop, interval, control);
+    let mut session = session(machine, driver, mailbox, stop, interval, &company.control);
     let range = recording.manifest.slice.as_ref();
     let end = range.filter(|range| !range.ends);
     session.until = [how.until, end.map(|range| range.to)]
@@ -215,209 +187,20 @@ pub fn replay_watched(
         .flatten()
         .min();
     session.range = end.map(|range| (range.from, range.to));
+    session.wanted = how.stop.as_ref().map(|stop| stop.digest.clone());
     session.deaf = true;
-    let monitor = monitor.map(|monitor| (monitor, &recording.manifest.machine, serial));
+    let options = &recording.manifest.machine;
+    let monitor = company.monitor.map(|monitor| (monitor, options, serial));
     let input = input.and_then(Input::for_replay);
-    let result = drive(&session, Some(keeper), input, monitor, progress);
+    let result = drive(&session, Some(keeper), input, monitor, company.progress);
     let report = match measuring {
-        Some(measuring) => measuring.settle(result)?,
+        // What it made is to be relied on: then it waits.
+        Some(measuring) if how.plan != Plan::default() || how.stop.is_some() => {
+            measuring.settle(result, false)?
+        }
+        Some(measuring) => measuring.settle(result, true)?,
         None => result?,
     };
     recording.check_whole(&bytes, from, &report)?;
     Ok(report)
-}
-
-/// Reads the log of a recording that is to be replayed: it may be cut off, not damaged.
-///
-/// # Errors
-/// Damage, and the log of another program.
-pub(crate) fn whole_log<'b>(recording: &Recording, bytes: &'b [u8]) -> Result<Log<'b>, Error> {
-    let log = recording.log(bytes)?;
-    match log.error().filter(|error| !error.is_truncated()) {
-        Some(error) => Err(Error::Log {
-            path: recording.path(crate::recording::LOG),
-            cause: error.clone(),
-        }),
-        None => Ok(log),
-    }
-}
-
-/// A replay that has yet to begin: its machine, its driver, and what takes its snapshots.
-pub(crate) struct Ready<'l> {
-    pub(crate) machine: Machine,
-    pub(crate) replayer: Replayer<'l>,
-    pub(crate) keeper: Keeper,
-    /// The instruction count at which it begins.
-    pub(crate) from: u64,
-    /// Disk images that are still being checked.
-    pub(crate) measuring: Option<Measuring>,
-}
-
-/// Opens what a recording was started from, and checks that it is that. The machine is at power-on.
-///
-/// # Errors
-/// Whatever keeps it from starting.
-pub(crate) fn switched_on<'l>(
-    recording: &Recording,
-    how: &ReplayHow,
-    log: &'l Log<'l>,
-    serial: &Backend,
-    stop: &Arc<AtomicBool>,
-) -> Result<(Option<Input>, Ready<'l>), Error> {
-    let options = &recording.manifest.machine;
-    options.check().map_err(|error| match error {
-        Error::Option { option, reason } => {
-            let manifest = recording.path(crate::recording::MANIFEST);
-            Error::recording(&manifest, format!("{option}: {reason}"))
-        }
-        other => other,
-    })?;
-    let digests = recording.digests()?;
-    let disks = Disks::replay(recording)?;
-    let opened = disks.open(None)?;
-    let images = Images::of(recording, how.changed_images, &opened)?;
-    let mut machine = images.machine(options)?;
-    let measuring = match how.changed_images {
-        false => Measuring::check(recording, &opened, stop)?,
-        true => None,
-    };
-    let Serial { input, output } = Serial::open(serial, stop)?;
-    let pool = disks.start(opened)?;
-    let path = recording.path(crate::recording::LOG);
-    let replayer = Replayer::new(path, log, digests, output, disks, pool);
-    let keep_in = how.keep_in.as_deref().unwrap_or(recording.dir());
-    let keeper = Keeper::new(
-        Store::of(keep_in),
-        &recording.drives(),
-        how.plan.clone(),
-        &mut machine,
-    )?;
-    let ready = Ready {
-        machine,
-        replayer,
-        keeper,
-        from: 0,
-        measuring,
-    };
-    Ok((input, ready))
-}
-
-impl Ready<'_> {
-    /// Brings machine and driver from power-on to the place at which the replay begins.
-    ///
-    /// # Errors
-    /// A snapshot that cannot be loaded; a log that does not begin as one does.
-    pub(crate) fn at_start(
-        mut self,
-        recording: &Recording,
-        how: &ReplayHow,
-    ) -> Result<Self, Error> {
-        // A slice has no power-on.
-        let slice = recording.manifest.slice.as_ref().map(|_| FIRST);
-        let Some(name) = how.from.as_deref().or(slice) else {
-            self.replayer.begin()?;
-            return Ok(self);
-        };
-        let chain = Store::of(recording.dir()).open(name)?;
-        self.from = chain.snapshot.icount;
-        let loaded = chain.load(&mut self.machine)?;
-        self.replayer.travel(Some((&chain, loaded)))?;
-        match &how.keep_in {
-            None => self.keeper.moved(Some(name), &mut self.machine),
-            Some(_) => {
-                let outside = self.replayer.outside(self.from)?;
-                self.keeper.hold_all(&chain, &outside)?;
-            }
-        }
-        Ok(self)
-    }
-}
-
-pub(crate) fn session<'a>(
-    mut machine: Machine,
-    driver: Box<dyn Driver + 'a>,
-    mailbox: Arc<Mailbox<Message>>,
-    stop: Arc<AtomicBool>,
-    digest_every: u64,
-    control: &Arc<Control>,
-) -> Session<'a> {
-    machine.set_kick(mailbox.kick());
-    let shared = Arc::new(Shared::new(stop));
-    control.attach(&mailbox, &shared);
-    Session {
-        machine: Bql::new(machine),
-        driver: ReplayLock::new(driver),
-        mailbox,
-        shared,
-        control: Arc::clone(control),
-        digest_every,
-        until: None,
-        range: None,
-        deaf: false,
-    }
-}
-
-/// Runs the vCPU thread, and the main loop on this one.
-fn drive(
-    session: &Session<'_>,
-    keeper: Option<Keeper>,
-    input: Option<Input>,
-    monitor: Option<(Monitor, &MachineOptions, &Backend)>,
-    progress: Progress<'_>,
-) -> Result<Report, Error> {
-    let host = |cause| Error::File {
-        path: "/dev/poll".into(),
-        doing: "wait for the host",
-        cause,
-    };
-    let signals = signals::catch().map_err(host)?;
-    let _raw = match &input {
-        Some(input) if input.terminal => Some(RawMode::enter().map_err(host)?),
-        _ => None,
-    };
-    let (done, ended) = UnixStream::pair().map_err(host)?;
-    let mut monitor = match monitor {
-        Some((monitor, options, serial)) => {
-            monitor.listen_to(&session.control);
-            Some(monitor.attach(session, options, serial)?)
-        }
-        None => None,
-    };
-    thread::scope(|scope| {
-        let vcpu = thread::Builder::new()
-            .name("vcpu".to_owned())
-            .spawn_scoped(scope, move || {
-                // Closed when the thread ends, however it does.
-                let _ended: UnixStream = ended;
-                session.run(keeper)
-            })
-            .map_err(host)?;
-        let main_loop = MainLoop {
-            input,
-            signals: Some(signals),
-            done: OwnedFd::from(done),
-            mailbox: &session.mailbox,
-            shared: &session.shared,
-            control: &session.control,
-            monitor: monitor.as_mut(),
-        };
-        let looped = main_loop.run(|| progress(session.shared.icount.load(Ordering::Relaxed)));
-        if looped.is_err() {
-            // Without its main loop the run is not left alone.
-            session.shared.stop.store(true, Ordering::Release);
-            session
-                .mailbox
-                .post(Message::Stop(replay_format::ShutdownCause::HostError));
-            session.control.wake();
-        }
-        let report = match vcpu.join() {
-            Ok(report) => report,
-            Err(panic) => std::panic::resume_unwind(panic),
-        };
-        if let Some(monitor) = &mut monitor {
-            monitor.settle();
-        }
-        looped.map_err(host)?;
-        report
-    })
 }

@@ -10,6 +10,8 @@ mod questions;
 
 // Under loom only the hand-overs are built: they alone are modelled.
 #[cfg(not(loom))]
+pub mod company;
+#[cfg(not(loom))]
 pub mod control;
 #[cfg(not(loom))]
 pub mod diff;
@@ -19,6 +21,8 @@ pub mod digests;
 pub mod disks;
 #[cfg(not(loom))]
 pub mod divergence;
+#[cfg(not(loom))]
+mod drive;
 #[cfg(not(loom))]
 pub mod driver;
 #[cfg(not(loom))]
@@ -37,11 +41,15 @@ pub mod monitor;
 #[cfg(not(loom))]
 pub mod options;
 #[cfg(not(loom))]
+mod ready;
+#[cfg(not(loom))]
 pub mod record;
 #[cfg(not(loom))]
 pub mod recording;
 #[cfg(not(loom))]
 pub mod replay;
+#[cfg(not(loom))]
+pub mod segment;
 #[cfg(not(loom))]
 pub mod session;
 #[cfg(not(loom))]

@@ -8,6 +8,7 @@
 //! the same, and it is measured while the replay runs: a change that hid its time stops the run, and is reported instead of the
 //! divergence that it may have led to.
 
+use crate::control::Control;
 use crate::driver::Finish;
 use crate::error::Error;
 use crate::host::disk::{Disk, DiskError, Measure};
@@ -31,7 +32,8 @@ const PATIENCE: Timespec = Timespec {
 #[derive(Debug)]
 pub(crate) struct Measuring {
     give_up: Arc<AtomicBool>,
-    thread: Option<JoinHandle<Result<(), Error>>>,
+    /// Gives whether all were measured.
+    thread: Option<JoinHandle<Result<bool, Error>>>,
     /// Closed when the thread ends.
     done: UnixStream,
 }
@@ -45,12 +47,13 @@ impl Measuring {
         Self::start(disks, move |images| recording.complete(images)).map(Some)
     }
 
-    /// Checks the images of a replay, and sets `stop` once one is not what was recorded. Where that is likely, the check
+    /// Checks the images of a replay; once one is not what was recorded, sets `stop`, and wakes the run. Where that is likely, the check
     /// is over when this returns. None: there is nothing to measure.
     pub(crate) fn check(
         recording: &Recording,
         disks: &[Disk],
         stop: &Arc<AtomicBool>,
+        control: &Arc<Control>,
     ) -> Result<Option<Self>, Error> {
         let (mut measured, mut suspicious) = (false, false);
         for image in looked(disks)? {
@@ -69,13 +72,15 @@ impl Measuring {
         if !measured {
             return Ok(None);
         }
-        let (stop, recording) = (Arc::clone(stop), recording.clone());
+        let (stop, control) = (Arc::clone(stop), Arc::clone(control));
+        let recording = recording.clone();
         let mut measuring = Self::start(disks, move |images| {
             let checked = images
                 .iter()
                 .try_for_each(|image| recording.check_image(image).map(drop));
             if checked.is_err() {
                 stop.store(true, Ordering::Release);
+                control.wake();
             }
             checked
         })?;
@@ -100,8 +105,8 @@ impl Measuring {
         let work = move || {
             let _ended: UnixStream = ended;
             match measured(&jobs, &stop)? {
-                Some(images) => then(images),
-                None => Ok(()),
+                Some(images) => then(images).map(|()| true),
+                None => Ok(false),
             }
         };
         let thread = std::thread::Builder::new().name("rr-measure".to_owned());
@@ -120,12 +125,30 @@ impl Measuring {
                 "rr: note: stopped by a signal: the disk images were not measured, and a replay will not check their content"
             );
         }
-        self.join()
+        self.join().map(drop)
     }
 
     /// What a replay came to, once it is known that its images are those of the recording. A changed image is the
-    /// cause of whatever else went wrong.
-    pub(crate) fn settle(mut self, result: Result<Report, Error>) -> Result<Report, Error> {
+    /// cause of whatever else went wrong. Where the replay stopped early and all went well, whoever waits wants to see that
+    /// place soon: with `early` what is not measured yet stays so, which is told.
+    pub(crate) fn settle(
+        mut self,
+        result: Result<Report, Error>,
+        early: bool,
+    ) -> Result<Report, Error> {
+        let stopped = |report: &Report| {
+            matches!(report.finish, Finish::Reached | Finish::Quit) && !report.whole
+        };
+        if early && result.as_ref().is_ok_and(stopped) {
+            self.give_up.store(true, Ordering::Relaxed);
+            if !self.join()? {
+                eprintln!(
+                    "rr: note: stopped before the disk images were measured: their size and the time of their last change \
+                     are as recorded, their content is not checked"
+                );
+            }
+            return result;
+        }
         let interrupted = |report: &Report| report.finish == Finish::Interrupted;
         if result.as_ref().is_ok_and(interrupted) || !self.wait()? {
             self.give_up.store(true, Ordering::Relaxed);
@@ -165,9 +188,10 @@ impl Measuring {
         }
     }
 
-    fn join(&mut self) -> Result<(), Error> {
+    /// Waits for the end of the thread; whether all were measured.
+    fn join(&mut self) -> Result<bool, Error> {
         match self.thread.take().map(JoinHandle::join) {
-            None => Ok(()),
+            None => Ok(true),
             Some(Ok(result)) => result,
             Some(Err(panic)) => std::panic::resume_unwind(panic),
         }

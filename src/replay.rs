@@ -30,6 +30,8 @@ pub struct Replayer<'log> {
     end: u64,
     /// The head has had its chance: the machine executed the instruction that it belongs to.
     tried: bool,
+    /// Stop at this instruction count, with what the log has up to this place done.
+    pub stop: Option<(u64, Position)>,
     digests: Digests,
     /// Digests that were equal so far.
     checked: u64,
@@ -59,6 +61,7 @@ impl<'log> Replayer<'log> {
             head: None,
             end: 0,
             tried: false,
+            stop: None,
             digests,
             checked: 0,
             output,
@@ -257,6 +260,25 @@ impl<'log> Replayer<'log> {
         Ok(Step::Reset)
     }
 
+    /// Not past where the run is to stop.
+    fn clamped(&self, until: u64) -> u64 {
+        self.stop.map_or(until, |(at, _)| until.min(at))
+    }
+
+    /// Whether the run is where it is to stop.
+    fn stops(&self, icount: u64) -> Result<bool, Error> {
+        match self.stop {
+            Some((at, place)) if icount == at => Ok(self.place.offset >= place.offset),
+            Some((at, _)) if icount > at => {
+                let reason = format!(
+                    "the snapshot at icount {at} is of another log: delete it, or restore both from a copy"
+                );
+                Err(Error::recording(&self.path, reason))
+            }
+            _ => Ok(false),
+        }
+    }
+
     fn log_ended(&self, situation: &Situation) -> Result<Step, Error> {
         if situation.at.icount >= self.end {
             return Ok(Step::Stop(Finish::LogCut));
@@ -264,7 +286,9 @@ impl<'log> Replayer<'log> {
         if situation.idle.is_some() || situation.request.is_some() {
             return Err(self.diverged(situation.at, "a machine that executes nothing more"));
         }
-        Ok(Step::Run { until: self.end })
+        Ok(Step::Run {
+            until: self.clamped(self.end),
+        })
     }
 }
 
@@ -343,6 +367,9 @@ impl Driver for Replayer<'_> {
     fn next(&mut self, situation: &Situation) -> Result<Step, Error> {
         loop {
             let icount = situation.at.icount;
+            if self.stops(icount)? {
+                return Ok(Step::Stop(Finish::Reached));
+            }
             let Some(head) = self.head else {
                 return self.log_ended(situation);
             };
@@ -360,7 +387,7 @@ impl Driver for Replayer<'_> {
                 // Not `tried` yet: a slice or a digest may end the run right before that instruction.
                 let inline = is_inline(&head.event);
                 return Ok(Step::Run {
-                    until: head.icount.saturating_add(u64::from(inline)),
+                    until: self.clamped(head.icount.saturating_add(u64::from(inline))),
                 });
             }
             match head.event {

@@ -1,6 +1,7 @@
 //! A run: the vCPU thread and the main loop, and what one does for the other.
 
 use crate::control::{Answer, Ask, Control, Happening, RunState};
+use crate::divergence::Divergence;
 use crate::driver::{Arrival, Driver, Finish, Idle, Situation, Step};
 use crate::error::Error;
 use crate::handover::Mailbox;
@@ -84,6 +85,8 @@ pub struct Session<'a> {
     pub until: Option<u64>,
     /// What was recorded: from this instruction count to this one. Only a slice has such ends; others end by themselves.
     pub range: Option<(u64, u64)>,
+    /// The digest that the state must have where the driver stops the run, in hexadecimal.
+    pub wanted: Option<String>,
     /// The driver takes no messages: the session looks for one that ends the run.
     pub deaf: bool,
 }
@@ -278,6 +281,9 @@ impl Session<'_> {
         let mut driver = self.driver.lock();
         let mut machine = self.machine.lock();
         let digest = machine.digest();
+        if finish == Finish::Reached {
+            self.check(&machine, digest)?;
+        }
         let at_end = self.range.is_some_and(|(_, to)| machine.icount() == to);
         let shutdown = matches!(finish, Finish::Shutdown { .. });
         let whole = shutdown || at_end && finish == Finish::Reached;
@@ -303,6 +309,25 @@ impl Session<'_> {
             lost_output: driver.lost_output().map(|error| error.to_string()),
             broken_devices: broken_devices.collect(),
         })
+    }
+}
+
+impl Session<'_> {
+    /// Compares the state at a stop with the one that is known.
+    fn check(&self, machine: &Machine, digest: u128) -> Result<(), Error> {
+        let found = format!("{digest:032x}");
+        match &self.wanted {
+            Some(wanted) if *wanted != found => Err(Box::new(Divergence {
+                at: machine.moment(),
+                event: None,
+                offset: None,
+                expected: format!("state digest {wanted}, as of the snapshot here"),
+                found,
+                instruction: None,
+            })
+            .into()),
+            _ => Ok(()),
+        }
     }
 }
 

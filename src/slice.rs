@@ -3,14 +3,14 @@
 //! It starts from a snapshot that holds everything, and has the log and the digests of its range. Instruction counts and
 //! virtual time are those of the parent, so that both can be compared. It can be sliced again.
 
-use crate::control::Control;
+use crate::company::{Company, Progress};
 use crate::digests::DigestWriter;
 use crate::driver::Finish;
 use crate::error::Error;
 use crate::host::disk::IoErrors;
 use crate::host::map::MappedFile;
 use crate::host::serial::Backend;
-use crate::launch::{Progress, ReplayHow, replay};
+use crate::launch::{ReplayHow, replay};
 use crate::recording::{DIGESTS, LOG, Manifest, Recording};
 use crate::session::Report;
 use crate::snapshot::{FIRST, LogPlace, Plan, Store};
@@ -69,14 +69,7 @@ pub fn slice(
     Recording::write(half.path(), new)?;
     let sliced = Recording::open(half.path())?;
     let how = ReplayHow::default();
-    let report = replay(
-        &sliced,
-        &how,
-        &Backend::Null,
-        &Control::unused(),
-        None,
-        progress,
-    )?;
+    let report = replay(&sliced, &how, &Backend::Null, Company::progress(progress))?;
     if report.finish == Finish::Interrupted {
         return Err(Error::Cancelled);
     }
@@ -113,8 +106,7 @@ fn cut(
         keep_in: Some(half.to_owned()),
         ..ReplayHow::default()
     };
-    let control = Control::unused();
-    let report = replay(recording, &how, &Backend::Null, &control, None, progress)?;
+    let report = replay(recording, &how, &Backend::Null, Company::progress(progress))?;
     if report.finish == Finish::Interrupted {
         return Err(Error::Cancelled);
     }

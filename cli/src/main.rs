@@ -3,6 +3,7 @@
 mod args;
 mod buffer;
 mod cmd;
+mod core_args;
 mod diff_json;
 mod diff_text;
 mod event_json;
@@ -22,6 +23,7 @@ mod position;
 mod progress;
 mod qmp;
 mod report;
+mod segments;
 mod snapshot_args;
 mod table_reason;
 

@@ -61,11 +61,47 @@ pub(crate) fn finish(report: &Report) -> String {
 
 /// Instructions and virtual time, in words.
 pub(crate) fn extent(report: &Report) -> String {
-    let time = Duration::from_nanos(report.virtual_time);
+    length(report.icount, report.virtual_time)
+}
+
+fn length(icount: u64, virtual_time: u64) -> String {
+    let time = Duration::from_nanos(virtual_time);
     format!(
         "{} instructions, {time:.3?} of virtual time",
-        thousands(report.icount)
+        thousands(icount)
     )
+}
+
+/// A recording that was verified.
+pub(crate) struct Verified<'a> {
+    /// Instructions.
+    pub(crate) icount: u64,
+    /// In ns.
+    pub(crate) virtual_time: u64,
+    /// How many were equal, and how many were recorded.
+    pub(crate) digests: (u64, u64),
+    /// That of the final state, in hexadecimal.
+    pub(crate) digest: &'a str,
+    /// The recording ends at its last whole event.
+    pub(crate) cut: bool,
+}
+
+/// Prints what `rr verify` has found.
+pub(crate) fn verified(verified: &Verified<'_>) -> Result<(), output::WriteFailed> {
+    let cut = match verified.cut {
+        true => "; the recording was cut off there, at its last whole event",
+        false => "",
+    };
+    output::write(|out| {
+        writeln!(
+            out,
+            "verified: {}, {} of {} state digests equal, final digest {}{cut}",
+            length(verified.icount, verified.virtual_time),
+            verified.digests.0,
+            verified.digests.1,
+            verified.digest
+        )
+    })
 }
 
 /// The number with a comma at every third digit.

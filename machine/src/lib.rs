@@ -18,6 +18,7 @@ mod schedule;
 pub mod state;
 pub mod virtio;
 
+pub use cpu::Execution;
 pub use device::test_finisher::Request;
 pub use machine::{Config, Machine, PowerOn};
 pub use run::Exit;

@@ -2,7 +2,7 @@
 
 use crate::bus::{Bus, Devices, RAM_BASE, ROM_BASE};
 use crate::clock::Clock;
-use crate::cpu::{BlockCache, Hart, Tlb};
+use crate::cpu::{BlockCache, Execution, Hart, Tlb};
 use crate::device::htif::Htif;
 use crate::ram::Ram;
 use crate::sbi;
@@ -91,6 +91,7 @@ impl Machine {
             ram.watch_for_device(tohost.wrapping_sub(RAM_BASE));
         }
         let harts = config.harts.clamp(1, Config::MAX_HARTS);
+        let tlbs = (0..harts).map(|_| Tlb::new(ram.size())).collect();
         let mut machine = Self {
             icount: 0,
             clock: Clock::new(config.shift),
@@ -101,8 +102,8 @@ impl Machine {
                 rom: power_on.rom.clone(),
                 devices: Devices::new(harts, htif, &config.virtio),
             },
-            tlbs: (0..harts).map(|_| Tlb::new()).collect(),
-            blocks: BlockCache::new(),
+            tlbs,
+            blocks: BlockCache::new(Execution::default()),
             kick: Arc::default(),
             config: config.clone(),
             power_on,
@@ -139,6 +140,12 @@ impl Machine {
     /// instructions, so that what the engine then does can fall on nearly any instruction.
     pub fn set_kick(&mut self, kick: Arc<AtomicBool>) {
         self.kick = kick;
+    }
+
+    /// Says which tier executes from now on.
+    pub fn set_execution(&mut self, execution: Execution) {
+        self.drop_caches();
+        self.blocks = BlockCache::new(execution);
     }
 
     /// Forgets decoded blocks and cached translations. The guest cannot tell.

@@ -20,6 +20,8 @@ mod flag {
     pub(super) const TABLE: u8 = 4;
     /// A device listens to stores.
     pub(super) const DEVICE: u8 = 8;
+    /// Some hart's cached translations for stores may lead to it.
+    pub(super) const STORED: u8 = 16;
 }
 
 /// The RAM of the machine; addresses here are offsets from its base.
@@ -81,9 +83,19 @@ impl Ram {
         }
     }
 
+    /// All bytes, for translated code: it stores to pages alone for which [`Ram::plain`] holds.
+    pub(crate) fn raw(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+
     /// Whether stores to the page of `offset` need no book-keeping.
     pub(crate) fn plain(&self, offset: u64) -> bool {
-        self.flags[offset as usize / PAGE] == flag::DIRTY
+        self.flags[offset as usize / PAGE] & !flag::STORED == flag::DIRTY
+    }
+
+    /// Notes that a translation for stores to the page of `offset` is cached.
+    pub(crate) fn note_stores(&mut self, offset: u64) {
+        self.flags[offset as usize / PAGE] |= flag::STORED;
     }
 
     /// Stores `data` with all book-keeping; false (and no effect) where it is not all inside RAM.
@@ -125,12 +137,17 @@ impl Ram {
         self.tables_changed = changed;
     }
 
-    /// Notes that decoded blocks come from the page of `offset`; true if it was not so before.
+    /// Notes that decoded blocks come from the page of `offset`; true if cached translations for stores
+    /// to it must be dropped.
     pub(crate) fn watch_code(&mut self, offset: u64) -> bool {
+        self.watch(offset, flag::CODE)
+    }
+
+    fn watch(&mut self, offset: u64, flag: u8) -> bool {
         let flags = &mut self.flags[offset as usize / PAGE];
-        let new = *flags & flag::CODE == 0;
-        *flags |= flag::CODE;
-        new
+        let stored = *flags & flag::STORED != 0;
+        *flags = *flags & !flag::STORED | flag;
+        stored
     }
 
     /// No decoded block comes from the page of `offset` any longer.
@@ -145,15 +162,14 @@ impl Ram {
         }
     }
 
-    /// Notes that a cached translation depends on the page of `offset`; true if it did not before.
+    /// Notes that a cached translation depends on the page of `offset`; true if cached translations for
+    /// stores to it must be dropped.
     pub(crate) fn watch_table(&mut self, offset: u64) -> bool {
         let page = offset as usize / PAGE;
-        let new = self.flags[page] & flag::TABLE == 0;
-        if new {
-            self.flags[page] |= flag::TABLE;
+        if self.flags[page] & flag::TABLE == 0 {
             self.tables.push(page as u32);
         }
-        new
+        self.watch(offset, flag::TABLE)
     }
 
     /// Whether a store touched code or page tables that caches depend on.

@@ -100,8 +100,10 @@ impl Machine {
         self.bus.ram = Ram::new(0);
         let power_on = std::mem::take(&mut self.power_on);
         let kick = self.kick.clone();
+        let execution = self.blocks.execution();
         *self = Self::new(&self.config, power_on);
         self.kick = kick;
+        self.set_execution(execution);
     }
 
     /// Fills a page of RAM with [`PAGE`] bytes; false, and no effect, where that is no page.

@@ -1,5 +1,5 @@
-//! A run does not depend on where it is stopped, nor on what is cached: the same guest, stopped every
-//! few instructions with all caches dropped, takes the same interrupts and exceptions at the same
+//! A run does not depend on where it is stopped, nor on what is cached or translated: the same guest, stopped
+//! every few instructions with all caches dropped, interpreted, translated, or both in turns, takes the same interrupts and exceptions at the same
 //! instruction counts, prints the same, and ends in the same state.
 
 #![allow(
@@ -9,7 +9,7 @@
 
 use machine::boot::{self, BootConfig};
 use machine::inputs::{Halted, Inputs, Moment};
-use machine::{Config, Exit, Machine, PowerOn};
+use machine::{Config, Execution, Exit, Machine, PowerOn};
 use std::collections::VecDeque;
 
 /// Inputs that are a function of the instruction count, and everything that happened.
@@ -50,7 +50,20 @@ struct Cut {
     period: u64,
     /// At one in so many stops all caches are dropped, and a digest is taken.
     disturb_every: u64,
+    /// These execute in turns, each until the next disturbance.
+    tiers: &'static [Execution],
 }
+
+/// Everything is interpreted.
+const INTERPRETED: &[Execution] = &[Execution::Interpreter];
+/// Everything is translated before it first executes.
+const TRANSLATED: &[Execution] = &[Execution::Translated { after: 0 }];
+/// Some of everything.
+const MIXED: &[Execution] = &[
+    Execution::Translated { after: 2 },
+    Execution::Interpreter,
+    Execution::Translated { after: 0 },
+];
 
 /// What is run.
 #[derive(Debug, Clone, Copy)]
@@ -95,6 +108,8 @@ fn run(guest: Guest<'_>, input: &[(u64, &[u8])], cut: Cut) -> (Script, u128) {
         },
         power_on,
     );
+    let mut tiers = cut.tiers.iter().cycle();
+    machine.set_execution(*tiers.next().unwrap());
     let mut stops = 0;
     let mut script = Script::default();
     let mut input: VecDeque<_> = input.iter().copied().collect();
@@ -106,7 +121,10 @@ fn run(guest: Guest<'_>, input: &[(u64, &[u8])], cut: Cut) -> (Script, u128) {
                 stops += 1;
                 if stops % cut.disturb_every == 0 {
                     machine.digest();
-                    machine.drop_caches();
+                    match cut.tiers.len() {
+                        1 => machine.drop_caches(),
+                        _ => machine.set_execution(*tiers.next().unwrap()),
+                    }
                     if stops % (cut.disturb_every * MOVED_EVERY) == 0 {
                         move_out_and_in(&mut machine);
                     }
@@ -156,22 +174,34 @@ fn move_out_and_in(machine: &mut Machine) {
 const DISTURBED_EVERY: u64 = 313;
 
 fn all_alike(guest: Guest<'_>, input: &[(u64, &[u8])]) -> Script {
-    let cut = Cut {
+    let whole = Cut {
         period: u64::MAX >> 1,
         disturb_every: u64::MAX,
+        tiers: INTERPRETED,
     };
-    let whole = run(guest, input, cut);
-    assert!(!whole.0.output.is_empty());
-    for period in [1, 7, 313, 10_007] {
-        let cut = Cut {
-            period,
-            disturb_every: (DISTURBED_EVERY / period).max(1),
-        };
+    let expected = run(guest, input, whole);
+    assert!(!expected.0.output.is_empty());
+    let alike = |cut: Cut| {
         let pieces = run(guest, input, cut);
-        assert!(whole.0 == pieces.0, "{cut:?}: marks or output differ");
-        assert_eq!(whole.1, pieces.1, "{cut:?}: the final digest differs");
+        assert!(expected.0 == pieces.0, "{cut:?}: marks or output differ");
+        assert_eq!(expected.1, pieces.1, "{cut:?}: the final digest differs");
+    };
+    let periods: [(_, &[u64]); 3] = [
+        (INTERPRETED, &[1, 7, 313, 10_007]),
+        (TRANSLATED, &[1, 7, 313, 10_007]),
+        (MIXED, &[7, 10_007]),
+    ];
+    for (tiers, periods) in periods {
+        alike(Cut { tiers, ..whole });
+        for &period in periods {
+            alike(Cut {
+                period,
+                disturb_every: (DISTURBED_EVERY / period).max(1),
+                tiers,
+            });
+        }
     }
-    whole.0
+    expected.0
 }
 
 #[test]
@@ -263,6 +293,12 @@ fn caches_of_one_hart_follow_the_stores_of_another() {
 }
 
 #[test]
+fn code_that_changes_while_it_is_hot() {
+    let guest = Guest::alone(include_bytes!("guests/code.elf"), "");
+    assert_eq!(all_alike(guest, &[]).output, b"abcde");
+}
+
+#[test]
 fn chaos_changes_nothing_for_one_hart() {
     let elf = include_bytes!("../../samples/bin/clock.elf");
     let one = |chaos| {
@@ -273,6 +309,7 @@ fn chaos_changes_nothing_for_one_hart() {
         let cut = Cut {
             period: 1 << 40,
             disturb_every: 1,
+            tiers: TRANSLATED,
         };
         run(guest, &[], cut).0
     };

@@ -4,6 +4,7 @@ pub mod disk;
 pub mod main_loop;
 pub mod map;
 pub mod net;
+mod pty;
 pub mod serial;
 pub mod server;
 pub mod signals;

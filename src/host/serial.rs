@@ -1,10 +1,10 @@
 //! Where the guest's serial port leads on the host.
 
+use super::pty::Pty;
 use super::server::{Awaited, Server};
 use crate::error::Error;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::pty::OpenptFlags;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -187,7 +187,19 @@ pub struct Output {
 enum Sink {
     Nowhere,
     Fd(OwnedFd),
+    Pty(Pty),
     Server(Arc<Server>),
+}
+
+impl Sink {
+    /// Where it is one descriptor for good.
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Nowhere | Self::Server(_) => None,
+            Self::Fd(fd) => Some(fd.as_fd()),
+            Self::Pty(pty) => Some(pty.as_fd()),
+        }
+    }
 }
 
 impl Output {
@@ -205,12 +217,6 @@ impl Output {
         let all = u32::try_from(data.len()).unwrap_or(u32::MAX);
         let (taken, error) = match (&self.sink, self.error) {
             (Sink::Nowhere, _) => return (all as i32, all),
-            (Sink::Fd(_), Some(error)) => (0, Some(error)),
-            (Sink::Fd(fd), None) => {
-                let (taken, error) = self.send(fd.as_fd(), data);
-                self.error = error;
-                (taken, error)
-            }
             (Sink::Server(server), _) => match server.client() {
                 Some(client) => match self.send(client.as_fd(), data) {
                     stopped @ (_, Some(Errno::AGAIN)) => stopped,
@@ -219,6 +225,13 @@ impl Output {
                 },
                 None => return (all as i32, all),
             },
+            (_, Some(error)) => (0, Some(error)),
+            (sink, None) => {
+                let sent = sink.fd().map(|fd| self.send(fd, data));
+                let (taken, error) = sent.unwrap_or_default();
+                self.error = error;
+                (taken, error)
+            }
         };
         let result = match error {
             Some(error) if taken == 0 => -error.raw_os_error(),
@@ -253,9 +266,8 @@ impl Output {
             matches!(poll(&mut fds, Some(&at_once)), Ok(0))
         };
         match &self.sink {
-            Sink::Nowhere => false,
-            Sink::Fd(fd) => self.error.is_none() && full(fd.as_fd()),
             Sink::Server(server) => server.client().is_some_and(|client| full(client.as_fd())),
+            sink => self.error.is_none() && sink.fd().is_some_and(full),
         }
     }
 
@@ -325,9 +337,9 @@ impl Serial {
                 (Some(Input::of(stream.into())), Sink::Fd(output))
             }
             Backend::Pty => {
-                let pty = named("pty", open_pty())?;
-                let output = named("pty", pty.try_clone())?;
-                (Some(Input::of(pty)), Sink::Fd(output))
+                let pty = named("pty", Pty::open())?;
+                let input = named("pty", pty.as_fd().try_clone_to_owned())?;
+                (Some(Input::of(input)), Sink::Pty(pty))
             }
         };
         let output = Output {
@@ -367,17 +379,4 @@ fn connect(path: &Path, server: bool) -> io::Result<UnixStream> {
     // There is one client; the next recording may listen there again.
     std::fs::remove_file(path)?;
     Ok(stream)
-}
-
-fn open_pty() -> io::Result<OwnedFd> {
-    let pty = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
-    rustix::pty::grantpt(&pty)?;
-    rustix::pty::unlockpt(&pty)?;
-    let name = rustix::pty::ptsname(&pty, Vec::new())?;
-    eprintln!("rr: the serial port is {}", name.to_string_lossy());
-    // The other end starts raw: the guest echoes, not the terminal line.
-    let mut modes = rustix::termios::tcgetattr(&pty)?;
-    modes.make_raw();
-    rustix::termios::tcsetattr(&pty, rustix::termios::OptionalActions::Now, &modes)?;
-    Ok(pty)
 }

@@ -1,4 +1,4 @@
-//! The machine at work on `samples/mix`: not recorded, recorded, replayed.
+//! The machine at work on `samples/mix`: not recorded, recorded, replayed; interpreted and translated.
 //!
 //! First ratios of CPU time, from interleaved runs: they hold on a noisy host. Then, by criterion, how
 //! many instructions a second.
@@ -10,7 +10,8 @@
 )]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use rr::control::Control;
+use machine::Execution;
+use rr::company::Company;
 use rr::host::serial::Backend;
 use rr::launch::{DIGEST_INTERVAL, RecordTo, ReplayHow, replay, run};
 use rr::options::{Bios, Icount, MachineOptions, fresh_seed};
@@ -29,6 +30,7 @@ const LOAD: &str = "n=230";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Run,
+    Interpret,
     Record,
     Replay,
 }
@@ -52,21 +54,21 @@ impl Bench {
             digest_interval: DIGEST_INTERVAL,
             plan: Plan::recording(),
         };
-        let (control, progress) = (&Control::unused(), &mut |_| {});
+        let execution = match mode {
+            Mode::Interpret => Execution::Interpreter,
+            _ => Execution::default(),
+        };
+        let company = Company {
+            execution,
+            ..Company::default()
+        };
         match mode {
-            Mode::Run => run(&options(), &Backend::Null, None, control, None, progress),
-            Mode::Record => run(
-                &options(),
-                &Backend::Null,
-                Some(&to),
-                control,
-                None,
-                progress,
-            ),
+            Mode::Run | Mode::Interpret => run(&options(), &Backend::Null, None, company),
+            Mode::Record => run(&options(), &Backend::Null, Some(&to), company),
             Mode::Replay => {
                 let recording = Recording::open(&self.rec).unwrap();
                 let how = ReplayHow::default();
-                replay(&recording, &how, &Backend::Null, control, None, progress)
+                replay(&recording, &how, &Backend::Null, company)
             }
         }
         .unwrap()
@@ -114,13 +116,18 @@ fn median(mut values: Vec<f64>) -> (f64, f64, f64) {
 }
 
 fn ratios(bench: &Bench) {
-    let (mut record, mut again) = (Vec::new(), Vec::new());
+    let (mut record, mut again, mut interpret) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let plain = bench.cost(Mode::Run).as_secs_f64();
         record.push(bench.cost(Mode::Record).as_secs_f64() / plain);
         again.push(bench.cost(Mode::Replay).as_secs_f64() / plain);
+        interpret.push(bench.cost(Mode::Interpret).as_secs_f64() / plain);
     }
-    for (name, values) in [("record", record), ("replay", again)] {
+    for (name, values) in [
+        ("record", record),
+        ("replay", again),
+        ("interpreted run", interpret),
+    ] {
         let (low, middle, high) = median(values);
         println!(
             "mix: CPU time of {name} against run: {middle:.3} (quartiles {low:.3} to {high:.3}, \
@@ -137,7 +144,7 @@ fn speed(criterion: &mut Criterion) {
     group
         .sample_size(10)
         .throughput(Throughput::Elements(instructions));
-    for mode in [Mode::Run, Mode::Record, Mode::Replay] {
+    for mode in [Mode::Run, Mode::Interpret, Mode::Record, Mode::Replay] {
         group.bench_function(
             BenchmarkId::from_parameter(format!("{mode:?}").to_lowercase()),
             |b| {

@@ -2,6 +2,7 @@
 //! always replayed by another process than the one that made it.
 #![allow(clippy::unwrap_used, reason = "what is not as expected fails the test")]
 
+mod cores;
 mod damage;
 mod demo;
 mod devices;

@@ -41,13 +41,14 @@ pub(crate) fn qemu(elf: &Path) -> Result<String, String> {
     run(command, &serial)
 }
 
-/// The same in `rr`, with more options from `RR_ISA_OPTIONS`.
-pub(crate) fn rr(elf: &Path) -> Result<String, String> {
+/// The same in `rr`, on this core, with more options from `RR_ISA_OPTIONS`.
+pub(crate) fn rr(elf: &Path, core: &str) -> Result<String, String> {
     let serial = elf.with_extension("txt");
     let options = std::env::var("RR_ISA_OPTIONS").unwrap_or_default();
     let mut command = Command::new(env!("CARGO_BIN_EXE_rr"));
     command
         .args(["run", "--bios", "none", "-m", "128M", "--icount", "shift=0"])
+        .args(["--core", core])
         .args(options.split_whitespace())
         .arg("--serial")
         .arg(format!("file:{}", serial.display()))

@@ -1,5 +1,5 @@
 //! The ISA against an independent reference: random instruction streams run on `rr` and on QEMU, and must leave the same
-//! traps, registers and memory.
+//! traps, registers and memory. `rr` runs them twice: interpreted, and all translated.
 //!
 //! A test program holds many streams. The guest itself hashes what each leaves behind, and prints the hash: a
 //! mismatch is then looked into by running that one stream alone, with all of it printed.
@@ -60,21 +60,32 @@ fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
+/// How `rr` executes; a stream is translated before its first instruction.
+const CORES: [&str; 2] = ["interp", "jit"];
+
 /// The signatures of these streams on both machines, ours first.
-fn run(kind: Kind, seeds: &[u64], full: bool) -> [Result<Vec<Signature>, String>; 2] {
-    [Machine::Rr, Machine::Qemu].map(|machine| {
-        let suffix = match machine {
-            Machine::Rr => "rr",
-            Machine::Qemu => "qemu",
-        };
-        let path = file(&format!("{}-{suffix}.elf", name(kind, seeds)));
-        std::fs::write(&path, Program::new(kind, seeds, full, machine).elf()).unwrap();
-        let text = match machine {
-            Machine::Rr => machines::rr(&path),
-            Machine::Qemu => machines::qemu(&path),
-        };
-        signature::parse(&text?, full)
-    })
+fn run(kind: Kind, seeds: &[u64], full: bool, core: &str) -> [Result<Vec<Signature>, String>; 2] {
+    [Machine::Rr, Machine::Qemu].map(|machine| run_on(machine, kind, seeds, full, core))
+}
+
+fn run_on(
+    machine: Machine,
+    kind: Kind,
+    seeds: &[u64],
+    full: bool,
+    core: &str,
+) -> Result<Vec<Signature>, String> {
+    let suffix = match machine {
+        Machine::Rr => "rr",
+        Machine::Qemu => "qemu",
+    };
+    let path = file(&format!("{}-{suffix}.elf", name(kind, seeds)));
+    std::fs::write(&path, Program::new(kind, seeds, full, machine).elf()).unwrap();
+    let text = match machine {
+        Machine::Rr => machines::rr(&path, core),
+        Machine::Qemu => machines::qemu(&path),
+    };
+    signature::parse(&text?, full)
 }
 
 /// Removes what a batch without a difference left behind.
@@ -87,17 +98,17 @@ fn remove_files(kind: Kind, seeds: &[u64]) {
 }
 
 /// Runs one stream alone, and says where the machines part.
-fn look_into(kind: Kind, seed: u64) -> String {
+fn look_into(kind: Kind, seed: u64, core: &str) -> String {
     let seeds = [seed];
     let program = Program::new(kind, &seeds, true, Machine::Rr);
     let name = name(kind, &seeds);
     let head = format!(
-        "stream {:#x} differs (again with RR_ISA_SEED={:#x}; files: {}-*)\n",
+        "stream {:#x} differs with --core {core} (again with RR_ISA_SEED={:#x}; files: {}-*)\n",
         seed,
         seed,
         file(&name).display()
     );
-    match run(kind, &seeds, true) {
+    match run(kind, &seeds, true, core) {
         [Ok(ours), Ok(theirs)] if ours != theirs => {
             head + &signature::explain(
                 &program,
@@ -119,6 +130,33 @@ fn look_into(kind: Kind, seed: u64) -> String {
     }
 }
 
+/// Fails with what is different in the first stream that is.
+fn check(
+    kind: Kind,
+    seeds: &[u64],
+    core: &str,
+    ours: Result<Vec<Signature>, String>,
+    theirs: &[Signature],
+) {
+    let differ: Vec<u64> = match &ours {
+        Ok(ours) => (0..seeds.len())
+            .filter(|&i| ours.get(i) != theirs.get(i))
+            .map(|i| seeds[i])
+            .collect(),
+        // It stopped in the middle: each is tried alone.
+        Err(_) => seeds.to_vec(),
+    };
+    if let Some(first) = differ.first() {
+        let ours = ours.err().unwrap_or_default();
+        panic!(
+            "{} of {} streams differ {ours}\n{}",
+            differ.len(),
+            seeds.len(),
+            look_into(kind, *first, core)
+        );
+    }
+}
+
 /// Runs the streams of a kind, as many as the environment asks for, and compares.
 fn compare(kind: Kind) {
     if !machines::have_qemu() {
@@ -131,34 +169,18 @@ fn compare(kind: Kind) {
     };
     let mut causes = 0;
     for seeds in seeds.chunks(BATCH as usize) {
-        let [ours, theirs] = run(kind, seeds, false);
-        let theirs = theirs.unwrap();
+        let theirs = run_on(Machine::Qemu, kind, seeds, false, "").unwrap();
         assert_eq!(
             theirs.len(),
             seeds.len(),
             "QEMU ran only some of the streams"
         );
         causes |= theirs.iter().fold(0, |causes, s| causes | s.causes);
-        let differ: Vec<u64> = match &ours {
-            Ok(ours) => (0..seeds.len())
-                .filter(|&i| ours.get(i) != theirs.get(i))
-                .map(|i| seeds[i])
-                .collect(),
-            // It stopped in the middle: each is tried alone.
-            Err(_) => seeds.to_vec(),
-        };
-        if differ.is_empty() {
-            remove_files(kind, seeds);
+        for core in CORES {
+            let ours = run_on(Machine::Rr, kind, seeds, false, core);
+            check(kind, seeds, core, ours, &theirs);
         }
-        if let Some(first) = differ.first() {
-            let ours = ours.err().unwrap_or_default();
-            panic!(
-                "{} of {} streams differ {ours}\n{}",
-                differ.len(),
-                seeds.len(),
-                look_into(kind, *first)
-            );
-        }
+        remove_files(kind, seeds);
     }
     // Streams that never come to what they are for would agree as well.
     if seeds.len() as u64 >= DEFAULT {

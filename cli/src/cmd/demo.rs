@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use rr::control::Control;
+use rr::company::Company;
 use rr::driver::Finish;
 use rr::host::map::MappedFile;
 use rr::host::serial::Backend;
@@ -51,9 +51,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             digest_interval: DIGEST_INTERVAL,
             plan: Plan::recording(),
         }),
-        &Control::unused(),
-        None,
-        &mut |_| {},
+        Company::default(),
     )?;
     let log = MappedFile::open(&rec.join(LOG))?.len() as u64;
     let console = read(&first)?;
@@ -76,9 +74,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         &recording,
         &how,
         &Backend::File(second.clone()),
-        &Control::unused(),
-        None,
-        &mut |_| {},
+        Company::default(),
     ))? {
         Ok(report) => report,
         Err(code) => return Ok(code),

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
-use rr::control::Control;
+use rr::company::Company;
 use rr::driver::Finish;
 use rr::host::serial::Backend;
-use rr::launch::{ReplayHow, replay_watched};
+use rr::launch::{ReplayHow, replay};
 use rr::recording::Recording;
 use rr::watch::{Sight, Watcher};
 
@@ -196,16 +196,12 @@ pub(crate) fn watch(
 ) -> anyhow::Result<ExitCode> {
     let mut progress = InstructionProgress::new();
     let how = ReplayHow::default();
-    let control = Control::unused();
-    let result = replay_watched(
-        recording,
-        &how,
-        serial,
-        &control,
-        None,
-        Some(watcher),
-        &mut |icount| progress.at(icount),
-    );
+    let company = Company {
+        watcher: Some(watcher),
+        progress: Some(&mut |icount| progress.at(icount)),
+        ..Company::default()
+    };
+    let result = replay(recording, &how, serial, company);
     drop(progress);
     let report = match outcome::or_diverged(result).context("the recording is replayed for this")? {
         Ok(report) => report,

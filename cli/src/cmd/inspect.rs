@@ -306,6 +306,18 @@ fn recorded(recording: &Value, facts: &mut Vec<(&str, String)>) {
             flatten(name, value, &mut options);
         }
     }
+    if let Some(slice) = recording.get("slice") {
+        let member = |name| slice.get(name).map(plain).unwrap_or_default();
+        let (parent, from, to) = (member("parent"), member("from"), member("to"));
+        let ends = match slice.get("ends") {
+            Some(Value::Bool(true)) => ", where that ends",
+            _ => "",
+        };
+        facts.push((
+            "part of",
+            format!("{parent}, from icount {from} to {to}{ends}"),
+        ));
+    }
     if let Some(by) = recording.get("rr_version") {
         facts.push(("recorded by", format!("rr {}", plain(by))));
     }

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use rr::company::Company;
 use rr::control::Mode;
 use rr::launch::{DIGEST_INTERVAL, RecordTo};
 use rr::snapshot::{FIRST, Plan, snapshot_name};
 
+use crate::core_args::CoreArgs;
 use crate::machine_args::{MachineArgs, SerialArgs};
 use crate::monitor_args::MonitorArgs;
 use crate::snapshot_args::SnapshotArgs;
@@ -23,6 +25,8 @@ pub(crate) struct Args {
     machine: MachineArgs,
     #[command(flatten)]
     serial: SerialArgs,
+    #[command(flatten)]
+    core: CoreArgs,
 
     /// The recording: a new directory
     #[arg(short, long, value_name = "REC")]
@@ -62,8 +66,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let dir = Some(args.output.clone());
     let (control, monitor) = args.monitor.open(Mode::Record, dir)?;
-    let serial = &args.serial.serial;
-    let report = rr::launch::run(&options, serial, Some(&to), &control, monitor, &mut |_| {})?;
+    let company = Company {
+        control,
+        monitor,
+        execution: args.core.execution(),
+        ..Company::default()
+    };
+    let report = rr::launch::run(&options, &args.serial.serial, Some(&to), company)?;
     output::note(&format!(
         "{}; recorded {} in {}",
         outcome::finish(&report),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use rr::company::Company;
 use rr::control::Mode;
 use rr::host::serial::Backend;
 use rr::launch::{ReplayHow, replay};
@@ -10,6 +11,7 @@ use rr::recording::Recording;
 use rr::snapshot::{NameError, Plan, snapshot_name};
 use rr::timeline::Position;
 
+use crate::core_args::CoreArgs;
 use crate::monitor_args::MonitorArgs;
 use crate::progress::InstructionProgress;
 use crate::snapshot_args::SnapshotArgs;
@@ -47,6 +49,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     monitor: MonitorArgs,
+
+    #[command(flatten)]
+    core: CoreArgs,
 }
 
 /// A name, or `@name` as in other positions.
@@ -68,19 +73,19 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         changed_images: args.allow_changed_images,
         from: args.from,
         plan: args.snapshots.plan(Plan::default()),
-        keep_in: None,
+        ..ReplayHow::default()
     };
     let dir = Some(args.recording.clone());
     let (control, monitor) = args.monitor.open(Mode::Replay, dir)?;
     let mut progress = InstructionProgress::new();
-    let result = replay(
-        &recording,
-        &how,
-        &args.serial,
-        &control,
+    let company = Company {
+        control,
         monitor,
-        &mut |icount| progress.at(icount),
-    );
+        execution: args.core.execution(),
+        progress: Some(&mut |icount| progress.at(icount)),
+        ..Company::default()
+    };
+    let result = replay(&recording, &how, &args.serial, company);
     drop(progress);
     let report = match outcome::or_diverged(result)? {
         Ok(report) => report,

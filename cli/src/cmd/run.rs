@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
+use rr::company::Company;
 use rr::control::Mode;
 
+use crate::core_args::CoreArgs;
 use crate::machine_args::{MachineArgs, SerialArgs};
 use crate::monitor_args::MonitorArgs;
 use crate::{outcome, output};
@@ -20,20 +22,21 @@ pub(crate) struct Args {
     serial: SerialArgs,
     #[command(flatten)]
     monitor: MonitorArgs,
+    #[command(flatten)]
+    core: CoreArgs,
 }
 
 /// Does it.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let options = args.machine.options()?;
     let (control, monitor) = args.monitor.open(Mode::Run, None)?;
-    let report = rr::launch::run(
-        &options,
-        &args.serial.serial,
-        None,
-        &control,
+    let company = Company {
+        control,
         monitor,
-        &mut |_| {},
-    )?;
+        execution: args.core.execution(),
+        ..Company::default()
+    };
+    let report = rr::launch::run(&options, &args.serial.serial, None, company)?;
     output::note(&format!(
         "{}; {}",
         outcome::finish(&report),

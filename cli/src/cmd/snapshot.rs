@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
 use clap::Subcommand;
 use comfy_table::{CellAlignment, Table, presets};
-use rr::control::{Control, Mode};
+use rr::company::Company;
 use rr::driver::Finish;
 use rr::host::serial::Backend;
 use rr::launch::{ReplayHow, replay};
@@ -120,16 +119,10 @@ fn save(args: Save) -> anyhow::Result<ExitCode> {
         },
         ..ReplayHow::default()
     };
-    let control = Arc::new(Control::new(Mode::Replay, Some(args.recording.clone())));
     let mut progress = InstructionProgress::new();
-    let result = replay(
-        &recording,
-        &how,
-        &Backend::Null,
-        &control,
-        None,
-        &mut |icount| progress.at(icount),
-    );
+    let mut progress_at = |icount| progress.at(icount);
+    let company = Company::progress(&mut progress_at);
+    let result = replay(&recording, &how, &Backend::Null, company);
     drop(progress);
     let report = match outcome::or_diverged(result)? {
         Ok(report) => report,

@@ -1,54 +1,89 @@
 //! `rr verify`: does a recording replay, is a log whole.
 
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::bail;
+use machine::Execution;
 use replay_format::Completeness;
-use rr::control::Control;
+use rr::company::Company;
 use rr::driver::Finish;
 use rr::host::serial::Backend;
 use rr::launch::{ReplayHow, replay};
 use rr::recording::Recording;
 
+use crate::core_args::CoreArgs;
 use crate::input::Input;
 use crate::outcome::{self, thousands};
 use crate::output;
 use crate::progress::InstructionProgress;
+use crate::segments::{self, Choice, SCHEMA, jobs};
 
 /// Checks that a recording replays exactly, or that a log is whole
 ///
 /// A recording is replayed, with every interrupt, exception and state digest compared. Of a bare log
 /// the structure is checked. Exit status: 0, or 1 if the replay diverged or the log is cut off.
+///
+/// A recording with snapshots can be verified in segments, from one snapshot to another: side by side (--jobs), or one by one, on
+/// several machines (--segment), whose results --merge then joins.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = SCHEMA)]
 pub(crate) struct Args {
     /// A recording, or a log
-    #[arg(value_name = "REC|LOG")]
-    input: PathBuf,
+    #[arg(value_name = "REC|LOG", required_unless_present = "merge")]
+    input: Option<PathBuf>,
+
+    /// Replay segments side by side, N at once
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroU16>,
+
+    /// Replay one segment of N: they are of about equal length, as far as there are snapshots
+    #[arg(long, value_name = "I/N", conflicts_with = "jobs")]
+    segment: Option<Choice>,
+
+    /// Print the result of the segment as JSON, for --merge
+    #[arg(long, requires = "segment")]
+    json: bool,
+
+    /// Join the results of all segments of a recording
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["input", "jobs", "segment"])]
+    merge: Vec<PathBuf>,
+
+    #[command(flatten)]
+    core: CoreArgs,
 }
 
 /// Does it.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    if args.input.is_file() {
-        check_log(&args.input)
-    } else {
-        check_recording(&args.input)
+    let Some(input) = &args.input else {
+        return segments::merge_files(&args.merge);
+    };
+    match (args.jobs, args.segment) {
+        (None, None) if input.is_file() => check_log(input),
+        _ if input.is_file() => {
+            bail!(
+                "{}: a log has no segments, as only its structure can be checked",
+                input.display()
+            )
+        }
+        (_, Some(choice)) => segments::verify_one(input, choice, args.json),
+        (Some(jobs), None) => jobs::verify(input, jobs),
+        (None, None) => check_recording(input, args.core.execution()),
     }
 }
 
-fn check_recording(dir: &Path) -> anyhow::Result<ExitCode> {
+fn check_recording(dir: &Path, execution: Execution) -> anyhow::Result<ExitCode> {
     let recording = Recording::open(dir)?;
     let recorded = recording.digests()?.len();
     let mut progress = InstructionProgress::new();
     let how = ReplayHow::default();
-    let control = Control::unused();
-    let result = replay(
-        &recording,
-        &how,
-        &Backend::Null,
-        &control,
-        None,
-        &mut |icount| progress.at(icount),
-    );
+    let mut progress_at = |icount| progress.at(icount);
+    let company = Company {
+        execution,
+        ..Company::progress(&mut progress_at)
+    };
+    let result = replay(&recording, &how, &Backend::Null, company);
     drop(progress);
     let report = match outcome::or_diverged(result)? {
         Ok(report) => report,
@@ -58,18 +93,12 @@ fn check_recording(dir: &Path) -> anyhow::Result<ExitCode> {
         output::complain("stopped by a signal: not verified");
         return Ok(ExitCode::from(2));
     }
-    let cut = match report.finish {
-        Finish::LogCut => "; the recording was cut off there, at its last whole event",
-        _ => "",
-    };
-    output::write(|out| {
-        writeln!(
-            out,
-            "verified: {}, {} of {recorded} state digests equal, final digest {:032x}{cut}",
-            outcome::extent(&report),
-            report.digests_checked,
-            report.digest
-        )
+    outcome::verified(&outcome::Verified {
+        icount: report.icount,
+        virtual_time: report.virtual_time,
+        digests: (report.digests_checked, recorded as u64),
+        digest: &format!("{:032x}", report.digest),
+        cut: report.finish == Finish::LogCut,
     })?;
     Ok(ExitCode::SUCCESS)
 }

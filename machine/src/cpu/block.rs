@@ -1,9 +1,10 @@
-//! Decoded blocks, by the place in RAM that they come from.
+//! Decoded blocks, by the place in RAM that they come from, and which of them are translated.
 //!
 //! A block runs through conditional branches and ends at anything that always leaves the straight
 //! line or may change how the next instruction is to be read. It never crosses a page.
 
 use crate::ram::{PAGE, Ram};
+use machine_jit::Jit;
 use riscv_isa::{Insn, Op, decode};
 
 /// Slots; a power of two.
@@ -21,27 +22,65 @@ struct Block {
     start: u64,
     /// Bytes it covers.
     bytes: u64,
+    /// How often it was executed from its start, since it was last thought of translating it.
+    visits: u32,
     ops: Vec<Insn>,
+}
+
+/// Which tier executes. Results do not depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Execution {
+    /// The interpreter alone.
+    Interpreter,
+    /// Blocks that were interpreted so many times are translated to code of the host, where there is a
+    /// translation for it.
+    Translated {
+        /// Visits of a block before.
+        after: u32,
+    },
+}
+
+impl Default for Execution {
+    /// Fewer visits do not pay for the translation.
+    fn default() -> Self {
+        Self::Translated { after: 10 }
+    }
 }
 
 /// The cache: direct-mapped, so its size is fixed.
 #[derive(Debug, Clone)]
 pub(crate) struct BlockCache {
     slots: Vec<Block>,
+    /// Translated blocks; `None`: there are to be none.
+    pub(super) jit: Option<Jit>,
+    after: u32,
 }
 
 impl BlockCache {
+    /// How it was made.
+    pub(crate) fn execution(&self) -> Execution {
+        match self.jit {
+            None => Execution::Interpreter,
+            Some(_) => Execution::Translated { after: self.after },
+        }
+    }
+
     /// An empty cache.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(execution: Execution) -> Self {
+        let none = Block {
+            start: NONE,
+            bytes: 0,
+            visits: 0,
+            ops: Vec::new(),
+        };
+        let (jit, after) = match execution {
+            Execution::Interpreter => (None, 0),
+            Execution::Translated { after } => (Jit::new(), after),
+        };
         Self {
-            slots: vec![
-                Block {
-                    start: NONE,
-                    bytes: 0,
-                    ops: Vec::new()
-                };
-                SLOTS
-            ],
+            slots: vec![none; SLOTS],
+            jit,
+            after,
         }
     }
 
@@ -52,11 +91,26 @@ impl BlockCache {
         (block.start == start).then_some(&block.ops)
     }
 
+    /// Counts a visit of the block at `start`, which is cached; true if it has just been translated.
+    #[inline(always)]
+    pub(super) fn visit(&mut self, start: u64) -> bool {
+        let Some(jit) = &mut self.jit else {
+            return false;
+        };
+        let block = &mut self.slots[slot(start)];
+        block.visits = block.visits.saturating_add(1);
+        if block.visits <= self.after || block.visits == u32::MAX {
+            return false;
+        }
+        translate(jit, block)
+    }
+
     /// Decodes the block at `start`. It is empty where the first instruction is illegal or crosses
     /// the page.
     pub(super) fn build(&mut self, start: u64, ram: &Ram) {
         let block = &mut self.slots[slot(start)];
         block.start = start;
+        block.visits = 0;
         block.ops.clear();
         let page_end = (start | (PAGE as u64 - 1)) + 1;
         let mut at = start;
@@ -84,6 +138,9 @@ impl BlockCache {
                 found = true;
             }
         }
+        if let Some(jit) = &mut self.jit {
+            found |= jit.invalidate(at, len);
+        }
         found
     }
 
@@ -92,7 +149,18 @@ impl BlockCache {
         for block in &mut self.slots {
             block.start = NONE;
         }
+        if let Some(jit) = &mut self.jit {
+            jit.clear();
+        }
     }
+}
+
+#[cold]
+fn translate(jit: &mut Jit, block: &mut Block) -> bool {
+    let translated = jit.translate(block.start, &block.ops);
+    // A block that cannot be translated is not tried again.
+    block.visits = if translated { 0 } else { u32::MAX };
+    translated
 }
 
 fn slot(start: u64) -> usize {

@@ -6,7 +6,7 @@
 
 use super::amo::is_atomic;
 use super::mem::At;
-use super::tlb::Space;
+use super::tlb::{Space, space};
 use super::trap::cause;
 use super::{BlockCache, Hart, Mode, Tlbs, Trap};
 use crate::bus::Bus;
@@ -58,18 +58,18 @@ pub(crate) struct Core<'a> {
     pub(super) leave: bool,
     sbi: bool,
     /// Instruction count at the head of the block.
-    head: u64,
+    pub(super) head: u64,
     /// The hart's steps minus the machine's instruction count (wrapping).
     steps_ahead: u64,
 }
 
 /// How a block ended: instructions executed, and what to do next.
-struct Ran {
-    count: usize,
-    next: Next,
+pub(super) struct Ran {
+    pub(super) count: usize,
+    pub(super) next: Next,
 }
 
-enum Next {
+pub(super) enum Next {
     Go,
     Attention,
     Call,
@@ -89,7 +89,7 @@ impl<'a> Core<'a> {
             sbi,
         } = around;
         let steps_ahead = hart.steps.wrapping_sub(icount);
-        let space = Space::new(hart.mode, false);
+        let space = space(hart.mode, false);
         let mut core = Self {
             hart,
             bus,
@@ -122,8 +122,16 @@ impl<'a> Core<'a> {
             if self.bus.ram.caches_stale() {
                 self.refresh_caches(blocks);
             }
-            let left = usize::try_from(stop - self.head).unwrap_or(usize::MAX);
-            let ran = self.step_block(blocks, left);
+            let fetched = self.fetch_offset(self.hart.pc);
+            // The walk may have marked an entry as used that lies among code.
+            if self.bus.ram.caches_stale() {
+                self.refresh_caches(blocks);
+            }
+            let ran = match fetched {
+                Ok(Some(offset)) => self.step_block(blocks, offset, stop - self.head, kick),
+                Ok(None) => self.step_uncached(),
+                Err(trap) => self.trap(0, self.hart.pc, trap),
+            };
             self.head += ran.count as u64;
             match ran.next {
                 // After the first block: an interrupt that was taken and the instruction behind it
@@ -164,24 +172,37 @@ impl<'a> Core<'a> {
         }
     }
 
+    /// Executes up to `left` instructions at RAM offset `offset`, where the pc is.
     #[inline(always)]
-    fn step_block(&mut self, blocks: &mut BlockCache, left: usize) -> Ran {
-        let offset = match self.fetch_offset(self.hart.pc) {
-            Ok(Some(offset)) => offset,
-            Ok(None) => return self.step_uncached(),
-            Err(trap) => return self.trap(0, self.hart.pc, trap),
-        };
-        if let Some(ops) = blocks.find(offset)
-            && !ops.is_empty()
+    fn step_block(
+        &mut self,
+        blocks: &mut BlockCache,
+        offset: u64,
+        left: u64,
+        kick: &AtomicBool,
+    ) -> Ran {
+        if let Some(jit) = &mut blocks.jit
+            && let Some(ran) = self.run_translated(jit, offset, left, kick)
         {
-            return self.exec(&ops[..ops.len().min(left)]);
+            return ran;
         }
-        blocks.build(offset, &self.bus.ram);
-        if self.bus.ram.watch_code(offset) {
-            self.tlbs.protect(offset);
+        if blocks.find(offset).is_none() {
+            blocks.build(offset, &self.bus.ram);
+            if self.bus.ram.watch_code(offset) {
+                self.tlbs.protect(offset);
+            }
+        }
+        if blocks.visit(offset)
+            && let Some(jit) = &mut blocks.jit
+            && let Some(ran) = self.run_translated(jit, offset, left, kick)
+        {
+            return ran;
         }
         match blocks.find(offset) {
-            Some(ops) if !ops.is_empty() => self.exec(&ops[..ops.len().min(left)]),
+            Some(ops) if !ops.is_empty() => {
+                let left = usize::try_from(left).unwrap_or(usize::MAX);
+                self.exec(&ops[..ops.len().min(left)])
+            }
             _ => self.step_uncached(),
         }
     }
@@ -292,7 +313,7 @@ impl<'a> Core<'a> {
     }
 
     /// Executes instructions of one block. Where the count ends inside the block, `ops` is cut.
-    fn exec(&mut self, ops: &[Insn]) -> Ran {
+    pub(super) fn exec(&mut self, ops: &[Insn]) -> Ran {
         let mut pc = self.hart.pc;
         for (index, insn) in ops.iter().enumerate() {
             let at = At { index, pc };

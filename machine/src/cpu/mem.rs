@@ -2,7 +2,7 @@
 
 use super::mmu::access_fault;
 use super::pmp::Access;
-use super::tlb::Space;
+use super::tlb::{Kind, space};
 use super::{Core, Mode, Trap, csr::mstatus};
 use crate::bus::{BusError, RAM_BASE};
 use crate::ram::PAGE;
@@ -20,8 +20,8 @@ impl Core<'_> {
     /// Recomputes which sets of the translation cache the hart uses now.
     pub(super) fn refresh_spaces(&mut self) {
         let sum = self.hart.csrs.mstatus & mstatus::SUM != 0;
-        self.fetch_space = Space::new(self.hart.mode, false);
-        self.data_space = Space::new(self.hart.data_mode(), sum);
+        self.fetch_space = space(self.hart.mode, false);
+        self.data_space = space(self.hart.data_mode(), sum);
     }
 
     /// Loads `N` bytes, zero-extended.
@@ -69,9 +69,7 @@ impl Core<'_> {
         let physical = self.translate(va, size as u64, Access::Load, self.hart.data_mode())?;
         if let Some(offset) = self.ram_part(physical.address, size) {
             if physical.cacheable {
-                self.tlbs
-                    .own
-                    .fill(Access::Load, self.data_space, va, offset);
+                self.tlbs.own.fill(Kind::Load, self.data_space, va, offset);
             }
             self.copy_out(offset, &mut bytes[..size]);
             return Ok(u64::from_le_bytes(bytes));
@@ -106,9 +104,8 @@ impl Core<'_> {
         if let Some(offset) = self.ram_part(physical.address, size) {
             self.bus.ram.write(offset, &bytes[..size]);
             if physical.cacheable && self.bus.ram.plain(offset) {
-                self.tlbs
-                    .own
-                    .fill(Access::Store, self.data_space, va, offset);
+                self.bus.ram.note_stores(offset);
+                self.tlbs.own.fill(Kind::Store, self.data_space, va, offset);
             }
             // HTIF is a store to RAM that the host listens to.
             if self.bus.devices.listens(physical.address, size) {
@@ -156,7 +153,7 @@ impl Core<'_> {
             Some(offset) if physical.cacheable => {
                 self.tlbs
                     .own
-                    .fill(Access::Fetch, self.fetch_space, pc, offset);
+                    .fill(Kind::Fetch, self.fetch_space, pc, offset);
                 Ok(Some(offset))
             }
             // Fetched each time, so that every protection check is made.

@@ -163,6 +163,7 @@ impl Core<'_> {
             return Err(access_fault(access, va));
         }
         self.bus.ram.write_table(at - RAM_BASE, entry | wanted);
+        self.leave |= self.bus.ram.caches_stale();
         Ok(())
     }
 

@@ -9,6 +9,7 @@ mod mem;
 mod mmu;
 mod pmp;
 mod system;
+mod tier;
 mod tlb;
 mod trap;
 
@@ -18,6 +19,7 @@ pub(crate) use interp::{Core, Leave, Surroundings};
 pub(crate) use trap::{Trap, cause};
 
 pub(crate) use block::BlockCache;
+pub use block::Execution;
 pub(crate) use tlb::{Tlb, Tlbs};
 
 use serde::{Deserialize, Serialize};

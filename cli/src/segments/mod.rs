@@ -1,0 +1,281 @@
+//! `rr verify` in segments: one of them, and the results of all joined.
+
+pub(crate) mod jobs;
+mod join;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use anyhow::Context;
+use rr::driver::Finish;
+use rr::error::Error;
+use rr::recording::Recording;
+use rr::segment::{Replayed, Segment, Segments, identity};
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::thousands;
+use crate::output;
+use crate::progress::InstructionProgress;
+
+/// The version of [`Part`].
+const VERSION: u32 = 1;
+
+/// What `rr verify --help` says of [`Part`].
+pub(crate) const SCHEMA: &str = "\
+--segment I/N --json, schema 1: one object with these members:
+  schema            1. Members may be added to it; a change of those below makes it 2
+  recording         what was verified: blake3, that of replay.bin with digests.bin behind it; digests, how many state
+                    digests it has; from and to, the instruction counts at which it starts and ends
+  segment, of       I and N
+  from, to          the instruction counts at which the segment starts and ends
+  start, stop       the snapshots there; null where the recording itself starts or ends
+  start_digest      of the state at its start, as recorded; null where the recording itself starts
+  end_digest        of the state at its end; null if it diverged and has no snapshot there
+  began             the instruction count at which its replay began: before `from` if the snapshot there is damaged
+  digests           recorded state digests behind `from`, up to `to`, that were compared and equal
+  virtual_time_ns   at its end; null if it diverged, or is empty
+  result            \"same\", \"diverged\", or \"empty\": there are fewer snapshots than segments are wanted
+  divergence        where and how it diverged; else null
+  cut               true if the recording is cut off, and ends at its last whole event";
+
+/// The result of one segment; the members are documented in [`SCHEMA`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Part {
+    schema: u32,
+    recording: Whole,
+    segment: u16,
+    of: u16,
+    from: u64,
+    to: u64,
+    start: Option<String>,
+    stop: Option<String>,
+    start_digest: Option<String>,
+    end_digest: Option<String>,
+    began: u64,
+    digests: u64,
+    virtual_time_ns: Option<u64>,
+    result: Outcome,
+    divergence: Option<String>,
+    cut: bool,
+}
+
+/// What the segment is one of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Whole {
+    blake3: String,
+    digests: u64,
+    from: u64,
+    to: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Outcome {
+    Same,
+    Diverged,
+    Empty,
+}
+
+/// The version alone, to tell another one from what is no result.
+#[derive(Deserialize)]
+struct VersionOnly {
+    schema: u32,
+}
+
+/// `I/N`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Choice {
+    number: u16,
+    of: u16,
+}
+
+impl FromStr for Choice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.split_once('/');
+        let parsed = parsed.and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
+        match parsed {
+            Some((number, of)) if (1..=of).contains(&number) => Ok(Self { number, of }),
+            _ => Err(format!(
+                "expected I/N, with I from 1 to N, and N at most {}, as in 2/8",
+                u16::MAX
+            )),
+        }
+    }
+}
+
+impl Part {
+    fn of(recording: Whole, choice: Choice, segment: &Segment) -> Self {
+        let name = |at: &Option<rr::snapshot::Snapshot>| Some(at.as_ref()?.name.clone());
+        let digest = |at: &Option<rr::snapshot::Snapshot>| Some(at.as_ref()?.digest.clone());
+        Self {
+            schema: VERSION,
+            recording,
+            segment: choice.number,
+            of: choice.of,
+            from: segment.from,
+            to: segment.to,
+            start: name(&segment.start),
+            stop: name(&segment.stop),
+            start_digest: digest(&segment.start),
+            end_digest: digest(&segment.stop),
+            began: segment.from,
+            digests: 0,
+            virtual_time_ns: None,
+            result: Outcome::Empty,
+            divergence: None,
+            cut: false,
+        }
+    }
+
+    fn same(self, replayed: &Replayed) -> Self {
+        Self {
+            to: replayed.report.icount,
+            end_digest: Some(format!("{:032x}", replayed.report.digest)),
+            began: replayed.began,
+            digests: replayed.digests,
+            virtual_time_ns: Some(replayed.report.virtual_time),
+            result: Outcome::Same,
+            cut: replayed.report.finish == Finish::LogCut,
+            ..self
+        }
+    }
+
+    fn diverged(self, divergence: String) -> Self {
+        Self {
+            result: Outcome::Diverged,
+            divergence: Some(divergence),
+            ..self
+        }
+    }
+
+    fn status(&self) -> ExitCode {
+        ExitCode::from(u8::from(self.result == Outcome::Diverged))
+    }
+
+    fn print(&self) -> Result<(), output::WriteFailed> {
+        let place = format!(
+            "segment {} of {}, from icount {} to {}",
+            self.segment,
+            self.of,
+            thousands(self.from),
+            thousands(self.to)
+        );
+        match (self.result, &self.divergence) {
+            (Outcome::Diverged, divergence) => {
+                let divergence = divergence.as_deref().unwrap_or_default();
+                output::complain(&format!("{place}: {divergence}"));
+                Ok(())
+            }
+            (Outcome::Empty, _) => output::write(|out| {
+                writeln!(
+                    out,
+                    "empty: {place}: there are fewer snapshots than segments"
+                )
+            }),
+            (Outcome::Same, _) => output::write(|out| {
+                let digest = self.end_digest.as_deref().unwrap_or_default();
+                writeln!(
+                    out,
+                    "verified: {place}, {} state digests equal, digest at its end {digest}",
+                    self.digests
+                )
+            }),
+        }
+    }
+}
+
+fn whole(recording: &Recording, segments: &Segments<'_>) -> anyhow::Result<Whole> {
+    Ok(Whole {
+        blake3: identity(recording)?,
+        digests: recording.digests()?.len() as u64,
+        from: segments.first,
+        to: segments.end,
+    })
+}
+
+/// Verifies one segment, and prints its result.
+pub(crate) fn verify_one(dir: &Path, choice: Choice, json: bool) -> anyhow::Result<ExitCode> {
+    let recording = Recording::open(dir)?;
+    let segments = Segments::of(&recording)?;
+    for damaged in &segments.damaged {
+        output::note(&format!("{damaged}; it is not used"));
+    }
+    let segment = segments.nth(choice.number, choice.of);
+    let part = Part::of(whole(&recording, &segments)?, choice, &segment);
+    let part = match segment.empty {
+        true => part,
+        false => {
+            let mut progress = InstructionProgress::new();
+            let replayed = segments.replay(&segment, &mut |icount| progress.at(icount));
+            drop(progress);
+            match replayed {
+                Ok(replayed) if replayed.report.finish == Finish::Interrupted => {
+                    output::complain("stopped by a signal: not verified");
+                    return Ok(ExitCode::from(2));
+                }
+                Ok(replayed) => {
+                    for damaged in &replayed.damaged {
+                        output::note(&format!("{damaged}; replayed from before it"));
+                    }
+                    part.same(&replayed)
+                }
+                Err(Error::Diverged(divergence)) => part.diverged(divergence.to_string()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    };
+    if json {
+        let text = serde_json::to_string_pretty(&part)?;
+        output::write(|out| writeln!(out, "{text}"))?;
+    } else {
+        part.print()?;
+    }
+    Ok(part.status())
+}
+
+/// Joins the results in these files.
+pub(crate) fn merge_files(files: &[PathBuf]) -> anyhow::Result<ExitCode> {
+    let read = |path: &PathBuf| {
+        let name = path.display().to_string();
+        let text = std::fs::read(path).with_context(|| name.clone())?;
+        Ok((name.clone(), parse(&text).context(name)?))
+    };
+    let parts = files.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+    conclude(parts)
+}
+
+fn parse(text: &[u8]) -> anyhow::Result<Part> {
+    let wrong = "is no result of `rr verify --segment I/N --json`; make it anew";
+    let VersionOnly { schema } = serde_json::from_slice(text).context(wrong)?;
+    anyhow::ensure!(
+        schema == VERSION,
+        "schema {schema}; this rr reads {VERSION}: use the rr that made it"
+    );
+    serde_json::from_slice(text).context(wrong)
+}
+
+/// Says what all parts together come to.
+fn conclude(parts: Vec<(String, Part)>) -> anyhow::Result<ExitCode> {
+    Ok(match join::join(parts)? {
+        join::Joined::Same(part, digests) => {
+            let digest = part.end_digest.as_deref().unwrap_or_default();
+            crate::outcome::verified(&crate::outcome::Verified {
+                icount: part.to,
+                virtual_time: part.virtual_time_ns.unwrap_or_default(),
+                digests: (digests, part.recording.digests),
+                digest,
+                cut: part.cut,
+            })?;
+            ExitCode::SUCCESS
+        }
+        join::Joined::Diverged(parts) => {
+            for part in &parts {
+                part.print()?;
+            }
+            ExitCode::from(1)
+        }
+    })
+}

@@ -1,0 +1,171 @@
+//! Jumps, branches, and ways out.
+
+use super::frame::{RAX, RCX, on_stack};
+use super::translate::{Link, Site, Translator};
+use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
+use riscv_isa::{Insn, Op};
+
+/// Code behind the block.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Later {
+    /// Leaves through a site.
+    Leave { label: DynamicLabel, site: Site },
+    /// A branch forward that was taken.
+    Taken {
+        label: DynamicLabel,
+        target: i64,
+        give_back: u64,
+    },
+    /// Where a jump within the page leads as long as its target has no code; `jump` is the offset of
+    /// its displacement in the block.
+    Stub {
+        label: DynamicLabel,
+        target: i64,
+        jump: usize,
+    },
+}
+
+impl Translator<'_> {
+    pub(super) fn emit(&mut self, later: Later) {
+        match later {
+            Later::Leave { label, site } => {
+                dynasm!(self.asm ; .arch x64 ; =>label);
+                self.leave(site);
+            }
+            Later::Taken {
+                label,
+                target,
+                give_back,
+            } => {
+                dynasm!(self.asm ; .arch x64 ; =>label);
+                self.go(target, give_back, false);
+            }
+            Later::Stub {
+                label,
+                target,
+                jump,
+            } => {
+                dynasm!(self.asm ; .arch x64 ; =>label);
+                let link = Link {
+                    jump: self.start.code + jump,
+                    stub: self.start.code + self.asm.offset().0,
+                };
+                let page = self.start.ram & !0xfff;
+                self.links.push((page + target as u64, link));
+                self.leave(Site {
+                    offset: target,
+                    give_back: 0,
+                    interpret: None,
+                });
+            }
+        }
+    }
+
+    fn leave(&mut self, site: Site) {
+        let number = self.start.site + self.sites.len() as u32;
+        self.sites.push(site);
+        dynasm!(self.asm
+            ; .arch x64
+            ; mov edx, DWORD number as i32
+            ; jmp extern self.glue.exit
+        );
+    }
+
+    /// Goes on at `target`, a distance from the start of the page. In every loop there is a jump
+    /// backward or one through the shared code, and both look at the kick flag.
+    pub(super) fn go(&mut self, target: i64, give_back: u64, backward: bool) {
+        if give_back != 0 {
+            dynasm!(self.asm ; .arch x64 ; add r13, BYTE give_back as i8);
+        }
+        if !(0..4096).contains(&target) {
+            self.page_plus(RAX, target);
+            dynasm!(self.asm ; .arch x64 ; jmp extern self.glue.jump);
+            return;
+        }
+        let label = self.asm.new_dynamic_label();
+        if backward {
+            dynasm!(self.asm
+                ; .arch x64
+                ; mov rax, [BYTE rsp + on_stack::KICK]
+                ; cmp BYTE [rax], 0
+                ; jne =>label
+            );
+        }
+        // One byte of opcode.
+        let jump = self.asm.offset().0 + 1;
+        dynasm!(self.asm ; .arch x64 ; jmp =>label);
+        debug_assert_eq!(self.asm.offset().0, jump + 4);
+        self.later.push(Later::Stub {
+            label,
+            target,
+            jump,
+        });
+    }
+
+    pub(super) fn jal(&mut self, insn: &Insn) {
+        let target = self.offset + i64::from(insn.imm);
+        self.set_link(insn);
+        self.go(target, 0, insn.imm <= 0);
+    }
+
+    pub(super) fn jalr(&mut self, insn: &Insn) {
+        self.read(RAX, insn.rs1);
+        self.add(RAX, insn.imm);
+        dynasm!(self.asm ; .arch x64 ; and rax, BYTE -2);
+        // `rs1` may be `rd`.
+        self.set_link(insn);
+        dynasm!(self.asm ; .arch x64 ; jmp extern self.glue.jump);
+    }
+
+    /// The return address; keeps `rax`.
+    fn set_link(&mut self, insn: &Insn) {
+        if insn.rd != 0 {
+            self.page_plus(RCX, self.offset + i64::from(insn.len));
+            self.write(insn.rd, RCX);
+        }
+    }
+
+    pub(super) fn branch(&mut self, insn: &Insn) {
+        let target = self.offset + i64::from(insn.imm);
+        let give_back = self.rest - 1;
+        self.compare(insn.rs1, insn.rs2);
+        let label = self.asm.new_dynamic_label();
+        if insn.imm <= 0 {
+            // A loop: most often taken.
+            self.jump_if(opposite(insn.op), label);
+            self.go(target, give_back, true);
+            dynasm!(self.asm ; .arch x64 ; =>label);
+            return;
+        }
+        self.jump_if(insn.op, label);
+        self.later.push(Later::Taken {
+            label,
+            target,
+            give_back,
+        });
+    }
+
+    /// Jumps where what was compared is as the branch `op` wants it.
+    fn jump_if(&mut self, op: Op, label: DynamicLabel) {
+        match op {
+            Op::Beq => dynasm!(self.asm ; .arch x64 ; je =>label),
+            Op::Bne => dynasm!(self.asm ; .arch x64 ; jne =>label),
+            Op::Blt => dynasm!(self.asm ; .arch x64 ; jl =>label),
+            Op::Bge => dynasm!(self.asm ; .arch x64 ; jge =>label),
+            Op::Bltu => dynasm!(self.asm ; .arch x64 ; jb =>label),
+            _ => dynasm!(self.asm ; .arch x64 ; jae =>label),
+        }
+    }
+}
+
+/// The branch that is taken where `op` is not.
+fn opposite(op: Op) -> Op {
+    match op {
+        Op::Beq => Op::Bne,
+        Op::Bne => Op::Beq,
+        Op::Blt => Op::Bge,
+        Op::Bge => Op::Blt,
+        Op::Bltu => Op::Bgeu,
+        _ => Op::Bltu,
+    }
+}

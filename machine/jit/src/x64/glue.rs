@@ -1,0 +1,139 @@
+//! Code that all translations share: the way in, the way out, and jumps to where only the address is
+//! known.
+
+use super::frame::{HELD, SLOTS, in_frame, in_memory, on_stack};
+use crate::tlb::{ENTRIES, Entry};
+use dynasmrt::x64::X64Relocation;
+use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
+
+/// Assembles for a given address.
+pub(super) type Assembler = VecAssembler<X64Relocation>;
+
+/// No site has this number: the pc is in the frame.
+pub(super) const NO_SITE: u32 = u32::MAX;
+
+/// Where the shared code is, as addresses.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Glue {
+    /// `extern "sysv64" fn(frame, code)`.
+    pub(super) enter: usize,
+    /// Leaves; the number of the site is in `edx`.
+    pub(super) exit: usize,
+    /// Goes on at the address in `rax`, without leaving if there is code for it.
+    pub(super) jump: usize,
+    /// Leaves with the address in `rax` as pc.
+    pub(super) exit_at: usize,
+}
+
+/// Shift from a virtual address to the distance of its entry in a set.
+const ENTRY_SHIFT: i8 = 12 - ENTRY_BITS;
+const ENTRY_BITS: i8 = size_of::<Entry>().trailing_zeros() as i8;
+/// Mask of that distance.
+pub(super) const ENTRY_MASK: i32 = ((ENTRIES - 1) << ENTRY_BITS) as i32;
+
+/// Puts the distance of the entry for the address in `rax` into `rcx`.
+pub(super) fn entry_of_address(asm: &mut Assembler) {
+    dynasm!(asm
+        ; .arch x64
+        ; mov ecx, eax
+        ; shr ecx, ENTRY_SHIFT
+        ; and ecx, DWORD ENTRY_MASK
+    );
+}
+
+/// Assembles the shared code for address `base`; `None` if the assembler refuses.
+pub(super) fn assemble(base: usize) -> Option<(Glue, Vec<u8>)> {
+    let mut asm = Assembler::new(base);
+    let mut glue = Glue::default();
+    let place = |asm: &Assembler| base + asm.offset().0;
+
+    glue.enter = place(&asm);
+    dynasm!(asm
+        ; .arch x64
+        ; push rbx
+        ; push rbp
+        ; push r12
+        ; push r13
+        ; push r14
+        ; push r15
+        // In the order of `on_stack`, from the end.
+        ; push QWORD [rdi + in_frame::F]
+        ; push QWORD [rdi + in_frame::TABLE]
+        ; push QWORD [rdi + in_frame::FETCH]
+        ; push QWORD [rdi + in_frame::KICK]
+        ; push rdi
+        ; push QWORD [rdi + in_frame::PAGE]
+        ; mov rax, rsi
+        ; mov rbp, [rdi + in_frame::MIDDLE]
+        ; mov r13, [rdi + in_frame::BUDGET]
+        ; mov r14, [rdi + in_frame::LOAD]
+        ; mov r15, [rdi + in_frame::RAM]
+    );
+    for (guest, host) in HELD {
+        dynasm!(asm ; .arch x64 ; mov Rq(host), [BYTE rbp + in_memory(guest)]);
+    }
+    dynasm!(asm ; .arch x64 ; jmp rax);
+
+    glue.exit_at = place(&asm);
+    dynasm!(asm
+        ; .arch x64
+        ; ->exit_at:
+        ; mov rcx, [BYTE rsp + on_stack::FRAME]
+        ; mov [rcx + in_frame::PC], rax
+        ; mov edx, DWORD NO_SITE as i32
+    );
+    glue.exit = place(&asm);
+    dynasm!(asm
+        ; .arch x64
+        ; mov rcx, [BYTE rsp + on_stack::FRAME]
+        ; mov rax, [BYTE rsp + on_stack::PAGE]
+        ; mov [rcx + in_frame::SITE], rdx
+        ; mov [rcx + in_frame::PAGE], rax
+        ; mov [rcx + in_frame::BUDGET], r13
+        ; add rsp, BYTE on_stack::SIZE
+    );
+    for (guest, host) in HELD {
+        dynasm!(asm ; .arch x64 ; mov [BYTE rbp + in_memory(guest)], Rq(host));
+    }
+    dynasm!(asm
+        ; .arch x64
+        ; pop r15
+        ; pop r14
+        ; pop r13
+        ; pop r12
+        ; pop rbp
+        ; pop rbx
+        ; ret
+    );
+
+    // The address is translated and then looked for, each time: nothing has to be undone when a
+    // translation changes.
+    glue.jump = place(&asm);
+    dynasm!(asm
+        ; .arch x64
+        ; mov rcx, [BYTE rsp + on_stack::KICK]
+        ; cmp BYTE [rcx], 0
+        ; jne ->exit_at
+    );
+    entry_of_address(&mut asm);
+    dynasm!(asm
+        ; .arch x64
+        ; add rcx, [BYTE rsp + on_stack::FETCH]
+        ; mov rdx, rax
+        ; and rdx, -4096
+        ; cmp rdx, [rcx]
+        ; jne ->exit_at
+        ; mov rcx, [rcx + 8]
+        ; add rcx, rax
+        // Two bytes of guest code a slot, 16 bytes each.
+        ; lea rdx, [rcx * 8]
+        ; and edx, DWORD ((SLOTS - 1) << 4) as i32
+        ; add rdx, [BYTE rsp + on_stack::TABLE]
+        ; cmp rcx, [rdx]
+        ; jne ->exit_at
+        ; and rax, -4096
+        ; mov [BYTE rsp + on_stack::PAGE], rax
+        ; jmp QWORD [rdx + 8]
+    );
+    Some((glue, asm.finalize().ok()?))
+}

@@ -1,0 +1,74 @@
+//! The second tier: translated blocks, and the instructions that they hand over to the interpreter.
+
+use super::Core;
+use super::csr::mstatus;
+use super::interp::{Next, Ran};
+use machine_jit as jit;
+use machine_jit::{Jit, State};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+impl Core<'_> {
+    /// Executes up to `left` instructions of translated code from the pc on, which is at RAM offset
+    /// `offset`. `None`: there is none, or its first block is longer, and nothing was executed.
+    #[inline(always)]
+    pub(super) fn run_translated(
+        &mut self,
+        jit: &mut Jit,
+        offset: u64,
+        left: u64,
+        kick: &AtomicBool,
+    ) -> Option<Ran> {
+        let pc = self.hart.pc;
+        let exit = jit.run(offset, pc, &mut self.state(kick), left)?;
+        if exit.left == left && exit.next == jit::Next::Go {
+            return None;
+        }
+        Some(self.after(jit, exit, left, kick))
+    }
+
+    /// Goes on from `exit` for as long as only single instructions are the interpreter's.
+    fn after(&mut self, jit: &mut Jit, exit: jit::Exit, left: u64, kick: &AtomicBool) -> Ran {
+        let (mut exit, mut left) = (exit, left);
+        loop {
+            self.hart.pc = exit.pc;
+            let count = (left - exit.left) as usize;
+            let jit::Next::Interpret(insn, resume) = exit.next else {
+                return Ran {
+                    count,
+                    next: Next::Go,
+                };
+            };
+            self.head += count as u64;
+            let trapped = self.hart.trapped;
+            let ran = self.exec(&[insn]);
+            left = exit.left - ran.count as u64;
+            // Where it trapped, the page behind the new pc may be another one.
+            let plain = matches!(ran.next, Next::Go) && self.hart.trapped == trapped;
+            if !plain || left == 0 || kick.load(Ordering::Relaxed) {
+                return ran;
+            }
+            let pc = self.hart.pc;
+            match jit.resume(resume, pc, &mut self.state(kick), left) {
+                Some(next) => exit = next,
+                None => return ran,
+            }
+            self.head += ran.count as u64;
+        }
+    }
+
+    /// What translated code works on.
+    #[inline(always)]
+    fn state<'s>(&'s mut self, kick: &'s AtomicBool) -> State<'s> {
+        let dirty = self.hart.csrs.mstatus & mstatus::FS == mstatus::FS;
+        State {
+            x: &mut self.hart.x,
+            f: dirty.then_some(&mut self.hart.f),
+            reservation: &mut self.hart.reservation,
+            tlb: self.tlbs.own,
+            fetch: self.fetch_space,
+            data: self.data_space,
+            ram: self.bus.ram.raw(),
+            kick,
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Each instruction that is translated does what the interpreter does: random instructions with operands at
+//! the edges, executed by both.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test: a panic is how it reports a failure"
+)]
+
+use machine::boot::reset_rom;
+use machine::bus::RAM_BASE;
+use machine::cpu::Hart;
+use machine::inputs::{Halted, Inputs, Moment};
+use machine::{Config, Execution, Exit, Machine, PowerOn};
+use proptest::prelude::*;
+use riscv_isa::table::{Entry, Format, TABLE};
+use riscv_isa::{Insn, Op, encode};
+
+/// Where the data is: the initial registers, and room to store to.
+const DATA: u64 = RAM_BASE + 0x4000;
+/// Points there, and is never written.
+const BASE: u8 = 31;
+/// Instructions that a run has: far more than the program.
+const STEPS: u64 = 400;
+
+/// Nothing outside is asked for anything.
+struct Deaf;
+
+impl Inputs for Deaf {
+    fn host_clock(&mut self, _: Moment) -> Result<i64, Halted> {
+        Err(Halted)
+    }
+    fn serial_write(&mut self, _: Moment, _: u8, _: &[u8]) -> Result<(), Halted> {
+        Err(Halted)
+    }
+    fn interrupt(&mut self, _: Moment, _: u64) -> Result<(), Halted> {
+        Err(Halted)
+    }
+    fn exception(&mut self, _: Moment, _: u64) -> Result<(), Halted> {
+        Ok(())
+    }
+}
+
+/// What may be in the middle of a program: all but what only the interpreter knows.
+fn entries() -> impl Iterator<Item = &'static Entry> {
+    let system = |op: Op| (Op::Ecall as u8..=Op::Csrrci as u8).contains(&(op as u8));
+    TABLE.iter().filter(move |entry| !system(entry.op))
+}
+
+/// An instruction that goes forward, and reaches only the data.
+fn instruction() -> impl Strategy<Value = Insn> {
+    let register = || prop_oneof![0u8..31, 8u8..16];
+    let immediate = prop_oneof![-2048..2048i32, -8..8i32, any::<i32>()];
+    let registers = (0u8..31, register(), register(), register());
+    (0..entries().count(), registers, immediate, 0u8..5).prop_map(
+        |(index, (rd, rs1, rs2, rs3), imm, rm)| {
+            let op = entries().nth(index).unwrap().op;
+            let mut insn = Insn {
+                rd,
+                rs1,
+                rs2,
+                rs3,
+                imm,
+                rm,
+                ..Insn::new(op)
+            };
+            match op.entry().format {
+                // Over the next one, or not.
+                Format::J | Format::B => insn.imm = [4, 8][(imm & 1) as usize],
+                Format::Load | Format::Store | Format::FLoad | Format::FStore => {
+                    insn.rs1 = BASE;
+                    // Most are aligned.
+                    insn.imm = (imm % 2048) & if rs1 < 8 { !0 } else { !7 };
+                }
+                Format::LoadReserved | Format::Amo => insn.rs1 = BASE,
+                _ => {}
+            }
+            // Its target is computed: `j` is in its place, and `a_jump_through_a_register` has it.
+            if op == Op::Jalr {
+                insn = Insn {
+                    imm: 8,
+                    ..Insn::new(Op::Jal)
+                };
+            }
+            insn
+        },
+    )
+}
+
+fn value() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        any::<u64>(),
+        any::<i32>().prop_map(|low| i64::from(low) as u64),
+        prop::sample::select(vec![
+            0,
+            1,
+            2,
+            u64::MAX,
+            1 << 31,
+            (1 << 31) - 1,
+            u32::MAX.into(),
+            1 << 63,
+            (1 << 63) - 1,
+            0xffff_ffff_8000_0000,
+            0x7ff0_0000_0000_0000,
+        ]),
+    ]
+}
+
+/// Loads all registers, touches the page for stores, runs `body` twice, and stays where it is.
+fn program(body: &[Insn]) -> Vec<Insn> {
+    let memory = |op, register, imm| Insn {
+        rd: register,
+        rs1: BASE,
+        rs2: register,
+        imm,
+        ..Insn::new(op)
+    };
+    let mut program = vec![
+        Insn {
+            rd: BASE,
+            imm: (DATA - RAM_BASE) as i32,
+            ..Insn::new(Op::Auipc)
+        },
+        // The floating-point unit is on.
+        Insn {
+            rd: 1,
+            imm: 3 << 13,
+            ..Insn::new(Op::Lui)
+        },
+        Insn {
+            rs1: 1,
+            imm: 0x300,
+            ..Insn::new(Op::Csrrs)
+        },
+        memory(Op::Sd, 0, 1024),
+    ];
+    program.extend((1..31).map(|register| memory(Op::Ld, register, i32::from(register) * 8)));
+    program.extend((0..32).map(|register| memory(Op::Fld, register, i32::from(register) * 8)));
+    program.extend_from_slice(body);
+    program.extend_from_slice(body);
+    let end = Insn::new(Op::Jal);
+    // Whoever jumps over the next instruction may jump over the first of these.
+    program.extend([end, end]);
+    program
+}
+
+fn run(program: &[Insn], values: &[u64], execution: Execution) -> (Hart, u128) {
+    let code = program.iter().flat_map(|insn| encode(insn).to_le_bytes());
+    let data = values.iter().flat_map(|value| value.to_le_bytes());
+    let power_on = PowerOn {
+        segments: vec![(RAM_BASE, code.collect()), (DATA, data.collect())],
+        rom: reset_rom(RAM_BASE, 0, 0),
+        ..PowerOn::default()
+    };
+    let mut machine = Machine::new(&Config::new(1 << 20), power_on);
+    machine.set_execution(execution);
+    assert_eq!(machine.run(STEPS, &mut Deaf), Exit::Count);
+    let hart = machine.hart(0).unwrap().clone();
+    (hart, machine.digest())
+}
+
+fn alike(body: &[Insn], values: &[u64]) {
+    let program = program(body);
+    let interpreted = run(&program, values, Execution::Interpreter);
+    let translated = run(&program, values, Execution::Translated { after: 0 });
+    assert_eq!(interpreted.0, translated.0, "{body:#?}\n{values:x?}");
+    assert_eq!(
+        interpreted.1, translated.1,
+        "RAM differs: {body:#?}\n{values:x?}"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn random_instructions(
+        body in prop::collection::vec(instruction(), 1..60),
+        values in prop::collection::vec(value(), 512),
+    ) {
+        alike(&body, &values);
+    }
+}
+
+/// Every instruction on its own, with every pair of values at the edges.
+#[test]
+fn each_instruction_at_the_edges() {
+    const EDGES: [u64; 6] = [0, 1, u64::MAX, 1 << 31, u32::MAX as u64, 1 << 63];
+    let mut values = vec![0; 512];
+    let compute = [Format::R, Format::I, Format::Shift, Format::ShiftW];
+    let all: Vec<Insn> = entries()
+        .filter(|entry| compute.contains(&entry.format) && entry.op != Op::Jalr)
+        .map(|entry| Insn {
+            rd: 5,
+            rs1: 6,
+            rs2: 10,
+            imm: 31,
+            ..Insn::new(entry.op)
+        })
+        .collect();
+    assert!(all.len() > 35);
+    // Each result is stored, so that it counts.
+    let store = |index: usize| Insn {
+        rs1: BASE,
+        rs2: 5,
+        imm: 1032 + 8 * index as i32,
+        ..Insn::new(Op::Sd)
+    };
+    let body: Vec<Insn> = all
+        .iter()
+        .enumerate()
+        .flat_map(|(index, insn)| [*insn, store(index)])
+        .collect();
+    for (a, b) in EDGES.into_iter().flat_map(|a| EDGES.map(|b| (a, b))) {
+        (values[6], values[10]) = (a, b);
+        alike(&body, &values);
+    }
+}
+
+/// To an odd address, from a register that the jump itself overwrites.
+#[test]
+fn a_jump_through_a_register() {
+    for (rd, rs1) in [(0, 1), (1, 1), (1, 5), (10, 10), (5, 10)] {
+        // From its place to the second instruction after it; bit 0 of the sum is ignored.
+        let body = [
+            Insn {
+                rd: rs1,
+                ..Insn::new(Op::Auipc)
+            },
+            Insn {
+                rd,
+                rs1,
+                imm: 13,
+                ..Insn::new(Op::Jalr)
+            },
+            Insn {
+                rd: 20,
+                imm: 4096,
+                ..Insn::new(Op::Lui)
+            },
+        ];
+        let values = vec![7; 512];
+        alike(&body, &values);
+        let hart = run(&program(&body), &values, Execution::Translated { after: 0 }).0;
+        assert_eq!(hart.x[20], 7, "it was jumped over");
+    }
+}

@@ -1,0 +1,81 @@
+//! A new pseudo-terminal, whose other end somebody opens.
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
+use rustix::pty::OpenptFlags;
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A reader that takes nothing for so long is not waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// From one look at what is left to the next.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// This end. Linux throws away what the other end has not read when this one is closed, so dropping it waits for the reader.
+#[derive(Debug)]
+pub(super) struct Pty {
+    fd: OwnedFd,
+    /// Of the other end.
+    name: CString,
+}
+
+impl Pty {
+    /// Opens one, and says what the other end is called.
+    pub(super) fn open() -> io::Result<Self> {
+        let fd = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
+        rustix::pty::grantpt(&fd)?;
+        rustix::pty::unlockpt(&fd)?;
+        let name = rustix::pty::ptsname(&fd, Vec::new())?;
+        eprintln!("rr: the serial port is {}", name.to_string_lossy());
+        // The other end starts raw: the guest echoes, not the terminal line.
+        let mut modes = rustix::termios::tcgetattr(&fd)?;
+        modes.make_raw();
+        rustix::termios::tcsetattr(&fd, rustix::termios::OptionalActions::Now, &modes)?;
+        Ok(Self { fd, name })
+    }
+
+    /// Bytes that the other end could read now; `None`: none, or nobody has it open.
+    fn unread(&self) -> Option<u64> {
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let other = rustix::fs::open(&self.name, flags, Mode::empty()).ok()?;
+        // Only a poll waits for what is still on its way through the kernel.
+        if !has(other.as_fd(), PollFlags::IN) {
+            return None;
+        }
+        let count = rustix::io::ioctl_fionread(&other).ok()?;
+        drop(other);
+        // If that was the last one, it shows here.
+        (!has(self.fd.as_fd(), PollFlags::HUP)).then_some(count)
+    }
+}
+
+/// Whether a descriptor is in this state.
+fn has(fd: BorrowedFd<'_>, state: PollFlags) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(fd, state)];
+    let polled = poll(&mut fds, Some(&Timespec::default()));
+    polled.is_ok() && fds[0].revents().contains(state)
+}
+
+impl AsFd for Pty {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Drop for Pty {
+    fn drop(&mut self) {
+        let (mut before, mut since) = (None, Instant::now());
+        while let Some(left) = self.unread() {
+            if before != Some(left) {
+                (before, since) = (Some(left), Instant::now());
+            }
+            if since.elapsed() > PATIENCE {
+                return;
+            }
+            thread::sleep(LOOK);
+        }
+    }
+}
