@@ -194,11 +194,11 @@ pub fn replay(
     let input = input.and_then(Input::for_replay);
     let result = drive(&session, Some(keeper), input, monitor, company.progress);
     let report = match measuring {
-        // What it made is to be relied on: then it waits.
-        Some(measuring) if how.plan != Plan::default() || how.stop.is_some() => {
-            measuring.settle(result, false)?
+        Some(measuring) => {
+            // What it makes or vouches for is to be relied on: then it waits.
+            let early = how.plan == Plan::default() && how.stop.is_none();
+            measuring.settle(result, early)?
         }
-        Some(measuring) => measuring.settle(result, true)?,
         None => result?,
     };
     recording.check_whole(&bytes, from, &report)?;

@@ -47,8 +47,8 @@ impl Measuring {
         Self::start(disks, move |images| recording.complete(images)).map(Some)
     }
 
-    /// Checks the images of a replay; once one is not what was recorded, sets `stop`, and wakes the run. Where that is likely, the check
-    /// is over when this returns. None: there is nothing to measure.
+    /// Checks the images of a replay; once one is not what was recorded, sets `stop`, and wakes the run. Where that is
+    /// likely, the check is over when this returns. None: there is nothing to measure.
     pub(crate) fn check(
         recording: &Recording,
         disks: &[Disk],

@@ -310,9 +310,7 @@ impl Session<'_> {
             broken_devices: broken_devices.collect(),
         })
     }
-}
 
-impl Session<'_> {
     /// Compares the state at a stop with the one that is known.
     fn check(&self, machine: &Machine, digest: u128) -> Result<(), Error> {
         let found = format!("{digest:032x}");
