@@ -94,17 +94,22 @@ impl Buffer {
     /// Adds a number.
     #[inline(always)]
     pub(crate) fn decimal(&mut self, number: u64) {
-        const E8: u64 = 100_000_000;
-        if number < E8 {
+        if number < EIGHT {
             self.leading(number);
-        } else if number < E8 * E8 {
-            self.leading(number / E8);
-            self.put(&eight_digits(number % E8), 8);
+        } else if number < EIGHT * EIGHT {
+            self.leading(number / EIGHT);
+            self.eight_digits(number % EIGHT);
         } else {
-            self.leading(number / (E8 * E8));
-            self.put(&eight_digits(number / E8 % E8), 8);
-            self.put(&eight_digits(number % E8), 8);
+            self.leading(number / (EIGHT * EIGHT));
+            self.eight_digits(number / EIGHT % EIGHT);
+            self.eight_digits(number % EIGHT);
         }
+    }
+
+    /// Adds the eight digits of a number below [`EIGHT`], zeros in front.
+    #[inline(always)]
+    pub(crate) fn eight_digits(&mut self, number: u64) {
+        self.put(&eight_digits(number), 8);
     }
 
     /// Adds a number that can be negative.
@@ -160,11 +165,14 @@ impl Buffer {
     }
 }
 
-/// The last four digits, zeros in front.
+/// 10^8: below it numbers have eight digits.
+pub(crate) const EIGHT: u64 = 100_000_000;
+
+/// The four digits each of two numbers below 10^4, zeros in front.
 #[inline(always)]
-pub(crate) fn low_digits(number: u64) -> [u8; 4] {
-    let [_, _, _, _, digits @ ..] = eight_digits(number % 10_000);
-    digits
+pub(crate) fn twice_four_digits(first: u64, second: u64) -> ([u8; 4], [u8; 4]) {
+    let [a, b, c, d, second @ ..] = eight_digits(first * 10_000 + second);
+    ([a, b, c, d], second)
 }
 
 /// The eight digits of a number below 10^8.
@@ -227,8 +235,10 @@ mod tests {
             assert_eq!(text(|b| b.decimal(number)), number.to_string());
             let signed = number as i64;
             assert_eq!(text(|b| b.signed(signed)), signed.to_string());
-            let low = format!("{:04}", number % 10_000);
-            assert_eq!(&low_digits(number)[..], low.as_bytes());
+            let (first, second) = (number % 10_000, number / 7 % 10_000);
+            let (one, two) = twice_four_digits(first, second);
+            assert_eq!(one, *format!("{first:04}").as_bytes());
+            assert_eq!(two, *format!("{second:04}").as_bytes());
         }
     }
 

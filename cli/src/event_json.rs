@@ -5,9 +5,9 @@
 
 use std::io::{self, Write};
 
-use replay_format::{Kind, Record};
+use replay_format::{Event, Kind, Record};
 
-use crate::buffer::{Buffer, low_digits};
+use crate::buffer::{Buffer, EIGHT, twice_four_digits};
 use crate::event_text::{Fields, LEN, Name, fields};
 
 /// Bytes of a payload that are escaped at a time; each can become six.
@@ -26,19 +26,52 @@ pub(crate) struct Ndjson<W> {
     out: W,
     buffer: Buffer,
     start: Start,
-    /// `,"event":"NAME"` and its length, by [`Kind::index`].
-    kinds: Vec<([u8; KIND_ROOM], usize)>,
+    icount: Icount,
+    /// What follows the icount, by [`Kind::index`].
+    kinds: [Rest; Kind::COUNT],
+}
+
+/// `,"event":"NAME"` and how long it is. Of an event without arguments, the end of the line too; of
+/// `EVENT_INSTRUCTION`, every second one, the name of its argument.
+#[derive(Debug, Clone, Copy)]
+struct Rest {
+    text: [u8; KIND_ROOM],
+    len: usize,
+}
+
+impl Rest {
+    fn of(kind: Kind) -> Rest {
+        let (text, len) = padded(&match kind {
+            Kind::Instruction => format!(",\"event\":\"{kind}\",\"count\":"),
+            _ if is_bare(kind) => format!(",\"event\":\"{kind}\"}}\n"),
+            _ => format!(",\"event\":\"{kind}\""),
+        });
+        Rest { text, len }
+    }
+}
+
+/// Whether an event of this kind has no arguments in any version.
+#[inline(always)]
+fn is_bare(kind: Kind) -> bool {
+    matches!(kind, Kind::Interrupt | Kind::Exception | Kind::End) || {
+        let name = kind.name().as_bytes();
+        name.starts_with(b"EVENT_CHECKPOINT") || name.starts_with(b"EVENT_SHUTDOWN")
+    }
 }
 
 impl<W: Write> Ndjson<W> {
     /// Writes to `out`.
     pub(crate) fn new(out: W) -> Ndjson<W> {
-        let kind = |kind: &Kind| padded(&format!(",\"event\":\"{kind}\""));
+        let mut kinds = [Rest::of(Kind::End); Kind::COUNT];
+        for &kind in Kind::ALL {
+            kinds[kind.index()] = Rest::of(kind);
+        }
         Ndjson {
             out,
             buffer: Buffer::new(),
             start: Start::of(0, 0),
-            kinds: Kind::ALL.iter().map(kind).collect(),
+            icount: Icount::of(0),
+            kinds,
         }
     }
 
@@ -46,12 +79,24 @@ impl<W: Write> Ndjson<W> {
     #[inline]
     pub(crate) fn write(&mut self, record: &Record<'_>) -> io::Result<()> {
         self.start.put(record, &mut self.buffer);
-        self.buffer.decimal(record.icount);
-        if let Some((name, len)) = self.kinds.get(record.event.kind().index()) {
-            self.buffer.put(name, *len);
+        self.icount.put(record.icount, &mut self.buffer);
+        let Rest { text, len } = &self.kinds[record.event.kind().index()];
+        self.buffer.put(text, *len);
+        match record.event {
+            Event::Interrupt
+            | Event::Exception
+            | Event::Checkpoint(_)
+            | Event::Shutdown(_)
+            | Event::End => {}
+            Event::Instruction { count } => {
+                self.buffer.decimal(count.into());
+                self.buffer.put(b"}\n", 2);
+            }
+            ref event => {
+                fields(event, self)?;
+                self.buffer.put(b"}\n", 2);
+            }
         }
-        fields(&record.event, self)?;
-        self.buffer.put(b"}\n", 2);
         self.spill()
     }
 
@@ -158,6 +203,7 @@ struct Start {
     /// `{"index":N,"offset":N,"icount":`
     text: [u8; START_ROOM],
     len: usize,
+    /// Index and offset less their last four digits. Those below `LOW` can have fewer, and have no neighbours.
     index: u64,
     offset: u64,
     /// Where the last four digits of the index, and of the offset, begin.
@@ -167,17 +213,23 @@ struct Start {
 
 /// Numbers that are the same divided by this differ in their last four digits only.
 const LOW: u64 = 10_000;
+/// No number is less than `LOW` above it.
+const FAR: u64 = u64::MAX - LOW;
 
 impl Start {
     fn of(index: u64, offset: u64) -> Start {
         let to_index = format!("{{\"index\":{index}");
         let to_offset = format!("{to_index},\"offset\":{offset}");
         let (text, len) = padded(&format!("{to_offset},\"icount\":"));
+        let high = |number: u64| match number < LOW {
+            true => FAR,
+            false => number - number % LOW,
+        };
         Start {
             text,
             len,
-            index,
-            offset,
+            index: high(index),
+            offset: high(offset),
             index_low: to_index.len().saturating_sub(4),
             offset_low: to_offset.len().saturating_sub(4),
         }
@@ -185,17 +237,56 @@ impl Start {
 
     #[inline(always)]
     fn put(&mut self, record: &Record<'_>, buffer: &mut Buffer) {
-        // Below `LOW` a number can have fewer than four digits.
-        let near = |old: u64, new: u64| old / LOW == new / LOW && old >= LOW;
-        if !near(self.index, record.index) || !near(self.offset, record.offset) {
+        let index = record.index.wrapping_sub(self.index);
+        let offset = record.offset.wrapping_sub(self.offset);
+        if index >= LOW || offset >= LOW {
             *self = Start::of(record.index, record.offset);
             buffer.put(&self.text, self.len);
             return;
         }
         let at = buffer.len();
         buffer.put(&self.text, self.len);
-        buffer.patch(at + self.index_low, low_digits(record.index));
-        buffer.patch(at + self.offset_low, low_digits(record.offset));
+        let (index, offset) = twice_four_digits(index, offset);
+        buffer.patch(at + self.index_low, index);
+        buffer.patch(at + self.offset_low, offset);
+    }
+}
+
+/// The icount. Neighbours differ in the last eight digits only.
+#[derive(Debug)]
+struct Icount {
+    /// All but these digits.
+    text: [u8; 16],
+    len: usize,
+    high: u64,
+}
+
+impl Icount {
+    fn of(icount: u64) -> Icount {
+        let digits = match icount / EIGHT {
+            0 => String::new(),
+            high => high.to_string(),
+        };
+        let (text, len) = padded(&digits);
+        Icount {
+            text,
+            len,
+            high: icount - icount % EIGHT,
+        }
+    }
+
+    #[inline(always)]
+    fn put(&mut self, icount: u64, buffer: &mut Buffer) {
+        if icount < EIGHT {
+            return buffer.decimal(icount);
+        }
+        let mut low = icount.wrapping_sub(self.high);
+        if low >= EIGHT {
+            *self = Icount::of(icount);
+            low = icount % EIGHT;
+        }
+        buffer.put(&self.text, self.len);
+        buffer.eight_digits(low);
     }
 }
 
@@ -211,7 +302,7 @@ fn padded<const N: usize>(text: &str) -> ([u8; N], usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use replay_format::{AsyncEvent, Event};
+    use replay_format::AsyncEvent;
 
     fn line(event: Event<'_>) -> serde_json::Value {
         let record = Record {
