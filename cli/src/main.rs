@@ -3,7 +3,9 @@
 mod args;
 mod buffer;
 mod cmd;
+mod diff_hunt;
 mod diff_json;
+mod diff_replay;
 mod diff_text;
 mod event_json;
 mod event_table;

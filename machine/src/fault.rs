@@ -117,12 +117,7 @@ mod tests {
         fn host_clock(&mut self, _: Moment) -> std::result::Result<i64, Halted> {
             Err(Halted)
         }
-        fn serial_write(
-            &mut self,
-            _: Moment,
-            _: u8,
-            _: &[u8],
-        ) -> std::result::Result<(), Halted> {
+        fn serial_write(&mut self, _: Moment, _: u8, _: &[u8]) -> std::result::Result<(), Halted> {
             Err(Halted)
         }
         fn interrupt(&mut self, _: Moment, _: u64) -> std::result::Result<(), Halted> {
