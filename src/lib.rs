@@ -30,6 +30,8 @@ pub mod error;
 #[cfg(not(loom))]
 pub mod host;
 #[cfg(not(loom))]
+pub mod hunt;
+#[cfg(not(loom))]
 pub mod images;
 #[cfg(not(loom))]
 pub mod launch;

@@ -166,7 +166,7 @@ impl Session<'_> {
     }
 
     /// One execution period: replay lock, then BQL. Gives how the run ended, if it did.
-    fn period(&self, vcpu: &mut Vcpu) -> Result<Option<Finish>, Error> {
+    pub(crate) fn period(&self, vcpu: &mut Vcpu) -> Result<Option<Finish>, Error> {
         let mut driver = self.driver.lock();
         let mut machine = self.machine.lock();
         if self.arrive(vcpu, &mut **driver, &mut machine)? {

@@ -4,8 +4,10 @@ use std::io::{self, Write};
 
 use replay_format::diff::Edit;
 use replay_format::{Completeness, Log};
+use rr::hunt::{Hunt, Parting};
 use serde_json::{Map, Value, json};
 
+use crate::diff_hunt::ended;
 use crate::diff_text::rows;
 use crate::event_json;
 use crate::hunk::Compared;
@@ -44,9 +46,46 @@ pub(crate) fn print(compared: &Compared<'_, '_>, out: &mut dyn Write) -> io::Res
         "kinds": kinds,
         "settings": recorded.map(|recorded| &recorded.settings),
         "digests": recorded.map(|recorded| recorded.digests),
+        "hunt": match recorded.and_then(|recorded| recorded.hunt.as_ref()) {
+            Some(hunt) => self::hunt(hunt)?,
+            None => Value::Null,
+        },
     });
     serde_json::to_writer_pretty(&mut *out, &object)?;
     writeln!(out)
+}
+
+/// What a hunt came to.
+pub(crate) fn hunt(hunt: &Hunt<'_>) -> io::Result<Value> {
+    let part = |at: &Option<Parting<'_>>| at.as_ref().map(parting).transpose();
+    Ok(json!({
+        "parting": part(&hunt.parting)?,
+        "noticed": part(&hunt.noticed)?,
+        "same_at": hunt.same_at,
+        "compared": hunt.compared,
+        "restarts": hunt.restarts,
+        "replayed": hunt.replayed,
+    }))
+}
+
+fn parting(at: &Parting<'_>) -> io::Result<Value> {
+    let inputs = at.inputs.iter();
+    let inputs = inputs.map(|input| input.as_ref().map(event_json::value).transpose());
+    Ok(json!({
+        "icount": at.icount,
+        "hart": at.hart,
+        "pc": at.pc,
+        "symbol": at.symbol,
+        "source": at.source,
+        "listing": at.listing,
+        "interrupted": at.interrupted,
+        "ended": at.endings.each_ref().map(|ending| ending.as_ref().map(ended)),
+        "inputs": inputs.collect::<io::Result<Vec<_>>>()?,
+        "registers": at.registers,
+        "devices": at.devices,
+        "memory": at.memory,
+        "memory_more": at.memory_more,
+    }))
 }
 
 fn about(name: &str, log: &Log<'_>) -> Value {

@@ -7,6 +7,7 @@ use replay_format::diff::Edit;
 use replay_format::{Kind, Record};
 use serde_json::Value;
 
+use crate::diff_hunt;
 use crate::event_text::Arguments;
 use crate::hunk::Compared;
 use crate::outcome::thousands;
@@ -14,10 +15,11 @@ use crate::report::escaped;
 
 /// Colours as `diff --color` has them: what only the first has, only the second, where it is, what it is of.
 #[derive(Debug, Clone, Copy)]
-struct Paint(bool);
+pub(crate) struct Paint(pub(crate) bool);
 
 impl Paint {
-    fn line(self, colour: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {
+    /// Prints a line in a colour; none if it is empty.
+    pub(crate) fn line(self, colour: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {
         match self.0 && !colour.is_empty() {
             true => writeln!(out, "\x1b[{colour}m{text}\x1b[0m"),
             false => writeln!(out, "{text}"),
@@ -25,10 +27,10 @@ impl Paint {
     }
 }
 
-const BOLD: &str = "1";
-const RED: &str = "31";
-const GREEN: &str = "32";
-const CYAN: &str = "36";
+pub(crate) const BOLD: &str = "1";
+pub(crate) const RED: &str = "31";
+pub(crate) const GREEN: &str = "32";
+pub(crate) const CYAN: &str = "36";
 
 /// Prints the first difference, and how much is the same.
 pub(crate) fn print(
@@ -61,7 +63,17 @@ pub(crate) fn print(
         let line = line.trim_end();
         writeln!(out, "{}", line.strip_prefix(' ').unwrap_or(line))?;
     }
-    Ok(())
+    match compared
+        .recorded
+        .as_ref()
+        .and_then(|recorded| recorded.hunt.as_ref())
+    {
+        Some(hunt) => {
+            writeln!(out)?;
+            diff_hunt::print(hunt, paint, out)
+        }
+        None => Ok(()),
+    }
 }
 
 fn hunk(compared: &Compared<'_, '_>, paint: Paint, out: &mut dyn Write) -> io::Result<()> {

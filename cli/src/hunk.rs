@@ -21,7 +21,7 @@ pub(crate) struct Compared<'l, 'a> {
     pub(crate) tally: Tally,
     /// The kinds that are compared.
     pub(crate) kinds: Kinds,
-    pub(crate) recorded: Option<Recorded>,
+    pub(crate) recorded: Option<Recorded<'l>>,
 }
 
 impl Compared<'_, '_> {

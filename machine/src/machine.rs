@@ -78,6 +78,8 @@ pub struct Machine {
     pub(crate) kick: Arc<AtomicBool>,
     pub(crate) config: Config,
     pub(crate) power_on: PowerOn,
+    /// The instruction that is to go wrong: see [`Machine::plant_fault`].
+    pub(crate) fault: Option<u64>,
 }
 
 impl Machine {
@@ -107,6 +109,7 @@ impl Machine {
             kick: Arc::default(),
             config: config.clone(),
             power_on,
+            fault: None,
         };
         machine.start();
         machine

@@ -66,8 +66,7 @@ impl Machine {
         };
         let at = self.moment();
         let deadline = self.deadline(now);
-        let (Some(hart), Some(tlbs)) = (self.harts.get_mut(turn), Tlbs::new(&mut self.tlbs, turn))
-        else {
+        let Some(hart) = self.harts.get_mut(turn) else {
             return Ok(Some(Exit::Idle));
         };
         if let Some(number) = hart.pending_interrupt() {
@@ -80,6 +79,12 @@ impl Machine {
         if let Some(deadline) = deadline {
             stop = stop.min(self.clock.icount_at(deadline));
         }
+        let stop = self.stop_for_fault(stop);
+        let victim = self.victim(turn);
+        let (Some(hart), Some(tlbs)) = (self.harts.get_mut(turn), Tlbs::new(&mut self.tlbs, turn))
+        else {
+            return Ok(Some(Exit::Idle));
+        };
         let around = Surroundings {
             bus: &mut self.bus,
             tlbs,
@@ -91,7 +96,11 @@ impl Machine {
         let mut core = Core::new(hart, around);
         let (icount, leave) = core.run(&mut self.blocks, stop, &self.kick);
         self.schedule.ran(icount - self.icount);
+        let executed = icount > self.icount;
         self.icount = icount;
+        if let Some(victim) = victim.filter(|_| executed) {
+            self.spoil(turn, &victim);
+        }
         match leave {
             Leave::Call => self.sbi_call(inputs).map(|()| None),
             Leave::NoFirmware => Ok(Some(Exit::Request(Request::NoFirmware))),

@@ -9,6 +9,7 @@ use crate::cpu::Hart;
 use crate::machine::Machine;
 use crate::ram::{PAGE, Ram};
 use crate::schedule::Schedule;
+use crate::virtio::VirtioMmio;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use xxhash_rust::xxh3::xxh3_128;
@@ -82,6 +83,23 @@ impl Machine {
         xxh3_128(&[self.save().as_slice(), &ram.to_le_bytes()].concat())
     }
 
+    /// All state but RAM, as a tree: for showing what differs.
+    pub fn inspect(&self) -> impl Serialize + '_ {
+        self.state()
+    }
+
+    /// A hash of all state but RAM, and but the seed of the entropy device: two recordings of one machine differ in it
+    /// from the start.
+    pub fn hash_without_seed(&self) -> u128 {
+        let mut devices = self.bus.devices.clone();
+        devices.virtio.iter_mut().for_each(VirtioMmio::forget_seed);
+        let state = State {
+            devices: Cow::Owned(devices),
+            ..self.state()
+        };
+        xxh3_128(&postcard::to_stdvec(&state).unwrap_or_default())
+    }
+
     /// A hash of each page of RAM, in order; that of a page of zeroes is zero. Pages at different places
     /// have different hashes, also where their content is the same.
     pub fn page_hashes(&mut self) -> &[u128] {
@@ -99,10 +117,10 @@ impl Machine {
         // Before the new RAM is there, so that there is never twice as much.
         self.bus.ram = Ram::new(0);
         let power_on = std::mem::take(&mut self.power_on);
-        let kick = self.kick.clone();
+        let (kick, fault) = (self.kick.clone(), self.fault);
         let execution = self.blocks.execution();
         *self = Self::new(&self.config, power_on);
-        self.kick = kick;
+        (self.kick, self.fault) = (kick, fault);
         self.set_execution(execution);
     }
 

@@ -118,6 +118,14 @@ impl Keeper {
         Ok(())
     }
 
+    /// The next snapshot lies on none: it holds all that differs from power-on, whose pages have these hashes.
+    pub(crate) fn start_over(&mut self, power_on: &[u128]) {
+        self.base.clear();
+        self.base.extend_from_slice(power_on);
+        self.parent = None;
+        self.hold();
+    }
+
     fn hold(&mut self) {
         self.held = self
             .parent

@@ -5,10 +5,14 @@ use std::process::ExitCode;
 
 use anyhow::anyhow;
 use replay_format::diff::Diff;
-use replay_format::{Completeness, Kind};
+use replay_format::{Completeness, Kind, Log};
 use rr::diff::{Bracket, Setting, bracket, settings};
+use rr::error::Error;
+use rr::hunt::{Hunt, Quarry, hunt};
+use rr::recording::Recording;
 
 use crate::diff_json;
+use crate::diff_replay;
 use crate::diff_text;
 use crate::hunk::{self, Compared};
 use crate::input::Input;
@@ -30,9 +34,9 @@ pub(crate) struct Args {
     #[arg(value_name = "A")]
     first: PathBuf,
 
-    /// The other one
+    /// The other one; without it a recording is compared with its own replay
     #[arg(value_name = "B")]
-    second: PathBuf,
+    second: Option<PathBuf>,
 
     /// Events that both have to show before and after the first difference, up to 100
     #[arg(short = 'U', long, value_name = "N", default_value_t = 3,
@@ -45,6 +49,14 @@ pub(crate) struct Args {
     /// char-read,net,block` compares what came from outside.
     #[arg(long = "kind", value_name = "KIND", value_delimiter = ',')]
     kinds: Vec<Pattern>,
+
+    /// Compare logs and digests alone: replay nothing
+    #[arg(long, requires = "second")]
+    no_hunt: bool,
+
+    /// For tests of the hunt: the instruction at this count gives a wrong result in the replay
+    #[arg(long, value_name = "ICOUNT", hide = true, conflicts_with = "second")]
+    plant_fault: Option<u64>,
 
     /// Print JSON, for programs
     #[arg(long)]
@@ -71,25 +83,49 @@ what one version of the format does not hold: the checkpoint of an asynchronous 
                  how many only that one has
   settings       of two recordings: what differs in their machines, each with name, first, second
   digests        of two recordings: compared, how many states were held against each other; same_at,
-                 the icount up to which they are the same; differ_at, of the first that differ, or null";
+                 the icount up to which they are the same; differ_at, of the first that differ, or null
+  hunt           of two recordings of one machine: where their states part; null if there was no hunt
+    parting      the first instruction after which they differ; null if there is none. With icount, hart,
+                 pc, symbol, source; listing, the instructions around it, each with address, text, symbol,
+                 marked. Then, each a pair: interrupted, who takes an interrupt first; ended, why one goes no
+                 further, or null; inputs, the last events that brought something from outside, or null.
+                 registers and devices, what differs after it, each with hart, name, first, second; memory,
+                 the first ranges, each with address, len, first, second (hexadecimal); memory_more, how
+                 many ranges more
+    noticed      if at first only devices differ: the same of the first instruction after which registers
+                 or RAM do
+    same_at      the icount up to which the states are the same; null if they differ from the start
+    compared     places at which they were compared; restarts and replayed, what it took
+Of one recording alone the object has schema, same, digests, ended (why the replay goes no further than
+its recording; null if it does) and hunt.";
 
 /// What only two recordings have.
 #[derive(Debug)]
-pub(crate) struct Recorded {
+pub(crate) struct Recorded<'l> {
     pub(crate) settings: Vec<Setting>,
     pub(crate) digests: Bracket,
+    pub(crate) hunt: Option<Hunt<'l>>,
 }
+
+/// The setting that every recording has another value of. The hunt leaves out what comes of it alone.
+const SEED: &str = "machine.rng_seed";
 
 /// Compares.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let (first, second) = (Input::open(&args.first)?, Input::open(&args.second)?);
+    let first = Input::open(&args.first)?;
+    let Some(second) = &args.second else {
+        return diff_replay::run(&first, args.plant_fault, args.json);
+    };
+    let second = Input::open(second)?;
     let (one, two) = (first.log()?, second.log()?);
-    let recorded = match (first.recording()?, second.recording()?) {
-        (Some(a), Some(b)) => Some(Recorded {
-            settings: settings(&a, &b)?,
+    let recordings = first.recording()?.zip(second.recording()?);
+    let mut recorded = match &recordings {
+        Some((a, b)) => Some(Recorded {
+            settings: settings(a, b)?,
             digests: bracket(&a.digests()?, &b.digests()?),
+            hunt: None,
         }),
-        _ => None,
+        None => None,
     };
     let bytes = one.bytes().len().max(two.bytes().len()) as u64;
     let mut kinds = [args.kinds.is_empty(); Kind::COUNT];
@@ -99,6 +135,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let diff = Diff::of_kinds(&one, &two, kinds);
     let logs = hunk::compare(diff, args.context.into(), bytes);
+    if let (Some((a, b)), Some(recorded)) = (&recordings, &mut recorded)
+        && !args.no_hunt
+        && (logs.tally.places > 0 || recorded.digests.differ_at.is_some())
+    {
+        let logs_part = logs.tally.part;
+        recorded.hunt = hunted([(a, &one), (b, &two)], recorded, logs_part)?;
+    }
     let compared = Compared {
         names: [first.name(), second.name()],
         logs: [&one, &two],
@@ -123,4 +166,36 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::from(u8::from(!compared.is_same())))
+}
+
+/// Hunts, where that makes sense. What keeps it from that is said, and is no trouble: the logs are compared.
+fn hunted<'l>(
+    sides: [(&Recording, &'l Log<'l>); 2],
+    recorded: &Recorded<'_>,
+    part: Option<u64>,
+) -> anyhow::Result<Option<Hunt<'l>>> {
+    if recorded.settings.iter().any(|setting| setting.name != SEED) {
+        output::note(
+            "not replayed side by side: the machines differ, so their states do from the start",
+        );
+        return Ok(None);
+    }
+    let known = match recorded.settings.is_empty() {
+        true => recorded.digests,
+        // Their digests differ from the start.
+        false => Bracket::default(),
+    };
+    let quarries = sides.map(|(recording, log)| Quarry {
+        recording,
+        log,
+        fault: None,
+    });
+    match hunt(quarries, known, part) {
+        Ok(hunt) => Ok(Some(hunt)),
+        Err(Error::Cancelled) => Err(Error::Cancelled.into()),
+        Err(error) => {
+            output::note(&format!("not replayed side by side: {error}"));
+            Ok(None)
+        }
+    }
 }

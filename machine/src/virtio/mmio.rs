@@ -65,6 +65,13 @@ impl VirtioMmio {
             && self.queues.len() == other.queues.len()
     }
 
+    /// Of an entropy device: makes it one with no seed.
+    pub(crate) fn forget_seed(&mut self) {
+        if let Kind::Rng(rng) = &mut self.device {
+            rng.forget_seed();
+        }
+    }
+
     /// The device in its power-on state.
     #[must_use]
     pub fn new(config: &VirtioConfig) -> Self {

@@ -26,6 +26,11 @@ impl Rng {
         Self { seed, words: 0 }
     }
 
+    /// How much of the stream was used stays.
+    pub(super) fn forget_seed(&mut self) {
+        self.seed = [0; 32];
+    }
+
     fn bytes(&mut self, len: u64) -> Vec<u8> {
         let mut data = vec![0; len as usize];
         let mut stream = ChaCha20Rng::from_seed(self.seed);

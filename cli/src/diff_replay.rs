@@ -1,0 +1,90 @@
+//! `rr diff REC`: a recording against its own replay.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use rr::diff::Bracket;
+use rr::hunt::{Ending, Hunt, Quarry, hunt, replayed};
+use serde_json::json;
+
+use crate::diff_hunt::{self, ended};
+use crate::diff_json;
+use crate::diff_text::Paint;
+use crate::input::Input;
+use crate::outcome::thousands;
+use crate::output;
+
+/// Replays it, and hunts where its states are not the recorded ones. `fault`: the instruction that goes wrong, for tests.
+pub(crate) fn run(input: &Input, fault: Option<u64>, json: bool) -> anyhow::Result<ExitCode> {
+    let Some(recording) = input.recording()? else {
+        bail!(
+            "{}: is a log: name another to compare it with",
+            input.title()
+        );
+    };
+    let log = input.log()?;
+    let plain = Quarry {
+        recording: &recording,
+        log: &log,
+        fault: None,
+    };
+    let replay = Quarry { fault, ..plain };
+    let (digests, ending) = replayed(replay, &recording.digests()?)?;
+    // Where the log is cut off or the run over, the replay is as long as the recording.
+    let diverged = ending.filter(|ending| matches!(ending, Ending::Diverged(_)));
+    let differs = digests.differ_at.is_some() || diverged.is_some();
+    let hunt = match differs || fault.is_some() {
+        true => Some(hunt([plain, replay], digests, None)?),
+        false => None,
+    };
+    let parted = hunt.as_ref().is_some_and(|hunt| hunt.parting.is_some());
+    let same = !differs && !parted;
+    output::write(|out| {
+        if json {
+            let object = json!({
+                "schema": 1,
+                "same": same,
+                "digests": digests,
+                "ended": diverged.as_ref().map(ended),
+                "hunt": hunt.as_ref().map(diff_json::hunt).transpose()?,
+            });
+            serde_json::to_writer_pretty(&mut *out, &object)?;
+            return writeln!(out);
+        }
+        for line in words(digests, diverged.as_ref(), hunt.as_ref()) {
+            writeln!(out, "{line}")?;
+        }
+        match &hunt {
+            Some(hunt) => diff_hunt::print(hunt, Paint(output::is_colourful()), out),
+            None => Ok(()),
+        }
+    })?;
+    Ok(ExitCode::from(u8::from(!same)))
+}
+
+fn words(digests: Bracket, diverged: Option<&Ending>, hunt: Option<&Hunt<'_>>) -> Vec<String> {
+    let mut lines = Vec::new();
+    lines.push(match (digests.differ_at, digests.same_at) {
+        (Some(to), Some(from)) => format!(
+            "the replay leaves the recorded states between icount {} and {}",
+            thousands(from),
+            thousands(to)
+        ),
+        (Some(to), None) => format!(
+            "the replay leaves the recorded states before icount {}",
+            thousands(to)
+        ),
+        (None, _) => format!(
+            "the replay has the recorded states: {} digests are equal",
+            digests.compared
+        ),
+    });
+    if let Some(ending) = diverged {
+        lines.push(format!("it {}", ended(ending)));
+    }
+    let agree = hunt.is_some_and(|hunt| hunt.parting.is_none());
+    if agree && (digests.differ_at.is_some() || diverged.is_some()) {
+        lines.push("two replays of it agree: what differs is between this machine and the one that recorded".to_owned());
+    }
+    lines
+}

@@ -1,0 +1,84 @@
+//! Names and source lines of the guest's code, from the recording's kernel if that is an ELF that has them.
+
+use crate::host::map::MappedFile;
+use crate::recording::Recording;
+use addr2line::Context;
+use gimli::{EndianSlice, LittleEndian};
+use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
+
+/// What the kernel tells of its code.
+#[derive(Default)]
+pub(super) struct Symbols {
+    /// Functions and labels by address, with their names.
+    names: Vec<(u64, String)>,
+    /// Where the code ends that the names are of.
+    end: u64,
+    file: Option<MappedFile>,
+}
+
+impl Symbols {
+    /// Reads them; none where there are none.
+    pub(super) fn of(recording: &Recording) -> Self {
+        // Of a kernel that has changed the replay has said so.
+        let Ok(Some(kernel)) = recording.image("kernel", true) else {
+            return Self::default();
+        };
+        let Ok(file) = object::File::parse(&*kernel.bytes) else {
+            return Self::default();
+        };
+        let code = |symbol: &object::Symbol<'_, '_>| {
+            matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Label)
+                || symbol.kind() == SymbolKind::Unknown && symbol.is_definition()
+        };
+        let names = file.symbols().filter(code).filter_map(|symbol| {
+            let name = symbol.name().ok()?;
+            // Mapping symbols and the assembler's local labels name no place for people.
+            let named = !name.is_empty() && !name.starts_with(['$', '.']);
+            named.then(|| (symbol.address(), name.to_owned()))
+        });
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names.dedup_by_key(|(address, _)| *address);
+        let text = |section: &object::Section<'_, '_>| section.kind() == object::SectionKind::Text;
+        let ends = file.sections().filter(text);
+        let end = ends.map(|section| section.address().saturating_add(section.size()));
+        let end = end.max().unwrap_or(0);
+        Self {
+            names,
+            end,
+            file: Some(kernel.bytes),
+        }
+    }
+
+    /// The function, and how far in it: `main+0x10`.
+    pub(super) fn name(&self, address: u64) -> Option<String> {
+        if address >= self.end {
+            return None;
+        }
+        let behind = self.names.partition_point(|(at, _)| *at <= address);
+        let (at, name) = self.names.get(behind.checked_sub(1)?)?;
+        Some(match address - at {
+            0 => name.clone(),
+            offset => format!("{name}+{offset:#x}"),
+        })
+    }
+
+    /// The source line: `main.c:17`.
+    pub(super) fn line(&self, address: u64) -> Option<String> {
+        let file = object::File::parse(&**self.file.as_ref()?).ok()?;
+        let section = |id: gimli::SectionId| {
+            let section = file.section_by_name(id.name());
+            // What is compressed is not read.
+            let bytes = section.and_then(|section| section.data().ok());
+            Ok::<_, gimli::Error>(EndianSlice::new(bytes.unwrap_or_default(), LittleEndian))
+        };
+        let dwarf = gimli::Dwarf::load(section).ok()?;
+        let context = Context::from_dwarf(dwarf).ok()?;
+        let place = context.find_location(address).ok()??;
+        let file = place.file?.rsplit('/').next()?;
+        Some(match place.line {
+            Some(line) => format!("{file}:{line}"),
+            None => file.to_owned(),
+        })
+    }
+}
