@@ -51,6 +51,35 @@ fn small_logs() {
 }
 
 #[test]
+fn differences() {
+    let dir = Dir::new();
+    for (first, second) in [("cm1k-q7", "cm1k-q10"), ("v7-serial", "v7-start")] {
+        for name in [first, second] {
+            let name = format!("{name}.bin");
+            dir.write(&name, &sample(&name));
+        }
+        let logs = [format!("{first}.bin"), format!("{second}.bin")];
+        for (end, options) in [("txt", &[][..]), ("json", &["--json"])] {
+            let arguments = [&["diff", &logs[0], &logs[1]], options].concat();
+            let ran = dir.rr(&arguments);
+            assert_eq!((ran.code, ran.err.as_str()), (1, ""));
+            same(&format!("{first}.diff.{end}"), &ran.out);
+        }
+    }
+}
+
+#[test]
+fn a_repaired_log() {
+    let dir = Dir::new();
+    let mut killed = sample("input-q7.bin");
+    killed[..12].fill(0);
+    killed.truncate(900);
+    dir.write("killed.bin", &killed);
+    let said = dir.rr(&["repair", "killed.bin", "-o", "saved.bin"]).fine();
+    same("repair.txt", &said);
+}
+
+#[test]
 fn a_recording_with_its_machine() {
     let dir = Dir::new();
     std::fs::create_dir(dir.path("boot.rr")).unwrap();
@@ -72,7 +101,7 @@ fn a_recording_with_its_machine() {
 #[test]
 fn help() {
     let dir = Dir::new();
-    for command in ["dump", "inspect"] {
+    for command in ["dump", "inspect", "diff", "slice", "repair", "export"] {
         let mut help = dir.command();
         help.args([command, "--help"]).env("COLUMNS", "100");
         let output = help.output().unwrap();

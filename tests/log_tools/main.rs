@@ -1,4 +1,4 @@
-//! End to end: `rr dump` and `rr inspect`, over the real binary, on logs that QEMU recorded.
+//! End to end: the log tools, over the real binary, on logs that QEMU recorded and on recordings.
 //!
 //! Golden files are in `tests/golden/log_tools`. To write them anew after a change that is meant:
 //! `UPDATE_GOLDEN=1 cargo test -p rr-cli --test log_tools`, then look at what `git diff` says.
@@ -9,9 +9,12 @@
 )]
 
 mod counts;
+mod diff;
+mod export;
 mod golden;
 mod harness;
 mod recordings;
+mod repair;
 mod selection;
 mod streams;
 mod trouble;

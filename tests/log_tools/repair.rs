@@ -1,0 +1,183 @@
+//! `rr repair`: whatever is cut, what it writes can be read, and of a recording replayed.
+
+use std::path::Path;
+
+use crate::harness::{Dir, ROOT, sample, samples};
+use crate::walker::count;
+
+/// Records a guest in this directory.
+fn record(dir: &Dir, guest: &str, arguments: &[&str], input: &str) {
+    let kernel = Path::new(ROOT).join(format!("samples/bin/{guest}.elf"));
+    let mut command = dir.command();
+    command.args(["record", "--quiet", "-o", "rec.rr", "--kernel"]);
+    command.arg(kernel).args(arguments).write_stdin(input);
+    command.assert().success();
+}
+
+/// What is left of a recording that is killed early: no digest of its end, nor of its log.
+fn forget_the_end(dir: &Dir) {
+    let digests = std::fs::read(dir.path("rec.rr/digests.bin")).unwrap();
+    dir.write("rec.rr/digests.bin", &digests[..16]);
+}
+
+/// Repairs `cut`; says how many instructions survive, after holding what is written against what is there.
+fn repair(dir: &Dir, cut: &[u8], arguments: &[&str]) -> u64 {
+    dir.write("cut", cut);
+    let whole = [&["repair", "cut", "-o", "saved", "--overwrite"], arguments].concat();
+    let said = dir.rr(&whole).fine();
+    let out = dir.rr(&["inspect", "--json", "saved"]).fine();
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(json["complete"], true, "{said}");
+    let saved = std::fs::read(dir.path("saved")).unwrap();
+    assert_eq!(saved[..3], [0, 0xe0, 0x20]);
+    json["instructions"].as_u64().unwrap()
+}
+
+/// Replays the recording with the cut log, as one that was killed, and with the repaired one in its place: to
+/// the same last event.
+fn replays_to(dir: &Dir, instructions: u64) {
+    let replay = |log: &str| {
+        std::fs::copy(dir.path(log), dir.path("rec.rr/replay.bin")).unwrap();
+        dir.rr(&["replay", "rec.rr"])
+    };
+    let (cut, saved) = (replay("cut"), replay("saved"));
+    assert_eq!(saved.code, 0, "{}", saved.err);
+    assert_eq!(saved, cut);
+    // An event inside an instruction completes it.
+    let said = saved.err.replace(',', "");
+    let reached = [instructions, instructions + 1].map(|n| format!(" replayed {n} instructions"));
+    assert!(
+        reached.iter().any(|end| said.contains(end)),
+        "{instructions}: {said}"
+    );
+}
+
+#[test]
+fn a_small_recording_cut_at_every_byte() {
+    let dir = Dir::new();
+    record(&dir, "hello", &["--icount", "sleep=on"], "");
+    let log = std::fs::read(dir.path("rec.rr/replay.bin")).unwrap();
+    assert!((40..1_000).contains(&log.len()), "{} bytes", log.len());
+    forget_the_end(&dir);
+    let mut reached = Vec::new();
+    for len in 0..log.len() {
+        // Its version is known: rr writes no other.
+        let instructions = repair(&dir, &log[..len], &["--table", "7"]);
+        if len >= 12 {
+            replays_to(&dir, instructions);
+        }
+        reached.push(instructions);
+    }
+    assert!(reached.is_sorted());
+    assert_eq!(reached[0], 0);
+    assert!(reached[log.len() - 1] > 0);
+}
+
+/// Interrupts, exceptions, idle time, input, resets: the log is cut in the middle of what belongs together.
+#[test]
+fn a_larger_recording_cut_here_and_there() {
+    let dir = Dir::new();
+    let input = std::fs::read_to_string(Path::new(ROOT).join("samples/heisenbug/input.txt"));
+    record(
+        &dir,
+        "heisenbug",
+        &["--icount", "sleep=on"],
+        &input.unwrap(),
+    );
+    let log = std::fs::read(dir.path("rec.rr/replay.bin")).unwrap();
+    forget_the_end(&dir);
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    for _ in 0..60 {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let len = 12 + (random >> 33) as usize % (log.len() - 12);
+        let instructions = repair(&dir, &log[..len], &["--table", "7"]);
+        replays_to(&dir, instructions);
+    }
+}
+
+#[test]
+fn a_recording_whose_log_has_no_header() {
+    let dir = Dir::new();
+    record(&dir, "hello", &[], "");
+    let log = std::fs::read(dir.path("rec.rr/replay.bin")).unwrap();
+    let mut killed = log.clone();
+    killed[..12].fill(0);
+    dir.write("rec.rr/replay.bin", &killed);
+    let said = dir.rr(&["repair", "rec.rr", "-o", "saved"]).fine();
+    assert!(said.contains("rr records no other"), "{said}");
+    assert!(
+        said.contains("nothing but the version in the header"),
+        "{said}"
+    );
+    assert_eq!(std::fs::read(dir.path("saved")).unwrap(), log);
+}
+
+#[test]
+fn logs_of_qemu_that_were_killed() {
+    let dir = Dir::new();
+    for (name, whole) in samples() {
+        let mut killed = whole.clone();
+        killed[..4].fill(0);
+        killed.pop();
+        dir.write("killed", &killed);
+        let said = dir
+            .rr(&["repair", "killed", "-o", "saved", "--overwrite"])
+            .fine();
+        assert!(
+            said.contains("the header names no version"),
+            "{name}: {said}"
+        );
+        assert_eq!(std::fs::read(dir.path("saved")).unwrap(), whole, "{name}");
+        let events = (count(&whole).events - 1).to_string();
+        assert!(
+            said.replace(',', "").contains(&format!("{events} events")),
+            "{name}: {said}"
+        );
+    }
+}
+
+#[test]
+fn damage_ends_what_is_saved() {
+    let dir = Dir::new();
+    let mut log = sample("v7-serial.bin");
+    log[0x21] = 0xee;
+    dir.write("damaged", &log);
+    let said = dir.rr(&["repair", "damaged", "-o", "saved"]).fine();
+    assert!(said.contains("33 of 107 bytes, 5 events"), "{said}");
+    assert!(said.contains("74 bytes; unknown event id 238"), "{said}");
+    assert_eq!(dir.rr(&["dump", "saved"]).fine().lines().count(), 6);
+}
+
+#[test]
+fn nothing_is_written_over() {
+    let dir = Dir::new();
+    dir.write("log", &sample("v7-start.bin"));
+    dir.write("there", b"dear to me");
+    for command in ["repair", "slice"] {
+        let said = dir.rr(&[command, "log", "-o", "there"]).complaint();
+        assert!(said.starts_with("there: already exists; "), "{said}");
+        assert_eq!(std::fs::read(dir.path("there")).unwrap(), b"dear to me");
+    }
+    let said = dir
+        .rr(&["repair", "log", "-o", "no/such/place"])
+        .complaint();
+    assert!(
+        said.starts_with("no/such/place: cannot be written: "),
+        "{said}"
+    );
+    let said = dir
+        .rr(&["repair", "log", "--table", "77", "-o", "x"])
+        .complaint();
+    assert!(
+        said.starts_with("--table: `77` is none of 5, 6, 7, "),
+        "{said}"
+    );
+    dir.write("text", b"Dear diary, today I wrote a log.");
+    let said = dir.rr(&["repair", "text", "-o", "x"]).complaint();
+    assert!(said.starts_with("text: not a record/replay log"), "{said}");
+    // Nothing is left behind either.
+    let names = std::fs::read_dir(dir.path("")).unwrap();
+    assert_eq!(names.count(), 3);
+}
