@@ -38,6 +38,8 @@ pub mod launch;
 #[cfg(not(loom))]
 pub mod lock;
 #[cfg(not(loom))]
+mod log_sink;
+#[cfg(not(loom))]
 mod measure;
 pub mod monitor;
 #[cfg(not(loom))]

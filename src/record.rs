@@ -1,117 +1,25 @@
 //! Recording: inputs come from the host, and go into the log. Without a log, a plain run.
 
-use crate::digests::DigestWriter;
 use crate::disks::Disks;
 use crate::driver::{Arrival, Driver, Finish, Idle, Outside, Situation, Step, Wish};
 use crate::error::Error;
 use crate::handover::Mailbox;
 use crate::host::disk::{DiskPool, IoErrors, Pending};
-use crate::host::map::MappedFile;
 use crate::host::net::NetHandle;
 use crate::host::serial::Output;
+use crate::log_sink::{FLUSH_EVERY, LogSink};
 use crate::session::Message;
-use crate::snapshot::{Chain, Loaded, LogPlace};
+use crate::snapshot::{Chain, Loaded};
 use machine::Request;
 use machine::inputs::{BlockRequest, BlockResult, Halted, Inputs, Moment};
-use replay_format::{AsyncEvent, Checkpoint, Clock, Event, ShutdownCause, WriteError, Writer};
-use std::fs::File;
-use std::io::{BufWriter, Seek, SeekFrom};
+use replay_format::{AsyncEvent, Checkpoint, Clock, Event, ShutdownCause};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// A killed recording loses at most this much.
-const FLUSH_EVERY: Duration = Duration::from_millis(500);
-
 /// How long an answer from the network may take before idle time is skipped all the same.
 const ANSWER_WITHIN: Duration = Duration::from_millis(5);
-
-/// What fails on a full disk.
-const WRITE: &str = "write the log any further (what is there replays)";
-
-/// The log on disk, with what goes beside it.
-pub struct LogSink {
-    path: PathBuf,
-    writer: Writer<BufWriter<File>>,
-    digests: DigestWriter,
-    /// The state at the end of the run; it is written once the whole log is.
-    last: Option<(u64, u128)>,
-    flushed: Instant,
-}
-
-impl LogSink {
-    /// A log whose file is empty; the header is written at once.
-    ///
-    /// # Errors
-    /// Those of the file.
-    pub fn create(path: PathBuf, file: File, digests: DigestWriter) -> Result<Self, Error> {
-        let writer = Writer::new(BufWriter::with_capacity(1 << 16, file))
-            .map_err(Error::file(&path, "write the log"))?;
-        let mut sink = Self {
-            path,
-            writer,
-            digests,
-            last: None,
-            flushed: Instant::now(),
-        };
-        sink.event(0, &Event::Checkpoint(Checkpoint::Init))?;
-        sink.event(0, &Event::Checkpoint(Checkpoint::Reset))?;
-        sink.flush(0)?;
-        Ok(sink)
-    }
-
-    fn event(&mut self, icount: u64, event: &Event<'_>) -> Result<(), Error> {
-        let written = self.writer.at(icount, event);
-        written.map_err(|cause| self.cannot_write(cause))
-    }
-
-    fn cannot_write(&self, cause: WriteError) -> Error {
-        match cause {
-            WriteError::Io(cause) => Error::file(&self.path, WRITE)(cause),
-            cause => Error::WriteEvent {
-                path: self.path.clone(),
-                cause,
-            },
-        }
-    }
-
-    /// Cuts the log off at a place that a snapshot names, to go on from there.
-    fn rewind(&mut self, to: LogPlace, icount: u64) -> Result<(), Error> {
-        self.writer
-            .flush()
-            .map_err(Error::file(&self.path, WRITE))?;
-        let file = self.writer.get_ref().get_ref();
-        let mut file = file
-            .try_clone()
-            .map_err(Error::file(&self.path, "rewind the log"))?;
-        file.set_len(to.offset)
-            .and_then(|()| file.seek(SeekFrom::Start(to.offset)))
-            .map_err(Error::file(&self.path, "rewind the log"))?;
-        let sink = BufWriter::with_capacity(1 << 16, file);
-        self.writer = Writer::resume(sink, self.writer.table(), to.into());
-        self.last = None;
-        self.digests.rewind(icount)
-    }
-
-    /// Brings the log on disk up to `icount`.
-    fn flush(&mut self, icount: u64) -> Result<(), Error> {
-        while let Some(left) = icount
-            .checked_sub(self.writer.icount())
-            .filter(|&left| left > 0)
-        {
-            let count = u32::try_from(left).unwrap_or(u32::MAX);
-            let written = self.writer.event(&Event::Instruction { count });
-            written.map_err(|cause| self.cannot_write(cause))?;
-        }
-        self.writer
-            .flush()
-            .map_err(Error::file(&self.path, WRITE))?;
-        self.digests.flush()?;
-        self.flushed = Instant::now();
-        Ok(())
-    }
-}
 
 /// What the run uses on the host.
 pub struct Host {
@@ -288,7 +196,7 @@ impl Recorder {
     /// not replay it as done.
     fn save_io_errors(&self) -> Result<(), Error> {
         if let (Some(log), Some(disks)) = (&self.log, &self.host.pool) {
-            let path = log.path.with_file_name(IoErrors::FILE);
+            let path = log.path().with_file_name(IoErrors::FILE);
             disks.io_errors().save(&path)?;
         }
         Ok(())
@@ -468,7 +376,7 @@ impl Driver for Recorder {
             return Ok(Step::HostTimers);
         }
         if let Some(log) = &mut self.log
-            && log.flushed.elapsed() >= FLUSH_EVERY
+            && log.wants_flush()
         {
             log.flush(icount)?;
         }
@@ -502,7 +410,7 @@ impl Driver for Recorder {
             });
         }
         Ok(Some(Outside {
-            log: log.writer.position().into(),
+            log: log.place(),
             disks,
             pending,
             failed,
@@ -558,11 +466,9 @@ impl Driver for Recorder {
 
     fn digest(&mut self, at: Moment, digest: u128, last: bool) -> Result<(), Error> {
         match &mut self.log {
-            Some(log) if last => log.last = Some((at.icount, digest)),
-            Some(log) => log.digests.add(at.icount, digest)?,
-            None => {}
+            Some(log) => log.digest(at.icount, digest, last),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn lost_output(&self) -> Option<std::io::Error> {
@@ -588,19 +494,9 @@ impl Driver for Recorder {
     }
 
     fn finish(&mut self) -> Result<(), Error> {
-        let Some(log) = &mut self.log else {
-            return Ok(());
-        };
-        let icount = log.writer.icount();
-        log.event(icount, &Event::End)?;
-        log.flush(icount)?;
-        let file = log.writer.get_ref().get_ref();
-        file.sync_all()
-            .map_err(Error::file(&log.path, "write the log to disk"))?;
-        if let Some((icount, digest)) = log.last {
-            log.digests.add_last(icount, digest)?;
+        match &mut self.log {
+            Some(log) => log.finish(),
+            None => Ok(()),
         }
-        log.digests.add_log(&MappedFile::open(&log.path)?)?;
-        log.digests.finish()
     }
 }
