@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::diff_text::{BOLD, CYAN, GREEN, Paint, RED};
 use crate::event_text::Arguments;
-use crate::outcome::thousands;
+use crate::outcome::{self, thousands};
 
 /// Values of a kind that are shown at most.
 const SHOWN: usize = 16;
@@ -160,7 +160,7 @@ fn value(value: &Value, hexadecimal: bool) -> String {
 /// How a replay ended, in words.
 pub(crate) fn ended(ending: &Ending) -> String {
     match ending {
-        Ending::Finished(finish) => format!("ends here: {finish:?}"),
+        Ending::Finished(finish) => format!("goes no further: {}", outcome::ending(*finish)),
         Ending::Diverged(divergence) => format!("leaves its recording: {divergence}"),
     }
 }

@@ -5,6 +5,7 @@
 mod damage;
 mod demo;
 mod devices;
+mod diff;
 mod divergence;
 mod echo_rounds;
 mod errors;
