@@ -250,6 +250,8 @@ fn named(path: &Path) -> (Option<u8>, String) {
     let name = match (member(2), rest) {
         ("x", [_, Step::Item(number)]) => reg::x(*number as u8).to_owned(),
         ("f", [_, Step::Item(number)]) => reg::f(*number as u8).to_owned(),
+        // What devices drive of it.
+        ("csrs", [_, Step::Member(lines), ..]) if lines == "lines" => "mip".to_owned(),
         ("csrs", [_, csr @ ..]) => dotted(csr),
         _ => dotted(rest),
     };

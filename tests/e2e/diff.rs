@@ -216,7 +216,7 @@ fn what_cannot_be_hunted() {
     record(&dir, "one.rr", &["--kernel", &hello], b"");
     record(&dir, "two.rr", &["--kernel", &hello, "-m", "64M"], b"");
     let ran = dir.rr(&["diff", "one.rr", "two.rr"]).code(1);
-    assert_eq!(ran.text().contains("states part at"), false);
+    assert!(!ran.text().contains("states part at"));
     let ran = dir.rr(&["diff", "one.rr/replay.bin"]).code(2);
     let said = ran.error(&dir);
     assert_eq!(
