@@ -166,7 +166,12 @@ pub fn hunt<'l>(
         compared: 0,
     };
     let symbols = Symbols::of(one.recording);
-    let first = known.same_at.unwrap_or(0).max(one.start()).max(two.start());
+    let start = one.start().max(two.start());
+    // Where the logs part before a digest that is the same, the states may have differed in between.
+    let digest = known
+        .same_at
+        .filter(|same| part.is_none_or(|part| *same <= part));
+    let first = digest.unwrap_or(0).max(start);
     // One further: that one run is over where the other goes on is a difference, too.
     let last = one.log.end().icount.max(two.log.end().icount) + 1;
     let mut end = known.differ_at.map_or(last, |at| at.max(first));
@@ -223,16 +228,25 @@ pub fn replayed(
     let stop = Arc::new(AtomicBool::new(false));
     stop_at_signals(&stop)?;
     let mut side = Side::open(quarry.recording, quarry.log, quarry.fault, &stop)?;
-    side.from_the_start(quarry.start())?;
+    side.restart(quarry.start())?;
     let mut bracket = Bracket::default();
-    let last = digests.last().into_iter();
-    for (icount, digest) in digests.along().iter().copied().chain(last) {
+    let along = digests
+        .along()
+        .iter()
+        .map(|&(icount, digest)| (icount, digest, false));
+    // The last is of the machine behind all that was due at its end.
+    let last = digests
+        .last()
+        .map(|(icount, digest)| (icount, digest, true));
+    for (icount, digest, last) in along.chain(last) {
         if icount < side.icount() {
             continue;
         }
-        side.go(icount)?;
+        side.go(icount.saturating_add(last.into()))?;
         bracket.compared += 1;
-        if side.ended.is_some() || side.digest() != digest {
+        let finished = matches!(side.ended, Some(Ending::Finished(_)));
+        let there = side.icount() == icount && side.ended.is_some() == finished && finished == last;
+        if !there || side.digest() != digest {
             bracket.differ_at = Some(icount);
             break;
         }

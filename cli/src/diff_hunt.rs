@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::diff_text::{BOLD, CYAN, GREEN, Paint, RED};
 use crate::event_text::Arguments;
-use crate::outcome::thousands;
+use crate::outcome::{self, thousands};
 
 /// Values of a kind that are shown at most.
 const SHOWN: usize = 16;
@@ -133,34 +133,34 @@ fn values(
 }
 
 fn value(value: &Value, hexadecimal: bool) -> String {
-    let bytes = |items: &[Value]| {
+    let text = |items: &[Value]| {
         let bytes = items.iter().map(|item| u8::try_from(item.as_u64()?).ok());
-        bytes.collect::<Option<Vec<u8>>>()
+        let bytes = bytes.collect::<Option<Vec<u8>>>()?;
+        let printable = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
+        (!bytes.is_empty() && bytes.iter().all(printable)).then_some(bytes)
     };
-    let mut text = match value {
+    let mut shown = match value {
         Value::Number(number) => match number.as_u64().filter(|_| hexadecimal) {
             Some(number) => format!("{number:#x}"),
             None => number.to_string(),
         },
-        // Bytes, as a device holds them: most often text.
-        Value::Array(items) => match bytes(items).filter(|bytes| !bytes.is_empty()) {
+        Value::Array(items) => match text(items) {
             Some(bytes) => format!("\"{}\"", bytes.escape_ascii()),
             None => value.to_string(),
         },
         other => other.to_string(),
     };
-    // All of it is ASCII but for names, which are short.
-    if let Some((cut, _)) = text.char_indices().nth(WIDTH) {
-        text.truncate(cut);
-        text += "...";
+    if let Some((cut, _)) = shown.char_indices().nth(WIDTH) {
+        shown.truncate(cut);
+        shown += "...";
     }
-    text
+    shown
 }
 
 /// How a replay ended, in words.
 pub(crate) fn ended(ending: &Ending) -> String {
     match ending {
-        Ending::Finished(finish) => format!("ends here: {finish:?}"),
+        Ending::Finished(finish) => format!("goes no further: {}", outcome::ending(*finish)),
         Ending::Diverged(divergence) => format!("leaves its recording: {divergence}"),
     }
 }

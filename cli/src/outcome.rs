@@ -43,7 +43,12 @@ pub(crate) fn status(report: &Report, guest: bool) -> ExitCode {
 
 /// How the run ended, in words.
 pub(crate) fn finish(report: &Report) -> String {
-    match report.finish {
+    ending(report.finish)
+}
+
+/// The same of a run without a report.
+pub(crate) fn ending(finish: Finish) -> String {
+    match finish {
         Finish::Shutdown { cause, code } => match cause {
             ShutdownCause::GuestShutdown => "the guest powered off".to_owned(),
             ShutdownCause::GuestPanic => format!("the guest reported failure, code {code}"),

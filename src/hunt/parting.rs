@@ -7,7 +7,7 @@ use super::symbols::Symbols;
 use crate::error::Error;
 use machine::bus::RAM_BASE;
 use machine::ram::PAGE;
-use replay_format::{Event, Log, Record};
+use replay_format::{Clock, Event, Log, Record};
 use riscv_isa::reg;
 use serde::Serialize;
 use serde_json::Value;
@@ -120,7 +120,9 @@ pub(super) fn look<'l>(
     let [one, two] = sides;
     let (registers, devices) = differences(&one.tree()?, &two.tree()?);
     let (memory, memory_more) = memory(one, two);
-    let surroundings = logs.map(|log| surroundings(log, icount));
+    // What a wait of the host took counts only where it made another virtual time.
+    let time = devices.iter().any(|found| found.name.starts_with("clock."));
+    let surroundings = logs.map(|log| surroundings(log, icount, time));
     Ok(Parting {
         icount,
         hart: hart as u8,
@@ -138,8 +140,9 @@ pub(super) fn look<'l>(
     })
 }
 
-/// The last input before the instruction at `icount` is over, and whether that takes an interrupt first.
-fn surroundings<'l>(log: &'l Log<'l>, icount: u64) -> (Option<Input<'l>>, bool) {
+/// The last input before the instruction at `icount` is over, and whether that takes an interrupt first. `time`: how long the
+/// host waited counts, too.
+fn surroundings<'l>(log: &'l Log<'l>, icount: u64, time: bool) -> (Option<Input<'l>>, bool) {
     let (mut last, mut interrupted) = (None, false);
     // What is wrong in a log was found before.
     for record in log.events().map_while(Result::ok) {
@@ -147,7 +150,8 @@ fn surroundings<'l>(log: &'l Log<'l>, icount: u64) -> (Option<Input<'l>>, bool) 
             break;
         }
         match record.event {
-            Event::Async { .. } | Event::Clock { .. } => last = Some(record),
+            Event::Async { .. } => last = Some(record),
+            Event::Clock { clock, .. } if time || clock == Clock::Host => last = Some(record),
             Event::Interrupt => interrupted = record.icount == icount,
             _ => {}
         }
@@ -246,6 +250,8 @@ fn named(path: &Path) -> (Option<u8>, String) {
     let name = match (member(2), rest) {
         ("x", [_, Step::Item(number)]) => reg::x(*number as u8).to_owned(),
         ("f", [_, Step::Item(number)]) => reg::f(*number as u8).to_owned(),
+        // What devices drive of it.
+        ("csrs", [_, Step::Member(lines), ..]) if lines == "lines" => "mip".to_owned(),
         ("csrs", [_, csr @ ..]) => dotted(csr),
         _ => dotted(rest),
     };

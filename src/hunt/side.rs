@@ -142,7 +142,7 @@ impl<'l> Side<'l> {
     }
 
     /// Brings it to where the recording begins: power-on, or the start of a slice.
-    pub(super) fn from_the_start(&mut self, start: u64) -> Result<(), Error> {
+    pub(super) fn restart(&mut self, start: u64) -> Result<(), Error> {
         let (_, origin) = self.nearest(start)?;
         self.start_at(origin)
     }
@@ -150,15 +150,13 @@ impl<'l> Side<'l> {
     fn nearest(&self, icount: u64) -> Result<(u64, Origin), Error> {
         let mut best = (0, Origin::PowerOn);
         let right = self.fault.map_or(icount, |fault| icount.min(fault));
-        let stores: [(&Store, u64, fn(String) -> Origin); 2] = [
-            (&self.recorded, right, Origin::Recorded),
-            (&self.keeper.store, icount, Origin::Own),
-        ];
-        for (store, until, origin) in stores {
-            for snapshot in store.sound()? {
-                if snapshot.icount <= until && snapshot.icount >= best.0 {
-                    best = (snapshot.icount, origin(snapshot.name));
-                }
+        let recorded = self.recorded.sound()?.into_iter();
+        let recorded = recorded.map(|snapshot| (snapshot, right, Origin::Recorded as fn(_) -> _));
+        let own = self.keeper.store.sound()?.into_iter();
+        let own = own.map(|snapshot| (snapshot, icount, Origin::Own as fn(_) -> _));
+        for (snapshot, until, origin) in recorded.chain(own) {
+            if snapshot.icount <= until && snapshot.icount >= best.0 {
+                best = (snapshot.icount, origin(snapshot.name));
             }
         }
         Ok(best)

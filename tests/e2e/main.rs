@@ -6,6 +6,7 @@ mod cores;
 mod damage;
 mod demo;
 mod devices;
+mod diff;
 mod divergence;
 mod echo_rounds;
 mod errors;

@@ -1,0 +1,226 @@
+//! `rr diff` in the machine: the first instruction after which the states of two replays differ.
+
+use crate::harness::{Dir, Ran, sample};
+use serde_json::{Value, json};
+use std::fs;
+
+fn record(dir: &Dir, rec: &str, machine: &[&str], input: &[u8]) -> u64 {
+    let args = [&["record", "-o", rec], machine].concat();
+    dir.rr_with(&args, input).code(0).icount()
+}
+
+fn bank(dir: &Dir, rec: &str, more: &[&str]) -> u64 {
+    let kernel = sample("heisenbug");
+    let input = fs::read(sample("heisenbug/input.txt")).unwrap();
+    let machine = [&["--kernel", kernel.as_str()], more].concat();
+    let args = [&["record", "-o", rec], &machine[..]].concat();
+    // Whether money is lost is up to the host.
+    let ran = dir.rr_with(&args, &input);
+    assert!([0, 3].contains(&ran.code), "{}", ran.err);
+    ran.icount()
+}
+
+fn json(ran: &Ran) -> Value {
+    assert_eq!(ran.err, "");
+    let object: Value = serde_json::from_slice(&ran.out).unwrap();
+    assert_eq!(object["schema"], 1);
+    assert_eq!(object["same"], ran.code == 0);
+    object
+}
+
+/// Plants a fault, and checks that it is found there; false where the instruction has no result.
+fn found(dir: &Dir, rec: &str, icount: u64) -> Option<Value> {
+    let at = icount.to_string();
+    let ran = dir.rr(&["diff", rec, "--json", "--plant-fault", &at]);
+    let hunt = json(&ran)["hunt"].clone();
+    let parting = &hunt["parting"];
+    if ran.code == 0 {
+        assert!(parting.is_null(), "{parting}");
+        return None;
+    }
+    assert_eq!(parting["icount"], icount, "{parting}");
+    assert_eq!(parting["ended"], json!([null, null]));
+    assert_eq!(parting["memory_more"], 0);
+    // One bit of one value.
+    let registers = parting["registers"].as_array().unwrap();
+    let memory = parting["memory"].as_array().unwrap();
+    assert_eq!(registers.len() + memory.len(), 1, "{parting}");
+    if let [register] = &registers[..] {
+        let value = |side: &str| register[side].as_u64().unwrap();
+        assert_eq!(value("first") ^ value("second"), 1, "{parting}");
+        assert_eq!(register["hart"], parting["hart"]);
+    } else {
+        assert_eq!(memory[0]["len"], 1, "{parting}");
+    }
+    Some(parting.clone())
+}
+
+/// Of a few instructions in a row some have a result, and one that lasts.
+fn found_near(dir: &Dir, rec: &str, icount: u64) {
+    let found = (icount..icount + 8).filter(|at| found(dir, rec, *at).is_some());
+    assert!(found.count() > 0, "{icount}");
+}
+
+/// Much of some guests waits for a lock or a device: a wrong value is gone at the next reading. So all along.
+fn found_among(dir: &Dir, rec: &str, end: u64) {
+    let places = (1..20).filter_map(|part| found(dir, rec, end / 20 * part));
+    let places = places.count();
+    assert!(places >= 3, "{places}");
+}
+
+fn marked(parting: &Value) -> &str {
+    let lines = parting["listing"].as_array().unwrap();
+    let line = lines.iter().find(|line| line["marked"] == true).unwrap();
+    assert_eq!(line["address"], parting["pc"]);
+    line["text"].as_str().unwrap()
+}
+
+/// Other input in one of two recordings: it parts them where it arrives, and is noticed where the guest reads the byte.
+/// A fault in that very load is found, too.
+#[test]
+fn another_input() {
+    let dir = Dir::new();
+    bank(&dir, "one.rr", &[]);
+    fs::create_dir(dir.path("two.rr")).unwrap();
+    for file in ["machine.json", "digests.bin", "replay.bin"] {
+        dir.write(
+            &format!("two.rr/{file}"),
+            dir.read(&format!("one.rr/{file}")),
+        );
+    }
+    let mut log = dir.read("two.rr/replay.bin");
+    let at = log
+        .windows(7)
+        .position(|bytes| bytes == b"d 5 980")
+        .unwrap();
+    log[at + 6] = b'1';
+    dir.write("two.rr/replay.bin", log);
+
+    // The recorded digests are those of the first: nothing is known from them.
+    fs::copy(
+        dir.path("one.rr/digests.bin"),
+        dir.path("two.rr/digests.bin"),
+    )
+    .unwrap();
+    let ran = dir.rr(&["diff", "one.rr", "two.rr", "--json"]).code(1);
+    let object = json(&ran);
+    let (parting, noticed) = (&object["hunt"]["parting"], &object["hunt"]["noticed"]);
+    assert_eq!(parting["icount"], object["part"]["icount"]);
+    let inputs = [("0", 0), ("1", 1)].map(|(digit, side)| {
+        let data = parting["inputs"][side].to_string();
+        assert!(data.contains(&format!("d 5 98{digit}")), "{data}");
+        data
+    });
+    assert_ne!(inputs[0], inputs[1]);
+    assert_eq!(parting["registers"], json!([]));
+    assert_eq!(parting["devices"][0]["name"], "devices.uart.backlog");
+    assert!(marked(noticed).starts_with("lbu "), "{noticed}");
+    assert!(
+        noticed["symbol"]
+            .as_str()
+            .unwrap()
+            .starts_with("uart_receive+")
+    );
+    assert!(noticed["source"].as_str().unwrap().starts_with("guest.h:"));
+    let registers = &noticed["registers"];
+    assert_eq!(registers.as_array().unwrap().len(), 1);
+    assert_eq!(registers[0]["first"], u64::from(b'0'));
+    assert_eq!(registers[0]["second"], u64::from(b'1'));
+
+    let load = noticed["icount"].as_u64().unwrap();
+    let parting = found(&dir, "one.rr", load).unwrap();
+    assert_eq!(marked(&parting), marked(noticed));
+    assert_eq!(parting["registers"], *registers);
+
+    let text = dir.rr(&["diff", "one.rr", "two.rr"]).code(1);
+    let said = text.text();
+    assert!(said.contains("\nthe states part at icount "), "{said}");
+    assert!(
+        said.contains("\nthe guest first computes with it at icount "),
+        "{said}"
+    );
+    assert!(!said.contains('\x1b'), "{said}");
+    // Logs and digests alone.
+    let ran = dir
+        .rr(&["diff", "one.rr", "two.rr", "--json", "--no-hunt"])
+        .code(1);
+    assert!(json(&ran)["hunt"].is_null());
+}
+
+#[test]
+fn two_recordings_of_one_guest() {
+    let dir = Dir::new();
+    for rec in ["one.rr", "two.rr"] {
+        bank(&dir, rec, &[]);
+    }
+    let object = json(&dir.rr(&["diff", "one.rr", "two.rr", "--json"]).code(1));
+    // Their seeds differ from the start, and that is not what is looked for. Where the input comes at the same places, only
+    // readings of the host's clock differ, which the guest does not see.
+    assert_eq!(object["settings"][0]["name"], "machine.rng_seed");
+    let (hunt, part) = (&object["hunt"], &object["part"]["icount"]);
+    let parted = hunt["parting"]["icount"].as_u64();
+    assert!(parted.is_none_or(|at| at >= part.as_u64().unwrap()));
+    assert!(hunt["same_at"].as_u64() >= part.as_u64());
+    let ran = dir.rr(&["diff", "one.rr", "one.rr", "--json"]).code(0);
+    assert!(json(&ran)["hunt"].is_null());
+}
+
+#[test]
+fn a_planted_fault_is_found_wherever_it_is() {
+    let dir = Dir::new();
+    let end = bank(
+        &dir,
+        "rec.rr",
+        &["--digest-every", "100000", "--snapshot-every", "1M"],
+    );
+    for icount in [0, 1, 100, 99_998, 1_000_001, end / 2, end - 5] {
+        found_near(&dir, "rec.rr", icount);
+    }
+    let ran = dir.rr(&["diff", "rec.rr", "--json"]).code(0);
+    let object = json(&ran);
+    assert!(object["hunt"].is_null() && object["digests"]["differ_at"].is_null());
+    assert_eq!(object["digests"]["compared"], end / 100_000 + 1);
+    // Nothing was written into the recording: it is as good as it was.
+    dir.rr(&["verify", "rec.rr"]).code(0);
+}
+
+#[test]
+fn among_harts_and_with_disks_and_networks() {
+    let dir = Dir::new();
+    let smp = sample("smp");
+    let end = record(
+        &dir,
+        "smp.rr",
+        &["--kernel", &smp, "--smp", "4", "--chaos", "3"],
+        b"",
+    );
+    found_among(&dir, "smp.rr", end);
+    dir.write("disk.raw", vec![7; 1 << 20]);
+    let virtio = sample("virtio");
+    let machine = [
+        "--kernel",
+        &virtio,
+        "--drive",
+        "file=disk.raw,format=raw",
+        "--netdev",
+        "user",
+    ];
+    let end = record(&dir, "io.rr", &machine, b"");
+    found_among(&dir, "io.rr", end);
+}
+
+#[test]
+fn what_cannot_be_hunted() {
+    let dir = Dir::new();
+    let hello = sample("hello");
+    record(&dir, "one.rr", &["--kernel", &hello], b"");
+    record(&dir, "two.rr", &["--kernel", &hello, "-m", "64M"], b"");
+    let ran = dir.rr(&["diff", "one.rr", "two.rr"]).code(1);
+    assert!(!ran.text().contains("states part at"));
+    let ran = dir.rr(&["diff", "one.rr/replay.bin"]).code(2);
+    let said = ran.error(&dir);
+    assert_eq!(
+        said,
+        "one.rr/replay.bin: is a log: name another to compare it with"
+    );
+}
