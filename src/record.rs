@@ -13,7 +13,6 @@ use crate::snapshot::{Chain, Loaded};
 use machine::Request;
 use machine::inputs::{BlockRequest, BlockResult, Halted, Inputs, Moment};
 use replay_format::{AsyncEvent, Checkpoint, Clock, Event, ShutdownCause};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
