@@ -16,6 +16,7 @@ mod machine_args;
 mod outcome;
 mod outfile;
 mod output;
+mod parallel;
 mod plot;
 mod progress;
 mod report;
