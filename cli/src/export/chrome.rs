@@ -64,9 +64,9 @@ pub(crate) fn write(
     };
     line(&name("process_name", 0, title), out)?;
     for (tid, (track, _)) in TRACKS.iter().enumerate() {
-        write!(out, ",\n")?;
+        writeln!(out, ",")?;
         line(&name("thread_name", tid, track), out)?;
-        write!(out, ",\n")?;
+        writeln!(out, ",")?;
         let order = Entry {
             args: Ordered { sort_index: tid },
             name: "thread_sort_index",
@@ -99,7 +99,7 @@ pub(crate) fn write(
             s: Some("t"),
             args: details(&record),
         };
-        write!(out, ",\n")?;
+        writeln!(out, ",")?;
         line(&entry, out)?;
         events += 1;
         if when.idle > 0 {
@@ -111,7 +111,7 @@ pub(crate) fn write(
                 s: None,
                 ..entry
             };
-            write!(out, ",\n")?;
+            writeln!(out, ",")?;
             line(&entry, out)?;
         }
     }
