@@ -157,7 +157,7 @@ fn large(c: &mut Criterion) {
             random = random
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1);
-            let icount = (u128::from(random) * u128::from(log.end().icount) >> 64) as u64;
+            let icount = ((u128::from(random) * u128::from(log.end().icount)) >> 64) as u64;
             index.at_icount(&log, icount).expect("its index")
         });
     });
