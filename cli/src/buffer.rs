@@ -15,19 +15,25 @@ const SLACK: usize = 32 * 1024;
 pub(crate) struct Buffer {
     bytes: Vec<u8>,
     len: usize,
+    /// Written out when so much has gathered.
+    spills_at: usize,
 }
 
 impl Buffer {
     /// An empty one.
     pub(crate) fn new() -> Buffer {
-        Buffer::with_room(GATHERED + SLACK)
+        Buffer {
+            spills_at: GATHERED,
+            ..Buffer::with_room(GATHERED + SLACK)
+        }
     }
 
-    /// An empty one with room for this many bytes, which is never written out.
+    /// An empty one with room for this many bytes, which is written out only when it is told to.
     pub(crate) fn with_room(room: usize) -> Buffer {
         Buffer {
             bytes: vec![0; room],
             len: 0,
+            spills_at: usize::MAX,
         }
     }
 
@@ -141,7 +147,7 @@ impl Buffer {
     /// Those of the writer.
     #[inline]
     pub(crate) fn spill(&mut self, out: &mut impl Write) -> io::Result<()> {
-        if self.len >= GATHERED {
+        if self.len >= self.spills_at {
             self.write_to(out)?;
         }
         Ok(())
@@ -151,7 +157,7 @@ impl Buffer {
     ///
     /// # Errors
     /// Those of the writer.
-    pub(crate) fn write_to(&mut self, out: &mut impl Write) -> io::Result<()> {
+    pub(crate) fn write_to(&mut self, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
         out.write_all(self.bytes())?;
         self.len = 0;
         Ok(())

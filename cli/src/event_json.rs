@@ -75,6 +75,19 @@ impl<W: Write> Ndjson<W> {
         }
     }
 
+    /// Gathers all that is written, up to this many bytes.
+    pub(crate) fn gathering(room: usize, out: W) -> Ndjson<W> {
+        Ndjson {
+            buffer: Buffer::with_room(room),
+            ..Ndjson::new(out)
+        }
+    }
+
+    /// Writes what has gathered somewhere else.
+    pub(crate) fn hand_over(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        self.buffer.write_to(out)
+    }
+
     /// Writes one event.
     #[inline]
     pub(crate) fn write(&mut self, record: &Record<'_>) -> io::Result<()> {

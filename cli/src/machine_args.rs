@@ -65,6 +65,18 @@ pub(crate) struct MachineArgs {
     /// idle guest sleep in real time, sleep=off skips to its next timer
     #[arg(long, value_name = "shift=N[,sleep=on|off]")]
     icount: Option<Icount>,
+
+    /// All entropy that the guest gets comes from this: 64 hexadecimal digits; by default fresh. Recordings that are
+    /// to be compared want the same
+    #[arg(long, value_name = "HEX", value_parser = rng_seed)]
+    rng_seed: Option<String>,
+}
+
+fn rng_seed(text: &str) -> Result<String, String> {
+    match text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        true => Ok(text.to_ascii_lowercase()),
+        false => Err(format!("`{text}`: expected 64 hexadecimal digits")),
+    }
 }
 
 /// The option of the serial port.
@@ -102,7 +114,10 @@ impl MachineArgs {
             drives: self.drive.clone(),
             netdevs: self.netdev.clone(),
             icount: self.icount.unwrap_or_default(),
-            rng_seed: fresh_seed().context("the host gives no entropy for the guest")?,
+            rng_seed: match &self.rng_seed {
+                Some(seed) => seed.clone(),
+                None => fresh_seed().context("the host gives no entropy for the guest")?,
+            },
         })
     }
 }

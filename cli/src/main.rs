@@ -20,6 +20,7 @@ mod monitor_args;
 mod outcome;
 mod outfile;
 mod output;
+mod parallel;
 mod plot;
 mod position;
 mod progress;

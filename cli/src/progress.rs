@@ -44,6 +44,11 @@ impl Progress {
         }
     }
 
+    /// So many bytes are done; for large steps.
+    pub(crate) fn jump(&mut self, done: u64) {
+        self.show(done);
+    }
+
     #[cold]
     fn show(&mut self, done: u64) {
         if self

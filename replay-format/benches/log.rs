@@ -12,6 +12,7 @@ use std::hint::black_box;
 use std::io::Read;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use replay_format::diff::Diff;
 use replay_format::{
     AsyncEvent, Checkpoint, Clock, Event, Index, Log, ShutdownCause, Table, Writer,
 };
@@ -126,5 +127,41 @@ fn bench(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, bench);
+/// A log of over 1 GB, as `rr inspect` maps it and walks it; and places in it, by its index.
+fn large(c: &mut Criterion) {
+    let once = write(Table::RR, &mix(2_000_000));
+    let body = &once[12..once.len() - 1];
+    let mut bytes = once[..12].to_vec();
+    while bytes.len() < 1_000_000_000 {
+        bytes.extend_from_slice(body);
+    }
+    bytes.push(once[once.len() - 1]);
+    let log = Log::parse(&bytes).expect("a good log");
+    println!("large: {} bytes, {} events", bytes.len(), log.end().index);
+    let mut group = c.benchmark_group("large");
+    group
+        .throughput(Throughput::Bytes(bytes.len() as u64))
+        .sample_size(10);
+    group.bench_function("inspect", |b| b.iter(|| Log::parse(black_box(&bytes))));
+    group.bench_function("same", |b| {
+        b.iter(|| Diff::new(black_box(&log), black_box(&log)).count())
+    });
+    group.bench_function("index", |b| {
+        b.iter(|| Index::build(black_box(&log), 65_536))
+    });
+    group.finish();
+    let index = Index::build(&log, 65_536);
+    let mut random = 1u64;
+    c.bench_function("large/seek", |b| {
+        b.iter(|| {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let icount = ((u128::from(random) * u128::from(log.end().icount)) >> 64) as u64;
+            index.at_icount(&log, icount).expect("its index")
+        });
+    });
+}
+
+criterion_group!(benches, bench, large);
 criterion_main!(benches);

@@ -97,6 +97,31 @@ fn every_sample_cut_and_without_its_version() {
     }
 }
 
+/// A thousand cuts of a log of Linux: what is saved is what is there, and the end.
+#[test]
+fn a_large_log_cut_anywhere() {
+    let mut picks = Picks(23);
+    let all = samples();
+    let (_, bytes) = all
+        .iter()
+        .find(|(name, _)| name.starts_with("lio"))
+        .expect("a sample");
+    let table = Log::parse(bytes).expect("a sample").table();
+    for _ in 0..1_000 {
+        let left = &bytes[..100 + picks.below(bytes.len() - 100)];
+        let salvage = Salvage::of(left).expect("repairable");
+        assert_eq!(salvage.table(), table);
+        let mut saved = Vec::new();
+        salvage.write(&mut saved).expect("memory");
+        let end = saved.len() - 1;
+        assert_eq!(end as u64, salvage.end().offset);
+        assert_eq!(saved[..end], left[..end]);
+        let log = Log::parse(&saved).expect("a log");
+        assert_eq!(log.completeness(), Completeness::Complete);
+        assert!(left.len() - end < 1_600, "one event at most is lost");
+    }
+}
+
 #[test]
 fn what_is_no_log_is_not_repaired() {
     for bytes in [&b"Dear diary, today I wrote a log."[..], &[0; 100], b"xy"] {

@@ -87,3 +87,50 @@ fn quiet_leaves_out_notes() {
     assert_eq!(dir.rr(&["dump", "cut.bin", "--quiet"]).fine(), ran.out);
     assert_eq!(dir.rr(&["-q", "dump", "cut.bin"]).fine(), ran.out);
 }
+
+/// A long log is printed by several threads, and with `--limit` by one: to the letter the same.
+#[test]
+fn many_threads_print_what_one_does() {
+    let once = sample("lio-q10.bin");
+    let body = &once[12..once.len() - 1];
+    let mut log = once[..12].to_vec();
+    for copy in 0..12 {
+        log.extend_from_slice(body);
+        // Longer than what a thread takes at a time: REPLAY_ASYNC_EVENT_CHAR_READ, 200,000 bytes.
+        if copy % 5 == 2 {
+            log.extend([7, 0, 0, 3, 0x0d, 0x40]);
+            log.extend(std::iter::repeat_n(b'x', 200_000));
+        }
+    }
+    let whole = [&log[..], &once[once.len() - 1..]].concat();
+    let mut damaged = whole.clone();
+    let end = damaged.len();
+    damaged.splice(end - 1..end - 1, [0xff, 0xff]);
+    let dir = Dir::new();
+    for (name, bytes) in [
+        ("whole", &whole[..]),
+        ("cut", &log[..log.len() - 3]),
+        ("damaged", &damaged),
+        ("trailing", &[&whole[..], &log].concat()),
+    ] {
+        dir.write(name, bytes);
+        for range in [
+            &[][..],
+            &["--from", "10%", "--to", "85%"],
+            &[
+                "--from",
+                "event#1000",
+                "--to",
+                "event#200000",
+                "--kind",
+                "char-read,net,exception",
+            ],
+        ] {
+            let dump = [&["dump", name, "--format", "ndjson"], range].concat();
+            let many = dir.rr(&dump);
+            let one = dir.rr(&[&dump[..], &["--limit", "99999999"]].concat());
+            assert!(many.out.lines().count() > 10_000, "{name} {range:?}");
+            assert!(many == one, "{name} {range:?}: {} {}", many.err, one.err);
+        }
+    }
+}

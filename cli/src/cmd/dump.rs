@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
-use replay_format::{Error, Kind, Log, Record};
-use rr::timeline::{Position, Target, no_snapshots};
+use replay_format::{Error, Kind, Log, Position, Record, Seek};
+use rr::timeline::{self, Target, no_snapshots};
 
 use crate::event_json::Ndjson;
 use crate::event_table::Tables;
@@ -15,6 +15,7 @@ use crate::event_text::{Lines, Widths};
 use crate::input::Input;
 use crate::kinds::{Kinds, Pattern};
 use crate::output;
+use crate::parallel;
 use crate::progress::Progress;
 
 /// Print the events of a log
@@ -34,14 +35,14 @@ pub(crate) struct Args {
     /// The first place: 12345 or 1.5M instructions, 50%, event#17, start, end
     ///
     /// Events at this place are printed, and the EVENT_INSTRUCTION that reaches or passes it.
-    #[arg(long, value_name = "POS", default_value_t = Position::Start, hide_default_value = true)]
-    from: Position,
+    #[arg(long, value_name = "POS", default_value_t = timeline::Position::Start, hide_default_value = true)]
+    from: timeline::Position,
 
     /// The last place, written likewise
     ///
     /// Events at this place are printed, those behind it are not.
-    #[arg(long, value_name = "POS", default_value_t = Position::End, hide_default_value = true)]
-    to: Position,
+    #[arg(long, value_name = "POS", default_value_t = timeline::Position::End, hide_default_value = true)]
+    to: timeline::Position,
 
     /// Only these kinds of events; several with commas
     ///
@@ -107,6 +108,22 @@ struct Selection {
     limit: u64,
 }
 
+impl Selection {
+    /// Whether the event is of a kind that is printed.
+    #[inline]
+    fn has(&self, record: &Record<'_>) -> bool {
+        self.kinds.get(record.event.kind().index()) == Some(&true)
+    }
+
+    /// Whether every event that ends at the place, or before, is in front of the last place.
+    fn is_in_front(&self, place: &Position) -> bool {
+        match self.to {
+            Target::Icount(icount) => place.icount < icount,
+            Target::Event(index) => place.index <= index,
+        }
+    }
+}
+
 /// How far a dump came.
 #[derive(Debug)]
 enum Ended {
@@ -122,20 +139,32 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let log = input.log()?;
     let selection = select(&args, &log).with_context(|| input.name())?;
     let (end, name) = (log.end(), name_width(&log, &selection.kinds));
+    let start = log.seek(match selection.from {
+        Target::Icount(icount) => Seek::Icount(icount),
+        Target::Event(index) => Seek::Event(index),
+    });
     let ended = output::write(|out| match args.format {
         Format::Text => {
             let mut lines = Lines::new(out, Widths::up_to(end, name));
-            let ended = each(&log, &selection, |record| lines.write(record))?;
+            let ended = each(&log, start, &selection, |record| lines.write(record))?;
             lines.finish().map(|()| ended)
         }
         Format::Ndjson => {
+            let start = match args.limit {
+                None => {
+                    let last = |place: &Position| selection.is_in_front(place);
+                    let selected = |record: &Record<'_>| selection.has(record);
+                    parallel::ndjson(&log, start, last, &selected, out)?
+                }
+                Some(_) => start,
+            };
             let mut ndjson = Ndjson::new(out);
-            let ended = each(&log, &selection, |record| ndjson.write(record))?;
+            let ended = each(&log, start, &selection, |record| ndjson.write(record))?;
             ndjson.finish().map(|()| ended)
         }
         Format::Table => {
             let mut tables = Tables::new(out, end, name);
-            let ended = each(&log, &selection, |record| tables.write(record))?;
+            let ended = each(&log, start, &selection, |record| tables.write(record))?;
             tables.finish().map(|()| ended)
         }
     })?;
@@ -155,7 +184,7 @@ fn select(args: &Args, log: &Log<'_>) -> anyhow::Result<Selection> {
         pattern.select(log.table(), &mut kinds);
     }
     // A bare log has none; a recording's are to come.
-    let find = |position: &Position| position.target(log, &no_snapshots);
+    let find = |position: &timeline::Position| position.target(log, &no_snapshots);
     Ok(Selection {
         from: find(&args.from).context("--from")?,
         to: find(&args.to).context("--to")?,
@@ -172,13 +201,14 @@ fn name_width(log: &Log<'_>, kinds: &Kinds) -> usize {
 }
 
 /// Calls `print` for each event that is selected.
-fn each<F>(log: &Log<'_>, selection: &Selection, mut print: F) -> io::Result<Ended>
+fn each<F>(log: &Log<'_>, start: Position, selection: &Selection, mut print: F) -> io::Result<Ended>
 where
     F: FnMut(&Record<'_>) -> io::Result<()>,
 {
     let mut progress = Progress::new(log.bytes().len() as u64);
     let mut left = selection.limit;
-    let mut events = log.events();
+    // A place that the log gave is in it.
+    let mut events = log.events_at(start).unwrap_or_else(|_| log.events());
     loop {
         // Looked at where it is: moving each record out of its wrappings costs a third of the time.
         let next = events.next();
@@ -194,8 +224,7 @@ where
         if left == 0 || selection.to.is_before(record) {
             return Ok(Ended::Well);
         }
-        let kind = record.event.kind().index();
-        if selection.kinds.get(kind) == Some(&true) {
+        if selection.has(record) {
             print(record)?;
             left -= 1;
         }

@@ -24,7 +24,7 @@ pub(crate) fn track(kind: Kind) -> usize {
     let begins = |begin: &&str| kind.name().starts_with(begin);
     let found = TRACKS
         .iter()
-        .position(|(_, kinds)| kinds.iter().any(&begins));
+        .position(|(_, kinds)| kinds.iter().any(begins));
     found.unwrap_or(TRACKS.len() - 1)
 }
 
