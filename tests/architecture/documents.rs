@@ -50,9 +50,6 @@ fn the_readme_begins_with_two_commands() {
     );
 }
 
-/// What is planned and named, and not there yet.
-const TO_COME: &[&str] = &["machine/jit"];
-
 /// Every path in backquotes exists: from the root, or from a folder that the paragraph is about.
 #[test]
 fn the_paths_in_architecture_exist() {
@@ -68,7 +65,7 @@ fn the_paths_in_architecture_exist() {
             .collect();
         for name in names.iter().filter(|name| is_path(name)) {
             checked += 1;
-            let from_root = root().join(name).exists() || TO_COME.contains(name);
+            let from_root = root().join(name).exists();
             let from_folder = |folder: &&str| {
                 // In a folder named before, or beside it: "the bus (`bus.rs`)" of `machine/src/device/`.
                 let folder = root().join(folder);
