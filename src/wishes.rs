@@ -7,7 +7,7 @@ use crate::control::{Answer, Ask, Happening, RunState, Work};
 use crate::driver::{Driver, Finish, Step, Wish};
 use crate::error::Error;
 use crate::session::{Session, Vcpu};
-use crate::snapshot::{Keeper, Store};
+use crate::snapshot::{Chain, Keeper, Store};
 use machine::Machine;
 
 const NO_PLACE: Error =
@@ -61,8 +61,8 @@ impl Session<'_> {
             },
             Ask::Save { name, replace } => self.save(vcpu, &name, replace, driver, machine),
             Ask::Load(name) => match loadable(vcpu, &name) {
-                Ok(()) => {
-                    self.load(vcpu, &name, driver, machine)?;
+                Ok(chain) => {
+                    self.load(vcpu, &chain, driver, machine)?;
                     Ok(())
                 }
                 Err(error) => Err(error),
@@ -192,7 +192,7 @@ impl Session<'_> {
         to: u64,
         driver: &dyn Driver,
         machine: &Machine,
-    ) -> Result<Option<Option<String>>, Error> {
+    ) -> Result<Option<Option<Chain>>, Error> {
         let end = driver.end().ok_or(Error::Refused(
             "only a replay can be brought to another place",
         ))?;
@@ -212,7 +212,7 @@ impl Session<'_> {
         let ahead = to >= here && vcpu.ended.is_none();
         Ok(match best {
             Some(best) if ahead && best.icount <= here => None,
-            Some(best) => Some(Some(best.name.clone())),
+            Some(best) => Some(Some(loadable(vcpu, &best.name)?)),
             None if ahead => None,
             None if self.range.is_some() => {
                 return Err(Error::Refused(
@@ -226,7 +226,7 @@ impl Session<'_> {
     fn seek(
         &self,
         vcpu: &mut Vcpu,
-        from: Option<Option<String>>,
+        from: Option<Option<Chain>>,
         to: u64,
         driver: &mut dyn Driver,
         machine: &mut Machine,
@@ -234,7 +234,7 @@ impl Session<'_> {
         self.give_up_seek(vcpu, driver);
         self.control.questions().take_cancelled();
         if let Some(from) = from {
-            self.travel(vcpu, from.as_deref(), driver, machine)?;
+            self.travel(vcpu, from.as_ref(), driver, machine)?;
         }
         let here = machine.icount();
         self.control.works(Some((Work::Seek, here, to)));
@@ -250,7 +250,7 @@ impl Session<'_> {
     fn travel(
         &self,
         vcpu: &mut Vcpu,
-        to: Option<&str>,
+        to: Option<&Chain>,
         driver: &mut dyn Driver,
         machine: &mut Machine,
     ) -> Result<(), Error> {
@@ -263,11 +263,10 @@ impl Session<'_> {
                     keeper.moved(None, machine);
                 }
             }
-            (Some(name), Some(keeper)) => {
-                let chain = keeper.store.open(name)?;
+            (Some(chain), Some(keeper)) => {
                 let loaded = chain.load(machine)?;
-                driver.travel(Some((&chain, loaded)))?;
-                keeper.moved(Some(name), machine);
+                driver.travel(Some((chain, loaded)))?;
+                keeper.moved(Some(&chain.snapshot.name), machine);
             }
             (Some(_), None) => return Err(NO_PLACE),
         }
@@ -317,21 +316,21 @@ impl Session<'_> {
     fn load(
         &self,
         vcpu: &mut Vcpu,
-        name: &str,
+        chain: &Chain,
         driver: &mut dyn Driver,
         machine: &mut Machine,
     ) -> Result<(), Error> {
         self.give_up_seek(vcpu, driver);
         let icount = machine.icount();
         self.control.works(Some((Work::Load, icount, icount)));
-        let loaded = self.travel(vcpu, Some(name), driver, machine);
+        let loaded = self.travel(vcpu, Some(chain), driver, machine);
         self.worked(Work::Load, loaded.as_ref().err().map(ToString::to_string));
         loaded?;
         if vcpu.ended.take().is_some() {
             self.stop(vcpu);
         }
         if !self.deaf {
-            self.drop_future(vcpu, name, driver, machine.icount())?;
+            self.drop_future(vcpu, &chain.snapshot.name, driver, machine.icount())?;
         }
         Ok(())
     }
@@ -370,10 +369,10 @@ impl Session<'_> {
     }
 }
 
-/// Whether a snapshot is there, and whole.
-fn loadable(vcpu: &Vcpu, name: &str) -> Result<(), Error> {
+/// A snapshot that is there, and whole: found out before the machine is touched, so that the run outlives one that is not.
+fn loadable(vcpu: &Vcpu, name: &str) -> Result<Chain, Error> {
     let keeper = vcpu.keeper.as_ref().ok_or(NO_PLACE)?;
-    keeper.store.open(name).map(|_| ())
+    keeper.store.open(name)
 }
 
 /// The count at which the next snapshot is due.
