@@ -1,8 +1,9 @@
 //! The hunt: the first instruction after which the states of two replays differ.
 //!
-//! Both are replayed on one thread, in lockstep, from the last place at which they are known to be the same. Their states
+//! Both are replayed in lockstep from the last place at which they are known to be the same. Their states
 //! are compared at growing distances; where they differ, both go back to the last place at which they did not, by snapshots
-//! that lie in a temporary folder, and go on in smaller steps, down to one instruction.
+//! that lie in a temporary folder, and go on in smaller steps, down to one instruction. In small steps every instruction is
+//! watched, so a difference that is gone again before the next comparison is found, too.
 
 mod listing;
 mod parting;
@@ -18,14 +19,22 @@ use crate::divergence::Divergence;
 use crate::driver::Finish;
 use crate::error::Error;
 use crate::recording::Recording;
+use machine::Fault;
 use replay_format::Log;
 use side::Side;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread;
 use symbols::Symbols;
 
 /// States that are compared in a range before it is narrowed.
 const STEPS: u64 = 256;
+/// Instructions of a step in which each is watched, at most; so of a range of 25 million, of which the recorded digests are
+/// less far apart, all are.
+const WATCHED: u64 = 100_000;
+/// Starting a thread takes about as long as executing so many instructions.
+const WORTH_A_THREAD: u64 = 20_000;
 
 /// A recording that takes part.
 #[derive(Debug, Clone, Copy)]
@@ -34,8 +43,8 @@ pub struct Quarry<'r, 'l> {
     pub recording: &'r Recording,
     /// Its log.
     pub log: &'l Log<'l>,
-    /// For tests: the instruction at this count goes wrong.
-    pub fault: Option<u64>,
+    /// For tests: an instruction that goes wrong.
+    pub fault: Option<Fault>,
 }
 
 impl Quarry<'_, '_> {
@@ -73,18 +82,34 @@ pub struct Hunt<'l> {
     pub noticed: Option<Parting<'l>>,
     /// The instruction count up to which the states are known to be the same; `None`: they differ from the start.
     pub same_at: Option<u64>,
+    /// Every instruction up to there was watched, so nothing was missed.
+    pub closely: bool,
     /// Places at which the states were compared.
     pub compared: u64,
     /// How often a replay went back.
     pub restarts: u64,
     /// Instructions that were executed for it.
     pub replayed: u64,
+    /// Where the planted fault first went wrong.
+    pub fault_at: Option<u64>,
+}
+
+/// What is known before a hunt, and how it is to go.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Trail {
+    /// What the recorded digests tell.
+    pub known: Bracket,
+    /// The instruction count at which the logs part.
+    pub part: Option<u64>,
+    /// Every instruction is watched, however long it takes.
+    pub closely: bool,
 }
 
 /// Both sides, and what was done.
 struct Pair<'l> {
     sides: [Side<'l>; 2],
     compared: u64,
+    closely: bool,
 }
 
 impl Pair<'_> {
@@ -99,11 +124,39 @@ impl Pair<'_> {
 
     /// Brings both to a place, from wherever that is quickest.
     fn at(&mut self, icount: u64) -> Result<(), Error> {
-        self.sides.iter_mut().try_for_each(|side| side.at(icount))
+        let far = icount.abs_diff(self.sides[0].icount()) >= WORTH_A_THREAD;
+        self.both(far, |side| {
+            side.with(|machine| machine.watch_instructions(false));
+            side.at(icount)
+        })
     }
 
-    fn go(&mut self, icount: u64) -> Result<(), Error> {
-        self.sides.iter_mut().try_for_each(|side| side.go(icount))
+    /// Brings both from `same`, where they agree, to a place further on.
+    fn go(&mut self, same: u64, icount: u64) -> Result<(), Error> {
+        let watched = self.closely || icount - same <= WATCHED;
+        self.both(icount - same >= WORTH_A_THREAD, |side| {
+            side.with(|machine| machine.watch_instructions(watched));
+            side.go(icount)
+        })
+    }
+
+    /// Does something with both; what takes long, side by side.
+    fn both(
+        &mut self,
+        long: bool,
+        work: impl Fn(&mut Side<'_>) -> Result<(), Error> + Sync,
+    ) -> Result<(), Error> {
+        let [one, two] = &mut self.sides;
+        if !long {
+            return work(one).and_then(|()| work(two));
+        }
+        thread::scope(|scope| {
+            let other = thread::Builder::new().spawn_scoped(scope, || work(one));
+            let mine = work(two);
+            let other = other.map_err(Error::file("the first".as_ref(), "start a thread for"))?;
+            other.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+            mine
+        })
     }
 
     /// From `same`, where both are and agree: the last count up to `end` at which they agree, if they do not one
@@ -124,7 +177,7 @@ impl Pair<'_> {
             self.sides.iter_mut().try_for_each(Side::keep)?;
             loop {
                 let next = same.saturating_add(step).min(end);
-                self.go(next)?;
+                self.go(same, next)?;
                 if !self.agree(view) {
                     differ = Some(next);
                     break;
@@ -143,15 +196,16 @@ impl Pair<'_> {
     }
 }
 
-/// Hunts. `known`: what the recorded digests tell; `part`: the instruction count at which the logs part.
+/// Hunts.
 ///
 /// # Errors
 /// What keeps one of the two from being replayed. That one leaves its recording is a result.
-pub fn hunt<'l>(
-    quarries: [Quarry<'_, 'l>; 2],
-    known: Bracket,
-    part: Option<u64>,
-) -> Result<Hunt<'l>, Error> {
+pub fn hunt<'l>(quarries: [Quarry<'_, 'l>; 2], trail: Trail) -> Result<Hunt<'l>, Error> {
+    let Trail {
+        known,
+        part,
+        closely,
+    } = trail;
     let stop = Arc::new(AtomicBool::new(false));
     stop_at_signals(&stop)?;
     let [one, two] = quarries;
@@ -164,19 +218,20 @@ pub fn hunt<'l>(
     let mut pair = Pair {
         sides: [first?, second?],
         compared: 0,
+        closely,
     };
     let symbols = Symbols::of(one.recording);
     let start = one.start().max(two.start());
     // Where the logs part before a digest that is the same, the states may have differed in between.
     let digest = known
         .same_at
-        .filter(|same| part.is_none_or(|part| *same <= part));
+        .filter(|same| !closely && part.is_none_or(|part| *same <= part));
     let first = digest.unwrap_or(0).max(start);
     // One further: that one run is over where the other goes on is a difference, too.
     let last = one.log.end().icount.max(two.log.end().icount) + 1;
     let mut end = known.differ_at.map_or(last, |at| at.max(first));
     let mut same = part
-        .filter(|part| *part > first && *part < end)
+        .filter(|part| !closely && *part > first && *part < end)
         .unwrap_or(first);
     pair.at(same)?;
     let mut agree = pair.agree(View::Everything);
@@ -211,9 +266,11 @@ pub fn hunt<'l>(
         parting,
         noticed,
         same_at: agree.then_some(same),
+        closely,
         compared: pair.compared,
         restarts: pair.sides.iter().map(|side| side.restarts).sum(),
         replayed: pair.sides.iter().map(|side| side.replayed).sum(),
+        fault_at: pair.sides[1].with(|machine| machine.fault_at()),
     })
 }
 

@@ -18,12 +18,20 @@ const WIDTH: usize = 40;
 pub(crate) fn print(hunt: &Hunt<'_>, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
     match (&hunt.parting, hunt.same_at) {
         (Some(at), _) => parting(at, "the states part", paint, out)?,
-        (None, Some(icount)) => writeln!(
-            out,
-            "the states are the same at all {} places compared, up to icount {}",
-            thousands(hunt.compared),
-            thousands(icount)
-        )?,
+        (None, Some(icount)) => {
+            let (compared, icount) = (thousands(hunt.compared), thousands(icount));
+            match hunt.closely {
+                true => writeln!(
+                    out,
+                    "the states are the same after every instruction, up to icount {icount}"
+                )?,
+                false => writeln!(
+                    out,
+                    "the states are the same at all {compared} places compared, up to icount {icount}; \
+                     --every-instruction looks between them, too"
+                )?,
+            }
+        }
         (None, None) => writeln!(out, "the states differ from the start")?,
     }
     if let Some(at) = &hunt.noticed {

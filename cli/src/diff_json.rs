@@ -62,6 +62,7 @@ pub(crate) fn hunt(hunt: &Hunt<'_>) -> io::Result<Value> {
         "parting": part(&hunt.parting)?,
         "noticed": part(&hunt.noticed)?,
         "same_at": hunt.same_at,
+        "closely": hunt.closely,
         "compared": hunt.compared,
         "restarts": hunt.restarts,
         "replayed": hunt.replayed,

@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
+use machine::Fault;
 use rr::diff::Bracket;
-use rr::hunt::{Ending, Hunt, Quarry, hunt, replayed};
+use rr::hunt::{Ending, Hunt, Quarry, Trail, hunt, replayed};
 use serde_json::json;
 
 use crate::diff_hunt::{self, ended};
@@ -14,8 +15,14 @@ use crate::input::Input;
 use crate::outcome::thousands;
 use crate::output;
 
-/// Replays it, and hunts where its states are not the recorded ones. `fault`: the instruction that goes wrong, for tests.
-pub(crate) fn run(input: &Input, fault: Option<u64>, json: bool) -> anyhow::Result<ExitCode> {
+/// Replays it, and hunts where its states are not the recorded ones, or, if it is to look closely, in any case. `fault`: an
+/// instruction that goes wrong, for tests.
+pub(crate) fn run(
+    input: &Input,
+    fault: Option<Fault>,
+    closely: bool,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     let Some(recording) = input.recording()? else {
         bail!(
             "{}: is a log: name another to compare it with",
@@ -33,8 +40,14 @@ pub(crate) fn run(input: &Input, fault: Option<u64>, json: bool) -> anyhow::Resu
     // Where the log is cut off or the run over, the replay is as long as the recording.
     let diverged = ending.filter(|ending| matches!(ending, Ending::Diverged(_)));
     let differs = digests.differ_at.is_some() || diverged.is_some();
-    let hunt = match differs || fault.is_some() {
-        true => Some(hunt([plain, replay], digests, None)?),
+    let trail = Trail {
+        // What is the same again by the next digest can be anywhere.
+        known: if differs { digests } else { Bracket::default() },
+        part: None,
+        closely,
+    };
+    let hunt = match differs || fault.is_some() || closely {
+        true => Some(hunt([plain, replay], trail)?),
         false => None,
     };
     let parted = hunt.as_ref().is_some_and(|hunt| hunt.parting.is_some());
@@ -47,6 +60,7 @@ pub(crate) fn run(input: &Input, fault: Option<u64>, json: bool) -> anyhow::Resu
                 "digests": digests,
                 "ended": diverged.as_ref().map(ended),
                 "hunt": hunt.as_ref().map(diff_json::hunt).transpose()?,
+                "fault_at": hunt.as_ref().and_then(|hunt| hunt.fault_at),
             });
             serde_json::to_writer_pretty(&mut *out, &object)?;
             return writeln!(out);
@@ -75,7 +89,7 @@ fn words(digests: Bracket, diverged: Option<&Ending>, hunt: Option<&Hunt<'_>>) -
             thousands(to)
         ),
         (None, _) => format!(
-            "the replay has the recorded states: {} digests are equal",
+            "the replay has the recorded states: {} of {0} digests equal",
             digests.compared
         ),
     });

@@ -1,171 +1,245 @@
-//! A planted fault: one instruction gives a wrong result, so that what hunts for faults can be tested. For tests alone.
+//! A planted fault: an instruction gives a wrong result, so that what hunts for faults can be tested. For tests alone.
 //!
-//! The machine runs exactly to the instruction, on whatever tier, executes it alone, and then changes what it left. So
-//! nothing that executes instructions knows of this.
+//! From the place on at which it is to go wrong the machine executes each instruction alone, on whatever tier, and then changes
+//! what it left. So nothing that executes instructions knows of this.
 
 use crate::bus::RAM_BASE;
 use crate::machine::Machine;
-use riscv_isa::table::Format;
-use riscv_isa::{Insn, decode};
+use crate::single::{Leaves, Single, leaves};
+use riscv_isa::Op;
+use riscv_isa::table::TABLE;
+use std::str::FromStr;
 
-/// The instruction that is about to go wrong.
-pub(crate) struct Victim {
-    insn: Insn,
-    /// Where it stores to, if it is a store.
-    address: u64,
-    /// Instructions of the hart that had trapped before it.
-    trapped: u64,
+/// Which instruction goes wrong: bit 0 of its destination register, or of what it stores to RAM, is inverted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault {
+    /// From this instruction count on.
+    pub from: u64,
+    /// Each time this one is executed; `None`: once, the first that has a result and does not trap.
+    pub only: Option<Op>,
 }
 
-/// What an instruction leaves behind.
-enum Result {
-    Integer,
-    Float,
-    Memory,
-    Nothing,
+/// Text that names no fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FaultError {
+    /// No number of instructions.
+    #[error("`{0}` is no instruction count")]
+    Icount(String),
+    /// No instruction of the table.
+    #[error("`{0}` is no instruction")]
+    Mnemonic(String),
 }
 
-fn result(format: Format) -> Result {
-    match format {
-        Format::Store | Format::FStore => Result::Memory,
-        Format::B | Format::Fence | Format::None | Format::SfenceVma => Result::Nothing,
-        Format::FLoad
-        | Format::F4
-        | Format::F
-        | Format::FRm
-        | Format::FFRm
-        | Format::FX
-        | Format::FXRm => Result::Float,
-        _ => Result::Integer,
+/// `ICOUNT` or `ICOUNT:MNEMONIC`.
+impl FromStr for Fault {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let (from, mnemonic) = match text.split_once(':') {
+            Some((from, mnemonic)) => (from, Some(mnemonic)),
+            None => (text, None),
+        };
+        let only = mnemonic.map(|mnemonic| {
+            let found = TABLE.iter().find(|entry| entry.mnemonic == mnemonic);
+            let op = found.map(|entry| entry.op);
+            op.ok_or_else(|| FaultError::Mnemonic(mnemonic.to_owned()))
+        });
+        Ok(Self {
+            from: from
+                .parse()
+                .map_err(|_| FaultError::Icount(from.to_owned()))?,
+            only: only.transpose()?,
+        })
     }
+}
+
+/// A fault, and what has come of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Planted {
+    fault: Fault,
+    /// Where it first went wrong. Known from then on, also where the machine goes back.
+    at: Option<u64>,
 }
 
 impl Machine {
-    /// The instruction at this count gives a wrong result: bit 0 of its destination register, or of what it stores to
-    /// RAM, is inverted. One that traps or has no result is left alone. `None`: all are right.
-    pub fn plant_fault(&mut self, icount: Option<u64>) {
-        self.fault = icount;
+    /// Plants a fault. `None`: there is none.
+    pub fn plant_fault(&mut self, fault: Option<Fault>) {
+        self.fault = fault.map(|fault| Planted { fault, at: None });
     }
 
-    /// Where a run that may go on to `stop` must come back for the fault.
-    pub(crate) fn stop_for_fault(&self, stop: u64) -> u64 {
-        match self.fault {
-            Some(at) if at >= self.icount => stop.min(at.max(self.icount.saturating_add(1))),
-            _ => stop,
+    /// The count of instructions before the first that has gone wrong.
+    pub fn fault_at(&self) -> Option<u64> {
+        self.fault?.at
+    }
+
+    /// Where a run that may go on to `stop` must come back so that each instruction that may go wrong is executed
+    /// alone, and whether the next one may.
+    pub(crate) fn stop_for_fault(&self, stop: u64) -> (u64, bool) {
+        let Some(Planted { fault, at }) = self.fault else {
+            return (stop, false);
+        };
+        let from = at.unwrap_or(fault.from);
+        let over = fault.only.is_none() && at.is_some_and(|at| at < self.icount);
+        match self.icount >= from {
+            true if over => (stop, false),
+            true => (stop.min(self.icount.saturating_add(1)), true),
+            false => (stop.min(from), false),
         }
     }
 
-    /// The instruction that hart number `turn` executes next, if it is to go wrong.
-    pub(crate) fn victim(&self, turn: usize) -> Option<Victim> {
-        if self.fault != Some(self.icount) {
-            return None;
+    /// Makes an instruction go wrong, now that it has been executed, if it is one that is to. `icount`: instructions before it.
+    pub(crate) fn spoil(&mut self, turn: usize, single: &Single, icount: u64) {
+        let (Some(planted), Some(insn)) = (self.fault, single.insn) else {
+            return;
+        };
+        let other = planted.fault.only.is_some_and(|only| only != insn.op);
+        if other || self.trapped(turn, single) {
+            return;
         }
-        let hart = self.harts.get(turn)?;
-        let insn = decode(self.instruction(hart.id, hart.pc)?)?;
-        Some(Victim {
-            insn,
-            address: hart.get_x(insn.rs1).wrapping_add_signed(insn.imm.into()),
-            trapped: hart.trapped,
-        })
-    }
-
-    /// Makes it go wrong, now that it has been executed.
-    pub(crate) fn spoil(&mut self, turn: usize, victim: &Victim) {
+        let rd = usize::from(insn.rd & 31);
         let Some(hart) = self.harts.get_mut(turn) else {
             return;
         };
-        if hart.trapped != victim.trapped {
-            return;
-        }
-        let rd = victim.insn.rd;
-        match result(victim.insn.op.entry().format) {
-            Result::Integer => hart.set_x(rd, hart.get_x(rd) ^ 1),
-            Result::Float => hart.f[usize::from(rd & 31)] ^= 1,
-            Result::Memory => {
-                let id = hart.id;
-                let place = self.physical(id, victim.address);
-                let place = place.and_then(|address| address.checked_sub(RAM_BASE));
-                if let Some(offset) = place
-                    && let Some(&[byte]) = self.bus.ram.get(offset, 1)
-                {
-                    self.bus.ram.write(offset, &[byte ^ 1]);
-                }
+        let wrong = match leaves(insn.op.entry().format) {
+            Leaves::Integer | Leaves::Both => {
+                hart.set_x(insn.rd, hart.get_x(insn.rd) ^ 1);
+                rd != 0
             }
-            Result::Nothing => {}
+            Leaves::Float => {
+                hart.f[rd] ^= 1;
+                true
+            }
+            Leaves::Memory => {
+                let id = hart.id;
+                let place = self.physical(id, single.address);
+                let place = place.and_then(|address| address.checked_sub(RAM_BASE));
+                let byte = place.and_then(|offset| Some((offset, self.bus.ram.get(offset, 1)?[0])));
+                byte.is_some_and(|(offset, byte)| self.bus.ram.write(offset, &[byte ^ 1]))
+            }
+            Leaves::Nothing => false,
+        };
+        if let Some(planted) = self.fault.as_mut().filter(|_| wrong) {
+            planted.at = Some(planted.at.map_or(icount, |at| at.min(icount)));
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::inputs::{Halted, Inputs, Moment};
     use crate::{Config, Exit, PowerOn};
 
-    const GUEST: [u32; 6] = [
+    const GUEST: [u32; 9] = [
         0x0000_0517, // auipc a0,0
         0x0105_0593, // addi a1,a0,16
-        0x0205_5003, // lhu zero,32(a0)
-        0x02b5_3023, // sd a1,32(a0)
-        0x0205_3603, // ld a2,32(a0)
+        0x0405_5003, // lhu zero,64(a0)
+        0x04b5_3023, // sd a1,64(a0)
+        0x0405_3603, // ld a2,64(a0)
+        0x0000_0517, // auipc a0,0
+        0x0000_0537, // lui a0,0
+        0x0015_8693, // addi a3,a1,1
         0x0000_006f, // j .
     ];
 
     struct Nothing;
 
     impl Inputs for Nothing {
-        fn host_clock(&mut self, _: Moment) -> std::result::Result<i64, Halted> {
+        fn host_clock(&mut self, _: Moment) -> Result<i64, Halted> {
             Err(Halted)
         }
-        fn serial_write(&mut self, _: Moment, _: u8, _: &[u8]) -> std::result::Result<(), Halted> {
+        fn serial_write(&mut self, _: Moment, _: u8, _: &[u8]) -> Result<(), Halted> {
             Err(Halted)
         }
-        fn interrupt(&mut self, _: Moment, _: u64) -> std::result::Result<(), Halted> {
+        fn interrupt(&mut self, _: Moment, _: u64) -> Result<(), Halted> {
             Err(Halted)
         }
-        fn exception(&mut self, _: Moment, _: u64) -> std::result::Result<(), Halted> {
+        fn exception(&mut self, _: Moment, _: u64) -> Result<(), Halted> {
             Err(Halted)
         }
     }
 
-    /// The machine so many instructions after the boot ROM has jumped to the guest.
-    fn after(count: u64, fault: Option<u64>) -> Machine {
-        let guest = GUEST.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let power_on = PowerOn {
-            segments: vec![(RAM_BASE, guest)],
-            rom: crate::boot::reset_rom(RAM_BASE, 0, 0),
-            ..PowerOn::default()
-        };
-        let mut machine = Machine::new(&Config::new(1 << 20), power_on);
-        machine.plant_fault(fault);
-        while machine.harts()[0].pc < RAM_BASE {
-            let next = machine.icount() + 1;
-            assert_eq!(machine.run(next, &mut Nothing), Exit::Count);
+    /// A few instructions.
+    pub(crate) struct Guest;
+
+    impl Guest {
+        /// The machine before the first of them.
+        pub(crate) fn started() -> Machine {
+            let guest = GUEST.iter().flat_map(|word| word.to_le_bytes()).collect();
+            let power_on = PowerOn {
+                segments: vec![(RAM_BASE, guest)],
+                rom: crate::boot::reset_rom(RAM_BASE, 0, 0),
+                ..PowerOn::default()
+            };
+            let mut machine = Machine::new(&Config::new(1 << 20), power_on);
+            while machine.harts()[0].pc < RAM_BASE {
+                let next = machine.icount() + 1;
+                Self::run(&mut machine, next);
+            }
+            machine
         }
-        let until = machine.icount() + count;
-        assert_eq!(machine.run(until, &mut Nothing), Exit::Count);
-        machine
+
+        /// Runs to an instruction count.
+        pub(crate) fn run(machine: &mut Machine, until: u64) {
+            assert_eq!(machine.run(until, &mut Nothing), Exit::Count);
+        }
+    }
+
+    /// The machine so many instructions on, and where it went wrong among them.
+    fn after(count: u64, from: Option<u64>, only: Option<Op>) -> (Machine, Option<u64>) {
+        let mut machine = Guest::started();
+        let start = machine.icount();
+        machine.plant_fault(from.map(|from| Fault {
+            from: start + from,
+            only,
+        }));
+        Guest::run(&mut machine, start + count);
+        let at = machine.fault_at().map(|at| at - start);
+        (machine, at)
+    }
+
+    #[test]
+    fn faults_have_names() {
+        let fault = |from, only| Ok(Fault { from, only });
+        assert_eq!("17".parse(), fault(17, None));
+        assert_eq!("0:lbu".parse(), fault(0, Some(Op::Lbu)));
+        let error = "0:lbx".parse::<Fault>().unwrap_err();
+        assert_eq!(error.to_string(), "`lbx` is no instruction");
+        assert!(":lbu".parse::<Fault>().is_err());
     }
 
     #[test]
     fn one_instruction_goes_wrong_and_no_other() {
-        let start = after(0, None).icount();
         let x = |machine: &Machine, register: usize| machine.harts()[0].x[register];
         let all = GUEST.len() as u64;
-        let mut right = after(all, None);
-        // An addition, a store, a load.
-        for (at, register) in [(1, 11), (3, 12), (4, 12)] {
-            let before = after(at, Some(start + at)).digest();
-            assert_eq!(before, after(at, None).digest(), "{at}: too early");
-            let mut wrong = after(at + 1, Some(start + at));
-            assert_ne!(wrong.digest(), after(at + 1, None).digest(), "{at}");
-            let wrong = after(all, Some(start + at));
-            assert_eq!(x(&wrong, register), x(&right, register) ^ 1, "{at}");
+        // An addition, a store, a load; at the third, without a result, the next one does.
+        for (from, at, register) in [(1, 1, 11), (2, 3, 12), (3, 3, 12), (4, 4, 12)] {
+            let same = |count| {
+                let (mut right, mut wrong) =
+                    (after(count, None, None).0, after(count, Some(from), None).0);
+                right.digest() == wrong.digest()
+            };
+            assert!(same(at), "{from}: too early");
+            assert!(!same(at + 1), "{from}");
+            let (wrong, went) = after(all, Some(from), None);
+            assert_eq!(went, Some(at));
+            let right = after(all, None, None).0;
+            assert_eq!(x(&wrong, register), x(&right, register) ^ 1, "{from}");
         }
         // Neither x0 nor a jump without a link has a result.
-        for at in [2, 5] {
-            let mut machine = after(all, Some(start + at));
-            assert_eq!(machine.digest(), right.digest(), "{at}");
-        }
+        assert_eq!(after(all, Some(8), None).1, None);
+    }
+
+    #[test]
+    fn every_execution_of_an_instruction_goes_wrong() {
+        let all = GUEST.len() as u64;
+        let (machine, at) = after(all, Some(1), Some(Op::Addi));
+        assert_eq!(at, Some(1));
+        let right = after(all, None, None).0;
+        let [a1, a3] = [11, 13].map(|register| machine.harts()[0].x[register]);
+        assert_eq!(a1, right.harts()[0].x[11] ^ 1);
+        assert_eq!(a3, (a1 + 1) ^ 1);
+        assert_eq!(after(all, Some(2), Some(Op::Addi)).1, Some(7));
+        assert_eq!(after(all, Some(2), Some(Op::Xor)).1, None);
     }
 }

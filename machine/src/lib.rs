@@ -16,11 +16,14 @@ pub mod ram;
 mod run;
 mod sbi;
 mod schedule;
+mod single;
 pub mod state;
 pub mod virtio;
+mod witness;
 
 pub use cpu::Execution;
 pub use device::test_finisher::Request;
+pub use fault::{Fault, FaultError};
 pub use machine::{Config, Machine, PowerOn};
 pub use run::Exit;
 pub use schedule::QUANTUM;

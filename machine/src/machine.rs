@@ -4,6 +4,7 @@ use crate::bus::{Bus, Devices, RAM_BASE, ROM_BASE};
 use crate::clock::Clock;
 use crate::cpu::{BlockCache, Execution, Hart, Tlb};
 use crate::device::htif::Htif;
+use crate::fault::Planted;
 use crate::ram::Ram;
 use crate::sbi;
 use crate::schedule::Schedule;
@@ -78,8 +79,10 @@ pub struct Machine {
     pub(crate) kick: Arc<AtomicBool>,
     pub(crate) config: Config,
     pub(crate) power_on: PowerOn,
-    /// The instruction that is to go wrong: see [`Machine::plant_fault`].
-    pub(crate) fault: Option<u64>,
+    /// What is to go wrong: see [`Machine::plant_fault`].
+    pub(crate) fault: Option<Planted>,
+    /// See [`Machine::watch_instructions`].
+    pub(crate) witness: Option<u64>,
 }
 
 impl Machine {
@@ -110,6 +113,7 @@ impl Machine {
             config: config.clone(),
             power_on,
             fault: None,
+            witness: None,
         };
         machine.start();
         machine

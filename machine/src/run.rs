@@ -79,11 +79,25 @@ impl Machine {
         if let Some(deadline) = deadline {
             stop = stop.min(self.clock.icount_at(deadline));
         }
-        let stop = self.stop_for_fault(stop);
-        let victim = self.victim(turn);
+        let (stop, spoiling) = self.stop_for_fault(stop);
+        let leave = match spoiling || self.witness.is_some() {
+            false => self.execute(turn, stop, inputs),
+            true => self.execute_singly(turn, stop, spoiling, inputs),
+        };
+        match leave {
+            Leave::Call => self.sbi_call(inputs).map(|()| None),
+            Leave::NoFirmware => Ok(Some(Exit::Request(Request::NoFirmware))),
+            Leave::Halted => Err(Halted),
+            Leave::Kicked => Ok(Some(Exit::Kicked)),
+            Leave::Count | Leave::Attention => Ok(None),
+        }
+    }
+
+    /// Lets hart number `turn` execute up to the instruction count `stop`.
+    fn execute(&mut self, turn: usize, stop: u64, inputs: &mut dyn Inputs) -> Leave {
         let (Some(hart), Some(tlbs)) = (self.harts.get_mut(turn), Tlbs::new(&mut self.tlbs, turn))
         else {
-            return Ok(Some(Exit::Idle));
+            return Leave::Attention;
         };
         let around = Surroundings {
             bus: &mut self.bus,
@@ -96,17 +110,31 @@ impl Machine {
         let mut core = Core::new(hart, around);
         let (icount, leave) = core.run(&mut self.blocks, stop, &self.kick);
         self.schedule.ran(icount - self.icount);
-        let executed = icount > self.icount;
         self.icount = icount;
-        if let Some(victim) = victim.filter(|_| executed) {
-            self.spoil(turn, &victim);
-        }
-        match leave {
-            Leave::Call => self.sbi_call(inputs).map(|()| None),
-            Leave::NoFirmware => Ok(Some(Exit::Request(Request::NoFirmware))),
-            Leave::Halted => Err(Halted),
-            Leave::Kicked => Ok(Some(Exit::Kicked)),
-            Leave::Count | Leave::Attention => Ok(None),
+        leave
+    }
+
+    /// The same, one instruction after the other.
+    fn execute_singly(
+        &mut self,
+        turn: usize,
+        stop: u64,
+        spoiling: bool,
+        inputs: &mut dyn Inputs,
+    ) -> Leave {
+        loop {
+            let before = self.icount;
+            let single = self.single(turn);
+            let leave = self.execute(turn, before.saturating_add(1), inputs);
+            if let Some(single) = single.filter(|_| self.icount > before) {
+                if spoiling {
+                    self.spoil(turn, &single, before);
+                }
+                self.take_note(turn, &single);
+            }
+            if leave != Leave::Count || self.icount >= stop {
+                return leave;
+            }
         }
     }
 

@@ -117,10 +117,10 @@ impl Machine {
         // Before the new RAM is there, so that there is never twice as much.
         self.bus.ram = Ram::new(0);
         let power_on = std::mem::take(&mut self.power_on);
-        let (kick, fault) = (self.kick.clone(), self.fault);
+        let (kick, fault, witness) = (self.kick.clone(), self.fault, self.witness);
         let execution = self.blocks.execution();
         *self = Self::new(&self.config, power_on);
-        (self.kick, self.fault) = (kick, fault);
+        (self.kick, self.fault, self.witness) = (kick, fault, witness);
         self.set_execution(execution);
     }
 

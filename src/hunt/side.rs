@@ -13,8 +13,8 @@ use crate::ready::switched_on;
 use crate::recording::Recording;
 use crate::session::{Session, Vcpu};
 use crate::snapshot::{Keeper, Store};
-use machine::Machine;
 use machine::ram::PAGE;
+use machine::{Fault, Machine};
 use replay_format::Log;
 use serde_json::Value;
 use std::sync::Arc;
@@ -29,6 +29,8 @@ const WORTH_A_JUMP: u64 = 50_000_000;
 pub(super) struct Fingerprint {
     state: Vec<u8>,
     ram: u128,
+    /// Of how it came about, where that was watched.
+    witness: Option<u64>,
 }
 
 /// Where a replay goes on from.
@@ -52,8 +54,8 @@ pub(super) struct Side<'l> {
     power_on: Vec<u128>,
     /// Pages that do not count as long as they are what they were at power-on.
     seeded: Vec<usize>,
-    /// The instruction that goes wrong. Snapshots of the recording from behind it would leave that out.
-    fault: Option<u64>,
+    /// From here on instructions may go wrong. Snapshots of the recording from behind it would leave that out.
+    fault_from: Option<u64>,
     /// Why it goes no further.
     pub(super) ended: Option<Ending>,
     /// It is in no state yet.
@@ -72,7 +74,7 @@ impl<'l> Side<'l> {
     pub(super) fn open(
         recording: &Recording,
         log: &'l Log<'l>,
-        fault: Option<u64>,
+        fault: Option<Fault>,
         stop: &Arc<AtomicBool>,
     ) -> Result<Self, Error> {
         let temporary = std::env::temp_dir();
@@ -102,7 +104,7 @@ impl<'l> Side<'l> {
             recorded: Store::of(recording.dir()),
             power_on,
             seeded: Vec::new(),
-            fault,
+            fault_from: fault.map(|fault| fault.from),
             ended: None,
             fresh: true,
             restarts: 0,
@@ -149,7 +151,7 @@ impl<'l> Side<'l> {
 
     fn nearest(&self, icount: u64) -> Result<(u64, Origin), Error> {
         let mut best = (0, Origin::PowerOn);
-        let right = self.fault.map_or(icount, |fault| icount.min(fault));
+        let right = self.fault_from.map_or(icount, |from| icount.min(from));
         let recorded = self.recorded.sound()?.into_iter();
         let recorded = recorded.map(|snapshot| (snapshot, right, Origin::Recorded as fn(_) -> _));
         let own = self.keeper.store.sound()?.into_iter();
@@ -254,7 +256,11 @@ impl<'l> Side<'l> {
             // Plain data: that cannot fail.
             View::Guest => postcard::to_stdvec(machine.harts()).unwrap_or_default(),
         };
-        Fingerprint { state, ram }
+        Fingerprint {
+            state,
+            ram,
+            witness: machine.witness(),
+        }
     }
 
     /// All state but RAM, as a tree.

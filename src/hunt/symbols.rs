@@ -68,11 +68,12 @@ impl Symbols {
         let file = object::File::parse(&**self.file.as_ref()?).ok()?;
         let section = |id: gimli::SectionId| {
             let section = file.section_by_name(id.name());
-            // What is compressed is not read.
-            let bytes = section.and_then(|section| section.data().ok());
-            Ok::<_, gimli::Error>(EndianSlice::new(bytes.unwrap_or_default(), LittleEndian))
+            // Linkers compress it, or not. Without a section that cannot be read there is less to say.
+            let bytes = section.and_then(|section| section.uncompressed_data().ok());
+            Ok::<_, gimli::Error>(bytes.unwrap_or_default())
         };
-        let dwarf = gimli::Dwarf::load(section).ok()?;
+        let sections = gimli::DwarfSections::load(section).ok()?;
+        let dwarf = sections.borrow(|bytes| EndianSlice::new(bytes, LittleEndian));
         let context = Context::from_dwarf(dwarf).ok()?;
         let place = context.find_location(address).ok()??;
         let file = place.file?.rsplit('/').next()?;

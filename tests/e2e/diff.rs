@@ -3,6 +3,7 @@
 use crate::harness::{Dir, Ran, sample};
 use serde_json::{Value, json};
 use std::fs;
+use std::path::Path;
 
 fn record(dir: &Dir, rec: &str, machine: &[&str], input: &[u8]) -> u64 {
     let args = [&["record", "-o", rec], machine].concat();
@@ -28,17 +29,16 @@ fn json(ran: &Ran) -> Value {
     object
 }
 
-/// Plants a fault, and checks that it is found there; false where the instruction has no result.
-fn found(dir: &Dir, rec: &str, icount: u64) -> Option<Value> {
-    let at = icount.to_string();
-    let ran = dir.rr(&["diff", rec, "--json", "--plant-fault", &at]);
-    let hunt = json(&ran)["hunt"].clone();
-    let parting = &hunt["parting"];
-    if ran.code == 0 {
-        assert!(parting.is_null(), "{parting}");
+/// Plants a fault, and checks that exactly that instruction is found; `None` where none from there on has a result.
+fn found(dir: &Dir, rec: &str, fault: &str) -> Option<Value> {
+    let ran = dir.rr(&["diff", rec, "--json", "--plant-fault", fault]);
+    let object = json(&ran);
+    let parting = &object["hunt"]["parting"];
+    if object["fault_at"].is_null() {
+        assert_eq!((ran.code, parting), (0, &Value::Null), "{fault}");
         return None;
     }
-    assert_eq!(parting["icount"], icount, "{parting}");
+    assert_eq!(parting["icount"], object["fault_at"], "{fault}: {parting}");
     assert_eq!(parting["ended"], json!([null, null]));
     assert_eq!(parting["memory_more"], 0);
     // One bit of one value.
@@ -55,17 +55,14 @@ fn found(dir: &Dir, rec: &str, icount: u64) -> Option<Value> {
     Some(parting.clone())
 }
 
-/// Of a few instructions in a row some have a result, and one that lasts.
-fn found_near(dir: &Dir, rec: &str, icount: u64) {
-    let found = (icount..icount + 8).filter(|at| found(dir, rec, *at).is_some());
-    assert!(found.count() > 0, "{icount}");
-}
-
-/// Much of some guests waits for a lock or a device: a wrong value is gone at the next reading. So all along.
-fn found_among(dir: &Dir, rec: &str, end: u64) {
-    let places = (1..20).filter_map(|part| found(dir, rec, end / 20 * part));
-    let places = places.count();
-    assert!(places >= 3, "{places}");
+/// All along a recording: wherever a fault is, it is found, though most are gone again after a few instructions.
+fn found_all_along(dir: &Dir, rec: &str, end: u64) {
+    for part in 0..12 {
+        let from = end / 12 * part;
+        let parting = found(dir, rec, &from.to_string()).expect("an instruction with a result");
+        let at = parting["icount"].as_u64().unwrap();
+        assert!((from..from + 64).contains(&at), "{from}: {at}");
+    }
 }
 
 fn marked(parting: &Value) -> &str {
@@ -128,7 +125,7 @@ fn another_input() {
     assert_eq!(registers[0]["second"], u64::from(b'1'));
 
     let load = noticed["icount"].as_u64().unwrap();
-    let parting = found(&dir, "one.rr", load).unwrap();
+    let parting = found(&dir, "one.rr", &load.to_string()).unwrap();
     assert_eq!(marked(&parting), marked(noticed));
     assert_eq!(parting["registers"], *registers);
 
@@ -173,13 +170,32 @@ fn a_planted_fault_is_found_wherever_it_is() {
         "rec.rr",
         &["--digest-every", "100000", "--snapshot-every", "1M"],
     );
-    for icount in [0, 1, 100, 99_998, 1_000_001, end / 2, end - 5] {
-        found_near(&dir, "rec.rr", icount);
+    for from in [0, 1, 100, 99_998, 1_000_001, end / 2, end - 5] {
+        let parting = found(&dir, "rec.rr", &from.to_string()).unwrap();
+        let at = parting["icount"].as_u64().unwrap();
+        assert!((from..from + 8).contains(&at), "{from}: {at}");
     }
+    found_all_along(&dir, "rec.rr", end);
+    // An instruction that is wrong each time: its first execution is found.
+    for mnemonic in ["lbu", "addi", "sd", "sub"] {
+        for from in [0, 99_998, end / 2] {
+            let parting = found(&dir, "rec.rr", &format!("{from}:{mnemonic}")).unwrap();
+            assert!(parting["icount"].as_u64() >= Some(from));
+        }
+    }
+    assert!(found(&dir, "rec.rr", &(end + 1).to_string()).is_none());
+    assert!(found(&dir, "rec.rr", "0:fdiv.d").is_none());
     let ran = dir.rr(&["diff", "rec.rr", "--json"]).code(0);
     let object = json(&ran);
     assert!(object["hunt"].is_null() && object["digests"]["differ_at"].is_null());
     assert_eq!(object["digests"]["compared"], end / 100_000 + 1);
+    let ran = dir.rr(&["diff", "rec.rr", "--json", "--every-instruction"]);
+    let hunt = &json(&ran.code(0))["hunt"];
+    assert_eq!(
+        (&hunt["closely"], &hunt["same_at"]),
+        (&json!(true), &json!(end))
+    );
+    assert_eq!(hunt["parting"], Value::Null);
     // Nothing was written into the recording: it is as good as it was.
     dir.rr(&["verify", "rec.rr"]).code(0);
 }
@@ -194,7 +210,7 @@ fn among_harts_and_with_disks_and_networks() {
         &["--kernel", &smp, "--smp", "4", "--chaos", "3"],
         b"",
     );
-    found_among(&dir, "smp.rr", end);
+    found_all_along(&dir, "smp.rr", end);
     dir.write("disk.raw", vec![7; 1 << 20]);
     let virtio = sample("virtio");
     let machine = [
@@ -206,7 +222,42 @@ fn among_harts_and_with_disks_and_networks() {
         "user",
     ];
     let end = record(&dir, "io.rr", &machine, b"");
-    found_among(&dir, "io.rr", end);
+    found_all_along(&dir, "io.rr", end);
+}
+
+/// What people read, to the letter: everything in it follows from the guest and the seed.
+#[test]
+fn what_a_hunt_says() {
+    let dir = Dir::new();
+    let (hello, seed) = (sample("hello"), "07".repeat(32));
+    let machine = [
+        "--kernel",
+        &hello,
+        "--icount",
+        "sleep=off",
+        "--rng-seed",
+        &seed,
+    ];
+    record(&dir, "hello.rr", &machine, b"");
+    let said = |fault: &str| {
+        let ran = dir.rr(&["diff", "hello.rr", "--plant-fault", fault]);
+        assert_eq!((ran.code, ran.err.as_str()), (1, ""));
+        ran.text()
+    };
+    // In the middle; inside an access to the UART.
+    let found = [said("300"), said("0:lbu"), said("0:sd")].join("==\n");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/hunt.txt");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&golden, &found).unwrap();
+    }
+    assert_eq!(fs::read_to_string(golden).unwrap(), found);
+    let ran = dir.rr(&["diff", "hello.rr", "--every-instruction"]).code(0);
+    assert!(
+        ran.text()
+            .contains("the same after every instruction, up to")
+    );
+    let ran = dir.rr(&["diff", "hello.rr", "--plant-fault", "5:nonsense"]);
+    assert!(ran.code(2).err.contains("`nonsense` is no instruction"));
 }
 
 #[test]

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::anyhow;
+use machine::Fault;
 use replay_format::diff::Diff;
 use replay_format::{Completeness, Kind, Log};
 use rr::diff::{Bracket, Setting, bracket, settings};
 use rr::error::Error;
-use rr::hunt::{Hunt, Quarry, hunt};
+use rr::hunt::{Hunt, Quarry, Trail, hunt};
 use rr::recording::Recording;
 
 use crate::diff_json;
@@ -54,9 +55,22 @@ pub(crate) struct Args {
     #[arg(long, requires = "second")]
     no_hunt: bool,
 
-    /// For tests of the hunt: the instruction at this count gives a wrong result in the replay
-    #[arg(long, value_name = "ICOUNT", hide = true, conflicts_with = "second")]
-    plant_fault: Option<u64>,
+    /// Compare after every instruction, however long it takes: finds also what is the same again soon after
+    ///
+    /// Else that is done between two state digests of which the second differs, and where the logs part; further off,
+    /// states are compared at distances. Takes a minute for a thousand million instructions.
+    #[arg(long, conflicts_with = "no_hunt")]
+    every_instruction: bool,
+
+    /// For tests of the hunt: in the replay the first instruction from ICOUNT on that has a result gives a wrong one; with
+    /// `:MNEMONIC`, that instruction does, each time
+    #[arg(
+        long,
+        value_name = "ICOUNT[:MNEMONIC]",
+        hide = true,
+        conflicts_with = "second"
+    )]
+    plant_fault: Option<Fault>,
 
     /// Print JSON, for programs
     #[arg(long)]
@@ -95,6 +109,7 @@ what one version of the format does not hold: the checkpoint of an asynchronous 
     noticed      if at first only devices differ: the same of the first instruction after which registers
                  or RAM do
     same_at      the icount up to which the states are the same; null if they differ from the start
+    closely      whether every instruction was looked at
     compared     places at which they were compared; restarts and replayed, what it took
 Of one recording alone the object has schema, same, digests, ended (why the replay goes no further than
 its recording; null if it does) and hunt.";
@@ -114,7 +129,7 @@ const SEED: &str = "machine.rng_seed";
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let first = Input::open(&args.first)?;
     let Some(second) = &args.second else {
-        return diff_replay::run(&first, args.plant_fault, args.json);
+        return diff_replay::run(&first, args.plant_fault, args.every_instruction, args.json);
     };
     let second = Input::open(second)?;
     let (one, two) = (first.log()?, second.log()?);
@@ -137,10 +152,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let logs = hunk::compare(diff, args.context.into(), bytes);
     if let (Some((a, b)), Some(recorded)) = (&recordings, &mut recorded)
         && !args.no_hunt
-        && (logs.tally.places > 0 || recorded.digests.differ_at.is_some())
+        && (logs.tally.places > 0 || recorded.digests.differ_at.is_some() || args.every_instruction)
     {
-        let logs_part = logs.tally.part;
-        recorded.hunt = hunted([(a, &one), (b, &two)], recorded, logs_part)?;
+        let trail = Trail {
+            known: recorded.digests,
+            part: logs.tally.part,
+            closely: args.every_instruction,
+        };
+        recorded.hunt = hunted([(a, &one), (b, &two)], recorded, trail)?;
     }
     let compared = Compared {
         names: [first.name(), second.name()],
@@ -172,7 +191,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 fn hunted<'l>(
     sides: [(&Recording, &'l Log<'l>); 2],
     recorded: &Recorded<'_>,
-    part: Option<u64>,
+    trail: Trail,
 ) -> anyhow::Result<Option<Hunt<'l>>> {
     if recorded.settings.iter().any(|setting| setting.name != SEED) {
         output::note(
@@ -181,7 +200,7 @@ fn hunted<'l>(
         return Ok(None);
     }
     let known = match recorded.settings.is_empty() {
-        true => recorded.digests,
+        true => trail.known,
         // Their digests differ from the start.
         false => Bracket::default(),
     };
@@ -190,7 +209,7 @@ fn hunted<'l>(
         log,
         fault: None,
     });
-    match hunt(quarries, known, part) {
+    match hunt(quarries, Trail { known, ..trail }) {
         Ok(hunt) => Ok(Some(hunt)),
         Err(Error::Cancelled) => Err(Error::Cancelled.into()),
         Err(error) => {

@@ -1,0 +1,69 @@
+//! An instruction that is executed alone, so that what it left behind can be seen: for `fault.rs` and `witness.rs`.
+
+use crate::machine::Machine;
+use riscv_isa::table::Format;
+use riscv_isa::{Insn, decode};
+
+/// An instruction that is about to be executed alone.
+pub(crate) struct Single {
+    /// `None`: it cannot be read, or is illegal.
+    pub(crate) insn: Option<Insn>,
+    /// The virtual address that it accesses, if it accesses one.
+    pub(crate) address: u64,
+    /// Instructions of the hart that had trapped before it.
+    trapped: u64,
+}
+
+/// What an instruction leaves behind, beside a new pc.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leaves {
+    /// An integer register.
+    Integer,
+    /// A floating-point register.
+    Float,
+    /// Bytes in memory.
+    Memory,
+    /// An integer register, and bytes in memory.
+    Both,
+    /// Neither.
+    Nothing,
+}
+
+/// What an instruction with operands like these leaves behind.
+pub(crate) fn leaves(format: Format) -> Leaves {
+    match format {
+        Format::Store | Format::FStore => Leaves::Memory,
+        Format::Amo => Leaves::Both,
+        Format::B | Format::Fence | Format::None | Format::SfenceVma => Leaves::Nothing,
+        Format::FLoad
+        | Format::F4
+        | Format::F
+        | Format::FRm
+        | Format::FFRm
+        | Format::FX
+        | Format::FXRm => Leaves::Float,
+        _ => Leaves::Integer,
+    }
+}
+
+impl Machine {
+    /// The instruction that hart number `turn` executes next.
+    pub(crate) fn single(&self, turn: usize) -> Option<Single> {
+        let hart = self.harts.get(turn)?;
+        let insn = self.instruction(hart.id, hart.pc).and_then(decode);
+        let address = insn.map_or(0, |insn| {
+            hart.get_x(insn.rs1).wrapping_add_signed(insn.imm.into())
+        });
+        Some(Single {
+            insn,
+            address,
+            trapped: hart.trapped,
+        })
+    }
+
+    /// Whether it trapped, now that it has been executed.
+    pub(crate) fn trapped(&self, turn: usize, single: &Single) -> bool {
+        let hart = self.harts.get(turn);
+        hart.is_none_or(|hart| hart.trapped != single.trapped)
+    }
+}

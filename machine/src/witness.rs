@@ -1,0 +1,121 @@
+//! A witness of a run: a running hash of what every instruction leaves behind. Two runs that have the same one have executed the
+//! same, also where a difference would be gone again by the time at which states are compared.
+//!
+//! A note is mixed in by a function that can be undone, so what has once made a difference is not lost by notes that
+//! are the same.
+
+use crate::bus::RAM_BASE;
+use crate::machine::Machine;
+use crate::single::{Leaves, Single, leaves};
+use riscv_isa::table::Format;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Odd, so that multiplication by it can be undone; the fraction of the golden ratio.
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+
+struct Notes(u64);
+
+impl Notes {
+    fn add(&mut self, value: u64) {
+        self.0 = (self.0.rotate_left(23) ^ value).wrapping_mul(FACTOR);
+    }
+}
+
+impl Machine {
+    /// Begins to watch every instruction, or ends that. Meanwhile each is executed alone, which takes many times as long.
+    pub fn watch_instructions(&mut self, on: bool) {
+        self.witness = on.then_some(0);
+    }
+
+    /// The hash of what all instructions left behind since [`Machine::watch_instructions`]; `None`: they are not watched.
+    pub fn witness(&self) -> Option<u64> {
+        self.witness
+    }
+
+    /// Notes what an instruction left behind: its register, memory, and of the rarer ones all of the hart.
+    pub(crate) fn take_note(&mut self, turn: usize, single: &Single) {
+        let (Some(sum), Some(hart)) = (self.witness, self.harts.get(turn)) else {
+            return;
+        };
+        let mut notes = Notes(sum);
+        for value in [
+            u64::from(hart.id) | (hart.mode as u64) << 8,
+            hart.pc,
+            hart.reservation.map_or(1, |at| at << 1),
+        ] {
+            notes.add(value);
+        }
+        let insn = single.insn.filter(|_| !self.trapped(turn, single));
+        let of_registers_alone = insn.filter(|insn| {
+            let format = insn.op.entry().format;
+            !matches!(
+                format,
+                Format::Csr | Format::CsrI | Format::None | Format::SfenceVma
+            )
+        });
+        if let Some(insn) = of_registers_alone {
+            let left = leaves(insn.op.entry().format);
+            match left {
+                Leaves::Integer | Leaves::Both => notes.add(hart.get_x(insn.rd)),
+                Leaves::Float => notes.add(hart.f[usize::from(insn.rd & 31)]),
+                Leaves::Memory | Leaves::Nothing => {}
+            }
+            if matches!(left, Leaves::Memory | Leaves::Both) {
+                let word = self.physical(hart.id, single.address);
+                let word = word.and_then(|address| address.checked_sub(RAM_BASE));
+                // An access has eight bytes at most.
+                let words = [0, 8].map(|more| {
+                    let at = (word? & !7).checked_add(more)?;
+                    self.bus.ram.get(at, 8)?.first_chunk::<8>()
+                });
+                for word in words.into_iter().flatten() {
+                    notes.add(u64::from_le_bytes(*word));
+                }
+            }
+            notes.add(hart.csrs.fcsr);
+            notes.add(hart.csrs.mstatus);
+        } else {
+            // Plain data: that cannot fail.
+            let all = postcard::to_stdvec(hart).unwrap_or_default();
+            notes.add(xxh3_64(&all));
+        }
+        self.witness = Some(notes.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::{Fault, tests::Guest};
+
+    #[test]
+    fn a_difference_that_is_gone_again_is_witnessed() {
+        let guest = Guest::started();
+        let at = guest.icount();
+        let run = |instructions, fault: Option<u64>| {
+            let mut machine = guest.clone();
+            machine.plant_fault(fault.map(|from| Fault { from, only: None }));
+            machine.watch_instructions(true);
+            Guest::run(&mut machine, at + instructions);
+            (machine.digest(), machine.witness())
+        };
+        // This one writes a0, and so does the next.
+        let (right, wrong) = (run(9, None), run(9, Some(at + 5)));
+        assert_eq!(right.0, wrong.0, "the states are the same again");
+        assert_ne!(right.1, wrong.1);
+        assert_eq!(right, run(9, None));
+        assert_eq!(run(5, None), run(5, Some(at + 5)));
+    }
+
+    #[test]
+    fn watching_changes_nothing() {
+        let guest = Guest::started();
+        let (mut watched, mut plain) = (guest.clone(), guest);
+        watched.watch_instructions(true);
+        let until = plain.icount() + 1000;
+        Guest::run(&mut watched, until);
+        Guest::run(&mut plain, until);
+        assert_eq!(watched.digest(), plain.digest());
+        assert_eq!(plain.witness(), None);
+    }
+}
