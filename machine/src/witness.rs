@@ -85,7 +85,6 @@ impl Machine {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::fault::{Fault, tests::Guest};
 
     #[test]

@@ -1,8 +1,10 @@
 //! `rr diff` in the machine: the first instruction after which the states of two replays differ.
 
-use crate::harness::{Dir, Ran, sample};
+use crate::harness::{Dir, RR, Ran, sample};
+use rustix::pty::OpenptFlags;
 use serde_json::{Value, json};
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 fn record(dir: &Dir, rec: &str, machine: &[&str], input: &[u8]) -> u64 {
@@ -59,7 +61,7 @@ fn found(dir: &Dir, rec: &str, fault: &str) -> Option<Value> {
 fn found_all_along(dir: &Dir, rec: &str, end: u64) {
     for part in 0..12 {
         let from = end / 12 * part;
-        let parting = found(dir, rec, &from.to_string()).expect("an instruction with a result");
+        let parting = found(dir, rec, &from.to_string()).unwrap();
         let at = parting["icount"].as_u64().unwrap();
         assert!((from..from + 64).contains(&at), "{from}: {at}");
     }
@@ -258,6 +260,86 @@ fn what_a_hunt_says() {
     );
     let ran = dir.rr(&["diff", "hello.rr", "--plant-fault", "5:nonsense"]);
     assert!(ran.code(2).err.contains("`nonsense` is no instruction"));
+}
+
+/// A terminal gets colours, unless someone does not want them; a pipe never.
+#[test]
+fn colours_are_for_terminals() {
+    let dir = Dir::new();
+    record(&dir, "rec.rr", &["--kernel", &sample("hello")], b"");
+    let shown = |name: &str, value: &str| {
+        let mut screen =
+            fs::File::from(rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap());
+        rustix::pty::grantpt(&screen).unwrap();
+        rustix::pty::unlockpt(&screen).unwrap();
+        let line = rustix::pty::ptsname(&screen, Vec::new()).unwrap();
+        let line = fs::File::options().write(true).open(line.to_str().unwrap());
+        let mut child = std::process::Command::new(RR)
+            .args(["diff", "--plant-fault", "300"])
+            .arg(dir.path("rec.rr"))
+            .env("TERM", "xterm")
+            .env_remove("NO_COLOR")
+            .env(name, value)
+            .stdout(line.unwrap())
+            .spawn()
+            .unwrap();
+        let mut shown = Vec::new();
+        // The end of a terminal is an error.
+        let _ = screen.read_to_end(&mut shown);
+        assert_eq!(child.wait().unwrap().code(), Some(1));
+        String::from_utf8(shown).unwrap()
+    };
+    let coloured = shown("TERM", "xterm-256color");
+    for line in [
+        "\x1b[1mthe states part at icount 300: ",
+        "\x1b[36m>     8",
+        "\x1b[31m-   0x",
+        "\x1b[32m+   0x",
+    ] {
+        assert!(coloured.contains(line), "{line:?}: {coloured}");
+    }
+    for (name, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+        let plain = shown(name, value);
+        assert!(
+            plain.contains("\n-   0x") && !plain.contains('\x1b'),
+            "{plain}"
+        );
+    }
+}
+
+/// A recording that was killed, against one that went on: they part where its log ends.
+#[test]
+fn a_killed_recording() {
+    let dir = Dir::new();
+    let clock = sample("clock");
+    record(
+        &dir,
+        "whole.rr",
+        &["--kernel", &clock, "--icount", "sleep=off"],
+        b"",
+    );
+    dir.shell("cp -r whole.rr killed.rr").code(0);
+    let log = dir.read("killed.rr/replay.bin");
+    dir.write("killed.rr/replay.bin", &log[..log.len() / 2]);
+    let digests = dir.read("killed.rr/digests.bin");
+    dir.write("killed.rr/digests.bin", &digests[..16]);
+    let ran = dir.rr(&["diff", "whole.rr", "killed.rr", "--json"]).code(1);
+    assert!(
+        ran.err.starts_with("rr: note: killed.rr/replay.bin: "),
+        "{}",
+        ran.err
+    );
+    let object: Value = serde_json::from_slice(&ran.out).unwrap();
+    let cut = object["second"]["instructions"].as_u64().unwrap();
+    let parting = &object["hunt"]["parting"];
+    assert!(parting["icount"].as_u64() >= Some(cut), "{parting}");
+    assert_eq!(parting["ended"][0], Value::Null);
+    let ended = parting["ended"][1].as_str().unwrap();
+    assert!(ended.starts_with("goes no further: "), "{ended}");
+    // With itself it is the same, as far as it goes.
+    dir.rr(&["diff", "killed.rr", "killed.rr"]).code(0);
+    dir.rr(&["diff", "killed.rr", "--every-instruction"])
+        .code(0);
 }
 
 #[test]
