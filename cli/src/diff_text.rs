@@ -7,6 +7,7 @@ use replay_format::diff::Edit;
 use replay_format::{Kind, Record};
 use serde_json::Value;
 
+use crate::cmd::diff::SEED;
 use crate::diff_hunt;
 use crate::event_text::Arguments;
 use crate::hunk::Compared;
@@ -175,6 +176,7 @@ fn summary(compared: &Compared<'_, '_>) -> Vec<(&'static str, String)> {
     ));
     if let Some(recorded) = &compared.recorded {
         let digests = recorded.digests;
+        let seeds_differ = recorded.settings.iter().any(|setting| setting.name == SEED);
         let upto = |at: Option<u64>| {
             at.map_or("the start".to_owned(), |at| {
                 format!("icount {}", thousands(at))
@@ -183,6 +185,7 @@ fn summary(compared: &Compared<'_, '_>) -> Vec<(&'static str, String)> {
         facts.push((
             "states",
             match digests.differ_at {
+                Some(_) if seeds_differ => "differ from the start, as the seeds do".to_owned(),
                 Some(at) => format!(
                     "part between {} and icount {}",
                     upto(digests.same_at),
@@ -211,6 +214,10 @@ fn summary(compared: &Compared<'_, '_>) -> Vec<(&'static str, String)> {
                 format!("{}: {one} in the first, {two} in the second", setting.name),
             ));
             title = "";
+        }
+        if seeds_differ {
+            let hint = "a guest that draws entropy parts at that: record with the same --rng-seed";
+            facts.push(("", hint.to_owned()));
         }
     }
     facts

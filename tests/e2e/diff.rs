@@ -160,6 +160,15 @@ fn two_recordings_of_one_guest() {
     let parted = hunt["parting"]["icount"].as_u64();
     assert!(parted.is_none_or(|at| at >= part.as_u64().unwrap()));
     assert!(hunt["same_at"].as_u64() >= part.as_u64());
+    let said = dir.rr(&["diff", "one.rr", "two.rr"]).code(1).text();
+    assert!(
+        said.contains("\nstates        differ from the start, as the seeds do\n"),
+        "{said}"
+    );
+    assert!(
+        said.contains(": record with the same --rng-seed\n"),
+        "{said}"
+    );
     let ran = dir.rr(&["diff", "one.rr", "one.rr", "--json"]).code(0);
     assert!(json(&ran)["hunt"].is_null());
 }

@@ -123,7 +123,7 @@ pub(crate) struct Recorded<'l> {
 }
 
 /// The setting that every recording has another value of. The hunt leaves out what comes of it alone.
-const SEED: &str = "machine.rng_seed";
+pub(crate) const SEED: &str = "machine.rng_seed";
 
 /// Compares.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
