@@ -30,9 +30,9 @@ use symbols::Symbols;
 
 /// States that are compared in a range before it is narrowed.
 const STEPS: u64 = 256;
-/// Instructions of a step in which each is watched, at most; so of a range of 25 million, of which the recorded digests are
-/// less far apart, all are.
-const WATCHED: u64 = 100_000;
+/// Instructions of a step in which each is watched, at most. So of a range of 100 million all are, which takes seconds; recorded digests
+/// are less far apart.
+const WATCHED: u64 = 400_000;
 /// Starting a thread takes about as long as executing so many instructions.
 const WORTH_A_THREAD: u64 = 20_000;
 
