@@ -128,7 +128,11 @@ impl Source<'_> {
         if self.times.is_some() {
             let time = columns.iter().map(|column| column.busy + column.idle);
             let time = words::time(time.sum::<u64>() as f64);
-            facts.push_str(&format!("; {time} of virtual time"));
+            let part = match self.left {
+                Some(_) => " as far as it replays:",
+                None => "",
+            };
+            facts.push_str(&format!(";{part} {time} of virtual time"));
         }
         let known = self.paces.iter().rfind(|pace| pace.icount <= icount);
         if let Some(pace) = known.filter(|pace| pace.wall > 0) {

@@ -31,11 +31,11 @@ const STYLE: &str = "\
 .base { fill: #eef0f3; } .tick { stroke: #d5d9df; } .snapshot { fill: #1d2127; stroke: #ffffff; }
 .end { stroke: #c02639; stroke-width: 2; fill: #c02639; }
 .hover { fill: transparent; } .hover:hover { fill: #8a8f9833; }
-svg:root { max-width: 100%; height: auto; }
+svg:root { max-width: 100%; height: auto; background: #ffffff; }
 @media (prefers-color-scheme: dark) {
 .back { fill: #16181c; } .text { fill: #e8eaed; } .soft { fill: #9aa1ac; } .bad { fill: #ff7b86; }
 .base { fill: #22262c; } .tick { stroke: #3a4049; } .snapshot { fill: #e8eaed; stroke: #16181c; }
-.end { stroke: #ff7b86; fill: #ff7b86; }
+.end { stroke: #ff7b86; fill: #ff7b86; } svg:root { background: #16181c; }
 }";
 
 /// What is where, from top to bottom.
@@ -86,7 +86,7 @@ pub(super) fn draw(plot: &Plot, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" \
-         role=\"img\" aria-labelledby=\"what facts\" font-family=\"system-ui, sans-serif\" font-size=\"12\">\n\
+         role=\"img\" aria-labelledby=\"what\" aria-describedby=\"facts\" font-family=\"system-ui, sans-serif\" font-size=\"12\">\n\
          <title id=\"what\">{} at a glance</title>\n<desc id=\"facts\">{}</desc>\n<style>\n{STYLE}\n</style>",
         escaped(&plot.title),
         escaped(&spoken(plot, &lanes))
@@ -114,13 +114,19 @@ pub(super) fn draw(plot: &Plot, out: &mut dyn Write) -> io::Result<()> {
         row(
             out,
             (*top, lane.height),
-            (&lane.name, &lane.total),
+            (&lane.name, &lane.total, "soft"),
             lane.about,
         )?;
     }
     if let Some(snapshots) = &plot.snapshots {
         let (total, about) = (marks::total(snapshots), snapshots.damaged.join("\n"));
-        row(out, (head, marks::HEIGHT), ("snapshots", &total), &about)?;
+        let class = if about.is_empty() { "soft" } else { "bad" };
+        row(
+            out,
+            (head, marks::HEIGHT),
+            ("snapshots", &total, class),
+            &about,
+        )?;
     }
     ticks(plot, (head, bottom), out)?;
     for (lane, top) in lanes.iter().zip(&layout.lanes) {
@@ -156,11 +162,11 @@ fn spoken(plot: &Plot, lanes: &[Lane]) -> String {
     text
 }
 
-/// The name of a row, its ground, and what it comes to.
+/// The name of a row, its ground, and what it comes to, in a text of that class.
 fn row(
     out: &mut dyn Write,
     (top, height): (f64, f64),
-    (name, total): (&str, &str),
+    (name, total, class): (&str, &str, &str),
     about: &str,
 ) -> io::Result<()> {
     writeln!(
@@ -172,7 +178,7 @@ fn row(
     text(out, ("text", "end"), (LEFT - 10.0, middle), 12, name, about)?;
     text(
         out,
-        ("soft", "start"),
+        (class, "start"),
         (RIGHT + 10.0, middle),
         12,
         total,
