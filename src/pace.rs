@@ -191,7 +191,8 @@ fn ns(time: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    const FILE: &str = "icount\twall_ns\tcpu_ns\n0\t0\t0\n10\t2000\t1000\n10\t3000\t1000\n25\t4000\t1900\n";
+    const FILE: &str =
+        "icount\twall_ns\tcpu_ns\n0\t0\t0\n10\t2000\t1000\n10\t3000\t1000\n25\t4000\t1900\n";
 
     #[test]
     fn cut_anywhere_it_holds_its_whole_lines() {
@@ -219,7 +220,11 @@ mod tests {
             ("25\t4000\t", "\u{fffd}\t4000\t", 5),
             ("0\t0\t0\n", "\n", 2),
         ] {
-            assert_eq!(parse(FILE.replacen(was, is, 1).as_bytes()), Err(line), "{is}");
+            assert_eq!(
+                parse(FILE.replacen(was, is, 1).as_bytes()),
+                Err(line),
+                "{is}"
+            );
         }
         assert_eq!(parse(b"\xff\xfe"), Err(1));
     }
@@ -228,7 +233,8 @@ mod tests {
     fn going_back_gives_up_what_came_behind() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pace.tsv");
-        let mut writer = PaceWriter::create(path.clone(), File::create_new(&path).unwrap()).unwrap();
+        let mut writer =
+            PaceWriter::create(path.clone(), File::create_new(&path).unwrap()).unwrap();
         for icount in [10, 20, 30] {
             std::thread::sleep(EVERY);
             writer.note(icount).unwrap();

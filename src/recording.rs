@@ -451,14 +451,7 @@ fn remove_files(dir: &Path) -> Result<(), Error> {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let overlay = name.starts_with("overlay-") && name.ends_with(".qcow2");
-        let files = [
-            MANIFEST,
-            MANIFEST_PART,
-            LOG,
-            DIGESTS,
-            PACE,
-            IoErrors::FILE,
-        ];
+        let files = [MANIFEST, MANIFEST_PART, LOG, DIGESTS, PACE, IoErrors::FILE];
         if overlay || files.contains(&&*name) {
             let path = entry.path();
             fs::remove_file(&path).map_err(Error::file(&path, "replace"))?;

@@ -32,7 +32,7 @@ fn record(dir: &Dir, more: &[&str]) -> u64 {
     let mix = sample("mix");
     let args = [
         &[
-            "record", "-o", "rec.rr", "--kernel", &mix, "--append", "n=20",
+            "record", "-o", "rec.rr", "--kernel", &mix, "--append", "n=100",
         ],
         more,
     ];

@@ -32,7 +32,7 @@ fn is_timed(drawing: &str) -> bool {
 
 /// What the mark says where a run ends before its time, and what stands in red below the facts.
 fn ending(drawing: &str) -> Option<(&str, &str)> {
-    let between = |start: &str, end: &str| Some(drawing.split(start).nth(1)?.split(end).next()?);
+    let between = |start: &str, end: &str| drawing.split(start).nth(1)?.split(end).next();
     let mark = between("<g><title>", "</title>")?;
     let line = drawing.split("<text class=\"bad\"").nth(1)?;
     Some((mark, line.split('>').nth(1)?.split('<').next()?))

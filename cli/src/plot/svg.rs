@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::iter::successors;
 
 use replay_format::Kind;
 
@@ -225,8 +226,9 @@ fn ticks(plot: &Plot, (top, bottom): (f64, f64), out: &mut dyn Write) -> io::Res
         true if at > 0 => time(at as f64),
         _ => count(at as f64),
     };
-    let mut at = plot.begin.next_multiple_of(step);
-    while at <= plot.end {
+    let first = plot.begin.checked_next_multiple_of(step);
+    let ticks = successors(first, |at| at.checked_add(step));
+    for at in ticks.take_while(|at| *at <= plot.end) {
         let x = x(plot, at);
         writeln!(
             out,
@@ -242,10 +244,6 @@ fn ticks(plot: &Plot, (top, bottom): (f64, f64), out: &mut dyn Write) -> io::Res
             &label(at),
             "",
         )?;
-        at = match at.checked_add(step) {
-            Some(at) => at,
-            None => break,
-        };
     }
     let unit = match plot.timed {
         true => "virtual time",
