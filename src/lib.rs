@@ -45,6 +45,8 @@ pub mod monitor;
 #[cfg(not(loom))]
 pub mod options;
 #[cfg(not(loom))]
+pub mod pace;
+#[cfg(not(loom))]
 mod ready;
 #[cfg(not(loom))]
 pub mod record;

@@ -1,8 +1,9 @@
-//! The log of a recording on disk, with the digests that go beside it.
+//! The log of a recording on disk, with the digests and the pace that go beside it.
 
 use crate::digests::DigestWriter;
 use crate::error::Error;
 use crate::host::map::MappedFile;
+use crate::pace::PaceWriter;
 use crate::snapshot::LogPlace;
 use replay_format::{Checkpoint, Event, WriteError, Writer};
 use std::fs::File;
@@ -21,6 +22,7 @@ pub struct LogSink {
     path: PathBuf,
     writer: Writer<BufWriter<File>>,
     digests: DigestWriter,
+    pace: PaceWriter,
     /// The state at the end of the run; it is written once the whole log is.
     last: Option<(u64, u128)>,
     flushed: Instant,
@@ -31,19 +33,25 @@ impl LogSink {
     ///
     /// # Errors
     /// Those of the file.
-    pub fn create(path: PathBuf, file: File, digests: DigestWriter) -> Result<Self, Error> {
+    pub fn create(
+        path: PathBuf,
+        file: File,
+        digests: DigestWriter,
+        pace: PaceWriter,
+    ) -> Result<Self, Error> {
         let writer = Writer::new(BufWriter::with_capacity(1 << 16, file))
             .map_err(Error::file(&path, "write the log"))?;
         let mut sink = Self {
             path,
             writer,
             digests,
+            pace,
             last: None,
             flushed: Instant::now(),
         };
         sink.event(0, &Event::Checkpoint(Checkpoint::Init))?;
         sink.event(0, &Event::Checkpoint(Checkpoint::Reset))?;
-        sink.flush(0)?;
+        sink.hand_over()?;
         Ok(sink)
     }
 
@@ -77,7 +85,8 @@ impl LogSink {
         let sink = BufWriter::with_capacity(1 << 16, file);
         self.writer = Writer::resume(sink, self.writer.table(), to.into());
         self.last = None;
-        self.digests.rewind(icount)
+        self.digests.rewind(icount)?;
+        self.pace.rewind(icount)
     }
 
     /// Brings the log on disk up to `icount`.
@@ -90,6 +99,12 @@ impl LogSink {
             let written = self.writer.event(&Event::Instruction { count });
             written.map_err(|cause| self.cannot_write(cause))?;
         }
+        self.hand_over()?;
+        self.pace.note(icount)?;
+        self.pace.flush()
+    }
+
+    fn hand_over(&mut self) -> Result<(), Error> {
         self.writer
             .flush()
             .map_err(Error::file(&self.path, WRITE))?;
@@ -119,14 +134,16 @@ impl LogSink {
             self.last = Some((icount, digest));
             return Ok(());
         }
-        self.digests.add(icount, digest)
+        self.digests.add(icount, digest)?;
+        self.pace.note(icount)
     }
 
     /// Ends the log, and makes everything durable.
     pub(crate) fn finish(&mut self) -> Result<(), Error> {
         let icount = self.writer.icount();
         self.event(icount, &Event::End)?;
-        self.flush(icount)?;
+        self.hand_over()?;
+        self.pace.finish(icount)?;
         let file = self.writer.get_ref().get_ref();
         file.sync_all()
             .map_err(Error::file(&self.path, "write the log to disk"))?;

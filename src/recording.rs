@@ -7,6 +7,7 @@ use crate::host::disk::{DriveOptions, IoErrors};
 use crate::host::map::MappedFile;
 use crate::log_sink::LogSink;
 use crate::options::MachineOptions;
+use crate::pace::{Pace, PaceWriter};
 use crate::session::Report;
 use crate::slice::Range;
 use crate::snapshot::Store;
@@ -26,6 +27,8 @@ pub const MANIFEST: &str = "machine.json";
 const MANIFEST_PART: &str = "machine.json.part";
 /// The state digests.
 pub const DIGESTS: &str = "digests.bin";
+/// How fast it went on the host.
+pub const PACE: &str = "pace.tsv";
 
 /// An image that the guest was started from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,8 +169,10 @@ impl Recording {
     fn fill(&self) -> Result<LogSink, Error> {
         let digests = self.path(DIGESTS);
         let digests = DigestWriter::create(digests.clone(), create(&digests)?)?;
+        let pace = self.path(PACE);
+        let pace = PaceWriter::create(pace.clone(), create(&pace)?)?;
         let log = self.path(LOG);
-        let sink = LogSink::create(log.clone(), create(&log)?, digests)?;
+        let sink = LogSink::create(log.clone(), create(&log)?, digests, pace)?;
         // Last: a directory with a machine.json is a recording.
         self.write_manifest()?;
         Ok(sink)
@@ -334,6 +339,14 @@ impl Recording {
         Digests::parse(&path, &MappedFile::open(&path)?)
     }
 
+    /// How fast the recording went on the host; `None` where nobody noted that.
+    ///
+    /// # Errors
+    /// If the file is damaged. That is no reason to refuse the recording.
+    pub fn pace(&self) -> Result<Option<Vec<Pace>>, Error> {
+        Pace::read(&self.path(PACE))
+    }
+
     /// Where an image is: where it was, or else beside the log, where one that has moved may be copied.
     fn place(&self, recorded: &Path) -> PathBuf {
         let inside = recorded.file_name().map(|name| self.dir.join(name));
@@ -438,7 +451,8 @@ fn remove_files(dir: &Path) -> Result<(), Error> {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let overlay = name.starts_with("overlay-") && name.ends_with(".qcow2");
-        if overlay || [MANIFEST, MANIFEST_PART, LOG, DIGESTS, IoErrors::FILE].contains(&&*name) {
+        let files = [MANIFEST, MANIFEST_PART, LOG, DIGESTS, PACE, IoErrors::FILE];
+        if overlay || files.contains(&&*name) {
             let path = entry.path();
             fs::remove_file(&path).map_err(Error::file(&path, "replace"))?;
         }

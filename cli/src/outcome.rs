@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use replay_format::ShutdownCause;
+use rr::divergence::Divergence;
 use rr::driver::Finish;
 use rr::error::Error;
 use rr::session::Report;
@@ -122,14 +123,17 @@ pub(crate) fn thousands(number: u64) -> String {
     text
 }
 
+/// Tells of a divergence, and gives its status.
+pub(crate) fn diverged(divergence: &Divergence) -> ExitCode {
+    output::complain(&divergence.to_string());
+    ExitCode::from(DIVERGED)
+}
+
 /// A divergence is a result: it is told, and is status 1. Every other error goes up.
 pub(crate) fn or_diverged<T>(result: Result<T, Error>) -> anyhow::Result<Result<T, ExitCode>> {
     match result {
         Ok(value) => Ok(Ok(value)),
-        Err(Error::Diverged(divergence)) => {
-            output::complain(&divergence.to_string());
-            Ok(Err(ExitCode::from(DIVERGED)))
-        }
+        Err(Error::Diverged(divergence)) => Ok(Err(diverged(&divergence))),
         Err(error) => Err(error.into()),
     }
 }

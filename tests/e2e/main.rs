@@ -14,6 +14,7 @@ mod guest;
 mod harness;
 mod images;
 mod killed;
+mod pace;
 mod positions;
 mod refused;
 mod reset;

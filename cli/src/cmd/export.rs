@@ -6,13 +6,15 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use rr::company::Company;
 use rr::driver::Finish;
+use rr::error::Error;
 use rr::host::serial::Backend;
 use rr::launch::{ReplayHow, replay};
 use rr::recording::Recording;
+use rr::session::Report;
 use rr::watch::{Sight, Watcher};
 
 use crate::export::pcap::Capture;
-use crate::export::time::{IdleTimes, Times};
+use crate::export::time::{IdleTimes, Times, idle_before};
 use crate::export::{chrome, pcap, serial};
 use crate::input::Input;
 use crate::outcome::{self, thousands};
@@ -176,9 +178,11 @@ fn of_recording(input: &Input, recording: &Recording, files: &Files) -> anyhow::
         output::note(&format!("{}: {} frames", file.name(), thousands(frames)));
     }
     if let Some(file) = &files.chrome {
+        let shift = machine.icount.shift;
         let times = Times {
-            shift: machine.icount.shift,
+            shift,
             idle: taken.idle.0,
+            before: idle_before(recording)?,
         };
         let log = input.log()?;
         let title = recording.dir().display().to_string();
@@ -188,21 +192,28 @@ fn of_recording(input: &Input, recording: &Recording, files: &Files) -> anyhow::
     Ok(ExitCode::SUCCESS)
 }
 
-/// Replays a recording with somebody who watches. What keeps it from being replayed whole is told.
-pub(crate) fn watch(
+/// Replays a recording with somebody who watches.
+pub(crate) fn watched(
     recording: &Recording,
     serial: &Backend,
     watcher: &mut dyn Watcher,
-) -> anyhow::Result<ExitCode> {
+) -> Result<Report, Error> {
     let mut progress = InstructionProgress::new();
-    let how = ReplayHow::default();
     let company = Company {
         watcher: Some(watcher),
         progress: Some(&mut |icount| progress.at(icount)),
         ..Company::default()
     };
-    let result = replay(recording, &how, serial, company);
-    drop(progress);
+    replay(recording, &ReplayHow::default(), serial, company)
+}
+
+/// The same; what keeps it from being replayed whole is told.
+fn watch(
+    recording: &Recording,
+    serial: &Backend,
+    watcher: &mut dyn Watcher,
+) -> anyhow::Result<ExitCode> {
+    let result = watched(recording, serial, watcher);
     let report = match outcome::or_diverged(result).context("the recording is replayed for this")? {
         Ok(report) => report,
         Err(code) => return Ok(code),

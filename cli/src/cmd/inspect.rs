@@ -8,19 +8,14 @@ use std::process::ExitCode;
 use anyhow::anyhow;
 use comfy_table::{CellAlignment, Table as Columns, presets};
 use replay_format::{Completeness, HEADER_LEN, Log};
-use rr::host::serial::Backend;
-use rr::recording::Recording;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::cmd::export::watch;
-use crate::export::time::{IdleTimes, Times};
 use crate::input::Input;
-use crate::outcome::thousands;
 use crate::outfile::{OutFile, Overwrite};
 use crate::output;
 use crate::plot::{self, PlotFile};
-use crate::report::{escaped, one_line};
+use crate::report::escaped;
 use crate::table_reason::table_reason;
 
 /// Summarise a log: version, length, events and bytes per kind
@@ -38,10 +33,11 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
 
-    /// Also draw the run: events of each kind, executing and idle time, bytes of log; FILE.svg or FILE.html
+    /// Also draw the run: events of each kind, executing and idle time, speed of the host, snapshots; FILE.svg or FILE.html
     ///
-    /// Over virtual time for a recording, which is replayed to know it; over instructions for a bare log. The
-    /// file needs nothing else, and is light or dark as the reader's system is.
+    /// Over virtual time for a recording, which is replayed to know it; over instructions for a bare log. Where that
+    /// replay leaves the recording is marked, and the exit status is 1. The file needs nothing else, and is light or
+    /// dark as the reader's system is.
     #[arg(long, value_name = "FILE")]
     plot: Option<PlotFile>,
 
@@ -138,9 +134,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             print(&summary, out)
         }
     })?;
-    if let Some((kind, file)) = plot {
-        draw(kind, file, &input, &log)?;
-    }
+    let drawn = plot.map(|(kind, file)| plot::draw(kind, file, &input, &log));
+    let code = drawn.transpose()?.unwrap_or(ExitCode::SUCCESS);
     match (log.completeness(), log.error()) {
         (Completeness::Damaged { .. }, Some(error)) => {
             return Err(anyhow!(error.clone()).context(input.name()));
@@ -150,41 +145,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         _ => {}
     }
-    machine_error.map_or(Ok(ExitCode::SUCCESS), Err)
-}
-
-/// Draws the run. Without virtual time, where a recording does not replay, it is drawn all the same.
-fn draw(kind: &PlotFile, file: OutFile, input: &Input, log: &Log<'_>) -> anyhow::Result<()> {
-    let times = input.recording().and_then(|recording| match recording {
-        Some(recording) => times(&recording),
-        None => Ok(None),
-    });
-    let times = times.unwrap_or_else(|error| {
-        output::note(&format!("{}; drawn over instructions", one_line(&error)));
-        None
-    });
-    let end = log.end();
-    let facts = format!(
-        "{}: {} instructions, {} events, {} bytes",
-        log.table().name(),
-        thousands(end.icount),
-        thousands(end.index),
-        thousands(log.bytes().len() as u64)
-    );
-    let named = (input.title(), facts);
-    file.write(|out| plot::write(kind, named, log, times.as_ref(), out))?;
-    file.keep()
-}
-
-/// The virtual time of a recording; `None` if its replay diverges, which is told.
-fn times(recording: &Recording) -> anyhow::Result<Option<Times>> {
-    let mut idle = IdleTimes(Vec::new());
-    let code = watch(recording, &Backend::Null, &mut idle)?;
-    let shift = recording.manifest.machine.icount.shift;
-    Ok((code == ExitCode::SUCCESS).then_some(Times {
-        shift,
-        idle: idle.0,
-    }))
+    machine_error.map_or(Ok(code), Err)
 }
 
 fn whole(log: &Log<'_>) -> bool {

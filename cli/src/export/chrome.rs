@@ -9,6 +9,11 @@ use crate::event_text::Arguments;
 use crate::export::time::{Clock, Times};
 use crate::export::tracks::{IDLE, TRACKS, short, track};
 
+/// The process that all is of.
+const PROCESS: u32 = 1;
+/// The thread of the first track. Perfetto takes 0 for no thread, and that of the process's number for its main thread.
+const FIRST: usize = 2;
+
 /// One entry of `traceEvents`. Times are in microseconds.
 #[derive(Debug, Serialize)]
 struct Entry<'e, A> {
@@ -55,15 +60,15 @@ pub(crate) fn write(
     let name = |ph_name, tid, name| Entry {
         name: ph_name,
         ph: "M",
-        pid: 1,
+        pid: PROCESS,
         tid,
         ts: 0.0,
         dur: None,
         s: None,
         args: Named { name },
     };
-    line(&name("process_name", 0, title), out)?;
-    for (tid, (track, _)) in TRACKS.iter().enumerate() {
+    line(&name("process_name", FIRST, title), out)?;
+    for (tid, (track, _)) in (FIRST..).zip(TRACKS) {
         writeln!(out, ",")?;
         line(&name("thread_name", tid, track), out)?;
         writeln!(out, ",")?;
@@ -71,7 +76,7 @@ pub(crate) fn write(
             args: Ordered { sort_index: tid },
             name: "thread_sort_index",
             ph: "M",
-            pid: 1,
+            pid: PROCESS,
             tid,
             ts: 0.0,
             dur: None,
@@ -92,8 +97,8 @@ pub(crate) fn write(
         let mut entry = Entry {
             name: short(record.event.kind()),
             ph: "i",
-            pid: 1,
-            tid: tid.unwrap_or(0),
+            pid: PROCESS,
+            tid: FIRST + tid.unwrap_or(0),
             ts,
             dur: None,
             s: Some("t"),
@@ -106,7 +111,7 @@ pub(crate) fn write(
             entry = Entry {
                 name: "idle",
                 ph: "X",
-                tid: IDLE,
+                tid: FIRST + IDLE,
                 dur: Some(micros(when.idle)),
                 s: None,
                 ..entry

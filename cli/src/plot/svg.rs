@@ -2,154 +2,206 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::iter::successors;
 
 use replay_format::Kind;
 
-use super::{Column, Plot};
-use crate::export::tracks::{IDLE, TRACKS, short, track};
+use super::columns::Column;
+use super::gather::{Plot, Snapshots};
+use super::lanes::{Lane, lanes};
+use super::marks;
+use super::words::{count, end, escaped, roughly, start, time};
+use crate::export::tracks::short;
 use crate::outcome::thousands;
 
 /// Where the columns begin and end, of `WIDTH` units.
 const LEFT: f64 = 230.0;
-const RIGHT: f64 = 1090.0;
+pub(super) const RIGHT: f64 = 1090.0;
 const WIDTH: f64 = 1200.0;
-/// Height of the head, of a lane and of the gap below it.
-const HEAD: f64 = 70.0;
-const LANE: f64 = 24.0;
-const GAP: f64 = 8.0;
+/// The place of the title's and the facts' left end.
+const MARGIN: f64 = 16.0;
+/// Height of the gap below a lane, and of the gap between groups of lanes.
+const GAP: f64 = 6.0;
+const GROUP: f64 = 8.0;
+/// Characters that fit into a line, of the title and of what is below it.
+const TITLE: usize = 120;
+const LINE: usize = 175;
 
-/// Colours of the tracks, in their order: readable on white and on near black.
-const COLOURS: [&str; 10] = [
-    "#d1495b", "#8a8f98", "#2a8f5b", "#b7791f", "#3b7dd8", "#8e5bd0", "#c2529b", "#0f8f9c",
-    "#6b7c93", "#d9622b",
-];
+const STYLE: &str = "\
+.back { fill: #ffffff; } .text { fill: #1d2127; } .soft { fill: #5d6470; } .bad { fill: #c02639; }
+.base { fill: #eef0f3; } .tick { stroke: #d5d9df; } .snapshot { fill: #1d2127; stroke: #ffffff; }
+.end { stroke: #c02639; stroke-width: 2; fill: #c02639; }
+.hover { fill: transparent; } .hover:hover { fill: #8a8f9833; }
+svg:root { max-width: 100%; height: auto; background: #ffffff; }
+@media (prefers-color-scheme: dark) {
+.back { fill: #16181c; } .text { fill: #e8eaed; } .soft { fill: #9aa1ac; } .bad { fill: #ff7b86; }
+.base { fill: #22262c; } .tick { stroke: #3a4049; } .snapshot { fill: #e8eaed; stroke: #16181c; }
+.end { stroke: #ff7b86; fill: #ff7b86; } svg:root { background: #16181c; }
+}";
 
-/// A row of bars.
-struct Lane {
-    name: String,
-    colour: &'static str,
-    total: String,
-    bars: Vec<f64>,
+/// What is where, from top to bottom.
+struct Layout {
+    /// The lower end of the texts above.
+    head: f64,
+    /// The upper end of each lane.
+    lanes: Vec<f64>,
+    /// The lower end of the last.
+    bottom: f64,
+    height: f64,
+}
+
+impl Layout {
+    fn of(plot: &Plot, lanes: &[Lane]) -> Layout {
+        let head = if plot.ending.is_some() { 82.0 } else { 64.0 };
+        let mut top = head;
+        if plot.snapshots.is_some() {
+            top += marks::HEIGHT + GAP;
+        }
+        let mut tops = Vec::new();
+        for lane in lanes {
+            if lane.apart {
+                top += GROUP;
+            }
+            tops.push(top);
+            top += lane.height + GAP;
+        }
+        Layout {
+            head,
+            lanes: tops,
+            bottom: top,
+            height: top + 56.0,
+        }
+    }
 }
 
 /// Draws the plot.
 pub(super) fn draw(plot: &Plot, out: &mut dyn Write) -> io::Result<()> {
     let lanes = lanes(plot);
-    let bottom = HEAD + lanes.len() as f64 * (LANE + GAP);
-    let height = bottom + 40.0;
+    let layout = Layout::of(plot, &lanes);
+    let Layout {
+        head,
+        bottom,
+        height,
+        ..
+    } = layout;
     writeln!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" \
-         role=\"img\" font-family=\"system-ui, sans-serif\" font-size=\"12\">\n\
-         <title>{}</title>\n\
-         <style>\n\
-         .back {{ fill: #ffffff; }} .text {{ fill: #1d2127; }} .soft {{ fill: #5d6470; }}\n\
-         .base {{ fill: #eef0f3; }} .tick {{ stroke: #d5d9df; }} .cut {{ stroke: #d1495b; stroke-width: 2; }}\n\
-         .hover {{ fill: transparent; }} .hover:hover {{ fill: #8a8f9833; }}\n\
-         @media (prefers-color-scheme: dark) {{\n\
-         .back {{ fill: #16181c; }} .text {{ fill: #e8eaed; }} .soft {{ fill: #9aa1ac; }}\n\
-         .base {{ fill: #22262c; }} .tick {{ stroke: #3a4049; }}\n\
-         }}\n\
-         </style>",
-        escaped(&plot.title)
+         role=\"img\" aria-labelledby=\"what\" aria-describedby=\"facts\" font-family=\"system-ui, sans-serif\" font-size=\"12\">\n\
+         <title id=\"what\">{} at a glance</title>\n<desc id=\"facts\">{}</desc>\n<style>\n{STYLE}\n</style>",
+        escaped(&plot.title),
+        escaped(&spoken(plot, &lanes))
     )?;
     writeln!(
         out,
         "<rect class=\"back\" width=\"{WIDTH}\" height=\"{height}\"/>"
     )?;
-    text(out, ("text", "start"), (16.0, 26.0), 16, &plot.title)?;
-    text(out, ("soft", "start"), (16.0, 46.0), 12, &plot.facts)?;
-    for (place, lane) in lanes.iter().enumerate() {
-        let top = HEAD + place as f64 * (LANE + GAP);
-        writeln!(
+    let title = end(&plot.title, TITLE);
+    text(out, ("text", "start"), (MARGIN, 26.0), 16, &title, "")?;
+    let facts = start(&plot.facts, LINE);
+    text(out, ("soft", "start"), (MARGIN, 46.0), 12, &facts, "")?;
+    if let Some(ending) = &plot.ending {
+        let line = start(&ending.whole, LINE);
+        text(
             out,
-            "<rect class=\"base\" x=\"{LEFT}\" y=\"{top}\" width=\"{}\" height=\"{LANE}\"/>",
-            RIGHT - LEFT
-        )?;
-        let middle = top + LANE / 2.0 + 4.0;
-        text(out, ("text", "end"), (LEFT - 10.0, middle), 12, &lane.name)?;
-        let right = (RIGHT + 10.0, middle);
-        text(out, ("soft", "start"), right, 12, &lane.total)?;
-    }
-    ticks(plot, bottom, out)?;
-    for (place, lane) in lanes.iter().enumerate() {
-        bars(plot, lane, HEAD + place as f64 * (LANE + GAP), out)?;
-    }
-    hovers(plot, bottom, out)?;
-    if plot.cut {
-        let x = x(plot, plot.end);
-        writeln!(
-            out,
-            "<line class=\"cut\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{HEAD}\" y2=\"{bottom}\"><title>the log ends here, \
-             without EVENT_END</title></line>"
+            ("bad", "start"),
+            (MARGIN, 66.0),
+            12,
+            &line,
+            &ending.whole,
         )?;
     }
+    for (lane, top) in lanes.iter().zip(&layout.lanes) {
+        row(
+            out,
+            (*top, lane.height),
+            (&lane.name, &lane.total, "soft"),
+            lane.about,
+        )?;
+    }
+    if let Some(snapshots) = &plot.snapshots {
+        let (total, about) = (marks::total(snapshots), snapshots.damaged.join("\n"));
+        let class = if about.is_empty() { "soft" } else { "bad" };
+        row(
+            out,
+            (head, marks::HEIGHT),
+            ("snapshots", &total, class),
+            &about,
+        )?;
+    }
+    ticks(plot, (head, bottom), out)?;
+    for (lane, top) in lanes.iter().zip(&layout.lanes) {
+        bars(plot, lane, *top, out)?;
+    }
+    hovers(plot, (head, bottom), out)?;
+    if let Some(snapshots) = &plot.snapshots {
+        let places = snapshots
+            .marks
+            .iter()
+            .map(|(at, what)| (x(plot, *at), what.as_str()));
+        marks::snapshots(places, head, out)?;
+    }
+    if let Some(ending) = &plot.ending {
+        marks::ending(ending, x(plot, plot.end), (head, bottom), out)?;
+    }
+    legend(plot, bottom + 40.0, out)?;
     writeln!(out, "</svg>")
 }
 
-/// Instructions and idle time, bytes of log, then the events by kind in the order of their tracks.
-fn lanes(plot: &Plot) -> Vec<Lane> {
-    let sum = |part: &dyn Fn(&Column) -> u64| plot.columns.iter().map(part).sum::<u64>();
-    let share = |part: fn(&Column) -> u64| -> Vec<f64> {
-        let of = |column: &Column| part(column) as f64 / plot.width as f64;
-        plot.columns.iter().map(of).collect()
-    };
-    let mut lanes = Vec::new();
-    if plot.timed {
-        let (busy, idle) = (sum(&|c| c.busy), sum(&|c| c.idle));
-        lanes.push(Lane {
-            name: "executing".to_owned(),
-            colour: "#2f6fd0",
-            total: time(busy as f64),
-            bars: share(|column| column.busy),
-        });
-        lanes.push(Lane {
-            name: "idle".to_owned(),
-            colour: COLOURS[IDLE],
-            total: time(idle as f64),
-            bars: share(|column| column.idle),
-        });
+/// The picture in words, for those who hear it.
+fn spoken(plot: &Plot, lanes: &[Lane]) -> String {
+    let mut text = format!("{}.", plot.facts);
+    if let Some(ending) = &plot.ending {
+        let _ = write!(text, " {}: {}.", ending.short, ending.whole);
     }
-    let scaled = |part: &dyn Fn(&Column) -> u64| -> Vec<f64> {
-        let most = plot.columns.iter().map(part).max().unwrap_or(0).max(1);
-        plot.columns
-            .iter()
-            .map(|column| part(column) as f64 / most as f64)
-            .collect()
-    };
-    let bytes = |column: &Column| column.bytes;
-    lanes.push(Lane {
-        name: "bytes of log".to_owned(),
-        colour: "#7a8594",
-        total: thousands(sum(&bytes)),
-        bars: scaled(&bytes),
-    });
-    for group in 0..TRACKS.len() {
-        for &kind in Kind::ALL.iter().filter(|kind| track(**kind) == group) {
-            let events = |column: &Column| column.events[kind.index()];
-            let total = sum(&events);
-            if total > 0 {
-                lanes.push(Lane {
-                    name: short(kind).to_lowercase().replace('_', "-"),
-                    colour: COLOURS.get(group).copied().unwrap_or("#7a8594"),
-                    total: thousands(total),
-                    bars: scaled(&events),
-                });
-            }
-        }
+    if let Some(snapshots) = &plot.snapshots {
+        let _ = write!(text, " Snapshots: {}.", marks::total(snapshots));
     }
-    lanes
+    for lane in lanes {
+        let _ = write!(text, " {}: {}.", lane.name, lane.total);
+    }
+    text
+}
+
+/// The name of a row, its ground, and what it comes to, in a text of that class.
+fn row(
+    out: &mut dyn Write,
+    (top, height): (f64, f64),
+    (name, total, class): (&str, &str, &str),
+    about: &str,
+) -> io::Result<()> {
+    writeln!(
+        out,
+        "<rect class=\"base\" x=\"{LEFT}\" y=\"{top}\" width=\"{}\" height=\"{height}\"/>",
+        RIGHT - LEFT
+    )?;
+    let middle = top + height / 2.0 + 4.0;
+    text(out, ("text", "end"), (LEFT - 10.0, middle), 12, name, about)?;
+    text(
+        out,
+        (class, "start"),
+        (RIGHT + 10.0, middle),
+        12,
+        total,
+        about,
+    )
 }
 
 /// Where an instant is.
 fn x(plot: &Plot, at: u64) -> f64 {
-    LEFT + (RIGHT - LEFT) * at as f64 / plot.end.max(1) as f64
+    let whole = plot.end.saturating_sub(plot.begin).max(1);
+    LEFT + (RIGHT - LEFT) * at.saturating_sub(plot.begin) as f64 / whole as f64
+}
+
+/// From when to when a column is.
+fn span(plot: &Plot, place: usize) -> (u64, u64) {
+    let begin = plot.begin.saturating_add(place as u64 * plot.width);
+    (begin, begin.saturating_add(plot.width).min(plot.end))
 }
 
 /// The horizontal extent of a column.
 fn extent(plot: &Plot, place: usize) -> (f64, f64) {
-    let begin = place as u64 * plot.width;
-    let end = begin.saturating_add(plot.width).min(plot.end.max(1));
+    let (begin, end) = span(plot, place);
     let (from, to) = (x(plot, begin.min(end)), x(plot, end));
     // What happens at the very end has a column of no width.
     (from.min(RIGHT - 2.0), to.max(from.min(RIGHT - 2.0) + 1.5))
@@ -160,49 +212,60 @@ fn bars(plot: &Plot, lane: &Lane, top: f64, out: &mut dyn Write) -> io::Result<(
     for (place, &bar) in lane.bars.iter().enumerate().filter(|(_, bar)| **bar > 0.0) {
         let (from, to) = extent(plot, place);
         // The rarest event shows.
-        let height = (bar * LANE).clamp(1.5, LANE);
-        let y = top + LANE - height;
+        let height = (bar * lane.height).clamp(1.5, lane.height);
+        let y = top + lane.height - height;
         // Writing to a string cannot fail.
         let _ = write!(path, "M{from:.1} {y:.1}H{to:.1}v{height:.1}H{from:.1}z");
     }
     writeln!(out, "<path fill=\"{}\" d=\"{path}\"/>", lane.colour)
 }
 
-fn ticks(plot: &Plot, bottom: f64, out: &mut dyn Write) -> io::Result<()> {
-    let step = step(plot.end);
+fn ticks(plot: &Plot, (top, bottom): (f64, f64), out: &mut dyn Write) -> io::Result<()> {
+    let step = step(plot.end.saturating_sub(plot.begin));
     let label = |at: u64| match plot.timed {
         true if at > 0 => time(at as f64),
         _ => count(at as f64),
     };
-    let mut at = 0u64;
-    while at <= plot.end {
+    let first = plot.begin.checked_next_multiple_of(step);
+    let ticks = successors(first, |at| at.checked_add(step));
+    for at in ticks.take_while(|at| *at <= plot.end) {
         let x = x(plot, at);
         writeln!(
             out,
             "<line class=\"tick\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{}\" y2=\"{}\"/>",
-            HEAD - 6.0,
+            top - 4.0,
             bottom
         )?;
-        text(out, ("soft", "middle"), (x, bottom + 16.0), 11, &label(at))?;
-        at = match at.checked_add(step) {
-            Some(at) => at,
-            None => break,
-        };
+        text(
+            out,
+            ("soft", "middle"),
+            (x, bottom + 16.0),
+            11,
+            &label(at),
+            "",
+        )?;
     }
     let unit = match plot.timed {
         true => "virtual time",
         false => "instructions",
     };
-    text(out, ("soft", "end"), (LEFT - 24.0, bottom + 16.0), 11, unit)
+    text(
+        out,
+        ("soft", "end"),
+        (LEFT - 24.0, bottom + 16.0),
+        11,
+        unit,
+        "",
+    )
 }
 
 /// A round step that gives 4 to 10 ticks.
-fn step(end: u64) -> u64 {
+fn step(length: u64) -> u64 {
     let mut step = 1u64;
     loop {
         for factor in [1, 2, 5] {
             let found = step.saturating_mul(factor);
-            if end / found <= 9 {
+            if length / found <= 9 {
                 return found;
             }
         }
@@ -211,83 +274,91 @@ fn step(end: u64) -> u64 {
 }
 
 /// What is in a column, for whoever points at it.
-fn hovers(plot: &Plot, bottom: f64, out: &mut dyn Write) -> io::Result<()> {
+fn hovers(plot: &Plot, (top, bottom): (f64, f64), out: &mut dyn Write) -> io::Result<()> {
     for (place, column) in plot.columns.iter().enumerate() {
         let (from, to) = extent(plot, place);
-        let begin = place as u64 * plot.width;
-        let end = begin.saturating_add(plot.width).min(plot.end);
-        let mut lines = match plot.timed {
-            true => format!("{} to {}", time(begin as f64), time(end as f64)),
-            false => format!("icount {} to {}", thousands(begin), thousands(end)),
-        };
-        for &kind in Kind::ALL {
-            let events = column.events[kind.index()];
-            if events > 0 {
-                let _ = write!(
-                    lines,
-                    "\n{} {}",
-                    thousands(events),
-                    short(kind).to_lowercase()
-                );
-            }
-        }
         writeln!(
             out,
-            "<rect class=\"hover\" x=\"{from:.1}\" y=\"{HEAD}\" width=\"{:.1}\" height=\"{:.1}\"><title>{lines}</title></rect>",
+            "<rect class=\"hover\" x=\"{from:.1}\" y=\"{top}\" width=\"{:.1}\" height=\"{:.1}\"><title>{}</title></rect>",
             to - from,
-            bottom - HEAD
+            bottom - top,
+            told(plot, place, column)
         )?;
     }
     Ok(())
 }
 
+fn told(plot: &Plot, place: usize, column: &Column) -> String {
+    let (begin, end) = span(plot, place);
+    let mut lines = match plot.timed {
+        true => format!("{} to {}", time(begin as f64), time(end as f64)),
+        false => format!("icount {} to {}", thousands(begin), thousands(end)),
+    };
+    if plot.timed {
+        let (busy, idle) = (time(column.busy as f64), time(column.idle as f64));
+        let _ = write!(lines, "\n{busy} executing, {idle} idle");
+    }
+    if let Some(rate) = column.rate() {
+        let _ = write!(
+            lines,
+            "\n{} instructions per CPU second of the host",
+            roughly(rate)
+        );
+    }
+    let _ = write!(lines, "\n{} bytes of log", thousands(column.bytes));
+    for &kind in Kind::ALL {
+        let events = column.events[kind.index()];
+        if events > 0 {
+            let name = short(kind).to_lowercase().replace('_', "-");
+            let _ = write!(lines, "\n{} {name}", thousands(events));
+        }
+    }
+    lines
+}
+
+/// What the marks and the rows mean.
+fn legend(plot: &Plot, y: f64, out: &mut dyn Write) -> io::Result<()> {
+    let mut at = LEFT;
+    let is_marked = |snapshots: &Snapshots| !snapshots.marks.is_empty();
+    if plot.snapshots.as_ref().is_some_and(is_marked) {
+        marks::snapshot(out, (at + 5.0, y - 4.0), "")?;
+        text(out, ("soft", "start"), (at + 15.0, y), 11, "snapshot", "")?;
+        at += 84.0;
+    }
+    if let Some(ending) = &plot.ending {
+        marks::flag(out, (at + 9.0, y - 9.0))?;
+        text(
+            out,
+            ("soft", "start"),
+            (at + 15.0, y),
+            11,
+            &ending.short,
+            "",
+        )?;
+        at += 30.0 + 5.8 * ending.short.len() as f64;
+    }
+    let rows = "a row of events or bytes is as high as its fullest column; point at a column for its numbers";
+    text(out, ("soft", "start"), (at, y), 11, rows, "")
+}
+
+/// A text; `about` shows to whoever points at it.
 fn text(
     out: &mut dyn Write,
     (class, anchor): (&str, &str),
     (x, y): (f64, f64),
     size: u32,
     text: &str,
+    about: &str,
 ) -> io::Result<()> {
     let text = escaped(text);
+    let about = match about {
+        "" => String::new(),
+        about => format!("<title>{}</title>", escaped(about)),
+    };
     writeln!(
         out,
-        "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{size}\" text-anchor=\"{anchor}\">{text}</text>"
+        "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{size}\" text-anchor=\"{anchor}\">{text}{about}</text>"
     )
-}
-
-/// A duration with the unit that suits it.
-fn time(ns: f64) -> String {
-    let units = [(1e9, "s"), (1e6, "ms"), (1e3, "µs")];
-    scaled(ns, &units, "ns")
-}
-
-/// A count with the unit that suits it.
-fn count(number: f64) -> String {
-    scaled(number, &[(1e9, "G"), (1e6, "M"), (1e3, "k")], "")
-}
-
-fn scaled(number: f64, units: &[(f64, &str)], one: &str) -> String {
-    let fit = units.iter().find(|(unit, _)| number >= *unit);
-    let (unit, name) = fit.copied().unwrap_or((1.0, one));
-    let digits = format!("{:.2}", number / unit);
-    let digits = digits.trim_end_matches('0').trim_end_matches('.');
-    format!("{digits} {name}").trim_end().to_owned()
-}
-
-/// As it may stand in XML; control characters, which it cannot hold, are replaced.
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c if c.is_control() => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -301,19 +372,5 @@ mod tests {
             assert!(end / step <= 9, "{end}: {step}");
             assert!(end < 10 || end / step >= 3, "{end}: {step}");
         }
-    }
-
-    #[test]
-    fn words() {
-        assert_eq!(time(1_500_000_000.0), "1.5 s");
-        assert_eq!(
-            (time(0.0), time(20_000.0)),
-            ("0 ns".to_owned(), "20 µs".to_owned())
-        );
-        assert_eq!(count(2e6), "2 M");
-        assert_eq!(
-            escaped("<a & \"b\">\n"),
-            "&lt;a &amp; &quot;b&quot;&gt;\u{fffd}"
-        );
     }
 }

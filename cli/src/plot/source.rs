@@ -1,0 +1,110 @@
+//! What is known of a run beside its log: virtual time by a replay, snapshots, the host's pace.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use replay_format::{Checkpoint, Event, Log};
+use rr::driver::Finish;
+use rr::error::Error;
+use rr::host::serial::Backend;
+use rr::recording::Recording;
+use rr::snapshot::Store;
+
+use super::gather::{Listed, Source};
+use crate::cmd::export::watched;
+use crate::export::time::{IdleTimes, Times, idle_before};
+use crate::input::Input;
+use crate::outcome;
+use crate::output;
+use crate::report::one_line;
+
+/// Gathers it. What keeps a recording from being replayed is told, and it is drawn all the same. The exit status is that
+/// of the replay.
+pub(super) fn of<'l>(input: &Input, log: &'l Log<'l>) -> anyhow::Result<(Source<'l>, ExitCode)> {
+    let mut source = Source {
+        title: input.title(),
+        made: log.table().name().to_owned(),
+        log,
+        from: 0,
+        times: None,
+        paces: Vec::new(),
+        snapshots: None,
+        left: None,
+    };
+    let recording = match input.recording() {
+        Ok(Some(recording)) => recording,
+        Ok(None) => return Ok((source, ExitCode::SUCCESS)),
+        Err(error) => {
+            untimed(&error);
+            return Ok((source, ExitCode::SUCCESS));
+        }
+    };
+    let manifest = &recording.manifest;
+    source.made = format!("rr {}", manifest.rr_version);
+    let slice = manifest.slice.as_ref();
+    source.from = slice.map_or(0, |range| range.from);
+    match recording.pace() {
+        Ok(paces) => source.paces = paces.unwrap_or_default(),
+        Err(error) => output::note(&format!("{error}; the speed of the host is not drawn")),
+    }
+    source.snapshots = Some(snapshots(&recording)?);
+    let code = replayed(&recording, &mut source)?;
+    Ok((source, code))
+}
+
+fn snapshots(recording: &Recording) -> anyhow::Result<Vec<Listed>> {
+    let list = Store::of(recording.dir()).list()?.into_iter();
+    let known = list.map(|listed| {
+        let snapshot = listed.snapshot;
+        let place = snapshot.map(|snapshot| (snapshot.icount, snapshot.virtual_time));
+        (listed.name, place.map_err(|error| error.to_string()))
+    });
+    Ok(known.collect())
+}
+
+/// Replays the recording for its virtual time.
+fn replayed(recording: &Recording, source: &mut Source<'_>) -> anyhow::Result<ExitCode> {
+    let machine = &recording.manifest.machine;
+    let mut idle = IdleTimes(Vec::new());
+    let result = watched(recording, &Backend::Null, &mut idle);
+    let mut code = ExitCode::SUCCESS;
+    // What was found wrong at the end of a replay takes nothing from the times that it told.
+    let mut known = true;
+    match result {
+        Ok(report) if report.finish == Finish::Interrupted => {
+            bail!("stopped by a signal: nothing was written")
+        }
+        Ok(report) => code = outcome::status(&report, false),
+        Err(Error::Diverged(divergence)) => {
+            code = outcome::diverged(&divergence);
+            source.left = Some(divergence);
+        }
+        Err(error) => {
+            known = idle.0.len() == warps(source.log) && machine.check().is_ok();
+            let error = anyhow::Error::new(error).context("the recording is replayed for this");
+            match known {
+                true => output::note(&one_line(&error)),
+                false => untimed(&error),
+            }
+        }
+    }
+    if known {
+        source.times = Some(Times {
+            shift: machine.icount.shift,
+            idle: idle.0,
+            before: idle_before(recording)?,
+        });
+    }
+    Ok(code)
+}
+
+fn untimed(error: &anyhow::Error) {
+    output::note(&format!("{}; drawn over instructions", one_line(error)));
+}
+
+/// How often the log says that the machine idles.
+fn warps(log: &Log<'_>) -> usize {
+    let warp = Event::Checkpoint(Checkpoint::ClockWarpStart);
+    let events = log.events().map_while(Result::ok);
+    events.filter(|record| record.event == warp).count()
+}
