@@ -209,7 +209,7 @@ impl Events<'_> {
 impl<'a> Iterator for Events<'a> {
     type Item = Result<Record<'a>, Error>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if self.state != State::Running {
             return self.stop();
