@@ -13,6 +13,7 @@ mod diff;
 mod export;
 mod golden;
 mod harness;
+mod help;
 mod recordings;
 mod repair;
 mod selection;

@@ -65,7 +65,7 @@ fn bad_options() {
         ),
         (
             &["--from", "@login"],
-            "log: --from: @login: no snapshots in this recording yet",
+            "log: --from: @login: a bare log has no snapshots; name the directory of its recording",
         ),
         (
             &["--kind", "char_reed"],
