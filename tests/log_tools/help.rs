@@ -42,7 +42,7 @@ fn check(dir: &Dir, command: &[&str]) -> usize {
             };
             let full = before.chars().count() + 16 > width && indent(before) <= indent(line);
             let alone = line.split_whitespace().count() == 1;
-            let goes_on = indent(after) == indent(line) && !after.is_empty();
+            let goes_on = indent(after) == indent(line) && !after.trim().is_empty();
             assert!(
                 !(full && alone && goes_on),
                 "{command:?}, {width}: {window:#?}"

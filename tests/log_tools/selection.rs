@@ -71,14 +71,14 @@ fn places() {
 fn places_of_recordings() {
     let dir = Dir::new();
     record(&dir, "clock", &["--append", "n=3 ms=1"], "");
-    dir.rr(&["-q", "snapshot", "save", "rec.rr", "mid", "--at", "40%"])
+    dir.rr(&["-q", "snapshot", "save", "rec.rr", "mid", "--at", "70%"])
         .fine();
     let dump = |name: &str, options: &[&str]| {
         let dump = ["dump", name, "--format", "ndjson"];
         ndjson(&dir.rr(&[&dump[..], options].concat()).fine())
     };
     let all = dump("rec.rr", &[]);
-    let mid = icount(all.last().unwrap()) * 40 / 100;
+    let mid = icount(all.last().unwrap()) * 70 / 100;
     let (first, last): (Vec<_>, Vec<_>) = all.iter().cloned().partition(|line| icount(line) < mid);
     assert!(first.len() > 2 && last.len() > 2, "{all:?}");
     assert_eq!(dump("rec.rr", &["--from", "@mid"]), last);
