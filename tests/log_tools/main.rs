@@ -14,6 +14,7 @@ mod export;
 mod golden;
 mod harness;
 mod help;
+mod outputs;
 mod recordings;
 mod repair;
 mod selection;

@@ -79,6 +79,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         thousands(last),
         input.name()
     ));
+    // What was cut off, or is damaged, could have been in the range.
+    if let Some(error) = log.error().filter(|_| last == log.end().icount) {
+        output::note(&format!("{}: {error}", input.name()));
+    }
     output::note(match first {
         0 => {
             "it is for dump, inspect, diff and export; it replays, up to its end, where the whole log does"
