@@ -8,10 +8,11 @@ use crate::error::Error;
 use crate::host::disk::{DiskPool, drive_of};
 use crate::host::serial::Output;
 use crate::record::{shutdown, slept_at_most};
-use crate::snapshot::{Chain, Loaded};
+use crate::snapshot::{Chain, Loaded, Snapshot};
 use machine::inputs::{BlockRequest, Halted, Inputs, Moment};
 use replay_format::{
-    AsyncEvent, Checkpoint, Clock, Event, Events, Log, Position, Record, ShutdownCause,
+    AsyncEvent, Checkpoint, Clock, Completeness, Event, Events, Log, Position, Record,
+    ShutdownCause,
 };
 use std::path::PathBuf;
 
@@ -97,6 +98,28 @@ impl<'log> Replayer<'log> {
             }
         }
         Ok(())
+    }
+
+    /// The events that come behind a snapshot.
+    ///
+    /// # Errors
+    /// If the log was cut off in front of it.
+    fn events_from(&self, snapshot: &Snapshot) -> Result<Events<'log>, Error> {
+        let (place, end) = (Position::from(snapshot.log), self.log.end());
+        let closed = self.log.completeness() == Completeness::Complete;
+        if place.index > end.index - u64::from(closed) {
+            let reason = format!(
+                "snapshot `{}`, at icount {}, lies behind the end of the log, which is cut off at icount {}; \
+                 begin at an earlier one, or restore the log from a copy",
+                snapshot.name, snapshot.icount, end.icount
+            );
+            return Err(Error::recording(&self.path, reason));
+        }
+        let wrong = |cause| Error::Log {
+            path: self.path.clone(),
+            cause,
+        };
+        self.log.events_at(place).map_err(wrong)
     }
 
     /// Reads up to the next event that is not a count of instructions.
@@ -474,12 +497,7 @@ impl Driver for Replayer<'_> {
                 self.begin()?;
             }
             Some((chain, loaded)) => {
-                let place: Position = chain.snapshot.log.into();
-                let wrong = |cause| Error::Log {
-                    path: self.path.clone(),
-                    cause,
-                };
-                self.events = self.log.events_at(place).map_err(wrong)?;
+                self.events = self.events_from(&chain.snapshot)?;
                 self.advance()?;
                 pool.expect(loaded.pending);
             }

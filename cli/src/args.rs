@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::anyhow;
-use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, FromArgMatches, Parser};
 
 use crate::cmd::Command;
 
@@ -29,7 +29,9 @@ pub(crate) struct Args {
 
 /// Reads the command line.
 pub(crate) fn parse() -> Result<Args, clap::Error> {
-    Args::try_parse()
+    let mut command = crate::help::fitted(Args::command());
+    let mut matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Args::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }
 
 /// Answers a command line that asks for help, or makes no sense.

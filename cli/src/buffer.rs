@@ -1,7 +1,7 @@
 //! Bytes on their way out, for output of many millions of short lines.
 //!
 //! What is put in has a fixed length of which only a part counts: copying without looking at the length is
-//! much quicker for pieces of a few bytes. For the same reason numbers become digits in a register.
+//! much quicker for pieces of a few bytes. For the same reason numbers become digits four at a time, from a table.
 
 use std::io::{self, Write};
 
@@ -88,51 +88,32 @@ impl Buffer {
         self.len = self.len.min(len);
     }
 
-    /// Writes over what is there already.
+    /// Adds what is put into a line.
     #[inline(always)]
-    pub(crate) fn patch<const N: usize>(&mut self, at: usize, piece: [u8; N]) {
-        let rest = self.bytes.get_mut(at..);
-        if let Some(to) = rest.and_then(<[u8]>::first_chunk_mut::<N>) {
-            *to = piece;
+    pub(crate) fn line(&mut self, fill: impl FnOnce(&mut Line<'_>)) {
+        let rest = self.bytes.get_mut(self.len..);
+        if let Some(bytes) = rest.and_then(<[u8]>::first_chunk_mut) {
+            let mut line = Line { bytes, len: 0 };
+            fill(&mut line);
+            self.len += usize::from(line.len);
+        } else {
+            self.overflow();
         }
     }
 
     /// Adds a number.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn decimal(&mut self, number: u64) {
-        if number < EIGHT {
-            self.leading(number);
-        } else if number < EIGHT * EIGHT {
-            self.leading(number / EIGHT);
-            self.eight_digits(number % EIGHT);
-        } else {
-            self.leading(number / (EIGHT * EIGHT));
-            self.eight_digits(number / EIGHT % EIGHT);
-            self.eight_digits(number % EIGHT);
-        }
-    }
-
-    /// Adds the eight digits of a number below [`EIGHT`], zeros in front.
-    #[inline(always)]
-    pub(crate) fn eight_digits(&mut self, number: u64) {
-        self.put(&eight_digits(number), 8);
+        self.line(|line| line.decimal(number));
     }
 
     /// Adds a number that can be negative.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn signed(&mut self, number: i64) {
         if number < 0 {
             self.put(b"-", 1);
         }
         self.decimal(number.unsigned_abs());
-    }
-
-    /// Adds a number below 10^8.
-    #[inline(always)]
-    fn leading(&mut self, number: u64) {
-        let digits = spread(number);
-        let zeros = (digits.trailing_zeros() / 8).min(7);
-        self.put(&to_ascii(digits >> (8 * zeros)), 8 - zeros as usize);
     }
 
     /// Adds two hexadecimal digits.
@@ -171,37 +152,104 @@ impl Buffer {
     }
 }
 
+/// Bytes that a line can have.
+const LINE: usize = u8::MAX as usize;
+/// The longest piece that can be put into a line.
+const PIECE: usize = 80;
+/// What a line takes while it is put together. The end of a buffer must leave so much room.
+pub(crate) const LINE_ROOM: usize = LINE + PIECE;
+
+/// A short line on its way. Its length is one byte, and its room that much and a piece more: so every piece fits, and
+/// the compiler knows it.
+#[derive(Debug)]
+pub(crate) struct Line<'b> {
+    bytes: &'b mut [u8; LINE_ROOM],
+    len: u8,
+}
+
+impl Line<'_> {
+    /// Adds the first `len` bytes.
+    #[inline(always)]
+    pub(crate) fn put<const N: usize>(&mut self, piece: &[u8; N], len: u8) {
+        self.write(self.len, piece);
+        self.len += len;
+    }
+
+    /// Writes over what is there already.
+    #[inline(always)]
+    pub(crate) fn write<const N: usize>(&mut self, at: u8, piece: &[u8; N]) {
+        const { assert!(N <= PIECE) };
+        let to = &mut self.bytes[usize::from(at)..];
+        to[..N].copy_from_slice(piece);
+    }
+
+    /// Adds a number.
+    #[inline(always)]
+    pub(crate) fn decimal(&mut self, number: u64) {
+        if number < EIGHT {
+            self.leading(number);
+        } else if number < EIGHT * EIGHT {
+            self.leading(number / EIGHT);
+            self.eight_digits(number % EIGHT);
+        } else {
+            self.leading(number / (EIGHT * EIGHT));
+            self.eight_digits(number / EIGHT % EIGHT);
+            self.eight_digits(number % EIGHT);
+        }
+    }
+
+    /// Adds the eight digits of a number below [`EIGHT`], zeros in front.
+    #[inline(always)]
+    pub(crate) fn eight_digits(&mut self, number: u64) {
+        self.put(&eight_digits(number), 8);
+    }
+
+    /// Adds a number below [`EIGHT`].
+    #[inline(always)]
+    fn leading(&mut self, number: u64) {
+        let digits = u64::from_le_bytes(eight_digits(number));
+        let zeros = ((digits ^ ZEROS).trailing_zeros() / 8).min(7);
+        self.put(&(digits >> (8 * zeros)).to_le_bytes(), 8 - zeros as u8);
+    }
+}
+
 /// 10^8: below it numbers have eight digits.
 pub(crate) const EIGHT: u64 = 100_000_000;
+/// Eight digits that are zero.
+const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
 
-/// The four digits each of two numbers below 10^4, zeros in front.
+/// Below it numbers have four digits.
+pub(crate) const FOUR: u64 = 10_000;
+
+/// The four digits of each number below [`FOUR`], zeros in front.
+static DIGITS: [[u8; 4]; FOUR as usize] = {
+    let mut all = [[b'0'; 4]; FOUR as usize];
+    let mut number = 0;
+    while number < all.len() {
+        let (high, low) = ((number / 100) as u8, (number % 100) as u8);
+        all[number] = [high / 10, high % 10, low / 10, low % 10];
+        let mut i = 0;
+        while i < 4 {
+            all[number][i] += b'0';
+            i += 1;
+        }
+        number += 1;
+    }
+    all
+};
+
+/// The four digits of a number below [`FOUR`].
 #[inline(always)]
-pub(crate) fn twice_four_digits(first: u64, second: u64) -> ([u8; 4], [u8; 4]) {
-    let [a, b, c, d, second @ ..] = eight_digits(first * 10_000 + second);
-    ([a, b, c, d], second)
+pub(crate) fn four_digits(number: u64) -> [u8; 4] {
+    *DIGITS.get(number as usize).unwrap_or(b"0000")
 }
 
-/// The eight digits of a number below 10^8.
+/// The eight digits of a number below [`EIGHT`].
 #[inline(always)]
 fn eight_digits(number: u64) -> [u8; 8] {
-    to_ascii(spread(number))
-}
-
-#[inline(always)]
-fn to_ascii(digits: u64) -> [u8; 8] {
-    (digits | 0x3030_3030_3030_3030).to_le_bytes()
-}
-
-/// The eight digits of a number below 10^8, one in each byte, the first in the lowest: halves the number
-/// three times, all parts at once. Division is by multiplication with a reciprocal that is exact for parts
-/// of this size.
-#[inline(always)]
-fn spread(number: u64) -> u64 {
-    let fours = (number / 10_000) | ((number % 10_000) << 32);
-    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
-    let twos = hundreds | ((fours - hundreds * 100) << 16);
-    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
-    tens | ((twos - tens * 10) << 8)
+    let [a, b, c, d] = four_digits(number / FOUR);
+    let [e, f, g, h] = four_digits(number % FOUR);
+    [a, b, c, d, e, f, g, h]
 }
 
 /// The last hexadecimal digit.
@@ -241,16 +289,12 @@ mod tests {
             assert_eq!(text(|b| b.decimal(number)), number.to_string());
             let signed = number as i64;
             assert_eq!(text(|b| b.signed(signed)), signed.to_string());
-            let (first, second) = (number % 10_000, number / 7 % 10_000);
-            let (one, two) = twice_four_digits(first, second);
-            assert_eq!(one, *format!("{first:04}").as_bytes());
-            assert_eq!(two, *format!("{second:04}").as_bytes());
         }
     }
 
     #[test]
     fn every_part_of_four_digits() {
-        for number in 0..10_000 {
+        for number in 0..FOUR {
             let digits = format!("{number:04}{number:04}");
             assert_eq!(&eight_digits(number * 10_001)[..], digits.as_bytes());
         }
@@ -266,8 +310,12 @@ mod tests {
             let len = b.len();
             b.slice(b"gone");
             b.truncate(len);
-            b.patch(0, *b"AB");
+            b.line(|line| {
+                line.put(b" line.", 5);
+                line.write(1, b"LI");
+                line.decimal(u64::MAX);
+            });
         });
-        assert_eq!(all, format!("ABc-{}a5", " ".repeat(37)));
+        assert_eq!(all, format!("abc-{}a5 LIne{}", " ".repeat(37), u64::MAX));
     }
 }

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use replay_format::{Event, Kind, Record};
 
-use crate::buffer::{Buffer, EIGHT, twice_four_digits};
+use crate::buffer::{Buffer, EIGHT, FOUR, Line, four_digits};
 use crate::event_text::{Fields, LEN, Name, fields};
 
 /// Bytes of a payload that are escaped at a time; each can become six.
@@ -36,7 +36,7 @@ pub(crate) struct Ndjson<W> {
 #[derive(Debug, Clone, Copy)]
 struct Rest {
     text: [u8; KIND_ROOM],
-    len: usize,
+    len: u8,
 }
 
 impl Rest {
@@ -91,20 +91,23 @@ impl<W: Write> Ndjson<W> {
     /// Writes one event.
     #[inline]
     pub(crate) fn write(&mut self, record: &Record<'_>) -> io::Result<()> {
-        self.start.put(record, &mut self.buffer);
-        self.icount.put(record.icount, &mut self.buffer);
         let Rest { text, len } = &self.kinds[record.event.kind().index()];
-        self.buffer.put(text, *len);
+        self.buffer.line(|line| {
+            self.start.put(record, line);
+            self.icount.put(record.icount, line);
+            line.put(text, *len);
+            if let Event::Instruction { count } = record.event {
+                line.decimal(count.into());
+                line.put(b"}\n", 2);
+            }
+        });
         match record.event {
-            Event::Interrupt
+            Event::Instruction { .. }
+            | Event::Interrupt
             | Event::Exception
             | Event::Checkpoint(_)
             | Event::Shutdown(_)
             | Event::End => {}
-            Event::Instruction { count } => {
-                self.buffer.decimal(count.into());
-                self.buffer.put(b"}\n", 2);
-            }
             ref event => {
                 fields(event, self)?;
                 self.buffer.put(b"}\n", 2);
@@ -215,53 +218,49 @@ pub(crate) fn value(record: &Record<'_>) -> io::Result<serde_json::Value> {
 struct Start {
     /// `{"index":N,"offset":N,"icount":`
     text: [u8; START_ROOM],
-    len: usize,
-    /// Index and offset less their last four digits. Those below `LOW` can have fewer, and have no neighbours.
+    len: u8,
+    /// Index and offset less their last four digits. Those below [`FOUR`] can have fewer, and have no neighbours.
     index: u64,
     offset: u64,
     /// Where the last four digits of the index, and of the offset, begin.
-    index_low: usize,
-    offset_low: usize,
+    index_low: u8,
+    offset_low: u8,
 }
 
-/// Numbers that are the same divided by this differ in their last four digits only.
-const LOW: u64 = 10_000;
-/// No number is less than `LOW` above it.
-const FAR: u64 = u64::MAX - LOW;
+/// No number is less than [`FOUR`] above it.
+const FAR: u64 = u64::MAX - FOUR;
 
 impl Start {
     fn of(index: u64, offset: u64) -> Start {
         let to_index = format!("{{\"index\":{index}");
         let to_offset = format!("{to_index},\"offset\":{offset}");
         let (text, len) = padded(&format!("{to_offset},\"icount\":"));
-        let high = |number: u64| match number < LOW {
+        let high = |number: u64| match number < FOUR {
             true => FAR,
-            false => number - number % LOW,
+            false => number - number % FOUR,
         };
         Start {
             text,
             len,
             index: high(index),
             offset: high(offset),
-            index_low: to_index.len().saturating_sub(4),
-            offset_low: to_offset.len().saturating_sub(4),
+            index_low: to_index.len().saturating_sub(4) as u8,
+            offset_low: to_offset.len().saturating_sub(4) as u8,
         }
     }
 
     #[inline(always)]
-    fn put(&mut self, record: &Record<'_>, buffer: &mut Buffer) {
+    fn put(&mut self, record: &Record<'_>, line: &mut Line<'_>) {
         let index = record.index.wrapping_sub(self.index);
         let offset = record.offset.wrapping_sub(self.offset);
-        if index >= LOW || offset >= LOW {
+        if index >= FOUR || offset >= FOUR {
             *self = Start::of(record.index, record.offset);
-            buffer.put(&self.text, self.len);
+            line.put(&self.text, self.len);
             return;
         }
-        let at = buffer.len();
-        buffer.put(&self.text, self.len);
-        let (index, offset) = twice_four_digits(index, offset);
-        buffer.patch(at + self.index_low, index);
-        buffer.patch(at + self.offset_low, offset);
+        line.put(&self.text, self.len);
+        line.write(self.index_low, &four_digits(index));
+        line.write(self.offset_low, &four_digits(offset));
     }
 }
 
@@ -270,7 +269,7 @@ impl Start {
 struct Icount {
     /// All but these digits.
     text: [u8; 16],
-    len: usize,
+    len: u8,
     high: u64,
 }
 
@@ -289,27 +288,27 @@ impl Icount {
     }
 
     #[inline(always)]
-    fn put(&mut self, icount: u64, buffer: &mut Buffer) {
+    fn put(&mut self, icount: u64, line: &mut Line<'_>) {
         if icount < EIGHT {
-            return buffer.decimal(icount);
+            return line.decimal(icount);
         }
         let mut low = icount.wrapping_sub(self.high);
         if low >= EIGHT {
             *self = Icount::of(icount);
             low = icount % EIGHT;
         }
-        buffer.put(&self.text, self.len);
-        buffer.eight_digits(low);
+        line.put(&self.text, self.len);
+        line.eight_digits(low);
     }
 }
 
 /// The text in a room that it fits into, and its length.
-fn padded<const N: usize>(text: &str) -> ([u8; N], usize) {
+fn padded<const N: usize>(text: &str) -> ([u8; N], u8) {
     let mut room = [0; N];
     room.iter_mut()
         .zip(text.as_bytes())
         .for_each(|(to, &from)| *to = from);
-    (room, text.len().min(N))
+    (room, text.len().min(N) as u8)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use crate::buffer::{Buffer, hex_digit};
+use crate::buffer::{Buffer, LINE_ROOM, hex_digit};
 use replay_format::{AsyncEvent, Event, InputEvent, Position, Record};
 
 /// The name of an argument, as text and as it stands in JSON.
@@ -196,7 +196,7 @@ fn input_fields(input: InputEvent, to: &mut impl Fields) -> io::Result<()> {
 const PREVIEW: usize = 48;
 
 /// Room for all arguments of an event as text; each byte of the preview can become four.
-const ARGUMENTS_ROOM: usize = 512 + 4 * PREVIEW;
+const ARGUMENTS_ROOM: usize = 512 + 4 * PREVIEW + LINE_ROOM;
 
 /// The arguments as `name=value`, with a preview of the payload. For messages, and for the lines of a
 /// dump.

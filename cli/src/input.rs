@@ -76,6 +76,11 @@ impl Input {
             .to_string()
     }
 
+    /// The directory of the recording that the log is part of; `None` for a bare log.
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        self.directory.as_deref()
+    }
+
     /// Whether it is the log of a recording.
     pub(crate) fn is_recording(&self) -> bool {
         self.directory.is_some()

@@ -12,6 +12,7 @@ mod event_json;
 mod event_table;
 mod event_text;
 mod export;
+mod help;
 mod hunk;
 mod input;
 mod kinds;

@@ -1,11 +1,11 @@
 //! Files that a command writes: whole, or not at all.
 
 use std::fs::{File, Permissions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use tempfile::NamedTempFile;
 
 use crate::output::{self, WriteFailed};
@@ -43,9 +43,11 @@ impl OutFile {
             Place::Stdout
         } else if name.exists() && !name.is_file() && !name.is_dir() {
             Place::Device
-        } else if name.exists() && !(overwrite && name.is_file()) {
+        } else if name.is_dir() {
+            bail!("{}: is a directory; name a file in it", name.display());
+        } else if name.exists() && !overwrite {
             let name = name.display();
-            bail!("{name}: already exists; choose another name, or pass --overwrite for a file");
+            bail!("{name}: already exists; choose another name, or pass --overwrite");
         } else {
             let mut builder = tempfile::Builder::new();
             // As any new file: the umask takes from it.
@@ -54,8 +56,15 @@ impl OutFile {
                 .parent()
                 .filter(|folder| !folder.as_os_str().is_empty());
             let folder = folder.unwrap_or(Path::new("."));
-            let file = builder.tempfile_in(folder);
-            Place::New(file.with_context(|| format!("{}: cannot be written", name.display()))?)
+            let file = builder.tempfile_in(folder).map_err(|error| {
+                // The name that it would have had on its way helps nobody.
+                let reason = match error.kind() {
+                    ErrorKind::NotFound => format!("there is no directory {}", folder.display()),
+                    kind => kind.to_string(),
+                };
+                anyhow!("{}: cannot be written: {reason}", name.display())
+            });
+            Place::New(file?)
         };
         let name = name.to_owned();
         Ok(OutFile {
@@ -76,7 +85,10 @@ impl OutFile {
 
     /// Its name, for messages.
     pub(crate) fn name(&self) -> String {
-        self.name.display().to_string()
+        match self.place {
+            Place::Stdout => "standard output".to_owned(),
+            _ => self.name.display().to_string(),
+        }
     }
 
     /// What is written to it goes there.

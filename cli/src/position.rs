@@ -1,9 +1,13 @@
-//! Places in a recording, as the user names them.
+//! Places in a recording or a log, as the user names them.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use replay_format::Log;
 use rr::recording::Recording;
+use rr::slice::Range;
 use rr::snapshot::Store;
-use rr::timeline::{Position, Target};
+use rr::timeline::{Position, Target, no_snapshots};
+
+use crate::input::Input;
 
 /// The instruction count of a position.
 pub(crate) fn icount(recording: &Recording, position: &Position) -> anyhow::Result<u64> {
@@ -12,20 +16,42 @@ pub(crate) fn icount(recording: &Recording, position: &Position) -> anyhow::Resu
     let log = recording.log(&bytes)?;
     let store = Store::of(recording.dir());
     let find = |name: &str| store.find(name);
-    // A slice has a start of its own, and a share is one of what it holds.
-    if let Some(range) = &recording.manifest.slice {
-        let len = u128::from(range.to - range.from.min(range.to));
-        match position {
-            Position::Start => return Ok(range.from),
-            Position::Share(share) => {
-                let part = len * u128::from(*share) / u128::from(Position::ALL);
-                return Ok(range.from + u64::try_from(part).unwrap_or(0));
-            }
-            _ => {}
-        }
+    if let Some(icount) = in_slice(recording.manifest.slice.as_ref(), position) {
+        return Ok(icount);
     }
     Ok(match position.target(&log, &find).with_context(name)? {
         Target::Icount(icount) => icount,
         Target::Event(_) => position.resolve(&log, &find).with_context(name)?.icount,
     })
+}
+
+/// Where a position is in the log that the user named. Of a recording only the log must be there.
+pub(crate) fn target(input: &Input, log: &Log<'_>, position: &Position) -> anyhow::Result<Target> {
+    let Some(directory) = input.directory() else {
+        if let Position::Snapshot(_) = position {
+            bail!("{position}: a bare log has no snapshots; name the directory of its recording");
+        }
+        return Ok(position.target(log, &no_snapshots)?);
+    };
+    let recording = input.recording().ok().flatten();
+    let range = recording.and_then(|recording| recording.manifest.slice);
+    if let Some(icount) = in_slice(range.as_ref(), position) {
+        return Ok(Target::Icount(icount));
+    }
+    let store = Store::of(directory);
+    Ok(position.target(log, &|name| store.find(name))?)
+}
+
+/// A slice has a start of its own, and a share is one of what it holds.
+fn in_slice(range: Option<&Range>, position: &Position) -> Option<u64> {
+    let range = range?;
+    match position {
+        Position::Start => Some(range.from),
+        Position::Share(share) => {
+            let len = u128::from(range.to - range.from.min(range.to));
+            let part = len * u128::from(*share) / u128::from(Position::ALL);
+            Some(range.from + u64::try_from(part).unwrap_or(0))
+        }
+        _ => None,
+    }
 }

@@ -9,83 +9,26 @@
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 
 use std::hint::black_box;
-use std::io::Read;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use replay_format::diff::Diff;
-use replay_format::{
-    AsyncEvent, Checkpoint, Clock, Event, Index, Log, ShutdownCause, Table, Writer,
-};
+use replay_format::{Index, Log, Table, Writer};
 
-type Timed<'a> = Vec<(u64, Event<'a>)>;
+#[path = "../../tests/support/mix.rs"]
+mod mix;
+use mix::{linux, mix, repeat, write};
 
-/// Deterministic, and without a period that a branch predictor could learn.
-fn mix(events: usize) -> Timed<'static> {
-    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut icount = 0;
-    let mut out = Timed::new();
-    let block = |id| Event::Async {
-        checkpoint: Some(Checkpoint::ClockVirtual),
-        event: AsyncEvent::Block { id },
-    };
-    while out.len() < events {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        icount += random >> 44;
-        out.push((
-            icount,
-            match random % 16 {
-                0..4 => Event::Interrupt,
-                4..6 => Event::Exception,
-                6..9 => Event::CharWrite {
-                    result: 1,
-                    offset: 1,
-                },
-                9..11 => Event::Clock {
-                    clock: Clock::VirtualRt,
-                    value: icount as i64,
-                },
-                11..15 => Event::Checkpoint(Checkpoint::ClockVirtual),
-                _ => block(random >> 40),
-            },
-        ));
-    }
-    out.push((icount, Event::Shutdown(ShutdownCause::GuestShutdown)));
-    out.push((icount, Event::End));
+/// The log repeated.
+fn repeated(log: &[u8], len: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(len + log.len());
+    repeat(log, len, &mut out).expect("memory");
     out
-}
-
-fn write(table: &'static Table, events: &[(u64, Event<'_>)]) -> Vec<u8> {
-    let mut writer = Writer::with_table(Vec::with_capacity(1 << 24), table).expect("memory");
-    for (icount, event) in events {
-        writer
-            .at(*icount, event)
-            .expect("version 7 has all of them");
-    }
-    writer.into_inner()
-}
-
-/// The Linux log of QEMU 7.2, as often as makes 16 MB.
-fn linux() -> Vec<u8> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples/logs/lx-q7.bin.gz");
-    let mut once = Vec::new();
-    let file = std::fs::File::open(path).expect("the sample is there");
-    flate2::read::GzDecoder::new(file)
-        .read_to_end(&mut once)
-        .expect("it is gzip");
-    let body = &once[12..once.len() - 1];
-    let mut log = once[..12].to_vec();
-    while log.len() < 1 << 24 {
-        log.extend_from_slice(body);
-    }
-    log.push(once[once.len() - 1]);
-    log
 }
 
 fn bench(c: &mut Criterion) {
     let events = mix(2_000_000);
-    let logs = [("mix", write(Table::RR, &events)), ("linux", linux())];
+    let linux = repeated(&linux(concat!(env!("CARGO_MANIFEST_DIR"), "/..")), 1 << 24);
+    let logs = [("mix", write(Table::RR, &events)), ("linux", linux)];
     for (name, bytes) in &logs {
         let log = Log::parse(bytes).expect("a good log");
         assert!(log.error().is_none());
@@ -130,12 +73,7 @@ fn bench(c: &mut Criterion) {
 /// A log of over 1 GB, as `rr inspect` maps it and walks it; and places in it, by its index.
 fn large(c: &mut Criterion) {
     let once = write(Table::RR, &mix(2_000_000));
-    let body = &once[12..once.len() - 1];
-    let mut bytes = once[..12].to_vec();
-    while bytes.len() < 1_000_000_000 {
-        bytes.extend_from_slice(body);
-    }
-    bytes.push(once[once.len() - 1]);
+    let bytes = repeated(&once, 1_000_000_000);
     let log = Log::parse(&bytes).expect("a good log");
     println!("large: {} bytes, {} events", bytes.len(), log.end().index);
     let mut group = c.benchmark_group("large");

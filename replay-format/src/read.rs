@@ -209,7 +209,8 @@ impl Events<'_> {
 impl<'a> Iterator for Events<'a> {
     type Item = Result<Record<'a>, Error>;
 
-    #[inline]
+    // For `rr dump`, which does little else: a record that is built here and taken apart there costs time.
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if self.state != State::Running {
             return self.stop();

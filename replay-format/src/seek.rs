@@ -104,20 +104,22 @@ fn fixed_events(rest: &[u8], table: &Table, at: Position, limit: &Limit) -> Posi
     let instruction = table.id(Kind::Instruction).map_or(0, |(id, _)| id);
     let (mut index, mut icount, mut bytes) = (at.index, at.icount, rest);
     while let Some(&[id, a, b, c, d, ..]) = bytes.first_chunk::<WINDOW>() {
+        if index >= limit.index {
+            break;
+        }
         let next = if id == instruction {
-            let sum = icount.checked_add(u32::from_be_bytes([a, b, c, d]).into());
-            match sum.filter(|sum| *sum <= limit.icount && index < limit.index) {
-                Some(sum) => icount = sum,
-                None => break,
+            let (sum, overflow) = icount.overflowing_add(u32::from_be_bytes([a, b, c, d]).into());
+            if overflow || sum > limit.icount {
+                break;
             }
+            icount = sum;
             5
         } else {
-            match usize::from(table.fixed[usize::from(id)]) {
-                0 => break,
-                _ if index >= limit.index => break,
-                len => len,
-            }
+            usize::from(table.fixed[usize::from(id)])
         };
+        if next == 0 {
+            break;
+        }
         index += 1;
         bytes = bytes.get(next..).unwrap_or_default();
     }

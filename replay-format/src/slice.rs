@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::error::Position;
+use crate::error::{Error, Position};
 use crate::event::{Event, Kind, encode};
 use crate::read::Log;
 use crate::repair::{end_event, whole_header};
@@ -60,7 +60,8 @@ impl<'l, 'a> Slice<'l, 'a> {
 
     /// Whether the log's own `EVENT_END` is in it.
     pub fn has_end(&self) -> bool {
-        self.log.error().is_none() && self.events.1 == self.log.end() && self.events() > 0
+        let ended = matches!(self.log.error(), None | Some(Error::AfterEnd { .. }));
+        ended && self.events.1 == self.log.end() && self.events() > 0
     }
 
     /// Writes it as a whole log of the same version. Returns its bytes.

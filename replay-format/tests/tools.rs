@@ -178,6 +178,19 @@ fn seek_finds_what_reading_finds() {
 }
 
 #[test]
+fn a_slice_has_nothing_of_what_follows_the_end() {
+    for bytes in small() {
+        let trailing = [&bytes[..], b"more"].concat();
+        let log = Log::parse(&trailing).expect("a sample");
+        assert!(log.error().is_some());
+        let mut written = Vec::new();
+        let all = Slice::new(&log, Seek::Icount(0), Seek::Icount(u64::MAX));
+        all.write(&mut written).expect("memory");
+        assert_eq!(written, bytes);
+    }
+}
+
+#[test]
 fn slices_hold_what_is_in_the_range() {
     let mut picks = Picks(7);
     for (name, bytes) in samples() {

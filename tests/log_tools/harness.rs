@@ -77,6 +77,15 @@ impl Dir {
     }
 }
 
+/// Records a guest in this directory.
+pub(crate) fn record(dir: &Dir, guest: &str, arguments: &[&str], input: &str) {
+    let kernel = Path::new(ROOT).join(format!("samples/bin/{guest}.elf"));
+    let mut command = dir.command();
+    command.args(["record", "--quiet", "-o", "rec.rr", "--kernel"]);
+    command.arg(kernel).args(arguments).write_stdin(input);
+    command.assert().success();
+}
+
 /// A sample log, unpacked.
 pub(crate) fn sample(name: &str) -> Vec<u8> {
     let all = samples().into_iter();

@@ -13,6 +13,8 @@ mod diff;
 mod export;
 mod golden;
 mod harness;
+mod help;
+mod outputs;
 mod plot;
 mod recordings;
 mod repair;

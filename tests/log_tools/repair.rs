@@ -2,17 +2,8 @@
 
 use std::path::Path;
 
-use crate::harness::{Dir, ROOT, sample, samples};
+use crate::harness::{Dir, ROOT, ndjson, record, sample, samples};
 use crate::walker::count;
-
-/// Records a guest in this directory.
-fn record(dir: &Dir, guest: &str, arguments: &[&str], input: &str) {
-    let kernel = Path::new(ROOT).join(format!("samples/bin/{guest}.elf"));
-    let mut command = dir.command();
-    command.args(["record", "--quiet", "-o", "rec.rr", "--kernel"]);
-    command.arg(kernel).args(arguments).write_stdin(input);
-    command.assert().success();
-}
 
 /// What is left of a recording that is killed early: no digest of its end, nor of its log.
 fn forget_the_end(dir: &Dir) {
@@ -95,6 +86,65 @@ fn a_larger_recording_cut_here_and_there() {
         let instructions = repair(&dir, &log[..len], &["--table", "7"]);
         replays_to(&dir, instructions);
     }
+}
+
+/// A replay cannot begin behind the end of the log, nor can a slice whose log is cut in front of its start.
+#[test]
+fn snapshots_behind_the_cut() {
+    let dir = Dir::new();
+    record(&dir, "clock", &["--append", "n=3 ms=1"], "");
+    for (name, at) in [("early", "30%"), ("late", "90%")] {
+        dir.rr(&["-q", "snapshot", "save", "rec.rr", name, "--at", at])
+            .fine();
+    }
+    dir.rr(&["-q", "slice", "rec.rr", "--from", "70%", "-o", "part.rr"])
+        .fine();
+    let events = ndjson(&dir.rr(&["dump", "rec.rr", "--format", "ndjson"]).fine());
+    let middle = &events[events.len() / 2];
+    let log = std::fs::read(dir.path("rec.rr/replay.bin")).unwrap();
+    forget_the_end(&dir);
+    let reached = repair(
+        &dir,
+        &log[..middle["offset"].as_u64().unwrap() as usize],
+        &[],
+    );
+    replays_to(&dir, reached);
+    let from_early = dir.rr(&["replay", "rec.rr", "--from", "early"]);
+    assert_eq!(from_early.code, 0, "{}", from_early.err);
+    let end = dir.rr(&["replay", "rec.rr"]).err;
+    assert_eq!(from_early.err, end);
+    let said = dir.rr(&["replay", "rec.rr", "--from", "late"]).complaint();
+    let behind = "lies behind the end of the log, which is cut off at icount ";
+    assert!(
+        said.starts_with("rec.rr/replay.bin: snapshot `late`, at icount "),
+        "{said}"
+    );
+    assert!(said.contains(behind), "{said}");
+    let said = dir
+        .rr(&["replay", "rec.rr", "--until", "@late"])
+        .complaint();
+    assert!(
+        said.contains("@late is past the end, which is at icount"),
+        "{said}"
+    );
+
+    let log = std::fs::read(dir.path("part.rr/replay.bin")).unwrap();
+    dir.write("cut", &log[..13]);
+    dir.rr(&[
+        "-q",
+        "repair",
+        "cut",
+        "-o",
+        "part.rr/replay.bin",
+        "--overwrite",
+    ])
+    .fine();
+    let said = dir.rr(&["replay", "part.rr"]).complaint();
+    assert!(
+        said.starts_with("part.rr/replay.bin: snapshot `start`, at icount "),
+        "{said}"
+    );
+    assert!(said.contains(behind), "{said}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{Dir, ndjson, sample};
+use crate::harness::{Dir, ndjson, record, sample};
 
 const LOG: &str = "xv6-ft-q10.bin";
 
@@ -64,6 +64,62 @@ fn places() {
     assert!(at.contains(some), "{at:?}");
     // Nothing lies between a place and an earlier one.
     assert!(xv6.dump(&["--from", "50%", "--to", "40%"]).is_empty());
+}
+
+/// As everywhere else, `@NAME` is where a snapshot was taken, and a slice has a start and a middle of its own.
+#[test]
+fn places_of_recordings() {
+    let dir = Dir::new();
+    record(&dir, "clock", &["--append", "n=3 ms=1"], "");
+    dir.rr(&["-q", "snapshot", "save", "rec.rr", "mid", "--at", "70%"])
+        .fine();
+    let dump = |name: &str, options: &[&str]| {
+        let dump = ["dump", name, "--format", "ndjson"];
+        ndjson(&dir.rr(&[&dump[..], options].concat()).fine())
+    };
+    let all = dump("rec.rr", &[]);
+    let mid = icount(all.last().unwrap()) * 70 / 100;
+    let (first, last): (Vec<_>, Vec<_>) = all.iter().cloned().partition(|line| icount(line) < mid);
+    assert!(first.len() > 2 && last.len() > 2, "{all:?}");
+    assert_eq!(dump("rec.rr", &["--from", "@mid"]), last);
+    let to_mid = dump("rec.rr", &["--to", "@mid"]);
+    assert_eq!(
+        to_mid,
+        all.iter()
+            .filter(|line| icount(line) <= mid)
+            .cloned()
+            .collect::<Vec<_>>()
+    );
+    assert_eq!(
+        dump("rec.rr", &["--to", "@start"]),
+        dump("rec.rr", &["--to", "start"])
+    );
+
+    dir.rr(&["-q", "slice", "rec.rr", "--from", "@mid", "-o", "part.rr"])
+        .fine();
+    let part = dump("part.rr", &[]);
+    let end = icount(part.last().unwrap());
+    let half = mid + (end - mid) / 2;
+    let from_half = part.iter().filter(|line| icount(line) >= half).cloned();
+    assert_eq!(
+        dump("part.rr", &["--from", "50%"]),
+        from_half.collect::<Vec<_>>()
+    );
+    assert_eq!(icount(&dump("part.rr", &["--from", "start"])[0]), mid);
+
+    let said = dir.rr(&["dump", "rec.rr", "--from", "@nope"]).complaint();
+    assert_eq!(
+        said,
+        "rec.rr/replay.bin: --from: @nope: no snapshot of this name; there are: start, mid"
+    );
+    for command in [&["dump"][..], &["slice", "-o", "x"]] {
+        for option in ["--from", "--to"] {
+            let whole = [command, &["rec.rr/replay.bin", option, "@mid"]].concat();
+            let said = dir.rr(&whole).complaint();
+            let expected = "@mid: a bare log has no snapshots; name the directory of its recording";
+            assert_eq!(said, format!("rec.rr/replay.bin: {option}: {expected}"));
+        }
+    }
 }
 
 #[test]

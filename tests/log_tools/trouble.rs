@@ -14,7 +14,20 @@ fn files_that_are_no_logs() {
         &[0x00, 0xe0, 0x20, 0x55, 0, 0, 0, 0, 0, 0, 0, 0, 1],
     );
     dir.write("zeros", &[0; 100]);
-    for command in ["dump", "inspect"] {
+    dir.write("good", &sample("v7-start.bin"));
+    let fifo = rustix::fs::FileType::Fifo;
+    let mode = rustix::fs::Mode::RUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, dir.path("fifo"), fifo, mode, 0).unwrap();
+    let commands = [
+        &["dump", "FILE"][..],
+        &["inspect", "FILE"],
+        &["diff", "FILE", "good"],
+        &["diff", "good", "FILE"],
+        &["slice", "FILE", "-o", "x"],
+        &["export", "FILE", "--pcap", "x"],
+        &["repair", "FILE", "-o", "x"],
+    ];
+    for command in commands {
         for (file, expected) in [
             ("empty", "empty: truncated inside the header: 0 of 12 bytes"),
             ("short", "short: truncated inside the header: 3 of 12 bytes"),
@@ -31,12 +44,58 @@ fn files_that_are_no_logs() {
                 ".: is a directory, but no recording: replay.bin is missing",
             ),
             ("/dev/null", "/dev/null: not a regular file"),
+            ("fifo", "fifo: not a regular file"),
         ] {
-            let ran = dir.rr(&[command, file]);
-            assert_eq!(ran.out, "", "{command} {file}");
+            // Nothing is left of these: that can be saved.
+            if command[0] == "repair" && ["empty", "short"].contains(&file) {
+                continue;
+            }
+            let command = command.iter().map(|word| match *word {
+                "FILE" => file,
+                word => word,
+            });
+            let command: Vec<&str> = command.collect();
+            let ran = dir.rr(&command);
+            assert_eq!(ran.out, "", "{command:?}");
             let said = ran.complaint();
-            assert!(said.starts_with(expected), "{command} {file}: {said}");
+            assert!(said.starts_with(expected), "{command:?}: {said}");
         }
+    }
+    assert!(!dir.path("x").exists());
+}
+
+/// A log that was killed before its first event: there is nothing in it, and that is no error.
+#[test]
+fn a_log_of_a_header_alone() {
+    let dir = Dir::new();
+    dir.write("log", &sample("v7-start.bin")[..12]);
+    dir.write("other", &sample("v7-start.bin"));
+    for (command, code, out) in [
+        (&["dump", "log"][..], 0, ""),
+        (&["dump", "log", "--format", "ndjson"], 0, ""),
+        (
+            &["inspect", "log"],
+            0,
+            "no, 0 whole events in 12 of 12 bytes",
+        ),
+        (&["diff", "log", "log"], 0, "the same: 0 events"),
+        (&["diff", "log", "other"], 1, "EVENT_CHECKPOINT_INIT"),
+        (&["slice", "log", "-o", "x"], 0, ""),
+        (&["export", "log", "--chrome-trace", "y"], 0, ""),
+        (
+            &["repair", "log", "-o", "z"],
+            0,
+            "12 of 12 bytes, 0 events, 0 instructions",
+        ),
+    ] {
+        let ran = dir.rr(command);
+        assert_eq!(ran.code, code, "{command:?}: {}", ran.err);
+        assert!(ran.out.contains(out), "{command:?}: {}", ran.out);
+        let told = ran.err.contains("log: truncated at offset 12, event 0");
+        assert_eq!(told, command[0] != "repair", "{command:?}: {}", ran.err);
+    }
+    for name in ["x", "z"] {
+        assert_eq!(dir.rr(&["dump", name]).fine().lines().count(), 1);
     }
 }
 
@@ -65,7 +124,7 @@ fn bad_options() {
         ),
         (
             &["--from", "@login"],
-            "log: --from: @login: no snapshots in this recording yet",
+            "log: --from: @login: a bare log has no snapshots; name the directory of its recording",
         ),
         (
             &["--kind", "char_reed"],

@@ -7,16 +7,15 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
 use replay_format::{Error, Kind, Log, Position, Record, Seek};
-use rr::timeline::{self, Target, no_snapshots};
+use rr::timeline::{self, Target};
 
 use crate::event_json::Ndjson;
 use crate::event_table::Tables;
 use crate::event_text::{Lines, Widths};
 use crate::input::Input;
 use crate::kinds::{Kinds, Pattern};
-use crate::output;
-use crate::parallel;
 use crate::progress::Progress;
+use crate::{output, parallel, position};
 
 /// Print the events of a log
 #[derive(Debug, clap::Args)]
@@ -32,7 +31,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
     format: Format,
 
-    /// The first place: 12345 or 1.5M instructions, 50%, event#17, start, end
+    /// The first place: 12345 or 1.5M instructions, 50%, event#17, @SNAPSHOT, start, end
     ///
     /// Events at this place are printed, and the EVENT_INSTRUCTION that reaches or passes it.
     #[arg(long, value_name = "POS", default_value_t = timeline::Position::Start, hide_default_value = true)]
@@ -137,7 +136,7 @@ enum Ended {
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let input = Input::open(&args.input)?;
     let log = input.log()?;
-    let selection = select(&args, &log).with_context(|| input.name())?;
+    let selection = select(&args, &input, &log).with_context(|| input.name())?;
     let (end, name) = (log.end(), name_width(&log, &selection.kinds));
     let start = log.seek(match selection.from {
         Target::Icount(icount) => Seek::Icount(icount),
@@ -178,13 +177,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn select(args: &Args, log: &Log<'_>) -> anyhow::Result<Selection> {
+fn select(args: &Args, input: &Input, log: &Log<'_>) -> anyhow::Result<Selection> {
     let mut kinds = [args.kinds.is_empty(); Kind::COUNT];
     for pattern in &args.kinds {
         pattern.select(log.table(), &mut kinds);
     }
-    // A bare log has none; a recording's are to come.
-    let find = |position: &timeline::Position| position.target(log, &no_snapshots);
+    let find = |position: &timeline::Position| position::target(input, log, position);
     Ok(Selection {
         from: find(&args.from).context("--from")?,
         to: find(&args.to).context("--to")?,

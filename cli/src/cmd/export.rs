@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use rr::company::Company;
 use rr::driver::Finish;
 use rr::error::Error;
@@ -81,6 +81,10 @@ impl Files {
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let input = Input::open(&args.input)?;
     let recording = input.recording()?;
+    let names = [&args.pcap, &args.console, &args.chrome_trace];
+    if let Some(name) = named_twice(&names) {
+        bail!("{}: only one of them can be written there", name.display());
+    }
     let create = |name: &Option<PathBuf>| {
         let file = name
             .as_ref()
@@ -100,6 +104,17 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         files.keep()?;
     }
     Ok(code)
+}
+
+/// A name that two of the files have.
+fn named_twice<'a>(names: &[&'a Option<PathBuf>]) -> Option<&'a PathBuf> {
+    let mut names = names.iter().filter_map(|name| name.as_ref());
+    while let Some(name) = names.next() {
+        if names.clone().any(|other| other == name) {
+            return Some(name);
+        }
+    }
+    None
 }
 
 fn of_log(input: &Input, files: &Files) -> anyhow::Result<ExitCode> {

@@ -7,8 +7,13 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::CommandFactory;
 use clap_mangen::Man;
+use roff::{Roff, roman};
 
+use crate::help::{self, Part};
 use crate::output;
+
+/// Characters in a line of a page: the reader's width is 80, and the text indented.
+const WIDTH: usize = 72;
 
 /// Write the manual pages into a directory
 #[derive(Debug, clap::Args)]
@@ -43,7 +48,37 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 fn page(dir: &Path, command: &clap::Command, name: String) -> anyhow::Result<()> {
     let path = dir.join(format!("{name}.1"));
+    let notes = command.get_after_long_help().or(command.get_after_help());
+    let notes = notes.map(|notes| notes.to_string()).unwrap_or_default();
+    // mangen would fill the tables too.
+    let command = command.clone().display_name(name);
+    let command = command
+        .after_help(None::<&str>)
+        .after_long_help(None::<&str>);
     let mut text = Vec::new();
-    Man::new(command.clone().display_name(name)).render(&mut text)?;
+    Man::new(command).render(&mut text)?;
+    if !notes.is_empty() {
+        section(&notes).to_writer(&mut text)?;
+    }
     fs::write(&path, text).with_context(|| path.display().to_string())
+}
+
+/// A section with paragraphs, and tables that stay as they are.
+fn section(notes: &str) -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["NOTES"]);
+    for part in help::parts(notes) {
+        match part {
+            Part::Blank => roff.control("PP", []),
+            Part::Paragraph(text) => roff.text([roman(text)]),
+            Part::Entry { head, text } => {
+                roff.control("nf", []);
+                for line in help::fit(&(head + &text), WIDTH).lines() {
+                    roff.text([roman(line)]);
+                }
+                roff.control("fi", [])
+            }
+        };
+    }
+    roff
 }

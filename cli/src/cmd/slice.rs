@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use replay_format::{Seek, Slice};
 use rr::recording::Recording;
-use rr::timeline::{Position, Target, no_snapshots};
+use rr::timeline::{Position, Target};
 
 use crate::input::Input;
 use crate::outcome::{self, thousands};
@@ -55,7 +55,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let out = OutFile::create(&args.output, args.overwrite)?;
     let log = input.log()?;
     let find = |position: &Position, option: &'static str| {
-        let target = position.target(&log, &no_snapshots).context(option);
+        let target = position::target(&input, &log, position).context(option);
         target
             .with_context(|| input.name())
             .map(|target| match target {
@@ -79,6 +79,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         thousands(last),
         input.name()
     ));
+    // What was cut off, or is damaged, could have been in the range.
+    if let Some(error) = log.error().filter(|_| last == log.end().icount) {
+        output::note(&format!("{}: {error}", input.name()));
+    }
     output::note(match first {
         0 => {
             "it is for dump, inspect, diff and export; it replays, up to its end, where the whole log does"
