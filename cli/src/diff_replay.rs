@@ -54,14 +54,17 @@ pub(crate) fn run(
     let same = !differs && !parted;
     output::write(|out| {
         if json {
-            let object = json!({
+            let mut object = json!({
                 "schema": 1,
                 "same": same,
                 "digests": digests,
                 "ended": diverged.as_ref().map(ended),
                 "hunt": hunt.as_ref().map(diff_json::hunt).transpose()?,
-                "fault_at": hunt.as_ref().and_then(|hunt| hunt.fault_at),
             });
+            if fault.is_some() {
+                let fault_at = hunt.as_ref().and_then(|hunt| hunt.fault_at);
+                object["fault_at"] = fault_at.into();
+            }
             serde_json::to_writer_pretty(&mut *out, &object)?;
             return writeln!(out);
         }
