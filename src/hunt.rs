@@ -17,6 +17,7 @@ use crate::digests::Digests;
 use crate::divergence::Divergence;
 use crate::driver::Finish;
 use crate::error::Error;
+use crate::notes::Notes;
 use crate::recording::Recording;
 use replay_format::Log;
 use side::Side;
@@ -36,6 +37,8 @@ pub struct Quarry<'r, 'l> {
     pub log: &'l Log<'l>,
     /// For tests: the instruction at this count goes wrong.
     pub fault: Option<u64>,
+    /// Hear what else there is to say.
+    pub notes: &'r Notes,
 }
 
 impl Quarry<'_, '_> {
@@ -155,8 +158,7 @@ pub fn hunt<'l>(
     let stop = Arc::new(AtomicBool::new(false));
     stop_at_signals(&stop)?;
     let [one, two] = quarries;
-    let mut sides =
-        [one, two].map(|quarry| Side::open(quarry.recording, quarry.log, quarry.fault, &stop));
+    let mut sides = [one, two].map(|quarry| Side::open(quarry, &stop));
     if let [Ok(one), Ok(two)] = &mut sides {
         one.leave_seeds_out(two);
     }
@@ -227,7 +229,7 @@ pub fn replayed(
 ) -> Result<(Bracket, Option<Ending>), Error> {
     let stop = Arc::new(AtomicBool::new(false));
     stop_at_signals(&stop)?;
-    let mut side = Side::open(quarry.recording, quarry.log, quarry.fault, &stop)?;
+    let mut side = Side::open(quarry, &stop)?;
     side.restart(quarry.start())?;
     let mut bracket = Bracket::default();
     let along = digests

@@ -43,6 +43,8 @@ mod log_sink;
 mod measure;
 pub mod monitor;
 #[cfg(not(loom))]
+pub mod notes;
+#[cfg(not(loom))]
 pub mod options;
 #[cfg(not(loom))]
 mod ready;
@@ -50,6 +52,8 @@ mod ready;
 pub mod record;
 #[cfg(not(loom))]
 pub mod recording;
+#[cfg(not(loom))]
+pub mod relay;
 #[cfg(not(loom))]
 pub mod replay;
 #[cfg(not(loom))]

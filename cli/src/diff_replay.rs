@@ -27,6 +27,7 @@ pub(crate) fn run(input: &Input, fault: Option<u64>, json: bool) -> anyhow::Resu
         recording: &recording,
         log: &log,
         fault: None,
+        notes: &output::notes(),
     };
     let replay = Quarry { fault, ..plain };
     let (digests, ending) = replayed(replay, &recording.digests()?)?;

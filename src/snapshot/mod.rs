@@ -18,6 +18,7 @@ mod keeper;
 mod pages;
 mod store;
 
+pub(crate) use chain::Checked;
 pub use chain::{Chain, Loaded};
 pub use keeper::{Keeper, Plan};
 pub use store::{Listed, Store};

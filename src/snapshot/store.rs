@@ -1,6 +1,6 @@
 //! The snapshots of a recording on disk: making, listing, deleting.
 
-use super::chain::Chain;
+use super::chain::{Chain, Checked};
 use super::{
     FOLDER, FORMAT, Layer, LogPlace, MANIFEST, PAGES, STATE, Sealed, Snapshot, Stored, damaged,
     pages, snapshot_name,
@@ -193,7 +193,15 @@ impl Store {
     /// # Errors
     /// If there is none such, or a file of it is damaged.
     pub fn open(&self, name: &str) -> Result<Chain, Error> {
-        Chain::open(self, name)
+        self.open_checked(name, &Checked::default())
+    }
+
+    /// The same, but for the checksums of snapshots that were right before.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) fn open_checked(&self, name: &str, checked: &Checked) -> Result<Chain, Error> {
+        Chain::open(self, name, checked)
     }
 
     /// Begins a snapshot.

@@ -185,10 +185,12 @@ fn hunted<'l>(
         // Their digests differ from the start.
         false => Bracket::default(),
     };
+    let notes = output::notes();
     let quarries = sides.map(|(recording, log)| Quarry {
         recording,
         log,
         fault: None,
+        notes: &notes,
     });
     match hunt(quarries, known, part) {
         Ok(hunt) => Ok(Some(hunt)),

@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow};
 use rr::company::Company;
 use rr::driver::Finish;
 use rr::host::serial::Backend;
-use rr::launch::{ReplayHow, replay};
+use rr::launch::ReplayHow;
 use rr::recording::Recording;
 use rr::watch::{Sight, Watcher};
 
@@ -18,7 +18,7 @@ use crate::input::Input;
 use crate::outcome::{self, thousands};
 use crate::outfile::{OutFile, Overwrite};
 use crate::output;
-use crate::progress::InstructionProgress;
+use crate::replayed::replayed;
 
 /// Write what a log or a recording holds for Wireshark, Perfetto, or as text
 #[derive(Debug, clap::Args)]
@@ -194,16 +194,13 @@ pub(crate) fn watch(
     serial: &Backend,
     watcher: &mut dyn Watcher,
 ) -> anyhow::Result<ExitCode> {
-    let mut progress = InstructionProgress::new();
     let how = ReplayHow::default();
     let company = Company {
         watcher: Some(watcher),
-        progress: Some(&mut |icount| progress.at(icount)),
         ..Company::default()
     };
-    let result = replay(recording, &how, serial, company);
-    drop(progress);
-    let report = match outcome::or_diverged(result).context("the recording is replayed for this")? {
+    let replayed = replayed(recording, &how, serial, company);
+    let report = match replayed.context("the recording is replayed for this")? {
         Ok(report) => report,
         Err(code) => return Ok(code),
     };
