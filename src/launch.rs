@@ -60,10 +60,10 @@ pub fn run(
     let mut machine = images.machine(options)?;
     machine.set_execution(company.execution);
     let stop = company.stop;
-    let Serial { input, output } = Serial::open(serial, &stop)?;
+    let Serial { input, output } = Serial::open(serial, &stop, &company.notes)?;
     let mailbox = Arc::new(Mailbox::new());
     let frames = Arc::new(AtomicUsize::new(0));
-    let networks = networks(options, &mailbox, &frames)?;
+    let networks = networks(options, &mailbox, &frames, &company.notes)?;
     let interval = to.map_or(u64::MAX, |to| to.digest_interval.max(1));
     let (recording, log) = match to {
         Some(to) => {
@@ -117,6 +117,7 @@ fn networks(
     options: &MachineOptions,
     mailbox: &Arc<Mailbox<Message>>,
     waiting: &Arc<AtomicUsize>,
+    notes: &Notes,
 ) -> Result<Vec<NetHandle>, Error> {
     let open = |(adapter, netdev)| {
         let (mailbox, waiting) = (Arc::clone(mailbox), Arc::clone(waiting));
@@ -127,7 +128,7 @@ fn networks(
                 mailbox.post(Message::Arrival(Arrival::Frame { adapter, data }));
             }
         };
-        Ok(NetHandle::open(netdev, Box::new(arrived))?)
+        Ok(NetHandle::open(netdev, notes, Box::new(arrived))?)
     };
     (0u8..).zip(options.adapters()).map(open).collect()
 }

@@ -130,7 +130,7 @@ pub(crate) fn switched_on<'l>(
         false => Measuring::check(recording, &disks, stop, control, notes)?,
         true => None,
     };
-    let Serial { input, output } = Serial::open(serial, stop)?;
+    let Serial { input, output } = Serial::open(serial, stop, notes)?;
     let ready = Ready {
         measuring,
         ..opened.switch_on(disks, how, log, output)?

@@ -14,7 +14,6 @@ use crate::snapshot::Checked;
 use machine::Execution;
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
-use std::io::Read;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,7 +59,6 @@ impl Segments<'_> {
     ) -> Result<Option<Vec<(Segment, Verdict)>>, Error> {
         let host = || Error::file("/dev/poll".as_ref(), "wait for the host");
         let signals = signals::catch().map_err(host())?;
-        signals.set_nonblocking(true).map_err(host())?;
         let bytes = self.recording.map_log()?;
         let log = whole_log(self.recording, &bytes)?;
         let digests = self.recording.digests()?;
@@ -107,7 +105,7 @@ impl Segments<'_> {
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 }
-                if (&signals).read(&mut [0]).is_ok() {
+                if signals.came() {
                     interrupted = true;
                     yard.stop.store(true, Ordering::Release);
                 }

@@ -11,7 +11,8 @@ use machine::ram::PAGE;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// A snapshot lies on so many others at most.
 const MAX_LENGTH: usize = 1 << 20;
@@ -25,6 +26,20 @@ pub(super) struct Saved {
     pub(super) pending: Vec<Pending>,
     /// Operations that had failed so far.
     pub(super) failed: Vec<u64>,
+}
+
+impl Saved {
+    /// Writes the file.
+    pub(super) fn write(&self, path: &Path) -> Result<(), Error> {
+        let bytes = postcard::to_stdvec(self);
+        let bytes = bytes.map_err(|error| Error::recording(path, error.to_string()))?;
+        fs::write(path, bytes).map_err(Error::file(path, "write"))
+    }
+
+    fn read(path: &Path) -> Result<Self, Error> {
+        let bytes = MappedFile::open(path)?;
+        postcard::from_bytes(&bytes).map_err(|_| damaged(path, "it is no saved state"))
+    }
 }
 
 /// A snapshot and its ancestors, the first of them first. Every checksum was right.
@@ -134,8 +149,7 @@ impl Chain {
         let lists = files.iter().map(Pages::all);
         let pages = over(&lists.collect::<Result<Vec<_>, _>>()?);
         let path = place.join(STATE);
-        let saved: Saved = postcard::from_bytes(&MappedFile::open(&path)?)
-            .map_err(|_| damaged(&path, "it is no saved state"))?;
+        let saved = Saved::read(&path)?;
         let mut content = [0; PAGE];
         for page in pages {
             let whole = page.unpack(&mut content);

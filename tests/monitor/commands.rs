@@ -106,6 +106,7 @@ fn the_machine() {
         (&disk["inserted"]["ro"], &disk["inserted"]["drv"]),
         (&json!(true), &json!("raw"))
     );
+    assert_eq!(disk["inserted"]["image"]["virtual-size"], 1 << 20);
     let chardevs = client.get("query-chardev");
     assert_eq!(chardevs[0]["label"], "serial0");
     assert_eq!(chardevs[1]["filename"], "unix:qmp.sock,server=on");
@@ -304,6 +305,41 @@ fn lines_for_people() {
     assert_eq!(client.event("SHUTDOWN")["data"]["reason"], "host-qmp-quit");
     running.ran().code(0);
     dir.rr(&["verify", "rec.rr"]).code(0);
+}
+
+/// One that is damaged is refused, and costs the run nothing.
+#[test]
+fn a_damaged_snapshot_while_recording() {
+    let dir = Dir::new();
+    let mut running = echo(&dir);
+    let mut client = Client::new(&dir);
+    running.wait_for("echo:");
+    let mut stdin = running.child.stdin.take().unwrap();
+    stdin.write_all(b"before\n").unwrap();
+    running.wait_for("before");
+    assert_eq!(client.human("savevm one"), "");
+    let pages = "rec.rr/snapshots/one/pages.bin";
+    let mut bytes = dir.read(pages);
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    dir.write(pages, bytes);
+    stdin.write_all(b"between\n").unwrap();
+    running.wait_for("between");
+    let refused = client.human("loadvm one");
+    assert!(
+        refused.starts_with("Error: ") && refused.contains("is damaged"),
+        "{refused}"
+    );
+    let load = json!({"job-id": "load", "tag": "one", "vmstate": "", "devices": []});
+    client.ok("snapshot-load", load);
+    assert!(client.job("load").unwrap().contains("is damaged"));
+    assert_eq!(client.get("query-status")["status"], "running");
+    stdin.write_all(b"after\nquit\n").unwrap();
+    let recorded = running.ran().code(0);
+    for line in ["before", "between", "after"] {
+        assert!(recorded.text().contains(line), "{}", recorded.text());
+    }
+    dir.check_replay("rec.rr", &recorded);
 }
 
 /// The guest cannot tell, and a recording that went back in time is a recording.
