@@ -13,11 +13,9 @@ use crate::company::Company;
 use crate::divergence::Divergence;
 use crate::error::Error;
 use crate::host::map::MappedFile;
-use crate::measure::Measuring;
-use crate::ready::{Opened, whole_log};
 use crate::recording::{DIGESTS, LOG, Recording};
 use crate::snapshot::{Chain, Checked, FIRST, Snapshot, Store};
-use course::Course;
+use std::num::NonZeroU16;
 
 /// A recording, and the snapshots at which it can be divided.
 #[derive(Debug)]
@@ -131,7 +129,7 @@ impl<'a> Segments<'a> {
     }
 
     /// The segments between all snapshots, which follow on each other.
-    pub fn legs(&self) -> Vec<Segment> {
+    fn legs(&self) -> Vec<Segment> {
         let mut stops: Vec<&Snapshot> = self.snapshots.iter().collect();
         stops.dedup_by_key(|snapshot| snapshot.icount);
         let starts = [None].into_iter().chain(stops.iter().copied().map(Some));
@@ -146,7 +144,8 @@ impl<'a> Segments<'a> {
         starts.zip(stops).map(leg).collect()
     }
 
-    /// Replays a segment; `None`: that was interrupted. Of the company execution, progress, notes and `stop` count.
+    /// Replays a segment; `None`: that was interrupted. Of the company execution, progress (instructions that are done), notes
+    /// and `stop` count.
     ///
     /// # Errors
     /// Whatever keeps it from being replayed.
@@ -155,36 +154,22 @@ impl<'a> Segments<'a> {
         segment: &Segment,
         company: Company<'_>,
     ) -> Result<Option<Verdict>, Error> {
-        let bytes = self.recording.map_log()?;
-        let log = whole_log(self.recording, &bytes)?;
-        let digests = self.recording.digests()?;
-        let (opened, disks) = Opened::new(self.recording, false)?;
-        let (stop, control, notes) = (&company.stop, &company.control, &company.notes);
-        let measuring = Measuring::check(self.recording, &disks, stop, control, notes)?;
-        let damaged = |error: &Error| notes.remark(&format!("{error}; replayed from before it"));
-        let chain = self.sound(segment, &Checked::default(), &damaged)?;
-        let course = Course {
-            recording: self.recording,
-            bytes: &bytes,
-            log: &log,
-            digests: &digests,
-            opened: &opened,
-            segments: std::slice::from_ref(segment),
-        };
-        let mut verdict = None;
-        let mut ended = |_, found| {
-            verdict = Some(found);
-            false
-        };
-        let replayed = course.replay(0, chain.as_ref(), company, &mut ended);
-        let interrupted = matches!(replayed, Ok(false));
-        // A changed image is the cause of whatever else went wrong.
-        if let Some(measuring) = measuring
-            && !measuring.vouch(interrupted)?
-        {
-            return Ok(None);
-        }
-        replayed.map(|_| verdict)
+        let alone = vec![segment.clone()];
+        let found = self.share(alone, NonZeroU16::MIN, company)?;
+        Ok(found.and_then(|mut found| found.pop().map(|(_, verdict)| verdict)))
+    }
+
+    /// Replays everything, with so many replays at once. Gives the segments between all snapshots, and what each came to;
+    /// `None`: that was interrupted. The company is as for [`Segments::replay`].
+    ///
+    /// # Errors
+    /// Whatever keeps a segment from being replayed.
+    pub fn side_by_side(
+        &self,
+        jobs: NonZeroU16,
+        company: Company<'_>,
+    ) -> Result<Option<Vec<(Segment, Verdict)>>, Error> {
+        self.share(self.legs(), jobs, company)
     }
 
     /// Opens the last snapshot up to the start of a segment whose files are what they were; `None`: there is none, or it starts where

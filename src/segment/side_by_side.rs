@@ -1,12 +1,12 @@
-//! All segments of a recording, several at once: each replay has a thread, and a machine, of its own.
+//! Segments of a recording, several at once: each replay has a thread, and a machine, of its own.
 
 use super::course::Course;
 use super::shares::Shares;
 use super::{Segment, Segments, Verdict};
-use crate::company::Company;
+use crate::company::{Company, Progress};
 use crate::control::Control;
 use crate::error::Error;
-use crate::host::signals;
+use crate::host::signals::{self, Signals};
 use crate::measure::Measuring;
 use crate::notes::Notes;
 use crate::ready::{Opened, whole_log};
@@ -47,18 +47,15 @@ fn place(control: &Arc<Control>) -> u64 {
 }
 
 impl Segments<'_> {
-    /// Replays everything, with so many replays at once. Gives the segments between all snapshots, and what each came to;
-    /// `None`: that was interrupted. Of the company execution, progress (instructions that are done), notes and `stop` count.
-    ///
-    /// # Errors
-    /// Whatever keeps a segment from being replayed.
-    pub fn side_by_side(
+    /// Replays segments that follow on each other, with so many replays at once; `None`: that was interrupted.
+    pub(super) fn share(
         &self,
+        legs: Vec<Segment>,
         jobs: NonZeroU16,
         company: Company<'_>,
     ) -> Result<Option<Vec<(Segment, Verdict)>>, Error> {
-        let host = || Error::file("/dev/poll".as_ref(), "wait for the host");
-        let signals = signals::catch().map_err(host())?;
+        let signals = signals::catch();
+        let signals = signals.map_err(Error::file("the signals".as_ref(), "listen to"))?;
         let bytes = self.recording.map_log()?;
         let log = whole_log(self.recording, &bytes)?;
         let digests = self.recording.digests()?;
@@ -66,7 +63,6 @@ impl Segments<'_> {
         let (stop, control, notes) = (&company.stop, &company.control, &company.notes);
         let measuring = Measuring::check(self.recording, &disks, stop, control, notes)?;
         drop(disks);
-        let legs = self.legs();
         let yard = Yard {
             segments: self,
             course: Course {
@@ -84,54 +80,63 @@ impl Segments<'_> {
             notes: company.notes,
             stop: company.stop,
         };
-        let mut progress = company.progress;
-        let (mut verdicts, mut failure, mut interrupted) = (Vec::new(), None, false);
-        let spawned: Result<(), Error> = thread::scope(|scope| {
+        let found = yard.run(jobs, &signals, company.progress);
+        // A changed image is the cause of whatever else went wrong.
+        if let Some(measuring) = measuring
+            && !measuring.vouch(signals.came())?
+        {
+            return Ok(None);
+        }
+        let mut found = found?;
+        found.sort_by_key(|(place, _)| *place);
+        let whole = found.len() == legs.len();
+        let verdicts = found.into_iter().map(|(_, verdict)| verdict);
+        Ok(whole.then(|| legs.into_iter().zip(verdicts).collect()))
+    }
+}
+
+impl Yard<'_> {
+    /// Starts the threads, and gives what segments came to: all of them, unless a signal came.
+    fn run(
+        &self,
+        jobs: NonZeroU16,
+        signals: &Signals,
+        mut progress: Option<Progress<'_>>,
+    ) -> Result<Vec<(usize, Verdict)>, Error> {
+        let (mut verdicts, mut failure) = (Vec::new(), None);
+        thread::scope(|scope| {
             let (sender, messages) = mpsc::channel();
-            for _ in 0..usize::from(jobs.get()).min(legs.len()) {
-                let sender = sender.clone();
+            for _ in 0..usize::from(jobs.get()).min(self.course.segments.len()) {
+                let of_thread = sender.clone();
                 let worker = thread::Builder::new().name("rr-segment".to_owned());
-                let work = || yard.work(sender);
-                worker.spawn_scoped(scope, work).map_err(host())?;
+                let spawned = worker.spawn_scoped(scope, || self.work(of_thread));
+                if let Err(cause) = spawned {
+                    let path = "a thread".as_ref();
+                    drop(sender.send(Err(Error::file(path, "start")(cause))));
+                }
             }
             drop(sender);
             loop {
                 match messages.recv_timeout(TICK) {
                     Ok(Ok(ended)) => verdicts.push(ended),
                     Ok(Err(error)) => {
-                        yard.stop.store(true, Ordering::Release);
+                        self.stop.store(true, Ordering::Release);
                         failure.get_or_insert(error);
                     }
                     Err(RecvTimeoutError::Timeout) => {}
-                    Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                    Err(RecvTimeoutError::Disconnected) => break,
                 }
                 if signals.came() {
-                    interrupted = true;
-                    yard.stop.store(true, Ordering::Release);
+                    self.stop.store(true, Ordering::Release);
                 }
                 if let Some(progress) = &mut progress {
-                    progress(yard.shares.lock().done(place));
+                    progress(self.shares.lock().done(place));
                 }
             }
         });
-        spawned?;
-        // A changed image is the cause of whatever else went wrong.
-        if let Some(measuring) = measuring
-            && !measuring.vouch(interrupted)?
-        {
-            return Ok(None);
-        }
-        if let Some(failure) = failure {
-            return Err(failure);
-        }
-        verdicts.sort_by_key(|(place, _)| *place);
-        let whole = verdicts.len() == legs.len();
-        let verdicts = verdicts.into_iter().map(|(_, verdict)| verdict);
-        Ok(whole.then(|| legs.into_iter().zip(verdicts).collect()))
+        failure.map_or(Ok(verdicts), Err)
     }
-}
 
-impl Yard<'_> {
     /// A thread: replays where that helps, as long as it does.
     fn work(&self, sender: Sender<Message>) {
         // The receiver is gone only if the other end of this is.

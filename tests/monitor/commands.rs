@@ -1,11 +1,12 @@
 //! Every command, on a recording that is being made.
 
-use crate::client::{Client, echo, start};
+use crate::client::{Client, damage, echo, start};
 use crate::guest::{HERE, T0, T1, ZERO, addi, elf, lui, sw};
-use crate::harness::{Dir, sample};
+use crate::harness::{Dir, Running, sample};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::process::ChildStdin;
 
 fn names(list: &Value) -> BTreeSet<&str> {
     list.as_array()
@@ -307,22 +308,24 @@ fn lines_for_people() {
     dir.rr(&["verify", "rec.rr"]).code(0);
 }
 
-/// One that is damaged is refused, and costs the run nothing.
-#[test]
-fn a_damaged_snapshot_while_recording() {
-    let dir = Dir::new();
-    let mut running = echo(&dir);
-    let mut client = Client::new(&dir);
+/// `echo` is recorded, and has said `before`.
+fn spoken_to(dir: &Dir) -> (Running, Client, ChildStdin) {
+    let mut running = echo(dir);
+    let client = Client::new(dir);
     running.wait_for("echo:");
     let mut stdin = running.child.stdin.take().unwrap();
     stdin.write_all(b"before\n").unwrap();
     running.wait_for("before");
+    (running, client, stdin)
+}
+
+/// One that is damaged is refused, and costs the run nothing.
+#[test]
+fn a_damaged_snapshot_while_recording() {
+    let dir = Dir::new();
+    let (mut running, mut client, mut stdin) = spoken_to(&dir);
     assert_eq!(client.human("savevm one"), "");
-    let pages = "rec.rr/snapshots/one/pages.bin";
-    let mut bytes = dir.read(pages);
-    let last = bytes.len() - 1;
-    bytes[last] ^= 1;
-    dir.write(pages, bytes);
+    damage(&dir, "one");
     stdin.write_all(b"between\n").unwrap();
     running.wait_for("between");
     let refused = client.human("loadvm one");
@@ -346,12 +349,7 @@ fn a_damaged_snapshot_while_recording() {
 #[test]
 fn snapshots_while_recording() {
     let dir = Dir::new();
-    let mut running = echo(&dir);
-    let mut client = Client::new(&dir);
-    running.wait_for("echo:");
-    let mut stdin = running.child.stdin.take().unwrap();
-    stdin.write_all(b"before\n").unwrap();
-    running.wait_for("before");
+    let (mut running, mut client, mut stdin) = spoken_to(&dir);
     let job = |id: &str, tag: &str| json!({"job-id": id, "tag": tag, "vmstate": "", "devices": []});
     client.ok("snapshot-save", job("save", "one"));
     assert_eq!(client.job("save"), None);

@@ -1,6 +1,6 @@
 //! A replay that is stopped, sent about, and given up.
 
-use crate::client::{Client, echo, start};
+use crate::client::{Client, damage, echo, start};
 use crate::harness::{Dir, sample};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -84,11 +84,7 @@ fn a_seek_to_a_damaged_snapshot() {
     client.ok("replay-seek", json!({"icount": 3_000_000}));
     client.event("STOP");
     let registers = client.human("info registers");
-    let pages = "rec.rr/snapshots/at-4000000/pages.bin";
-    let mut bytes = dir.read(pages);
-    let last = bytes.len() - 1;
-    bytes[last] ^= 1;
-    dir.write(pages, bytes);
+    damage(&dir, "at-4000000");
     // Also what lies on it.
     for to in [4_000_001, end] {
         let refused = client.refused("replay-seek", json!({"icount": to}));
