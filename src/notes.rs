@@ -12,9 +12,11 @@ pub enum Note<'a> {
     Call(&'a str),
 }
 
+type Hear = dyn Fn(Note<'_>) + Send + Sync;
+
 /// Where it is said. By default nowhere.
 #[derive(Clone, Default)]
-pub struct Notes(Option<Arc<dyn Fn(Note<'_>) + Send + Sync>>);
+pub struct Notes(Option<Arc<Hear>>);
 
 impl Notes {
     /// Hands each note to `hear`, on whatever thread it arises.
