@@ -42,7 +42,6 @@ pub(crate) fn session<'a>(
         digest_every,
         until: None,
         range: None,
-        wanted: None,
         deaf: false,
     }
 }

@@ -91,8 +91,10 @@ pub enum Step {
         /// How much, in ns.
         ns: u64,
     },
-    /// The machine is reset, as the guest asked.
+    /// The machine is reset.
     Reset,
+    /// The driver wants to see the digest of the state: [`Driver::compare`].
+    Compare,
     /// Wait for the outside, with the locks released; at most so long.
     Wait(Option<Duration>),
     /// The run is over.
@@ -141,6 +143,14 @@ pub trait Driver: Inputs + Send {
     /// # Errors
     /// As for [`Driver::next`].
     fn digest(&mut self, at: Moment, digest: u128, last: bool) -> Result<(), Error>;
+
+    /// The digest that [`Step::Compare`] asked for. Gives how the run ends, if it does here.
+    ///
+    /// # Errors
+    /// A divergence.
+    fn compare(&mut self, _at: Moment, _digest: u128) -> Result<Option<Finish>, Error> {
+        Ok(None)
+    }
 
     /// What a snapshot taken now must hold of the driver; `None`: the run is not recorded.
     ///

@@ -18,6 +18,7 @@ use crate::digests::Digests;
 use crate::divergence::Divergence;
 use crate::driver::Finish;
 use crate::error::Error;
+use crate::notes::Notes;
 use crate::recording::Recording;
 use machine::Fault;
 use replay_format::Log;
@@ -45,6 +46,8 @@ pub struct Quarry<'r, 'l> {
     pub log: &'l Log<'l>,
     /// For tests: an instruction that goes wrong.
     pub fault: Option<Fault>,
+    /// Hear what else there is to say.
+    pub notes: &'r Notes,
 }
 
 impl Quarry<'_, '_> {
@@ -209,8 +212,7 @@ pub fn hunt<'l>(quarries: [Quarry<'_, 'l>; 2], trail: Trail) -> Result<Hunt<'l>,
     let stop = Arc::new(AtomicBool::new(false));
     stop_at_signals(&stop)?;
     let [one, two] = quarries;
-    let mut sides =
-        [one, two].map(|quarry| Side::open(quarry.recording, quarry.log, quarry.fault, &stop));
+    let mut sides = [one, two].map(|quarry| Side::open(quarry, &stop));
     if let [Ok(one), Ok(two)] = &mut sides {
         one.leave_seeds_out(two);
     }
@@ -284,7 +286,7 @@ pub fn replayed(
 ) -> Result<(Bracket, Option<Ending>), Error> {
     let stop = Arc::new(AtomicBool::new(false));
     stop_at_signals(&stop)?;
-    let mut side = Side::open(quarry.recording, quarry.log, quarry.fault, &stop)?;
+    let mut side = Side::open(quarry, &stop)?;
     side.restart(quarry.start())?;
     let mut bracket = Bracket::default();
     let along = digests

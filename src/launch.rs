@@ -3,23 +3,24 @@
 use crate::company::Company;
 use crate::disks::Disks;
 use crate::drive::{drive, session};
-use crate::driver::{Arrival, Driver};
+use crate::driver::Arrival;
 use crate::error::Error;
 use crate::handover::Mailbox;
 use crate::host::net::NetHandle;
 use crate::host::serial::{Backend, Input, Serial};
 use crate::images::Images;
 use crate::measure::Measuring;
+use crate::notes::Notes;
 use crate::options::MachineOptions;
 use crate::ready::{Ready, switched_on, whole_log};
 use crate::record::{Host, Recorder};
 use crate::recording::Recording;
 use crate::session::{Message, Report};
-use crate::snapshot::{Keeper, Plan, Snapshot, Store};
+use crate::snapshot::{Keeper, Plan, Store};
 use crate::watch::Watched;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Instructions from one state digest to the next, unless the user says otherwise.
 pub const DIGEST_INTERVAL: u64 = 10_000_000;
@@ -49,7 +50,7 @@ pub fn run(
     to: Option<&RecordTo<'_>>,
     company: Company<'_>,
 ) -> Result<Report, Error> {
-    let options = &settled(options)?;
+    let options = &settled(options, &company.notes)?;
     options.check()?;
     if let Some(to) = to {
         // Before the backend is opened: that may wait for somebody, or empty a file.
@@ -58,11 +59,11 @@ pub fn run(
     let images = Images::open(options)?;
     let mut machine = images.machine(options)?;
     machine.set_execution(company.execution);
-    let stop = Arc::new(AtomicBool::new(false));
-    let Serial { input, output } = Serial::open(serial, &stop)?;
+    let stop = company.stop;
+    let Serial { input, output } = Serial::open(serial, &stop, &company.notes)?;
     let mailbox = Arc::new(Mailbox::new());
     let frames = Arc::new(AtomicUsize::new(0));
-    let networks = networks(options, &mailbox, &frames)?;
+    let networks = networks(options, &mailbox, &frames, &company.notes)?;
     let interval = to.map_or(u64::MAX, |to| to.digest_interval.max(1));
     let (recording, log) = match to {
         Some(to) => {
@@ -75,7 +76,7 @@ pub fn run(
     let disks = Disks::record(&options.drives, to.map(|to| to.dir), &mailbox);
     let opened = disks.open(None)?;
     let measuring = match recording {
-        Some(recording) => Measuring::record(recording, &opened)?,
+        Some(recording) => Measuring::record(recording, &opened, &company.notes)?,
         None => None,
     };
     let keeper = match to {
@@ -99,13 +100,13 @@ pub fn run(
 }
 
 /// The options with all that a recording must hold.
-fn settled(options: &MachineOptions) -> Result<MachineOptions, Error> {
+fn settled(options: &MachineOptions, notes: &Notes) -> Result<MachineOptions, Error> {
     let mut options = options.clone();
     for drive in &mut options.drives {
         let (settled, note) = drive.settle()?;
         *drive = settled;
         if let Some(note) = note {
-            eprintln!("rr: note: {note}");
+            notes.remark(&note.to_string());
         }
     }
     Ok(options)
@@ -116,6 +117,7 @@ fn networks(
     options: &MachineOptions,
     mailbox: &Arc<Mailbox<Message>>,
     waiting: &Arc<AtomicUsize>,
+    notes: &Notes,
 ) -> Result<Vec<NetHandle>, Error> {
     let open = |(adapter, netdev)| {
         let (mailbox, waiting) = (Arc::clone(mailbox), Arc::clone(waiting));
@@ -126,7 +128,7 @@ fn networks(
                 mailbox.post(Message::Arrival(Arrival::Frame { adapter, data }));
             }
         };
-        Ok(NetHandle::open(netdev, Box::new(arrived))?)
+        Ok(NetHandle::open(netdev, notes, Box::new(arrived))?)
     };
     (0u8..).zip(options.adapters()).map(open).collect()
 }
@@ -140,8 +142,6 @@ pub struct ReplayHow {
     pub changed_images: bool,
     /// Begin at this snapshot.
     pub from: Option<String>,
-    /// Stop where this snapshot was taken: the state must be its own.
-    pub stop: Option<Snapshot>,
     /// The snapshots that the replay makes.
     pub plan: Plan,
     /// Keep them in this directory, and not in the recording: they hold everything, and lie on nothing there.
@@ -160,47 +160,60 @@ pub fn replay(
 ) -> Result<Report, Error> {
     let bytes = recording.map_log()?;
     let log = whole_log(recording, &bytes)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let (input, at_power_on) = switched_on(recording, how, &log, serial, &stop, &company.control)?;
-    let Ready {
-        mut machine,
-        replayer,
-        keeper,
-        from,
-        measuring,
-    } = at_power_on.at_start(recording, how)?;
-    machine.set_execution(company.execution);
-    let mailbox = Arc::new(Mailbox::new());
-    let interval = recording.manifest.digest_interval;
-    let driver: Box<dyn Driver + '_> = match company.watcher {
-        Some(watcher) => {
-            let shift = recording.manifest.machine.icount.shift;
-            Box::new(Watched::new(replayer, watcher, shift))
-        }
-        None => Box::new(replayer),
-    };
-    let mut session = session(machine, driver, mailbox, stop, interval, &company.control);
-    let range = recording.manifest.slice.as_ref();
-    let end = range.filter(|range| !range.ends);
-    session.until = [how.until, end.map(|range| range.to)]
-        .into_iter()
-        .flatten()
-        .min();
-    session.range = end.map(|range| (range.from, range.to));
-    session.wanted = how.stop.as_ref().map(|stop| stop.digest.clone());
-    session.deaf = true;
-    let options = &recording.manifest.machine;
-    let monitor = company.monitor.map(|monitor| (monitor, options, serial));
-    let input = input.and_then(Input::for_replay);
-    let result = drive(&session, Some(keeper), input, monitor, company.progress);
+    let (stop, control) = (&company.stop, &company.control);
+    let (input, at_power_on) =
+        switched_on(recording, how, &log, serial, stop, control, &company.notes)?;
+    let mut ready = at_power_on.at_start(recording, how)?;
+    // What it makes is to be relied on: then it waits.
+    let early = how.plan == Plan::default() && company.relay.is_none();
+    let measuring = ready.measuring.take();
+    let from = ready.from;
+    let result = go(recording, how.until, ready, (serial, input), company);
     let report = match measuring {
-        Some(measuring) => {
-            // What it makes or vouches for is to be relied on: then it waits.
-            let early = how.plan == Plan::default() && how.stop.is_none();
-            measuring.settle(result, early)?
-        }
+        Some(measuring) => measuring.settle(result, early)?,
         None => result?,
     };
     recording.check_whole(&bytes, from, &report)?;
     Ok(report)
+}
+
+/// Replays to the end, or to where `until` or the company's relay stops it.
+///
+/// # Errors
+/// A divergence.
+pub(crate) fn go<'l, 'c: 'l>(
+    recording: &Recording,
+    until: Option<u64>,
+    ready: Ready<'l>,
+    (serial, input): (&Backend, Option<Input>),
+    company: Company<'c>,
+) -> Result<Report, Error> {
+    let Ready {
+        mut machine,
+        mut replayer,
+        keeper,
+        ..
+    } = ready;
+    machine.set_execution(company.execution);
+    let mailbox = Arc::new(Mailbox::new());
+    let interval = recording.manifest.digest_interval;
+    let shift = recording.manifest.machine.icount.shift;
+    let watcher = company.watcher;
+    let watched = watcher.map(|watcher| Watched::new(watcher, shift));
+    replayer.attach(company.relay.map(|relay| relay as _), watched);
+    let driver = Box::new(replayer);
+    let (stop, control) = (company.stop, &company.control);
+    let mut session = session(machine, driver, mailbox, stop, interval, control);
+    let range = recording.manifest.slice.as_ref();
+    let end = range.filter(|range| !range.ends);
+    session.until = [until, end.map(|range| range.to)]
+        .into_iter()
+        .flatten()
+        .min();
+    session.range = end.map(|range| (range.from, range.to));
+    session.deaf = true;
+    let options = &recording.manifest.machine;
+    let monitor = company.monitor.map(|monitor| (monitor, options, serial));
+    let input = input.and_then(Input::for_replay);
+    drive(&session, Some(keeper), input, monitor, company.progress)
 }

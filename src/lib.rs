@@ -5,66 +5,46 @@
 #[cfg(all(test, loom))]
 mod atomics;
 pub mod handover;
+pub mod monitor;
 #[cfg_attr(loom, allow(dead_code, reason = "modelled alone"))]
 mod questions;
 
 // Under loom only the hand-overs are built: they alone are modelled.
 #[cfg(not(loom))]
-pub mod company;
+pub use engine::*;
+
 #[cfg(not(loom))]
-pub mod control;
-#[cfg(not(loom))]
-pub mod diff;
-#[cfg(not(loom))]
-pub mod digests;
-#[cfg(not(loom))]
-pub mod disks;
-#[cfg(not(loom))]
-pub mod divergence;
-#[cfg(not(loom))]
-mod drive;
-#[cfg(not(loom))]
-pub mod driver;
-#[cfg(not(loom))]
-pub mod error;
-#[cfg(not(loom))]
-pub mod host;
-#[cfg(not(loom))]
-pub mod hunt;
-#[cfg(not(loom))]
-pub mod images;
-#[cfg(not(loom))]
-pub mod launch;
-#[cfg(not(loom))]
-pub mod lock;
-#[cfg(not(loom))]
-mod log_sink;
-#[cfg(not(loom))]
-mod measure;
-pub mod monitor;
-#[cfg(not(loom))]
-pub mod options;
-#[cfg(not(loom))]
-pub mod pace;
-#[cfg(not(loom))]
-mod ready;
-#[cfg(not(loom))]
-pub mod record;
-#[cfg(not(loom))]
-pub mod recording;
-#[cfg(not(loom))]
-pub mod replay;
-#[cfg(not(loom))]
-pub mod segment;
-#[cfg(not(loom))]
-pub mod session;
-#[cfg(not(loom))]
-pub mod slice;
-#[cfg(not(loom))]
-pub mod snapshot;
-#[cfg(not(loom))]
-pub mod timeline;
-#[cfg(not(loom))]
-pub mod watch;
-#[cfg(not(loom))]
-mod wishes;
+#[path = "."]
+mod engine {
+    pub mod company;
+    pub mod control;
+    pub mod diff;
+    pub mod digests;
+    pub mod disks;
+    pub mod divergence;
+    pub(crate) mod drive;
+    pub mod driver;
+    pub mod error;
+    pub mod host;
+    pub mod hunt;
+    pub mod images;
+    pub mod launch;
+    pub mod lock;
+    pub(crate) mod log_sink;
+    pub(crate) mod measure;
+    pub mod notes;
+    pub mod options;
+    pub mod pace;
+    pub(crate) mod ready;
+    pub mod record;
+    pub mod recording;
+    pub mod relay;
+    pub mod replay;
+    pub mod segment;
+    pub mod session;
+    pub mod slice;
+    pub mod snapshot;
+    pub mod timeline;
+    pub mod watch;
+    pub(crate) mod wishes;
+}

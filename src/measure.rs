@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::host::disk::{Disk, DiskError, Measure};
 use crate::host::signals;
 use crate::images::named;
+use crate::notes::Notes;
 use crate::recording::{Image, Recording};
 use crate::session::Report;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -36,15 +37,20 @@ pub(crate) struct Measuring {
     thread: Option<JoinHandle<Result<bool, Error>>>,
     /// Closed when the thread ends.
     done: UnixStream,
+    notes: Notes,
 }
 
 impl Measuring {
     /// Measures the images of a recording that has begun, and completes its machine.json; none: there are none.
-    pub(crate) fn record(mut recording: Recording, disks: &[Disk]) -> Result<Option<Self>, Error> {
+    pub(crate) fn record(
+        mut recording: Recording,
+        disks: &[Disk],
+        notes: &Notes,
+    ) -> Result<Option<Self>, Error> {
         if disks.is_empty() {
             return Ok(None);
         }
-        Self::start(disks, move |images| recording.complete(images)).map(Some)
+        Self::start(disks, notes, move |images| recording.complete(images)).map(Some)
     }
 
     /// Checks the images of a replay; once one is not what was recorded, sets `stop`, and wakes the run. Where that is
@@ -54,17 +60,18 @@ impl Measuring {
         disks: &[Disk],
         stop: &Arc<AtomicBool>,
         control: &Arc<Control>,
+        notes: &Notes,
     ) -> Result<Option<Self>, Error> {
         let (mut measured, mut suspicious) = (false, false);
         for image in looked(disks)? {
             let recorded = recording.check_image(&image)?;
             let path = image.path.display();
             if recorded.blake3.is_none() {
-                eprintln!(
-                    "rr: note: {path}: {} was not measured before the recording was killed; its size and the time \
+                notes.remark(&format!(
+                    "{path}: {} was not measured before the recording was killed; its size and the time \
                      of its last change are as recorded, its content is not checked",
                     image.role
-                );
+                ));
             }
             measured |= recorded.blake3.is_some();
             suspicious |= recorded.modified != image.modified;
@@ -74,7 +81,7 @@ impl Measuring {
         }
         let (stop, control) = (Arc::clone(stop), Arc::clone(control));
         let recording = recording.clone();
-        let mut measuring = Self::start(disks, move |images| {
+        let mut measuring = Self::start(disks, notes, move |images| {
             let checked = images
                 .iter()
                 .try_for_each(|image| recording.check_image(image).map(drop));
@@ -92,6 +99,7 @@ impl Measuring {
 
     fn start(
         disks: &[Disk],
+        notes: &Notes,
         then: impl FnOnce(Vec<Image>) -> Result<(), Error> + Send + 'static,
     ) -> Result<Self, Error> {
         let jobs = disks
@@ -115,14 +123,15 @@ impl Measuring {
             give_up,
             thread,
             done,
+            notes: notes.clone(),
         })
     }
 
     /// To be called at the end of a recording: waits until machine.json is complete, or a signal gives that up.
     pub(crate) fn finish(mut self) -> Result<(), Error> {
         if !self.wait()? {
-            eprintln!(
-                "rr: note: stopped by a signal: the disk images were not measured, and a replay will not check their content"
+            self.notes.remark(
+                "stopped by a signal: the disk images were not measured, and a replay will not check their content",
             );
         }
         self.join().map(drop)
@@ -142,24 +151,30 @@ impl Measuring {
         if early && result.as_ref().is_ok_and(stopped) {
             self.give_up.store(true, Ordering::Relaxed);
             if !self.join()? {
-                eprintln!(
-                    "rr: note: stopped before the disk images were measured: their size and the time of their last change \
-                     are as recorded, their content is not checked"
+                self.notes.remark(
+                    "stopped before the disk images were measured: their size and the time of their last change \
+                     are as recorded, their content is not checked",
                 );
             }
             return result;
         }
         let interrupted = |report: &Report| report.finish == Finish::Interrupted;
-        if result.as_ref().is_ok_and(interrupted) || !self.wait()? {
-            self.give_up.store(true, Ordering::Relaxed);
-            self.join()?;
-            return result.map(|report| Report {
-                finish: Finish::Interrupted,
-                ..report
-            });
+        if self.vouch(result.as_ref().is_ok_and(interrupted))? {
+            return result;
         }
+        result.map(|report| Report {
+            finish: Finish::Interrupted,
+            ..report
+        })
+    }
+
+    /// Waits until it is known that the images are those of the recording; false if that was given up: at once where the replay
+    /// was interrupted, else on a signal.
+    pub(crate) fn vouch(mut self, interrupted: bool) -> Result<bool, Error> {
+        let known = !interrupted && self.wait()?;
+        self.give_up.store(!known, Ordering::Relaxed);
         self.join()?;
-        result
+        Ok(known)
     }
 
     /// Waits for the end of the thread; false if a signal came first: then it is told to give up.
@@ -174,7 +189,8 @@ impl Measuring {
             ];
             match poll(&mut fds, patience) {
                 Ok(0) => {
-                    eprintln!("rr: note: measuring the disk images to their end; Ctrl-C gives up");
+                    self.notes
+                        .remark("measuring the disk images to their end; Ctrl-C gives up");
                     patience = None;
                 }
                 Ok(_) if !fds[0].revents().is_empty() => return Ok(true),

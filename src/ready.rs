@@ -1,16 +1,19 @@
 //! A recording, opened to be replayed.
 
 use crate::control::Control;
+use crate::digests::Digests;
 use crate::disks::Disks;
 use crate::driver::Driver;
 use crate::error::Error;
-use crate::host::serial::{Backend, Input, Serial};
+use crate::host::disk::Disk;
+use crate::host::serial::{Backend, Input, Output, Serial};
 use crate::images::Images;
 use crate::launch::ReplayHow;
 use crate::measure::Measuring;
+use crate::notes::Notes;
 use crate::recording::{LOG, MANIFEST, Recording};
 use crate::replay::Replayer;
-use crate::snapshot::{FIRST, Keeper, Store};
+use crate::snapshot::{Chain, FIRST, Keeper, Store};
 use machine::Machine;
 use replay_format::Log;
 use std::sync::Arc;
@@ -42,7 +45,74 @@ pub(crate) struct Ready<'l> {
     pub(crate) measuring: Option<Measuring>,
 }
 
-/// Opens what a recording was started from, and checks that it is that. The machine is at power-on.
+/// A recording that replays can start from, several at once: its images are mapped, and are those that were recorded.
+pub(crate) struct Opened<'r> {
+    recording: &'r Recording,
+    digests: Digests,
+    images: Images,
+}
+
+impl<'r> Opened<'r> {
+    /// Opens what a recording was started from, and checks that it is that; `changed` allows other images. The disks are checked
+    /// by [`Measuring`].
+    ///
+    /// # Errors
+    /// Whatever keeps it from starting.
+    pub(crate) fn new(recording: &'r Recording, changed: bool) -> Result<(Self, Vec<Disk>), Error> {
+        let options = &recording.manifest.machine;
+        options.check().map_err(|error| match error {
+            Error::Option { option, reason } => {
+                let manifest = recording.path(MANIFEST);
+                Error::recording(&manifest, format!("{option}: {reason}"))
+            }
+            other => other,
+        })?;
+        let digests = recording.digests()?;
+        let disks = Disks::replay(recording)?.open(None)?;
+        let images = Images::of(recording, changed, &disks)?;
+        let opened = Self {
+            recording,
+            digests,
+            images,
+        };
+        Ok((opened, disks))
+    }
+
+    /// A replay at power-on.
+    ///
+    /// # Errors
+    /// Whatever keeps it from starting.
+    pub(crate) fn switch_on<'l>(
+        &self,
+        disks: Vec<Disk>,
+        how: &ReplayHow,
+        log: &'l Log<'l>,
+        output: Output,
+    ) -> Result<Ready<'l>, Error> {
+        let recording = self.recording;
+        let mut machine = self.images.machine(&recording.manifest.machine)?;
+        let drives = Disks::replay(recording)?;
+        let pool = drives.start(disks)?;
+        let (path, digests) = (recording.path(LOG), self.digests.clone());
+        let replayer = Replayer::new(path, log, digests, output, drives, pool);
+        let keep_in = how.keep_in.as_deref().unwrap_or(recording.dir());
+        let keeper = Keeper::new(
+            Store::of(keep_in),
+            &recording.drives(),
+            how.plan.clone(),
+            &mut machine,
+        )?;
+        Ok(Ready {
+            machine,
+            replayer,
+            keeper,
+            from: 0,
+            measuring: None,
+        })
+    }
+}
+
+/// Opens a recording for one replay. The machine is at power-on.
 ///
 /// # Errors
 /// Whatever keeps it from starting.
@@ -53,42 +123,17 @@ pub(crate) fn switched_on<'l>(
     serial: &Backend,
     stop: &Arc<AtomicBool>,
     control: &Arc<Control>,
+    notes: &Notes,
 ) -> Result<(Option<Input>, Ready<'l>), Error> {
-    let options = &recording.manifest.machine;
-    options.check().map_err(|error| match error {
-        Error::Option { option, reason } => {
-            let manifest = recording.path(MANIFEST);
-            Error::recording(&manifest, format!("{option}: {reason}"))
-        }
-        other => other,
-    })?;
-    let digests = recording.digests()?;
-    let disks = Disks::replay(recording)?;
-    let opened = disks.open(None)?;
-    let images = Images::of(recording, how.changed_images, &opened)?;
-    let mut machine = images.machine(options)?;
+    let (opened, disks) = Opened::new(recording, how.changed_images)?;
     let measuring = match how.changed_images {
-        false => Measuring::check(recording, &opened, stop, control)?,
+        false => Measuring::check(recording, &disks, stop, control, notes)?,
         true => None,
     };
-    let Serial { input, output } = Serial::open(serial, stop)?;
-    let pool = disks.start(opened)?;
-    let path = recording.path(LOG);
-    let mut replayer = Replayer::new(path, log, digests, output, disks, pool);
-    replayer.stop = how.stop.as_ref().map(|stop| (stop.icount, stop.log.into()));
-    let keep_in = how.keep_in.as_deref().unwrap_or(recording.dir());
-    let keeper = Keeper::new(
-        Store::of(keep_in),
-        &recording.drives(),
-        how.plan.clone(),
-        &mut machine,
-    )?;
+    let Serial { input, output } = Serial::open(serial, stop, notes)?;
     let ready = Ready {
-        machine,
-        replayer,
-        keeper,
-        from: 0,
         measuring,
+        ..opened.switch_on(disks, how, log, output)?
     };
     Ok((input, ready))
 }
@@ -98,26 +143,35 @@ impl Ready<'_> {
     ///
     /// # Errors
     /// A snapshot that cannot be loaded; a log that does not begin as one does.
-    pub(crate) fn at_start(
-        mut self,
-        recording: &Recording,
-        how: &ReplayHow,
-    ) -> Result<Self, Error> {
+    pub(crate) fn at_start(self, recording: &Recording, how: &ReplayHow) -> Result<Self, Error> {
         // A slice has no power-on.
         let slice = recording.manifest.slice.as_ref().map(|_| FIRST);
-        let Some(name) = how.from.as_deref().or(slice) else {
+        let name = how.from.as_deref().or(slice);
+        let store = Store::of(recording.dir());
+        let chain = name.map(|name| store.open(name)).transpose()?;
+        self.at(chain.as_ref(), how)
+    }
+
+    /// The same to a snapshot that is open; `None`: it is there.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) fn at(mut self, chain: Option<&Chain>, how: &ReplayHow) -> Result<Self, Error> {
+        let Some(chain) = chain else {
             self.replayer.begin()?;
             return Ok(self);
         };
-        let chain = Store::of(recording.dir()).open(name)?;
         self.from = chain.snapshot.icount;
-        let loaded = chain.load(&mut self.machine)?;
-        self.replayer.travel(Some((&chain, loaded)))?;
+        let loaded = chain.load_at_power_on(&mut self.machine)?;
+        self.replayer.travel(Some((chain, loaded)))?;
         match &how.keep_in {
-            None => self.keeper.moved(Some(name), &mut self.machine),
+            None => {
+                let name = Some(chain.snapshot.name.as_str());
+                self.keeper.moved(name, &mut self.machine);
+            }
             Some(_) => {
                 let outside = self.replayer.outside(self.from)?;
-                self.keeper.hold_all(&chain, &outside)?;
+                self.keeper.hold_all(chain, &outside)?;
             }
         }
         Ok(self)

@@ -5,15 +5,17 @@
 //! exactly join to a recording that does. Which segments there are follows from the `snapshot.json` files alone. Where the rest of a
 //! snapshot is damaged, its segment is replayed from an earlier one.
 
-use crate::company::{Company, Progress};
-use crate::driver::Finish;
+mod course;
+mod shares;
+mod side_by_side;
+
+use crate::company::Company;
+use crate::divergence::Divergence;
 use crate::error::Error;
 use crate::host::map::MappedFile;
-use crate::host::serial::Backend;
-use crate::launch::{ReplayHow, replay};
 use crate::recording::{DIGESTS, LOG, Recording};
-use crate::session::Report;
-use crate::snapshot::{Snapshot, Store};
+use crate::snapshot::{Chain, Checked, FIRST, Snapshot, Store};
+use std::num::NonZeroU16;
 
 /// A recording, and the snapshots at which it can be divided.
 #[derive(Debug)]
@@ -44,17 +46,30 @@ pub struct Segment {
     pub empty: bool,
 }
 
-/// A segment that was replayed without a divergence.
+/// What the replay of a segment came to.
 #[derive(Debug)]
+pub enum Verdict {
+    /// Everything was as recorded.
+    Same(Replayed),
+    /// It diverged.
+    Diverged(Box<Divergence>),
+}
+
+/// A segment that was replayed without a divergence.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replayed {
-    /// What the replay came to.
-    pub report: Report,
-    /// The instruction count at which it began: before the segment where the snapshot is damaged.
+    /// The instruction count at which it ended.
+    pub icount: u64,
+    /// Virtual time there, in ns.
+    pub virtual_time: u64,
+    /// Digest of the state there, in hexadecimal.
+    pub digest: String,
+    /// The instruction count at which the replay began: before the segment where the snapshot is damaged.
     pub began: u64,
     /// Digests in the segment that were compared, and equal.
     pub digests: u64,
-    /// Why snapshots were not used.
-    pub damaged: Vec<Error>,
+    /// The recording is cut off there.
+    pub cut: bool,
 }
 
 impl<'a> Segments<'a> {
@@ -89,7 +104,7 @@ impl<'a> Segments<'a> {
 
     /// The segment with this number, from 1, where `of` are wanted: they are about as long as each other, as far as
     /// snapshots allow.
-    pub fn nth(&self, number: u16, of: u16) -> Segment {
+    pub fn nth(&self, number: u32, of: u32) -> Segment {
         let start = self.nearest(number.saturating_sub(1), of);
         let stop = self.nearest(number, of).filter(|_| number < of);
         let place = |at: Option<&Snapshot>| at.map_or(self.first, |snapshot| snapshot.icount);
@@ -104,7 +119,7 @@ impl<'a> Segments<'a> {
     }
 
     /// The snapshot that is nearest to the `part`th of `of` equal parts; `None`: the start is.
-    fn nearest(&self, part: u16, of: u16) -> Option<&Snapshot> {
+    fn nearest(&self, part: u32, of: u32) -> Option<&Snapshot> {
         let len = u128::from(self.end.saturating_sub(self.first));
         let target = self.first + (len * u128::from(part) / u128::from(of.max(1))) as u64;
         let distance = |snapshot: &Snapshot| snapshot.icount.abs_diff(target);
@@ -113,70 +128,74 @@ impl<'a> Segments<'a> {
         near.min_by_key(|snapshot| distance(snapshot))
     }
 
-    /// Replays a segment.
-    ///
-    /// # Errors
-    /// A divergence, also from the digest of the snapshot at its end; whatever keeps it from being replayed.
-    pub fn replay(&self, segment: &Segment, progress: Progress<'_>) -> Result<Replayed, Error> {
-        let (from, damaged) = self.sound(segment);
-        let began = from.as_ref().map_or(self.first, |from| from.icount);
-        let how = ReplayHow {
-            from: from.map(|from| from.name),
-            stop: segment.stop.clone(),
-            ..ReplayHow::default()
+    /// The segments between all snapshots, which follow on each other.
+    fn legs(&self) -> Vec<Segment> {
+        let mut stops: Vec<&Snapshot> = self.snapshots.iter().collect();
+        stops.dedup_by_key(|snapshot| snapshot.icount);
+        let starts = [None].into_iter().chain(stops.iter().copied().map(Some));
+        let stops = stops.iter().copied().map(Some).chain([None]);
+        let leg = |(start, stop): (Option<&Snapshot>, Option<&Snapshot>)| Segment {
+            from: start.map_or(self.first, |start| start.icount),
+            to: stop.map_or(self.end, |stop| stop.icount),
+            start: start.cloned(),
+            stop: stop.cloned(),
+            empty: false,
         };
-        let company = Company::progress(progress);
-        let report = replay(self.recording, &how, &Backend::Null, company)?;
-        let digests = self.recording.digests()?;
-        let along = |from: u64, to: u64| {
-            let known = digests.along().iter();
-            known.filter(|(at, _)| (from + 1..=to).contains(at)).count() as u64
-        };
-        let (checked, known) = (report.digests_checked, along(began, segment.to));
-        let before = along(began, segment.from);
-        match (&segment.stop, report.finish) {
-            (None, _) | (_, Finish::Interrupted) => {}
-            (Some(_), Finish::Reached) if checked == known => {}
-            (Some(_), Finish::Reached) => {
-                let reason = format!(
-                    "only {checked} of {known} state digests belong to this run; restore it from a copy"
-                );
-                return Err(Error::recording(&self.recording.path(DIGESTS), reason));
-            }
-            (Some(stop), _) => {
-                let reason = format!(
-                    "ends at icount {}, before the snapshot `{}`; restore it from a copy",
-                    report.icount, stop.name
-                );
-                return Err(Error::recording(&self.recording.path(LOG), reason));
-            }
-        }
-        Ok(Replayed {
-            report,
-            began,
-            digests: checked.saturating_sub(before),
-            damaged,
-        })
+        starts.zip(stops).map(leg).collect()
     }
 
-    /// The last snapshot up to the start of a segment whose files are what they were; `None`: there is none, or it starts where
-    /// the recording does.
-    fn sound(&self, segment: &Segment) -> (Option<Snapshot>, Vec<Error>) {
-        let Some(start) = &segment.start else {
-            return (None, Vec::new());
-        };
+    /// Replays a segment; `None`: that was interrupted. Of the company execution, progress (instructions that are done), notes
+    /// and `stop` count.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being replayed.
+    pub fn replay(
+        &self,
+        segment: &Segment,
+        company: Company<'_>,
+    ) -> Result<Option<Verdict>, Error> {
+        let alone = vec![segment.clone()];
+        let found = self.share(alone, NonZeroU16::MIN, company)?;
+        Ok(found.and_then(|mut found| found.pop().map(|(_, verdict)| verdict)))
+    }
+
+    /// Replays everything, with so many replays at once. Gives the segments between all snapshots, and what each came to;
+    /// `None`: that was interrupted. The company is as for [`Segments::replay`].
+    ///
+    /// # Errors
+    /// Whatever keeps a segment from being replayed.
+    pub fn side_by_side(
+        &self,
+        jobs: NonZeroU16,
+        company: Company<'_>,
+    ) -> Result<Option<Vec<(Segment, Verdict)>>, Error> {
+        self.share(self.legs(), jobs, company)
+    }
+
+    /// Opens the last snapshot up to the start of a segment whose files are what they were; `None`: there is none, or it starts where
+    /// the recording is switched on. Hands over why others are not used.
+    fn sound(
+        &self,
+        segment: &Segment,
+        checked: &Checked,
+        damaged: &dyn Fn(&Error),
+    ) -> Result<Option<Chain>, Error> {
         let store = Store::of(self.recording.dir());
-        let mut damaged = Vec::new();
-        let before = |other: &&Snapshot| {
-            (other.icount, other.log.offset) <= (start.icount, start.log.offset)
-        };
-        for snapshot in self.snapshots.iter().filter(before).rev() {
-            match store.open(&snapshot.name) {
-                Ok(_) => return (Some(snapshot.clone()), damaged),
-                Err(error) => damaged.push(error),
+        if let Some(start) = &segment.start {
+            let at = |snapshot: &Snapshot| (snapshot.icount, snapshot.log.offset);
+            let before = self.snapshots.iter().rev();
+            for snapshot in before.filter(|other| at(other) <= at(start)) {
+                match store.open_checked(&snapshot.name, checked) {
+                    Ok(chain) => return Ok(Some(chain)),
+                    Err(error) => damaged(&error),
+                }
             }
         }
-        (None, damaged)
+        // A slice has no power-on.
+        let slice = self.recording.manifest.slice.as_ref().map(|_| FIRST);
+        slice
+            .map(|name| store.open_checked(name, checked))
+            .transpose()
     }
 }
 

@@ -1,7 +1,6 @@
 //! A run: the vCPU thread and the main loop, and what one does for the other.
 
 use crate::control::{Answer, Ask, Control, Happening, RunState};
-use crate::divergence::Divergence;
 use crate::driver::{Arrival, Driver, Finish, Idle, Situation, Step};
 use crate::error::Error;
 use crate::handover::Mailbox;
@@ -85,8 +84,6 @@ pub struct Session<'a> {
     pub until: Option<u64>,
     /// What was recorded: from this instruction count to this one. Only a slice has such ends; others end by themselves.
     pub range: Option<(u64, u64)>,
-    /// The digest that the state must have where the driver stops the run, in hexadecimal.
-    pub wanted: Option<String>,
     /// The driver takes no messages: the session looks for one that ends the run.
     pub deaf: bool,
 }
@@ -222,7 +219,18 @@ impl Session<'_> {
                 machine.warp(ns);
                 vcpu.idle = None;
             }
-            Step::Reset => self.reset(vcpu, &mut machine, true),
+            Step::Reset => {
+                // Else somebody at the monitor asked for it when it was recorded.
+                let guest = vcpu.request.is_some();
+                self.reset(vcpu, &mut machine, guest);
+            }
+            Step::Compare => {
+                let digest = machine.digest();
+                let finish = driver.compare(machine.moment(), digest);
+                if let Some(finish) = finish.map_err(|error| explain(error, &machine))? {
+                    return Ok(Some(finish));
+                }
+            }
             Step::Wait(at_most) => {
                 self.publish(&machine);
                 drop((machine, driver));
@@ -281,9 +289,6 @@ impl Session<'_> {
         let mut driver = self.driver.lock();
         let mut machine = self.machine.lock();
         let digest = machine.digest();
-        if finish == Finish::Reached {
-            self.check(&machine, digest)?;
-        }
         let at_end = self.range.is_some_and(|(_, to)| machine.icount() == to);
         let shutdown = matches!(finish, Finish::Shutdown { .. });
         let whole = shutdown || at_end && finish == Finish::Reached;
@@ -309,23 +314,6 @@ impl Session<'_> {
             lost_output: driver.lost_output().map(|error| error.to_string()),
             broken_devices: broken_devices.collect(),
         })
-    }
-
-    /// Compares the state at a stop with the one that is known.
-    fn check(&self, machine: &Machine, digest: u128) -> Result<(), Error> {
-        let found = format!("{digest:032x}");
-        match &self.wanted {
-            Some(wanted) if *wanted != found => Err(Box::new(Divergence {
-                at: machine.moment(),
-                event: None,
-                offset: None,
-                expected: format!("state digest {wanted}, as of the snapshot here"),
-                found,
-                instruction: None,
-            })
-            .into()),
-            _ => Ok(()),
-        }
     }
 }
 

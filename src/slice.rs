@@ -11,6 +11,7 @@ use crate::host::disk::IoErrors;
 use crate::host::map::MappedFile;
 use crate::host::serial::Backend;
 use crate::launch::{ReplayHow, replay};
+use crate::notes::Notes;
 use crate::recording::{DIGESTS, LOG, Manifest, Recording};
 use crate::session::Report;
 use crate::snapshot::{FIRST, LogPlace, Plan, Store};
@@ -45,6 +46,7 @@ pub fn slice(
     dir: &Path,
     overwrite: bool,
     progress: Progress<'_>,
+    notes: &Notes,
 ) -> Result<Report, Error> {
     Recording::check_vacant(dir, overwrite)?;
     let bytes = recording.map_log()?;
@@ -64,12 +66,13 @@ pub fn slice(
         .prefix(".rr-slice-")
         .tempdir_in(folder)
         .map_err(Error::file(folder, "create the slice"))?;
-    let range = cut(recording, &log, (from, to), half.path(), progress)?;
+    let first = company(progress, notes);
+    let range = cut(recording, &log, (from, to), half.path(), first)?;
     let new = manifest(recording, range)?;
     Recording::write(half.path(), new)?;
     let sliced = Recording::open(half.path())?;
     let how = ReplayHow::default();
-    let report = replay(&sliced, &how, &Backend::Null, Company::progress(progress))?;
+    let report = replay(&sliced, &how, &Backend::Null, company(progress, notes))?;
     if report.finish == Finish::Interrupted {
         return Err(Error::Cancelled);
     }
@@ -81,13 +84,21 @@ pub fn slice(
     Ok(report)
 }
 
+fn company<'p>(progress: Progress<'p>, notes: &Notes) -> Company<'p> {
+    Company {
+        progress: Some(progress),
+        notes: notes.clone(),
+        ..Company::default()
+    }
+}
+
 /// Replays the range, and writes all of the slice but its manifest.
 fn cut(
     recording: &Recording,
     log: &Log<'_>,
     (from, to): (u64, u64),
     half: &Path,
-    progress: Progress<'_>,
+    company: Company<'_>,
 ) -> Result<Range, Error> {
     let of_parent = recording.manifest.slice.as_ref();
     let at_end = to >= of_parent.map_or(log.end().icount, |range| range.to);
@@ -106,7 +117,7 @@ fn cut(
         keep_in: Some(half.to_owned()),
         ..ReplayHow::default()
     };
-    let report = replay(recording, &how, &Backend::Null, Company::progress(progress))?;
+    let report = replay(recording, &how, &Backend::Null, company)?;
     if report.finish == Finish::Interrupted {
         return Err(Error::Cancelled);
     }

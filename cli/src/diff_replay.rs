@@ -34,6 +34,7 @@ pub(crate) fn run(
         recording: &recording,
         log: &log,
         fault: None,
+        notes: &output::notes(),
     };
     let replay = Quarry { fault, ..plain };
     let (digests, ending) = replayed(replay, &recording.digests()?)?;

@@ -26,6 +26,7 @@ mod plot;
 mod position;
 mod progress;
 mod qmp;
+mod replayed;
 mod report;
 mod segments;
 mod snapshot_args;

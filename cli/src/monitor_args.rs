@@ -6,6 +6,8 @@ use std::sync::Arc;
 use rr::control::{Control, Mode};
 use rr::monitor::{Address, Monitor};
 
+use crate::output;
+
 /// The monitor.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Monitor")]
@@ -35,8 +37,18 @@ impl MonitorArgs {
         control.no_shutdown = self.no_shutdown;
         let monitor = match self.qmp.is_empty() {
             true => None,
-            false => Some(Monitor::open(&self.qmp)?),
+            false => Some(self.listen()?),
         };
         Ok((Arc::new(control), monitor))
+    }
+
+    fn listen(&self) -> anyhow::Result<Monitor> {
+        let mut monitor = Monitor::open(&self.qmp)?;
+        monitor.notes = output::notes();
+        let both = self.qmp.iter().zip(monitor.addresses());
+        for (_, at) in both.filter(|(asked, at)| asked != at) {
+            output::note(&format!("the monitor listens at {at}"));
+        }
+        Ok(monitor)
     }
 }

@@ -42,6 +42,12 @@ pub(crate) fn status(report: &Report, guest: bool) -> ExitCode {
     }
 }
 
+/// A signal stopped it: `undone` says what was not done.
+pub(crate) fn interrupted(undone: &str) -> ExitCode {
+    output::complain(&format!("stopped by a signal: {undone}"));
+    ExitCode::from(TROUBLE)
+}
+
 /// How the run ended, in words.
 pub(crate) fn finish(report: &Report) -> String {
     ending(report.finish)

@@ -5,6 +5,8 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rr::notes::{Note, Notes};
+
 /// What writes a lot gathers larger pieces itself; they pass by this buffer.
 const BUFFER: usize = 32 * 1024;
 
@@ -64,6 +66,14 @@ pub(crate) fn note(text: &str) {
     if !is_quiet() {
         complain(&format!("note: {text}"));
     }
+}
+
+/// Takes what the library has to say.
+pub(crate) fn notes() -> Notes {
+    Notes::new(|said| match said {
+        Note::Remark(text) => note(text),
+        Note::Call(text) => complain(text),
+    })
 }
 
 /// Writes a line to standard error. Where that fails, there is nobody to tell.

@@ -162,6 +162,11 @@ impl Machine {
         self.bus.ram.unwatch_tables();
     }
 
+    /// Its fixed properties.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Instructions executed since power-on, trapping ones included.
     pub fn icount(&self) -> u64 {
         self.icount

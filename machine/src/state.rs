@@ -78,9 +78,16 @@ impl Machine {
 
     /// The digest of the whole state: equal states have equal digests, on any host.
     pub fn digest(&mut self) -> u128 {
+        self.save_with_digest().1
+    }
+
+    /// What [`Machine::save`] and [`Machine::digest`] give, at the price of one.
+    pub fn save_with_digest(&mut self) -> (Vec<u8>, u128) {
         let ram = self.bus.ram.digest();
         self.tlbs.iter_mut().for_each(|tlb| tlb.flush_stores());
-        xxh3_128(&[self.save().as_slice(), &ram.to_le_bytes()].concat())
+        let state = self.save();
+        let digest = xxh3_128(&[state.as_slice(), &ram.to_le_bytes()].concat());
+        (state, digest)
     }
 
     /// All state but RAM, as a tree: for showing what differs.
@@ -104,6 +111,11 @@ impl Machine {
     /// have different hashes, also where their content is the same.
     pub fn page_hashes(&mut self) -> &[u128] {
         self.digest();
+        self.bus.ram.hashes()
+    }
+
+    /// The same as they were when [`Machine::digest`] was last called.
+    pub fn known_page_hashes(&self) -> &[u128] {
         self.bus.ram.hashes()
     }
 

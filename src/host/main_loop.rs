@@ -1,6 +1,7 @@
 //! The main loop: polls the host's descriptors, and posts what happens to the vCPU thread.
 
 use super::serial::Input;
+use super::signals::Signals;
 use super::terminal::{Escape, HELP, Key};
 use crate::control::Control;
 use crate::driver::Arrival;
@@ -12,7 +13,6 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::sync::atomic::Ordering;
 
 /// Bytes that one message holds at most.
@@ -35,7 +35,7 @@ pub struct MainLoop<'a, 'm> {
     /// Input for the serial port.
     pub input: Option<Input>,
     /// Readable when a signal asked the program to end.
-    pub signals: Option<UnixStream>,
+    pub signals: Option<Signals>,
     /// Readable, or closed, when the vCPU thread has ended.
     pub done: OwnedFd,
     /// Where messages go.

@@ -1,5 +1,6 @@
 //! A new pseudo-terminal, whose other end somebody opens.
 
+use crate::notes::Notes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::OpenptFlags;
@@ -24,12 +25,12 @@ pub(super) struct Pty {
 
 impl Pty {
     /// Opens one, and says what the other end is called.
-    pub(super) fn open() -> io::Result<Self> {
+    pub(super) fn open(notes: &Notes) -> io::Result<Self> {
         let fd = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
         rustix::pty::grantpt(&fd)?;
         rustix::pty::unlockpt(&fd)?;
         let name = rustix::pty::ptsname(&fd, Vec::new())?;
-        eprintln!("rr: the serial port is {}", name.to_string_lossy());
+        notes.call(&format!("the serial port is {}", name.to_string_lossy()));
         // The other end starts raw: the guest echoes, not the terminal line.
         let mut modes = rustix::termios::tcgetattr(&fd)?;
         modes.make_raw();

@@ -3,6 +3,7 @@
 use super::pty::Pty;
 use super::server::{Awaited, Server};
 use crate::error::Error;
+use crate::notes::Notes;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
@@ -303,7 +304,7 @@ impl Serial {
     ///
     /// # Errors
     /// Those of the host, with the backend's name.
-    pub fn open(backend: &Backend, stop: &Arc<AtomicBool>) -> Result<Self, Error> {
+    pub fn open(backend: &Backend, stop: &Arc<AtomicBool>, notes: &Notes) -> Result<Self, Error> {
         let (input, sink) = match backend {
             Backend::Null => (None, Sink::Nowhere),
             Backend::Stdio => {
@@ -332,12 +333,12 @@ impl Serial {
             }
             Backend::Unix { path, server, .. } => {
                 let name = format!("unix:{}", path.display());
-                let stream = named(&name, connect(path, *server))?;
+                let stream = named(&name, connect(path, *server, notes))?;
                 let output = named(&name, stream.try_clone())?.into();
                 (Some(Input::of(stream.into())), Sink::Fd(output))
             }
             Backend::Pty => {
-                let pty = named("pty", Pty::open())?;
+                let pty = named("pty", Pty::open(notes))?;
                 let input = named("pty", pty.as_fd().try_clone_to_owned())?;
                 (Some(Input::of(input)), Sink::Pty(pty))
             }
@@ -369,12 +370,12 @@ fn create(path: &Path) -> Result<OwnedFd, Error> {
         .map_err(Error::file(path, "write the serial output"))
 }
 
-fn connect(path: &Path, server: bool) -> io::Result<UnixStream> {
+fn connect(path: &Path, server: bool, notes: &Notes) -> io::Result<UnixStream> {
     if !server {
         return UnixStream::connect(path);
     }
     let listener = UnixListener::bind(path)?;
-    eprintln!("rr: waiting for a connection to {}", path.display());
+    notes.call(&format!("waiting for a connection to {}", path.display()));
     let (stream, _) = listener.accept()?;
     // There is one client; the next recording may listen there again.
     std::fs::remove_file(path)?;

@@ -1,23 +1,60 @@
 //! Signals that ask the program to end: they become a readable descriptor.
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use signal_hook::SigId;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
-use signal_hook::low_level::pipe;
+use signal_hook::low_level::{pipe, unregister};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-/// From now on SIGINT, SIGTERM and SIGHUP make the returned stream readable, rather than end the
+/// Readable once such a signal has come. When it is dropped, signals are ignored.
+#[derive(Debug)]
+pub struct Signals {
+    read: UnixStream,
+    ids: Vec<SigId>,
+}
+
+/// From now on SIGINT, SIGTERM and SIGHUP make what is returned readable, rather than end the
 /// process: a recording is closed properly.
 ///
 /// # Errors
 /// Those of the host.
-pub fn catch() -> io::Result<UnixStream> {
+pub fn catch() -> io::Result<Signals> {
     let (read, write) = UnixStream::pair()?;
+    let mut signals = Signals {
+        read,
+        ids: Vec::new(),
+    };
     for signal in [SIGINT, SIGTERM, SIGHUP] {
-        pipe::register(signal, write.try_clone()?)?;
+        let id = pipe::register(signal, write.try_clone()?)?;
+        signals.ids.push(id);
     }
     // A file that may not grow further gives an error to whoever writes, rather than a death.
-    flag::register(SIGXFSZ, Arc::default())?;
-    Ok(read)
+    signals.ids.push(flag::register(SIGXFSZ, Arc::default())?);
+    Ok(signals)
+}
+
+impl Signals {
+    /// Whether one has come.
+    pub fn came(&self) -> bool {
+        let mut fds = [PollFd::new(self, PollFlags::IN)];
+        poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.read.as_fd()
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        for id in self.ids.drain(..) {
+            unregister(id);
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! One side of a hunt: a replay that goes to any place of its recording, and back.
 
-use super::{Ending, View};
+use super::{Ending, Quarry, View};
 use crate::control::Control;
 use crate::drive::session;
 use crate::driver::Finish;
@@ -10,12 +10,10 @@ use crate::host::serial::Backend;
 use crate::launch::ReplayHow;
 use crate::measure::Measuring;
 use crate::ready::switched_on;
-use crate::recording::Recording;
 use crate::session::{Session, Vcpu};
 use crate::snapshot::{Keeper, Store};
+use machine::Machine;
 use machine::ram::PAGE;
-use machine::{Fault, Machine};
-use replay_format::Log;
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -70,13 +68,14 @@ pub(super) struct Side<'l> {
 }
 
 impl<'l> Side<'l> {
-    /// Opens a recording. `fault`: see [`Machine::plant_fault`].
-    pub(super) fn open(
-        recording: &Recording,
-        log: &'l Log<'l>,
-        fault: Option<Fault>,
-        stop: &Arc<AtomicBool>,
-    ) -> Result<Self, Error> {
+    /// Opens a recording.
+    pub(super) fn open(quarry: Quarry<'_, 'l>, stop: &Arc<AtomicBool>) -> Result<Self, Error> {
+        let Quarry {
+            recording,
+            log,
+            fault,
+            notes,
+        } = quarry;
         let temporary = std::env::temp_dir();
         let scratch = tempfile::Builder::new()
             .prefix("rr-diff-")
@@ -87,7 +86,7 @@ impl<'l> Side<'l> {
             ..ReplayHow::default()
         };
         let control = Control::unused();
-        let (_, ready) = switched_on(recording, &how, log, &Backend::Null, stop, &control)?;
+        let (_, ready) = switched_on(recording, &how, log, &Backend::Null, stop, &control, notes)?;
         let mut machine = ready.machine;
         machine.plant_fault(fault);
         let power_on = machine.page_hashes().to_vec();

@@ -12,6 +12,7 @@ use super::limiter::{Happening, Limiter};
 use super::request::Request;
 use super::server::{Item, Link, Out};
 use super::session::{Answer, Verdict};
+use crate::notes::Notes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use serde_json::Value;
@@ -52,10 +53,16 @@ pub(super) struct IoThread {
     link: Link,
     commands: Arc<dyn ExecuteNow>,
     next_id: SessionId,
+    notes: Notes,
 }
 
 impl IoThread {
-    pub(super) fn new(listeners: Vec<Listener>, link: Link, commands: Arc<dyn ExecuteNow>) -> Self {
+    pub(super) fn new(
+        listeners: Vec<Listener>,
+        link: Link,
+        commands: Arc<dyn ExecuteNow>,
+        notes: Notes,
+    ) -> Self {
         let door = |listener| Door {
             listener,
             client: None,
@@ -68,6 +75,7 @@ impl IoThread {
             link,
             commands,
             next_id: 1,
+            notes,
         }
     }
 
@@ -77,7 +85,9 @@ impl IoThread {
             let ready = match self.wait() {
                 Ok(ready) => ready,
                 Err(error) => {
-                    eprintln!("rr: the monitor stops: waiting for its sockets failed: {error}");
+                    self.notes.call(&format!(
+                        "the monitor stops: waiting for its sockets failed: {error}"
+                    ));
                     return;
                 }
             };

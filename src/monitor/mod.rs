@@ -11,40 +11,35 @@
 
 pub mod exchange;
 
+// As in src/lib.rs.
 #[cfg(not(loom))]
-mod address;
-#[cfg(not(loom))]
-pub mod commands;
-#[cfg(not(loom))]
-mod connection;
-#[cfg(not(loom))]
-pub mod execute;
-#[cfg(not(loom))]
-pub mod generated;
-#[cfg(not(loom))]
-mod in_band;
-#[cfg(not(loom))]
-mod io;
-#[cfg(not(loom))]
-pub mod json;
-#[cfg(not(loom))]
-mod limiter;
-#[cfg(not(loom))]
-pub mod request;
-#[cfg(not(loom))]
-mod server;
-#[cfg(not(loom))]
-pub mod session;
-#[cfg(all(test, not(loom)))]
-mod tests;
-#[cfg(not(loom))]
-pub mod visit;
-#[cfg(not(loom))]
-mod wake;
+pub use rest::*;
 
 #[cfg(not(loom))]
-pub use {
-    address::Address,
-    in_band::InBand,
-    server::{Attached, Events, Monitor, Running},
-};
+#[path = "."]
+mod rest {
+    use super::exchange;
+
+    pub(super) mod address;
+    pub mod commands;
+    pub(super) mod connection;
+    pub mod execute;
+    pub mod generated;
+    pub(super) mod in_band;
+    pub(super) mod io;
+    pub mod json;
+    pub(super) mod limiter;
+    pub mod request;
+    pub(super) mod server;
+    pub mod session;
+    #[cfg(test)]
+    mod tests;
+    pub mod visit;
+    pub(super) mod wake;
+
+    pub use {
+        address::Address,
+        in_band::InBand,
+        server::{Attached, Events, Monitor, Running},
+    };
+}

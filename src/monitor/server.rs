@@ -14,6 +14,7 @@ use super::wake::Waker;
 use crate::control::Control;
 use crate::error::Error;
 use crate::host::serial::Backend;
+use crate::notes::Notes;
 use crate::options::MachineOptions;
 use crate::session::Session;
 use serde_json::Value;
@@ -67,6 +68,8 @@ pub struct Monitor {
     addresses: Vec<Address>,
     listeners: Vec<Listener>,
     link: Link,
+    /// Hear what else there is to say.
+    pub notes: Notes,
 }
 
 impl Monitor {
@@ -81,18 +84,20 @@ impl Monitor {
         for address in addresses {
             let failed = || failed(address.to_string());
             let listener = Listener::bind(address).map_err(failed())?;
-            let at = listener.address().map_err(failed())?;
-            if at != *address {
-                eprintln!("rr: note: the monitor listens at {at}");
-            }
-            found.push(at);
+            found.push(listener.address().map_err(failed())?);
             listeners.push(listener);
         }
         Ok(Self {
             addresses: found,
             listeners,
             link,
+            notes: Notes::default(),
         })
+    }
+
+    /// Where it listens: what was asked for, with the ports that the host has chosen.
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
     }
 
     /// Has the clients hear of what happens to a run, from now on.
@@ -143,9 +148,12 @@ impl Monitor {
     /// The host has no more threads.
     pub fn start(self, commands: Arc<dyn ExecuteNow>) -> Result<(InBand, Running), Error> {
         let Self {
-            listeners, link, ..
+            listeners,
+            link,
+            notes,
+            ..
         } = self;
-        let io = IoThread::new(listeners, Arc::clone(&link), commands);
+        let io = IoThread::new(listeners, Arc::clone(&link), commands, notes);
         let thread = thread::Builder::new()
             .name("monitor".to_owned())
             .spawn(move || io.run())

@@ -8,8 +8,11 @@ use crate::host::disk::Pending;
 use crate::host::map::MappedFile;
 use machine::Machine;
 use machine::ram::PAGE;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// A snapshot lies on so many others at most.
 const MAX_LENGTH: usize = 1 << 20;
@@ -25,6 +28,20 @@ pub(super) struct Saved {
     pub(super) failed: Vec<u64>,
 }
 
+impl Saved {
+    /// Writes the file.
+    pub(super) fn write(&self, path: &Path) -> Result<(), Error> {
+        let bytes = postcard::to_stdvec(self);
+        let bytes = bytes.map_err(|error| Error::recording(path, error.to_string()))?;
+        fs::write(path, bytes).map_err(Error::file(path, "write"))
+    }
+
+    fn read(path: &Path) -> Result<Self, Error> {
+        let bytes = MappedFile::open(path)?;
+        postcard::from_bytes(&bytes).map_err(|_| damaged(path, "it is no saved state"))
+    }
+}
+
 /// A snapshot and its ancestors, the first of them first. Every checksum was right.
 #[derive(Debug)]
 pub struct Chain {
@@ -32,6 +49,20 @@ pub struct Chain {
     snapshots: Vec<Snapshot>,
     /// The last of them.
     pub snapshot: Snapshot,
+}
+
+/// Snapshots whose files are what they were, so that several that are opened one after another are checked once.
+#[derive(Debug, Default)]
+pub(crate) struct Checked(Mutex<BTreeSet<String>>);
+
+impl Checked {
+    fn check(&self, store: &Store, snapshot: &Snapshot) -> Result<(), Error> {
+        if !self.0.lock().contains(&snapshot.name) {
+            store.check_files(snapshot)?;
+            self.0.lock().insert(snapshot.name.clone());
+        }
+        Ok(())
+    }
 }
 
 /// What is to be done outside the machine to go on from a snapshot.
@@ -44,7 +75,7 @@ pub struct Loaded {
 }
 
 impl Chain {
-    pub(super) fn open(store: &Store, name: &str) -> Result<Self, Error> {
+    pub(super) fn open(store: &Store, name: &str, checked: &Checked) -> Result<Self, Error> {
         let snapshot = store.read(name)?;
         let mut snapshots = vec![snapshot.clone()];
         while let Some(parent) = snapshots.last().and_then(|last| last.parent.clone()) {
@@ -55,7 +86,7 @@ impl Chain {
         }
         snapshots.reverse();
         for snapshot in &snapshots {
-            store.check_files(snapshot)?;
+            checked.check(store, snapshot)?;
         }
         Ok(Self {
             store: store.clone(),
@@ -102,6 +133,15 @@ impl Chain {
     /// # Errors
     /// If the snapshot is not one of this machine. Then the state of the machine is of no use any more.
     pub fn load(&self, machine: &mut Machine) -> Result<Loaded, Error> {
+        machine.rewind();
+        self.load_at_power_on(machine)
+    }
+
+    /// The same for a machine that has just been switched on.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) fn load_at_power_on(&self, machine: &mut Machine) -> Result<Loaded, Error> {
         let place = self.store.path(&self.snapshot.name);
         let files = self.snapshots.iter();
         let files = files.map(|snapshot| Pages::open(&self.store.path(&snapshot.name).join(PAGES)));
@@ -109,9 +149,7 @@ impl Chain {
         let lists = files.iter().map(Pages::all);
         let pages = over(&lists.collect::<Result<Vec<_>, _>>()?);
         let path = place.join(STATE);
-        let saved: Saved = postcard::from_bytes(&MappedFile::open(&path)?)
-            .map_err(|_| damaged(&path, "it is no saved state"))?;
-        machine.rewind();
+        let saved = Saved::read(&path)?;
         let mut content = [0; PAGE];
         for page in pages {
             let whole = page.unpack(&mut content);

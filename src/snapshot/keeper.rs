@@ -2,13 +2,13 @@
 
 use super::chain::{Chain, Saved};
 use super::pages::Packed;
-use super::store::{Draft, Store};
+use super::store::Store;
 use super::{FIRST, FORMAT, Layer, PAGES, STATE, Snapshot};
 use crate::driver::Outside;
 use crate::error::Error;
 use crate::host::disk::{Below, DriveOptions, Format};
 use machine::Machine;
-use std::fs::{self, File};
+use std::fs::File;
 
 /// Pages from one look at whether the work is to be given up to the next.
 const PATIENCE: usize = 256;
@@ -178,8 +178,8 @@ impl Keeper {
         give_up: &dyn Fn() -> bool,
     ) -> Result<Snapshot, Error> {
         let draft = self.store.draft(name)?;
-        let digest = format!("{:032x}", machine.digest());
-        let hashes = machine.page_hashes().to_vec();
+        let (state, digest) = machine.save_with_digest();
+        let hashes = machine.known_page_hashes().to_vec();
         let mut packed = Packed::default();
         let changed = hashes.iter().zip(&self.base).enumerate();
         let changed = changed.filter(|(_, (now, before))| now != before);
@@ -206,7 +206,12 @@ impl Keeper {
                 disks.save(layer.drive, &draft.path(&layer.file), &layer.below)?;
             }
         }
-        write_state(&draft, machine, pending, failed)?;
+        let saved = Saved {
+            machine: state,
+            pending,
+            failed,
+        };
+        saved.write(&draft.path(STATE))?;
         if give_up() {
             return Err(Error::Cancelled);
         }
@@ -218,7 +223,7 @@ impl Keeper {
             icount: machine.icount(),
             virtual_time: machine.now(),
             log,
-            digest,
+            digest: format!("{digest:032x}"),
             pinned: false,
             files: Vec::new(),
             drives: layers,
@@ -286,21 +291,4 @@ impl Keeper {
         }
         Ok((chain.snapshot.parent.clone(), base))
     }
-}
-
-fn write_state(
-    draft: &Draft,
-    machine: &Machine,
-    pending: Vec<crate::host::disk::Pending>,
-    failed: Vec<u64>,
-) -> Result<(), Error> {
-    let path = draft.path(STATE);
-    let saved = Saved {
-        machine: machine.save(),
-        pending,
-        failed,
-    };
-    let bytes =
-        postcard::to_stdvec(&saved).map_err(|error| Error::recording(&path, error.to_string()))?;
-    fs::write(&path, bytes).map_err(Error::file(&path, "write"))
 }

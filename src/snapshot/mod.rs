@@ -14,10 +14,13 @@
 //! A snapshot appears whole or not at all: it is made under another name, and renamed.
 
 mod chain;
+mod draft;
 mod keeper;
+mod manifest;
 mod pages;
 mod store;
 
+pub(crate) use chain::Checked;
 pub use chain::{Chain, Loaded};
 pub use keeper::{Keeper, Plan};
 pub use store::{Listed, Store};
@@ -110,15 +113,6 @@ struct Layer {
     drive: u8,
     file: String,
     below: Below,
-}
-
-/// `snapshot.json`.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Sealed {
-    snapshot: Snapshot,
-    /// BLAKE3 of the above as compact JSON.
-    blake3: String,
 }
 
 /// A text that is no name of a snapshot.

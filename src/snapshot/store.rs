@@ -1,14 +1,14 @@
 //! The snapshots of a recording on disk: making, listing, deleting.
 
-use super::chain::Chain;
+use super::chain::{Chain, Checked};
+use super::draft::Draft;
 use super::{
-    FOLDER, FORMAT, Layer, LogPlace, MANIFEST, PAGES, STATE, Sealed, Snapshot, Stored, damaged,
-    pages, snapshot_name,
+    FOLDER, LogPlace, MANIFEST, PAGES, STATE, Snapshot, Stored, damaged, manifest, pages,
+    snapshot_name,
 };
 use crate::error::Error;
 use crate::host::disk;
 use crate::host::map::{MapError, MappedFile};
-use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 /// Held while something changes.
 const LOCK: &str = ".lock";
 /// What names begin with that are not those of snapshots: half-made ones, and what is left of deleted ones.
-const HALF: &str = ".half-";
+pub(super) const HALF: &str = ".half-";
 
 /// The snapshots of one recording.
 #[derive(Debug, Clone)]
@@ -36,14 +36,6 @@ pub struct Listed {
     pub size: u64,
     /// Bytes that they take on the disk.
     pub on_disk: u64,
-}
-
-/// A snapshot that is being made. Dropped before it is whole, nothing is left of it.
-#[derive(Debug)]
-pub(super) struct Draft {
-    half: PathBuf,
-    place: PathBuf,
-    _lock: File,
 }
 
 impl Store {
@@ -152,25 +144,9 @@ impl Store {
             Err(MapError::Missing { .. }) => return Err(damaged(&path, "it is missing")),
             bytes => bytes?,
         };
-        let Sealed { snapshot, blake3 } =
-            serde_json::from_slice(&bytes).map_err(|error| damaged(&path, &error.to_string()))?;
-        if seal(&snapshot, &path)? != blake3 {
-            return Err(damaged(&path, "its checksum is another"));
-        }
+        let snapshot = manifest::read(&path, &bytes)?;
         if snapshot.name != name {
             return Err(damaged(&path, &format!("it is of `{}`", snapshot.name)));
-        }
-        let formats = (snapshot.format, snapshot.state_format);
-        if formats != (FORMAT, machine::state::FORMAT) {
-            let reason = format!(
-                "formats {} and {}; this rr {} reads {FORMAT} and {}: make it anew with `rr snapshot save`, \
-                 or use the rr that made it",
-                formats.0,
-                formats.1,
-                env!("CARGO_PKG_VERSION"),
-                machine::state::FORMAT
-            );
-            return Err(Error::recording(&path, reason));
         }
         Ok(snapshot)
     }
@@ -193,7 +169,15 @@ impl Store {
     /// # Errors
     /// If there is none such, or a file of it is damaged.
     pub fn open(&self, name: &str) -> Result<Chain, Error> {
-        Chain::open(self, name)
+        self.open_checked(name, &Checked::default())
+    }
+
+    /// The same, but for the checksums of snapshots that were right before.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) fn open_checked(&self, name: &str, checked: &Checked) -> Result<Chain, Error> {
+        Chain::open(self, name, checked)
     }
 
     /// Begins a snapshot.
@@ -212,7 +196,7 @@ impl Store {
     pub(crate) fn pin(&self, name: &str, log: LogPlace) -> Result<(), Error> {
         let mut snapshot = self.read(name)?;
         (snapshot.log, snapshot.pinned) = (log, true);
-        write_manifest(&self.path(name).join(MANIFEST), snapshot).map(|_| ())
+        manifest::write(&self.path(name).join(MANIFEST), snapshot).map(|_| ())
     }
 
     /// Deletes a snapshot. Those that lie on it get what they need of it.
@@ -352,83 +336,6 @@ impl Store {
     }
 }
 
-impl Draft {
-    fn new(store: &Store, name: &str, lock: File) -> Result<Self, Error> {
-        let half = store.dir.join(format!("{HALF}{name}"));
-        fs::create_dir(&half).map_err(Error::file(&half, "create the snapshot"))?;
-        Ok(Self {
-            half,
-            place: store.path(name),
-            _lock: lock,
-        })
-    }
-
-    /// Where a file of it is to be written.
-    pub(super) fn path(&self, file: &str) -> PathBuf {
-        self.half.join(file)
-    }
-
-    fn seal(&self, mut snapshot: Snapshot) -> Result<Snapshot, Error> {
-        let layers = snapshot
-            .drives
-            .iter()
-            .map(|layer: &Layer| layer.file.as_str());
-        let files = layers.chain([STATE, PAGES]);
-        let files = files.map(|file| Stored::of(&self.path(file)));
-        snapshot.files = files.collect::<Result<_, _>>()?;
-        write_manifest(&self.path(MANIFEST), snapshot)
-    }
-
-    /// It is whole: from now on it is there.
-    pub(super) fn commit(self, snapshot: Snapshot) -> Result<Snapshot, Error> {
-        let snapshot = self.seal(snapshot)?;
-        fs::rename(&self.half, &self.place).map_err(Error::file(&self.place, "create"))?;
-        Ok(snapshot)
-    }
-
-    /// It is whole, and takes the place of the one that is there.
-    fn replace(self, snapshot: Snapshot) -> Result<(), Error> {
-        self.seal(snapshot)?;
-        let swapped = renameat_with(CWD, &self.half, CWD, &self.place, RenameFlags::EXCHANGE);
-        swapped.map_err(|error| Error::file(&self.place, "replace")(error.into()))?;
-        remove(&self.half)
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        // Not there any more after `commit`; else the next writer clears it away.
-        let _ = fs::remove_dir_all(&self.half);
-    }
-}
-
-impl Stored {
-    fn of(path: &Path) -> Result<Self, Error> {
-        let bytes = MappedFile::open(path)?;
-        let name = path.file_name().unwrap_or_default();
-        Ok(Self {
-            name: name.to_string_lossy().into_owned(),
-            size: bytes.len() as u64,
-            blake3: blake3::hash(&bytes).to_hex().to_string(),
-        })
-    }
-}
-
-fn write_manifest(path: &Path, snapshot: Snapshot) -> Result<Snapshot, Error> {
-    let blake3 = seal(&snapshot, path)?;
-    let sealed = Sealed { snapshot, blake3 };
-    let text = serde_json::to_string_pretty(&sealed)
-        .map_err(|error| Error::recording(path, error.to_string()))?;
-    fs::write(path, text + "\n").map_err(Error::file(path, "write"))?;
-    Ok(sealed.snapshot)
-}
-
-fn seal(snapshot: &Snapshot, path: &Path) -> Result<String, Error> {
-    let text = serde_json::to_vec(snapshot);
-    let text = text.map_err(|error| Error::recording(path, error.to_string()))?;
-    Ok(blake3::hash(&text).to_hex().to_string())
-}
-
 /// Bytes of the files in a folder, and what they take on the disk.
 fn sizes(dir: &Path) -> Result<(u64, u64), Error> {
     let mut sizes = (0, 0);
@@ -447,6 +354,6 @@ fn copy(from: &Path, to: &Path) -> Result<(), Error> {
         .map_err(Error::file(to, "write"))
 }
 
-fn remove(dir: &Path) -> Result<(), Error> {
+pub(super) fn remove(dir: &Path) -> Result<(), Error> {
     fs::remove_dir_all(dir).map_err(Error::file(dir, "remove what is left of a snapshot"))
 }

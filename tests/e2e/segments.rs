@@ -1,6 +1,7 @@
 //! A recording verified in segments comes to what it comes to as a whole; parts that are not all of one recording are refused.
 
-use crate::harness::{Dir, Ran, sample};
+use crate::harness::{Dir, Ran, Running, eventually, sample};
+use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
 
@@ -250,6 +251,94 @@ fn damaged_snapshots_are_not_trusted() {
     let ran = dir.rr(&["verify", "rec.rr", "--jobs", "2"]).code(0);
     assert!(ran.err.contains("snapshot.json: is damaged"), "{}", ran.err);
     assert_eq!(ran.out, whole.out);
+}
+
+/// Images are measured once, for all, and what is to be said of them is said once.
+#[test]
+fn images_are_checked_for_all() {
+    let dir = Dir::new();
+    dir.write("disk.raw", vec![7; 1 << 20]);
+    let machine = ["record", "-o", "rec.rr", "--kernel", &sample("virtio")];
+    let disk = ["--drive", "file=disk.raw,format=raw"];
+    let every = ["--snapshot-every", "3k"];
+    dir.rr(&[&machine[..], &disk, &every].concat()).code(0);
+    let jobs = ["verify", "rec.rr", "--jobs", "3"];
+    let whole = dir.rr(&["verify", "rec.rr"]).code(0);
+    assert_eq!(dir.rr(&jobs).code(0), whole);
+    // A change that hides its time shows only once all is read.
+    let image = fs::File::options()
+        .write(true)
+        .open(dir.path("disk.raw"))
+        .unwrap();
+    let modified = image.metadata().unwrap().modified().unwrap();
+    dir.write("disk.raw", vec![8; 1 << 20]);
+    for at in [modified, std::time::SystemTime::now()] {
+        image.set_modified(at).unwrap();
+        let said = dir.rr(&jobs).code(2).error(&dir);
+        assert!(said.contains("drive 0 changed since"), "{said}");
+    }
+    dir.write("disk.raw", vec![7; 1 << 20]);
+    image.set_modified(modified).unwrap();
+    // As if it had been killed before it was measured.
+    let text = String::from_utf8(dir.read("rec.rr/machine.json")).unwrap();
+    let mut manifest: Value = serde_json::from_str(&text).unwrap();
+    let images = manifest["images"].as_array_mut().unwrap();
+    let disk = images.iter_mut().find(|image| image["role"] == "drive 0");
+    disk.unwrap().as_object_mut().unwrap().remove("blake3");
+    dir.write("rec.rr/machine.json", manifest.to_string());
+    let ran = dir.rr(&jobs).code(0);
+    assert_eq!(ran.out, whole.out);
+    assert_eq!(
+        ran.err.matches("was not measured").count(),
+        1,
+        "{}",
+        ran.err
+    );
+    let quiet = dir.rr(&[&["--quiet"], &jobs[..]].concat()).code(0);
+    assert_eq!((quiet.out, quiet.err), (whole.out, String::new()));
+}
+
+/// Segments of a recording that take a while, under way.
+fn under_way(dir: &Dir) -> Running {
+    let mix = sample("mix");
+    let args = ["record", "-o", "rec.rr", "--kernel", &mix, "--append"];
+    let every = ["n=1000", "--snapshot-every", "20M"];
+    dir.rr(&[&args[..], &every].concat()).code(0);
+    let running = dir.start(&["verify", "rec.rr", "--jobs", "2"]);
+    let threads = format!("/proc/{}/task", running.child.id());
+    eventually("its threads", || {
+        let names = fs::read_dir(&threads).into_iter().flatten();
+        let names =
+            names.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
+        names.filter(|name| name == "vcpu\n").count() == 2
+    });
+    running
+}
+
+/// Nobody goes on with what nobody waits for.
+#[test]
+fn nothing_outlives_it() {
+    let dir = Dir::new();
+    let mut running = under_way(&dir);
+    running.signal(Signal::KILL);
+    assert_eq!(running.wait(), None, "it was over before");
+    let here = fs::canonicalize(dir.path(".")).unwrap();
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let left = processes.filter(|process| {
+        let place = fs::read_link(process.path().join("cwd"));
+        place.is_ok_and(|place| place == here)
+    });
+    let left: Vec<_> = left.map(|process| process.path()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_signal_stops_all() {
+    let dir = Dir::new();
+    let running = under_way(&dir);
+    running.signal(Signal::TERM);
+    let said = running.ran().code(2).error(&dir);
+    assert_eq!(said, "stopped by a signal: not verified");
 }
 
 #[test]

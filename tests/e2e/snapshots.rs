@@ -163,6 +163,41 @@ fn damage_is_refused() {
     assert!(refused.error(&dir).contains("start/state.bin: is damaged"));
 }
 
+/// What another version of rr made is no damage.
+#[test]
+fn of_another_version() {
+    let (dir, _) = recorded(&["--kernel", &sample("hello")], "1G", b"");
+    let path = "rec.rr/snapshots/start/snapshot.json";
+    let text = String::from_utf8(dir.read(path)).unwrap();
+    let older = text.replace("    \"pinned\": false,\n", "");
+    assert_ne!(older, text);
+    let replay = ["replay", "rec.rr", "--from", "start"];
+    for (text, wanted) in [
+        (
+            older.clone(),
+            "was made by another version of rr: missing field `pinned`",
+        ),
+        (
+            older.replacen("\"format\": 1", "\"format\": 0", 1),
+            "formats 0 and ",
+        ),
+        (
+            text.replacen("\"format\": 1", "\"format\": 2", 1),
+            "formats 2 and ",
+        ),
+        (
+            text.replacen("state_format\": ", "state_format\": 9", 1),
+            "formats 1 and 9",
+        ),
+    ] {
+        dir.write(path, text);
+        let said = dir.rr(&replay).code(2).error(&dir);
+        assert!(said.contains(wanted), "{said}");
+    }
+    dir.write(path, text);
+    dir.rr(&replay).code(0);
+}
+
 #[test]
 fn what_is_no_snapshot() {
     let (dir, _) = recorded(&["--kernel", &sample("hello")], "1G", b"");

@@ -23,6 +23,14 @@ pub(crate) fn echo(dir: &Dir) -> Running {
     )
 }
 
+/// Changes the last byte of the pages of a snapshot.
+pub(crate) fn damage(dir: &Dir, snapshot: &str) {
+    let pages = format!("rec.rr/snapshots/{snapshot}/pages.bin");
+    let mut bytes = dir.read(&pages);
+    *bytes.last_mut().unwrap() ^= 1;
+    dir.write(&pages, bytes);
+}
+
 /// A session.
 pub(crate) struct Client {
     pub(crate) stream: UnixStream,

@@ -1,11 +1,12 @@
 //! Every command, on a recording that is being made.
 
-use crate::client::{Client, echo, start};
+use crate::client::{Client, damage, echo, start};
 use crate::guest::{HERE, T0, T1, ZERO, addi, elf, lui, sw};
-use crate::harness::{Dir, sample};
+use crate::harness::{Dir, Running, sample};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::process::ChildStdin;
 
 fn names(list: &Value) -> BTreeSet<&str> {
     list.as_array()
@@ -106,6 +107,7 @@ fn the_machine() {
         (&disk["inserted"]["ro"], &disk["inserted"]["drv"]),
         (&json!(true), &json!("raw"))
     );
+    assert_eq!(disk["inserted"]["image"]["virtual-size"], 1 << 20);
     let chardevs = client.get("query-chardev");
     assert_eq!(chardevs[0]["label"], "serial0");
     assert_eq!(chardevs[1]["filename"], "unix:qmp.sock,server=on");
@@ -306,16 +308,48 @@ fn lines_for_people() {
     dir.rr(&["verify", "rec.rr"]).code(0);
 }
 
-/// The guest cannot tell, and a recording that went back in time is a recording.
-#[test]
-fn snapshots_while_recording() {
-    let dir = Dir::new();
-    let mut running = echo(&dir);
-    let mut client = Client::new(&dir);
+/// `echo` is recorded, and has said `before`.
+fn spoken_to(dir: &Dir) -> (Running, Client, ChildStdin) {
+    let mut running = echo(dir);
+    let client = Client::new(dir);
     running.wait_for("echo:");
     let mut stdin = running.child.stdin.take().unwrap();
     stdin.write_all(b"before\n").unwrap();
     running.wait_for("before");
+    (running, client, stdin)
+}
+
+/// One that is damaged is refused, and costs the run nothing.
+#[test]
+fn a_damaged_snapshot_while_recording() {
+    let dir = Dir::new();
+    let (mut running, mut client, mut stdin) = spoken_to(&dir);
+    assert_eq!(client.human("savevm one"), "");
+    damage(&dir, "one");
+    stdin.write_all(b"between\n").unwrap();
+    running.wait_for("between");
+    let refused = client.human("loadvm one");
+    assert!(
+        refused.starts_with("Error: ") && refused.contains("is damaged"),
+        "{refused}"
+    );
+    let load = json!({"job-id": "load", "tag": "one", "vmstate": "", "devices": []});
+    client.ok("snapshot-load", load);
+    assert!(client.job("load").unwrap().contains("is damaged"));
+    assert_eq!(client.get("query-status")["status"], "running");
+    stdin.write_all(b"after\nquit\n").unwrap();
+    let recorded = running.ran().code(0);
+    for line in ["before", "between", "after"] {
+        assert!(recorded.text().contains(line), "{}", recorded.text());
+    }
+    dir.check_replay("rec.rr", &recorded);
+}
+
+/// The guest cannot tell, and a recording that went back in time is a recording.
+#[test]
+fn snapshots_while_recording() {
+    let dir = Dir::new();
+    let (mut running, mut client, mut stdin) = spoken_to(&dir);
     let job = |id: &str, tag: &str| json!({"job-id": id, "tag": tag, "vmstate": "", "devices": []});
     client.ok("snapshot-save", job("save", "one"));
     assert_eq!(client.job("save"), None);

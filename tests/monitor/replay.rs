@@ -1,6 +1,6 @@
 //! A replay that is stopped, sent about, and given up.
 
-use crate::client::{Client, start};
+use crate::client::{Client, damage, echo, start};
 use crate::harness::{Dir, sample};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -70,6 +70,68 @@ fn breaks_and_seeks() {
     client.event("STOP");
     assert_eq!(client.get("query-status")["status"], "shutdown");
     assert_eq!(client.icount(), end);
+    client.get("quit");
+    running.ran().code(0);
+}
+
+/// One that is damaged is refused before anything is touched: the replay goes on, and elsewhere.
+#[test]
+fn a_seek_to_a_damaged_snapshot() {
+    let dir = Dir::new();
+    let end = record(&dir, 20);
+    let running = start(&dir, &["replay", "rec.rr", "-S", "--no-shutdown"]);
+    let mut client = Client::new(&dir);
+    client.ok("replay-seek", json!({"icount": 3_000_000}));
+    client.event("STOP");
+    let registers = client.human("info registers");
+    damage(&dir, "at-4000000");
+    // Also what lies on it.
+    for to in [4_000_001, end] {
+        let refused = client.refused("replay-seek", json!({"icount": to}));
+        assert!(
+            refused.contains("at-4000000") && refused.contains("is damaged"),
+            "{refused}"
+        );
+    }
+    let refused = client.human("loadvm at-4000000");
+    assert!(
+        refused.starts_with("Error: ") && refused.contains("is damaged"),
+        "{refused}"
+    );
+    assert_eq!(
+        (client.icount(), client.human("info registers")),
+        (3_000_000, registers)
+    );
+    assert_eq!(client.get("query-status")["status"], "paused");
+    client.ok("replay-seek", json!({"icount": 2_000_001}));
+    client.event("STOP");
+    assert_eq!(client.icount(), 2_000_001);
+    client.get("cont");
+    client.event("SHUTDOWN");
+    assert_eq!(client.icount(), end);
+    client.get("quit");
+    running.ran().code(0);
+}
+
+/// A reset that somebody asked for is told as that, also when it is replayed.
+#[test]
+fn a_recorded_reset() {
+    let dir = Dir::new();
+    let mut recording = echo(&dir);
+    let mut client = Client::new(&dir);
+    recording.wait_for("echo:");
+    client.get("system_reset");
+    client.get("quit");
+    recording.ran().code(0);
+    let running = start(&dir, &["replay", "rec.rr", "-S", "--no-shutdown"]);
+    let mut client = Client::new(&dir);
+    client.get("cont");
+    let data = client.event("RESET")["data"].clone();
+    assert_eq!(
+        data,
+        json!({"guest": false, "reason": "host-qmp-system-reset"})
+    );
+    client.event("SHUTDOWN");
     client.get("quit");
     running.ran().code(0);
 }

@@ -9,13 +9,14 @@ use rr::company::Company;
 use rr::driver::Finish;
 use rr::host::map::MappedFile;
 use rr::host::serial::Backend;
-use rr::launch::{self, DIGEST_INTERVAL, RecordTo, ReplayHow, replay};
+use rr::launch::{self, DIGEST_INTERVAL, RecordTo, ReplayHow};
 use rr::options::{Bios, Icount, MachineOptions, fresh_seed};
 use rr::recording::{LOG, Recording};
 use rr::snapshot::Plan;
 
 use crate::outcome::{self, thousands};
 use crate::output;
+use crate::replayed::replayed;
 
 /// samples/clock: reads the host's clock and takes timer interrupts.
 const GUEST: &[u8] = include_bytes!("../../../samples/bin/clock.elf");
@@ -70,12 +71,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 
     let recording = Recording::open(&rec)?;
     let how = ReplayHow::default();
-    let replayed = match outcome::or_diverged(replay(
-        &recording,
-        &how,
-        &Backend::File(second.clone()),
-        Company::default(),
-    ))? {
+    let serial = Backend::File(second.clone());
+    let replayed = match replayed(&recording, &how, &serial, Company::default())? {
         Ok(report) => report,
         Err(code) => return Ok(code),
     };

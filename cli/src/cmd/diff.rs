@@ -204,10 +204,12 @@ fn hunted<'l>(
         // Their digests differ from the start.
         false => Bracket::default(),
     };
+    let notes = output::notes();
     let quarries = sides.map(|(recording, log)| Quarry {
         recording,
         log,
         fault: None,
+        notes: &notes,
     });
     match hunt(quarries, Trail { known, ..trail }) {
         Ok(hunt) => Ok(Some(hunt)),

@@ -8,7 +8,7 @@ use rr::company::Company;
 use rr::driver::Finish;
 use rr::error::Error;
 use rr::host::serial::Backend;
-use rr::launch::{ReplayHow, replay};
+use rr::launch::ReplayHow;
 use rr::recording::Recording;
 use rr::session::Report;
 use rr::watch::{Sight, Watcher};
@@ -20,7 +20,7 @@ use crate::input::Input;
 use crate::outcome::{self, thousands};
 use crate::outfile::{OutFile, Overwrite};
 use crate::output;
-use crate::progress::InstructionProgress;
+use crate::replayed::untold;
 
 /// Write what a log or a recording holds for Wireshark, Perfetto, or as text
 #[derive(Debug, clap::Args)]
@@ -213,13 +213,11 @@ pub(crate) fn watched(
     serial: &Backend,
     watcher: &mut dyn Watcher,
 ) -> Result<Report, Error> {
-    let mut progress = InstructionProgress::new();
     let company = Company {
         watcher: Some(watcher),
-        progress: Some(&mut |icount| progress.at(icount)),
         ..Company::default()
     };
-    replay(recording, &ReplayHow::default(), serial, company)
+    untold(recording, &ReplayHow::default(), serial, company)
 }
 
 /// The same; what keeps it from being replayed whole is told.

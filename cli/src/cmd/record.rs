@@ -70,6 +70,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         control,
         monitor,
         execution: args.core.execution(),
+        notes: output::notes(),
         ..Company::default()
     };
     let report = rr::launch::run(&options, &args.serial.serial, Some(&to), company)?;

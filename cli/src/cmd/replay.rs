@@ -6,14 +6,14 @@ use std::process::ExitCode;
 use rr::company::Company;
 use rr::control::Mode;
 use rr::host::serial::Backend;
-use rr::launch::{ReplayHow, replay};
+use rr::launch::ReplayHow;
 use rr::recording::Recording;
 use rr::snapshot::{NameError, Plan, snapshot_name};
 use rr::timeline::Position;
 
 use crate::core_args::CoreArgs;
 use crate::monitor_args::MonitorArgs;
-use crate::progress::InstructionProgress;
+use crate::replayed::replayed;
 use crate::snapshot_args::SnapshotArgs;
 use crate::{outcome, output, position};
 
@@ -77,17 +77,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let dir = Some(args.recording.clone());
     let (control, monitor) = args.monitor.open(Mode::Replay, dir)?;
-    let mut progress = InstructionProgress::new();
     let company = Company {
         control,
         monitor,
         execution: args.core.execution(),
-        progress: Some(&mut |icount| progress.at(icount)),
         ..Company::default()
     };
-    let result = replay(&recording, &how, &args.serial, company);
-    drop(progress);
-    let report = match outcome::or_diverged(result)? {
+    let report = match replayed(&recording, &how, &args.serial, company)? {
         Ok(report) => report,
         Err(code) => return Ok(code),
     };

@@ -34,6 +34,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         control,
         monitor,
         execution: args.core.execution(),
+        notes: output::notes(),
         ..Company::default()
     };
     let report = rr::launch::run(&options, &args.serial.serial, None, company)?;

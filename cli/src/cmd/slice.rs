@@ -102,9 +102,9 @@ fn of_recording(recording: &Recording, args: &Args) -> anyhow::Result<ExitCode> 
     let range = (find(&args.from, "--from")?, find(&args.to, "--to")?);
     let mut progress = InstructionProgress::new();
     let overwrite = args.overwrite.overwrite;
-    let report = rr::slice::slice(recording, range, &args.output, overwrite, &mut |icount| {
-        progress.at(icount)
-    });
+    let mut progress_at = |icount| progress.at(icount);
+    let (to, notes) = (&args.output, output::notes());
+    let report = rr::slice::slice(recording, range, to, overwrite, &mut progress_at, &notes);
     drop(progress);
     let report = match outcome::or_diverged(report)? {
         Ok(report) => report,

@@ -8,16 +8,14 @@ use anyhow::bail;
 use clap::Subcommand;
 use comfy_table::{CellAlignment, Table, presets};
 use rr::company::Company;
-use rr::driver::Finish;
-use rr::host::serial::Backend;
-use rr::launch::{ReplayHow, replay};
+use rr::launch::ReplayHow;
 use rr::recording::Recording;
 use rr::snapshot::{Listed, Plan, Store, snapshot_name};
 use rr::timeline::Position;
 use serde::Serialize;
 
 use crate::outcome::{self, thousands};
-use crate::progress::InstructionProgress;
+use crate::replayed::unseen;
 use crate::{output, position};
 
 /// Version of what `list --json` prints.
@@ -119,19 +117,11 @@ fn save(args: Save) -> anyhow::Result<ExitCode> {
         },
         ..ReplayHow::default()
     };
-    let mut progress = InstructionProgress::new();
-    let mut progress_at = |icount| progress.at(icount);
-    let company = Company::progress(&mut progress_at);
-    let result = replay(&recording, &how, &Backend::Null, company);
-    drop(progress);
-    let report = match outcome::or_diverged(result)? {
+    let company = Company::default();
+    let report = match unseen(&recording, &how, company, "no snapshot was taken")? {
         Ok(report) => report,
         Err(code) => return Ok(code),
     };
-    if report.finish == Finish::Interrupted {
-        output::complain("stopped by a signal: no snapshot was taken");
-        return Ok(ExitCode::from(2));
-    }
     output::note(&format!(
         "snapshot `{}` at {}",
         args.name,

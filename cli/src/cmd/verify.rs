@@ -9,15 +9,14 @@ use machine::Execution;
 use replay_format::Completeness;
 use rr::company::Company;
 use rr::driver::Finish;
-use rr::host::serial::Backend;
-use rr::launch::{ReplayHow, replay};
+use rr::launch::ReplayHow;
 use rr::recording::Recording;
 
 use crate::core_args::CoreArgs;
 use crate::input::Input;
 use crate::outcome::{self, thousands};
 use crate::output;
-use crate::progress::InstructionProgress;
+use crate::replayed::unseen;
 use crate::segments::{self, Choice, SCHEMA, jobs};
 
 /// Checks that a recording replays exactly, or that a log is whole
@@ -59,6 +58,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Some(input) = &args.input else {
         return segments::merge_files(&args.merge);
     };
+    let execution = args.core.execution();
     match (args.jobs, args.segment) {
         (None, None) if input.is_file() => check_log(input),
         _ if input.is_file() => {
@@ -67,32 +67,24 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
                 input.display()
             )
         }
-        (_, Some(choice)) => segments::verify_one(input, choice, args.json),
-        (Some(jobs), None) => jobs::verify(input, jobs),
-        (None, None) => check_recording(input, args.core.execution()),
+        (_, Some(choice)) => segments::verify_one(input, choice, execution, args.json),
+        (Some(jobs), None) => jobs::verify(input, jobs, execution),
+        (None, None) => check_recording(input, execution),
     }
 }
 
 fn check_recording(dir: &Path, execution: Execution) -> anyhow::Result<ExitCode> {
     let recording = Recording::open(dir)?;
     let recorded = recording.digests()?.len();
-    let mut progress = InstructionProgress::new();
-    let how = ReplayHow::default();
-    let mut progress_at = |icount| progress.at(icount);
     let company = Company {
         execution,
-        ..Company::progress(&mut progress_at)
+        ..Company::default()
     };
-    let result = replay(&recording, &how, &Backend::Null, company);
-    drop(progress);
-    let report = match outcome::or_diverged(result)? {
+    let how = ReplayHow::default();
+    let report = match unseen(&recording, &how, company, "not verified")? {
         Ok(report) => report,
         Err(code) => return Ok(code),
     };
-    if report.finish == Finish::Interrupted {
-        output::complain("stopped by a signal: not verified");
-        return Ok(ExitCode::from(2));
-    }
     outcome::verified(&outcome::Verified {
         icount: report.icount,
         virtual_time: report.virtual_time,

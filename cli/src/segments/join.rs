@@ -91,7 +91,7 @@ pub(super) fn join(mut parts: Vec<(String, Part)>) -> anyhow::Result<Joined> {
     Ok(Joined::Same(Box::new(end.clone()), digests as u64))
 }
 
-fn missing(number: u16, of: u16) -> String {
+fn missing(number: u32, of: u32) -> String {
     format!(
         "segment {number} of {of} is missing: verify it with --segment {number}/{of} --json, and merge again"
     )

@@ -8,13 +8,13 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use anyhow::Context;
-use rr::driver::Finish;
-use rr::error::Error;
+use machine::Execution;
+use rr::company::Company;
 use rr::recording::Recording;
-use rr::segment::{Replayed, Segment, Segments, identity};
+use rr::segment::{Segment, Segments, Verdict, identity};
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::thousands;
+use crate::outcome::{self, thousands};
 use crate::output;
 use crate::progress::InstructionProgress;
 
@@ -44,8 +44,8 @@ pub(crate) const SCHEMA: &str = "\
 pub(crate) struct Part {
     schema: u32,
     recording: Whole,
-    segment: u16,
-    of: u16,
+    segment: u32,
+    of: u32,
     from: u64,
     to: u64,
     start: Option<String>,
@@ -86,8 +86,8 @@ struct VersionOnly {
 /// `I/N`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Choice {
-    number: u16,
-    of: u16,
+    number: u32,
+    of: u32,
 }
 
 impl FromStr for Choice {
@@ -97,7 +97,10 @@ impl FromStr for Choice {
         let parsed = text.split_once('/');
         let parsed = parsed.and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
         match parsed {
-            Some((number, of)) if (1..=of).contains(&number) => Ok(Self { number, of }),
+            Some((number, of)) if (1..=of).contains(&number) => Ok(Self {
+                number: u16::into(number),
+                of: u16::into(of),
+            }),
             _ => Err(format!(
                 "expected I/N, with I from 1 to N, and N at most {}, as in 2/8",
                 u16::MAX
@@ -130,24 +133,23 @@ impl Part {
         }
     }
 
-    fn same(self, replayed: &Replayed) -> Self {
-        Self {
-            to: replayed.report.icount,
-            end_digest: Some(format!("{:032x}", replayed.report.digest)),
-            began: replayed.began,
-            digests: replayed.digests,
-            virtual_time_ns: Some(replayed.report.virtual_time),
-            result: Outcome::Same,
-            cut: replayed.report.finish == Finish::LogCut,
-            ..self
-        }
-    }
-
-    fn diverged(self, divergence: String) -> Self {
-        Self {
-            result: Outcome::Diverged,
-            divergence: Some(divergence),
-            ..self
+    fn with(self, verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Same(replayed) => Self {
+                to: replayed.icount,
+                end_digest: Some(replayed.digest),
+                began: replayed.began,
+                digests: replayed.digests,
+                virtual_time_ns: Some(replayed.virtual_time),
+                result: Outcome::Same,
+                cut: replayed.cut,
+                ..self
+            },
+            Verdict::Diverged(divergence) => Self {
+                result: Outcome::Diverged,
+                divergence: Some(divergence.to_string()),
+                ..self
+            },
         }
     }
 
@@ -196,37 +198,41 @@ fn whole(recording: &Recording, segments: &Segments<'_>) -> anyhow::Result<Whole
     })
 }
 
-/// Verifies one segment, and prints its result.
-pub(crate) fn verify_one(dir: &Path, choice: Choice, json: bool) -> anyhow::Result<ExitCode> {
-    let recording = Recording::open(dir)?;
-    let segments = Segments::of(&recording)?;
+/// The segments of a recording. What its snapshots are not used for is told.
+fn segments(recording: &Recording) -> anyhow::Result<Segments<'_>> {
+    let segments = Segments::of(recording)?;
     for damaged in &segments.damaged {
         output::note(&format!("{damaged}; it is not used"));
     }
+    Ok(segments)
+}
+
+/// Verifies one segment, and prints its result.
+pub(crate) fn verify_one(
+    dir: &Path,
+    choice: Choice,
+    execution: Execution,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let recording = Recording::open(dir)?;
+    let segments = segments(&recording)?;
     let segment = segments.nth(choice.number, choice.of);
-    let part = Part::of(whole(&recording, &segments)?, choice, &segment);
-    let part = match segment.empty {
-        true => part,
-        false => {
-            let mut progress = InstructionProgress::new();
-            let replayed = segments.replay(&segment, &mut |icount| progress.at(icount));
-            drop(progress);
-            match replayed {
-                Ok(replayed) if replayed.report.finish == Finish::Interrupted => {
-                    output::complain("stopped by a signal: not verified");
-                    return Ok(ExitCode::from(2));
-                }
-                Ok(replayed) => {
-                    for damaged in &replayed.damaged {
-                        output::note(&format!("{damaged}; replayed from before it"));
-                    }
-                    part.same(&replayed)
-                }
-                Err(Error::Diverged(divergence)) => part.diverged(divergence.to_string()),
-                Err(error) => return Err(error.into()),
-            }
+    let mut part = Part::of(whole(&recording, &segments)?, choice, &segment);
+    if !segment.empty {
+        let mut progress = InstructionProgress::new();
+        let company = Company {
+            execution,
+            progress: Some(&mut |icount| progress.at(icount)),
+            notes: output::notes(),
+            ..Company::default()
+        };
+        let verdict = segments.replay(&segment, company);
+        drop(progress);
+        match verdict? {
+            Some(verdict) => part = part.with(verdict),
+            None => return Ok(outcome::interrupted("not verified")),
         }
-    };
+    }
     if json {
         let text = serde_json::to_string_pretty(&part)?;
         output::write(|out| writeln!(out, "{text}"))?;
@@ -262,7 +268,7 @@ fn conclude(parts: Vec<(String, Part)>) -> anyhow::Result<ExitCode> {
     Ok(match join::join(parts)? {
         join::Joined::Same(part, digests) => {
             let digest = part.end_digest.as_deref().unwrap_or_default();
-            crate::outcome::verified(&crate::outcome::Verified {
+            outcome::verified(&outcome::Verified {
                 icount: part.to,
                 virtual_time: part.virtual_time_ns.unwrap_or_default(),
                 digests: (digests, part.recording.digests),

@@ -16,6 +16,7 @@ pub use options::{
 };
 pub use thread::{NetCounts, OnFrame};
 
+use crate::notes::Notes;
 use std::io;
 use std::net::SocketAddrV4;
 use std::path::PathBuf;
@@ -64,21 +65,35 @@ pub struct NetHandle {
 }
 
 impl NetHandle {
-    /// Opens a network; frames for the guest go to `on_frame`, on the network's own thread.
+    /// Opens a network; frames for the guest go to `on_frame`, on the network's own thread, and what is to be said of it to `notes`.
     ///
     /// # Errors
     /// Ports, sockets and threads that the host refuses.
-    pub fn open(options: &NetdevOptions, on_frame: OnFrame) -> Result<Self, NetError> {
+    pub fn open(
+        options: &NetdevOptions,
+        notes: &Notes,
+        on_frame: OnFrame,
+    ) -> Result<Self, NetError> {
         let mut forwards = Vec::new();
         let thread = match &options.kind {
             NetdevKind::User(user) => {
-                let backend = user::UserBackend::open(user)?;
+                let backend = user::UserBackend::open(user)?.told_to(notes);
                 forwards = backend.forwards();
-                Some(thread::Thread::start(&options.id, backend, on_frame)?)
+                Some(thread::Thread::start(
+                    &options.id,
+                    backend,
+                    notes,
+                    on_frame,
+                )?)
             }
             NetdevKind::Unix { path, server } => {
-                let backend = unix::UnixBackend::open(path, *server)?;
-                Some(thread::Thread::start(&options.id, backend, on_frame)?)
+                let backend = unix::UnixBackend::open(path, *server, notes)?;
+                Some(thread::Thread::start(
+                    &options.id,
+                    backend,
+                    notes,
+                    on_frame,
+                )?)
             }
             NetdevKind::None => None,
         };

@@ -1,6 +1,7 @@
 //! The thread that a backend lives on, and the way in and out of it.
 
 use super::NetError;
+use crate::notes::Notes;
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -89,6 +90,7 @@ impl Thread {
     pub(crate) fn start<B: Backend>(
         id: &str,
         backend: B,
+        notes: &Notes,
         on_frame: OnFrame,
     ) -> Result<Self, NetError> {
         let failed = |cause| NetError::Thread {
@@ -100,9 +102,10 @@ impl Thread {
         woken.set_nonblocking(true).map_err(failed)?;
         let port = Arc::new(Port::default());
         let shared = Arc::clone(&port);
+        let notes = notes.clone();
         let thread = std::thread::Builder::new()
             .name(format!("net-{id}"))
-            .spawn(move || serve(backend, &shared, &woken, &on_frame))
+            .spawn(move || serve(backend, &shared, &woken, &notes, &on_frame))
             .map_err(failed)?;
         Ok(Self {
             port,
@@ -153,7 +156,13 @@ impl Drop for Thread {
     }
 }
 
-fn serve<B: Backend>(mut backend: B, port: &Port, woken: &UnixStream, on_frame: &OnFrame) {
+fn serve<B: Backend>(
+    mut backend: B,
+    port: &Port,
+    woken: &UnixStream,
+    notes: &Notes,
+    on_frame: &OnFrame,
+) {
     while !port.stop.load(Ordering::Acquire) {
         let timeout = backend.timeout(Instant::now()).map(timespec);
         let mut watch = Watch {
@@ -164,7 +173,9 @@ fn serve<B: Backend>(mut backend: B, port: &Port, woken: &UnixStream, on_frame: 
         match poll(&mut watch.fds, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => {
-                eprintln!("rr: the network stops: waiting for its sockets failed: {error}");
+                notes.call(&format!(
+                    "the network stops: waiting for its sockets failed: {error}"
+                ));
                 return;
             }
         }

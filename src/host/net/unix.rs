@@ -3,6 +3,7 @@
 
 use super::NetError;
 use super::thread::{Backend, FRAME_MAX, Watch};
+use crate::notes::Notes;
 use byteorder::{BigEndian, ByteOrder};
 use rustix::event::PollFlags;
 use std::collections::VecDeque;
@@ -25,6 +26,7 @@ pub(crate) struct UnixBackend {
     stream: Option<UnixStream>,
     incoming: Vec<u8>,
     outgoing: VecDeque<u8>,
+    notes: Notes,
 }
 
 /// The two descriptors.
@@ -36,7 +38,7 @@ pub(crate) enum Token {
 
 impl UnixBackend {
     /// Connects, or begins to listen: then the peer may come, and go, at any time.
-    pub(crate) fn open(path: &Path, server: bool) -> Result<Self, NetError> {
+    pub(crate) fn open(path: &Path, server: bool, notes: &Notes) -> Result<Self, NetError> {
         let failed = |cause| NetError::Unix {
             path: path.to_owned(),
             server,
@@ -58,6 +60,7 @@ impl UnixBackend {
             stream,
             incoming: Vec::new(),
             outgoing: VecDeque::new(),
+            notes: notes.clone(),
         })
     }
 
@@ -74,7 +77,8 @@ impl UnixBackend {
 
     /// Half a frame is worth nothing to the next peer.
     fn disconnect(&mut self, why: &str) {
-        eprintln!("rr: network unix:{}: {why}", self.path.display());
+        self.notes
+            .call(&format!("network unix:{}: {why}", self.path.display()));
         self.stream = None;
         self.incoming.clear();
         self.outgoing.clear();

@@ -2,7 +2,7 @@
 
 use super::jobs::Jobs;
 use super::memory::{Space, read};
-use super::oob::Oob;
+use super::oob::{Oob, number};
 use super::{Background, OnIoThread, human};
 use crate::control::{Ask, Control, Mode};
 use crate::error::{Error, plain};
@@ -19,6 +19,7 @@ use crate::monitor::session::{unknown, version};
 use crate::monitor::visit::{CommandError, decode_none, nothing};
 use crate::session::Session;
 use machine::Machine;
+use machine::virtio::VirtioConfig;
 use serde_json::{Map, Value};
 use std::fs;
 use std::sync::Arc;
@@ -37,6 +38,8 @@ pub struct OnMainLoop<'a> {
     pub(super) background: Background,
     pub(super) oob: Oob,
     jobs: Jobs,
+    /// Bytes of each drive, as the guest sees it.
+    capacities: Vec<u64>,
     /// The last command's answer comes later.
     later: Option<Later>,
 }
@@ -45,12 +48,21 @@ impl<'a> OnMainLoop<'a> {
     /// Commands about this run, beside those of the I/O thread.
     pub fn new(session: &'a Session<'_>, background: Background, other: &OnIoThread) -> Self {
         let jobs = Jobs::new(background.events.clone());
+        let machine = session.machine.lock();
+        let virtio = machine.config().virtio.iter();
+        let capacities = virtio.filter_map(|slot| match slot {
+            VirtioConfig::Block { size, .. } => Some(*size),
+            _ => None,
+        });
+        let capacities = capacities.collect();
+        drop(machine);
         Self {
             machine: &session.machine,
             control: Arc::clone(&session.control),
             background,
             oob: other.for_main_loop(),
             jobs,
+            capacities,
             later: None,
         }
     }
@@ -326,9 +338,11 @@ impl Commands for OnMainLoop<'_> {
         let info = |(place, drive): (usize, &crate::host::disk::DriveOptions)| {
             let (name, file) = (drive.name(place), drive.file.display().to_string());
             let format = drive.format.map_or("raw", Format::name).to_owned();
+            let size = self.capacities.get(place).copied().unwrap_or_default();
             let image = ImageInfo {
                 filename: file.clone(),
                 format: format.clone(),
+                virtual_size: number(size),
             };
             BlockInfo {
                 device: name.clone(),

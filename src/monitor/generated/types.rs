@@ -875,6 +875,9 @@ pub struct ImageInfo {
     pub filename: String,
     /// Its format.
     pub format: String,
+    /// Bytes that the guest sees.
+    #[serde(rename = "virtual-size")]
+    pub virtual_size: i64,
 }
 
 /// What is in a drive.

@@ -3,6 +3,7 @@
 use super::guest::{Guest, HOST, pattern, tcp_socket};
 use super::services::{udp_receive, udp_socket};
 use crate::host::net::{NetError, NetHandle, NetdevOptions};
+use crate::notes::Notes;
 use smoltcp::socket::udp;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -85,7 +86,7 @@ fn a_port_that_is_taken_is_named() {
     let port = taken.local_addr().unwrap().port();
     let text = format!("user,hostfwd=tcp:127.0.0.1:{port}-:22");
     let options: NetdevOptions = text.parse().unwrap();
-    let error = NetHandle::open(&options, Box::new(drop)).unwrap_err();
+    let error = NetHandle::open(&options, &Notes::default(), Box::new(drop)).unwrap_err();
     assert!(matches!(error, NetError::Forward { .. }));
     assert!(
         error.to_string().contains(&format!("tcp:127.0.0.1:{port}")),

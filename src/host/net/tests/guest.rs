@@ -2,6 +2,7 @@
 
 use crate::host::net::user::frames::Frames;
 use crate::host::net::{NetHandle, NetdevOptions};
+use crate::notes::Notes;
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{Socket, SocketBuffer};
 use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr, Ipv4Cidr};
@@ -36,7 +37,7 @@ impl Guest {
         let options: NetdevOptions = options.parse().unwrap();
         let (to_guest, from_net) = channel();
         let on_frame = Box::new(move |frame| drop(to_guest.send(frame)));
-        let net = NetHandle::open(&options, on_frame).unwrap();
+        let net = NetHandle::open(&options, &Notes::default(), on_frame).unwrap();
         let mut frames = Frames::default();
         let interface = Interface::new(
             Config::new(HardwareAddress::Ethernet(MAC)),

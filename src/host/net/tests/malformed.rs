@@ -4,6 +4,7 @@ use super::guest::{GUEST, HOST, MAC, pattern};
 use crate::host::net::thread::Backend;
 use crate::host::net::user::{Token, UserBackend, tcp};
 use crate::host::net::{NetHandle, NetdevKind, NetdevOptions, UserOptions};
+use crate::notes::Notes;
 use parking_lot::Mutex;
 use proptest::prelude::*;
 use smoltcp::phy::ChecksumCapabilities;
@@ -261,7 +262,7 @@ fn a_thread_that_is_held_up_drops_frames_and_never_waits() {
     let held = gate.lock();
     let inside = Arc::clone(&gate);
     let on_frame = Box::new(move |_| drop(inside.lock()));
-    let net = NetHandle::open(&"user".parse().unwrap(), on_frame).unwrap();
+    let net = NetHandle::open(&"user".parse().unwrap(), &Notes::default(), on_frame).unwrap();
     let start = Instant::now();
     for _ in 0..5000 {
         net.send(ping());

@@ -2,6 +2,7 @@
 
 use super::guest::pattern;
 use crate::host::net::{NetError, NetHandle, NetdevOptions};
+use crate::notes::Notes;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -35,7 +36,11 @@ fn open(path: &Path, server: &str) -> Result<(NetHandle, Receiver<Vec<u8>>), Net
     let text = format!("unix:{}{server}", path.display());
     let options: NetdevOptions = text.parse().unwrap();
     let (to, from) = channel();
-    let net = NetHandle::open(&options, Box::new(move |frame| drop(to.send(frame))))?;
+    let net = NetHandle::open(
+        &options,
+        &Notes::default(),
+        Box::new(move |frame| drop(to.send(frame))),
+    )?;
     Ok((net, from))
 }
 

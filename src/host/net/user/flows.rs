@@ -5,6 +5,7 @@ use super::wire::{Udp, Wire};
 use crate::host::net::NetError;
 use crate::host::net::options::{Forward, Protocol, UserOptions};
 use crate::host::net::thread::Watch;
+use crate::notes::Notes;
 use rustix::event::PollFlags;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, ipproto};
 use smoltcp::phy::ChecksumCapabilities;
@@ -68,6 +69,7 @@ pub(crate) struct Flows {
     buffer: Vec<u8>,
     /// The user has been told that the host lets no pings out.
     told: bool,
+    pub(super) notes: Notes,
 }
 
 impl Flows {
@@ -96,6 +98,7 @@ impl Flows {
             peers: BTreeMap::new(),
             buffer: vec![0; DATAGRAM],
             told: false,
+            notes: Notes::default(),
         })
     }
 
@@ -188,9 +191,9 @@ impl Flows {
         if let Err(error) = self.flow(token, now, ping_socket).map(|_| ()) {
             if !self.told && error.kind() == io::ErrorKind::PermissionDenied {
                 self.told = true;
-                eprintln!(
-                    "rr: the guest pings {to}, which this host does not let its users do; the sysctl net.ipv4.ping_group_range allows it"
-                );
+                self.notes.call(&format!(
+                    "the guest pings {to}, which this host does not let its users do; the sysctl net.ipv4.ping_group_range allows it"
+                ));
             }
             return Err(error);
         }

@@ -13,6 +13,7 @@ mod wire;
 use super::NetError;
 use super::options::{Protocol, UserOptions};
 use super::thread::{Backend, Watch};
+use crate::notes::Notes;
 use addresses::{Addresses, Destination};
 use connection::Pair;
 use rustix::io::Errno;
@@ -64,6 +65,12 @@ impl UserBackend {
             fragments: reassembly::Reassembly::default(),
             forwards,
         })
+    }
+
+    /// What is to be said goes there.
+    pub(super) fn told_to(mut self, notes: &Notes) -> Self {
+        self.flows.notes = notes.clone();
+        self
     }
 
     /// Where forwarded ports listen, in the order of the options.

@@ -1,0 +1,109 @@
+//! What the machine gets in a replay while it executes: the answers that are in the log.
+
+use super::{CLOSED, Replayer};
+use crate::error::Error;
+use machine::inputs::{BlockRequest, Halted, Inputs, Moment};
+use replay_format::{Clock, Event};
+
+impl<'log> Replayer<'log> {
+    fn halt(&mut self, error: Error) -> Halted {
+        self.failure = Some(error);
+        Halted
+    }
+
+    /// Takes the head if it is at `at` and `wanted`; else the machine stops.
+    fn take(
+        &mut self,
+        at: Moment,
+        found: &str,
+        wanted: impl FnOnce(&Event<'log>) -> bool,
+    ) -> Result<Event<'log>, Halted> {
+        match self.cursor.take(at, found, wanted) {
+            Ok(Some(event)) => Ok(event),
+            // The recording was cut inside this instruction.
+            Ok(None) => Err(Halted),
+            Err(error) => Err(self.halt(error)),
+        }
+    }
+}
+
+impl Inputs for Replayer<'_> {
+    fn host_clock(&mut self, at: Moment) -> Result<i64, Halted> {
+        let is_host = |event: &Event<'_>| {
+            matches!(
+                event,
+                Event::Clock {
+                    clock: Clock::Host,
+                    ..
+                }
+            )
+        };
+        match self.take(at, "a reading of the host clock", is_host)? {
+            Event::Clock { value, .. } => Ok(value),
+            _ => Err(Halted),
+        }
+    }
+
+    fn serial_write(&mut self, at: Moment, _port: u8, data: &[u8]) -> Result<(), Halted> {
+        let found = format!("serial output of {} bytes", data.len());
+        let len = data.len() as u64;
+        let event = self.take(
+            at,
+            &found,
+            |event| matches!(event, Event::CharWrite { result, offset } if can_be(*result, *offset, len)),
+        )?;
+        let Event::CharWrite { offset, .. } = event else {
+            return Err(Halted);
+        };
+        if let Some(taken) = data.get(..offset as usize).filter(|_| !self.muted) {
+            // What becomes of the console of a replay is no part of the run.
+            self.output.write(taken);
+        }
+        Ok(())
+    }
+
+    fn block_submit(&mut self, _at: Moment, request: BlockRequest) -> Result<(), Halted> {
+        let Some(disks) = &self.pool else {
+            return Err(self.halt(CLOSED));
+        };
+        disks
+            .submit(request)
+            .map_err(|error| self.halt(error.into()))
+    }
+
+    fn net_send(&mut self, at: Moment, adapter: u8, frame: &[u8]) -> Result<(), Halted> {
+        // Whoever answered is in the log.
+        if let Some(watched) = &mut self.watched {
+            watched.sent(at, adapter, frame);
+        }
+        Ok(())
+    }
+
+    fn interrupt(&mut self, at: Moment, cause: u64) -> Result<(), Halted> {
+        let name = riscv_isa::cause::interrupt_name(cause).unwrap_or("unknown");
+        let found = format!("interrupt {cause} ({name})");
+        self.take(at, &found, |event| *event == Event::Interrupt)
+            .map(drop)
+    }
+
+    fn exception(&mut self, at: Moment, cause: u64) -> Result<(), Halted> {
+        // Only a divergence needs the words, and exceptions are many.
+        if let Some(head) = self.cursor.head
+            && (head.icount, head.event) == (at.icount, Event::Exception)
+        {
+            return self.cursor.advance().map_err(|error| self.halt(error));
+        }
+        let name = riscv_isa::cause::exception_name(cause).unwrap_or("unknown");
+        self.take(at, &format!("exception {cause} ({name})"), |_| false)?;
+        Err(Halted)
+    }
+}
+
+/// Whether the host can have answered a write of `len` bytes like this: it took some, or gave an errno.
+fn can_be(result: i32, taken: u32, len: u64) -> bool {
+    let consistent = match u32::try_from(result) {
+        Ok(result) => result == taken,
+        Err(_) => taken == 0,
+    };
+    consistent && u64::from(taken) <= len
+}

@@ -1,0 +1,98 @@
+//! `snapshot.json`: what a snapshot is, with a checksum of itself and of each file.
+
+use super::{FORMAT, Snapshot, Stored, damaged};
+use crate::error::Error;
+use crate::host::map::MappedFile;
+use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
+use std::fs;
+use std::path::Path;
+
+/// The file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sealed {
+    snapshot: Snapshot,
+    /// BLAKE3 of the above as compact JSON.
+    blake3: String,
+}
+
+/// The formats alone, to tell another version from a damaged file.
+#[derive(Deserialize)]
+struct OfSomeVersion {
+    snapshot: Formats,
+}
+
+#[derive(PartialEq, Eq, Deserialize)]
+struct Formats {
+    format: u32,
+    state_format: u32,
+}
+
+/// Those that this rr reads.
+const KNOWN: Formats = Formats {
+    format: FORMAT,
+    state_format: machine::state::FORMAT,
+};
+
+/// Reads what [`write`] wrote.
+pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Snapshot, Error> {
+    let strange = |error: serde_json::Error| match error.classify() {
+        // Well-formed JSON: formats have been the same while members came to it.
+        Category::Data => {
+            let reason = format!(
+                "is damaged, or was made by another version of rr: {error}; make it anew (rr snapshot delete, then save), \
+                 or use the rr that made it"
+            );
+            Error::recording(path, reason)
+        }
+        _ => damaged(path, &error.to_string()),
+    };
+    let OfSomeVersion { snapshot: found } = serde_json::from_slice(bytes).map_err(strange)?;
+    if found != KNOWN {
+        let reason = format!(
+            "formats {} and {}; this rr {} reads {} and {}: make it anew with `rr snapshot save`, \
+             or use the rr that made it",
+            found.format,
+            found.state_format,
+            env!("CARGO_PKG_VERSION"),
+            KNOWN.format,
+            KNOWN.state_format
+        );
+        return Err(Error::recording(path, reason));
+    }
+    let Sealed { snapshot, blake3 } = serde_json::from_slice(bytes).map_err(strange)?;
+    if seal(&snapshot, path)? != blake3 {
+        return Err(damaged(path, "its checksum is another"));
+    }
+    Ok(snapshot)
+}
+
+/// Writes the file.
+pub(super) fn write(path: &Path, snapshot: Snapshot) -> Result<Snapshot, Error> {
+    let blake3 = seal(&snapshot, path)?;
+    let sealed = Sealed { snapshot, blake3 };
+    let text = serde_json::to_string_pretty(&sealed)
+        .map_err(|error| Error::recording(path, error.to_string()))?;
+    fs::write(path, text + "\n").map_err(Error::file(path, "write"))?;
+    Ok(sealed.snapshot)
+}
+
+fn seal(snapshot: &Snapshot, path: &Path) -> Result<String, Error> {
+    let text = serde_json::to_vec(snapshot);
+    let text = text.map_err(|error| Error::recording(path, error.to_string()))?;
+    Ok(blake3::hash(&text).to_hex().to_string())
+}
+
+impl Stored {
+    /// Measures a file.
+    pub(super) fn of(path: &Path) -> Result<Self, Error> {
+        let bytes = MappedFile::open(path)?;
+        let name = path.file_name().unwrap_or_default();
+        Ok(Self {
+            name: name.to_string_lossy().into_owned(),
+            size: bytes.len() as u64,
+            blake3: blake3::hash(&bytes).to_hex().to_string(),
+        })
+    }
+}
