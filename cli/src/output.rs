@@ -10,6 +10,10 @@ use rr::notes::{Note, Notes};
 /// What writes a lot gathers larger pieces itself; they pass by this buffer.
 const BUFFER: usize = 32 * 1024;
 
+/// Bytes that a pipe holds, if the system allows so many.
+#[cfg(target_os = "linux")]
+const PIPE: usize = 256 * 1024;
+
 static QUIET: AtomicBool = AtomicBool::new(false);
 
 /// Standard output could not be written.
@@ -43,6 +47,9 @@ pub(crate) fn write<T>(
 /// Not `io::stdout()`: that one looks for line ends in whatever is written.
 pub(crate) fn stdout() -> io::Result<BufWriter<File>> {
     let stdout = io::stdout().lock().as_fd().try_clone_to_owned()?;
+    // A pipe, unless told, is so small that writer and reader of a long dump mostly wait for each other. Elsewhere this fails.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::pipe::fcntl_setpipe_size(&stdout, PIPE);
     Ok(BufWriter::with_capacity(BUFFER, File::from(stdout)))
 }
 
