@@ -112,11 +112,16 @@ impl Ram {
         if data.is_empty() {
             return true;
         }
-        // No cached translation can come from an entry that was not valid.
+        let pages = start / PAGE..=(end - 1) / PAGE;
+        let tables = self.flags[pages.clone()]
+            .iter()
+            .any(|flags| flags & flag::TABLE != 0);
+        // No cached translation can come from an entry that was not valid. Elsewhere nothing is read: the host would map a
+        // page of zeroes for that, and another one for the store.
         let words = &self.bytes[start & !7..(end + 7) & !7];
-        let replaces_entry = words.iter().step_by(8).any(|low| low & 1 != 0);
+        let replaces_entry = tables && words.iter().step_by(8).any(|low| low & 1 != 0);
         self.bytes[start..end].copy_from_slice(data);
-        for page in start / PAGE..=(end - 1) / PAGE {
+        for page in pages {
             let flags = self.flags[page];
             self.flags[page] = flags | flag::DIRTY;
             self.tables_changed |= flags & flag::TABLE != 0 && replaces_entry;

@@ -35,7 +35,7 @@ Examples:
   rr export boot.rr --console - | less       what the guest printed
   rr export boot.rr/replay.bin --console typed.txt     what was typed
 
-boot.json opens in ui.perfetto.dev and in chrome://tracing. `rr replay boot.rr --until ICOUNT` goes to a
+boot.json opens in ui.perfetto.dev. `rr replay boot.rr --until ICOUNT` goes to a
 place that is found there."
 )]
 #[command(group(clap::ArgGroup::new("what").required(true).multiple(true)))]
@@ -53,7 +53,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", group = "what")]
     console: Option<PathBuf>,
 
-    /// All events and idle times, as a trace for Perfetto or chrome://tracing
+    /// All events and idle times, as a trace for Perfetto
     #[arg(long, value_name = "FILE", group = "what")]
     chrome_trace: Option<PathBuf>,
 
