@@ -77,7 +77,7 @@ fn snapshots_are_marked() {
     );
 
     let name = list[2]["name"].as_str().unwrap();
-    dir.write(&format!("rec.rr/snapshots/{name}/snapshot.json"), b"{}");
+    dir.write(&format!("rec.rr/snapshots/{name}/snapshot.json"), b"{");
     let (drawing, _) = drawn(&dir, "rec.rr", 0);
     let damaged = format!("{} + 1 damaged<title>", list.len() - 1);
     assert!(drawing.contains(&damaged));
