@@ -11,7 +11,7 @@ use crate::session::{Message, Shared};
 use crate::snapshot::Store;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::{Arc, OnceLock};
 
 /// No instruction count.
 const NONE: u64 = u64::MAX;
@@ -239,17 +239,6 @@ impl Control {
             Ok(()) => self.nudge(),
             Err((_, answer)) => answer(Err(OVER)),
         }
-    }
-
-    /// Asks something, and waits for the answer.
-    ///
-    /// # Errors
-    /// Why it was not done.
-    pub fn ask_and_wait(&self, ask: Ask) -> Result<(), Error> {
-        let (sender, answer) = mpsc::channel();
-        // The receiver is gone only if this thread is.
-        self.ask(ask, Box::new(move |result| drop(sender.send(result))));
-        answer.recv().unwrap_or(Err(OVER))
     }
 
     /// Wakes the vCPU thread, wherever it waits.

@@ -128,10 +128,7 @@ impl Pair<'_> {
     /// Brings both to a place, from wherever that is quickest.
     fn at(&mut self, icount: u64) -> Result<(), Error> {
         let far = icount.abs_diff(self.sides[0].icount()) >= WORTH_A_THREAD;
-        self.both(far, |side| {
-            side.with(|machine| machine.watch_instructions(false));
-            side.at(icount)
-        })
+        self.both(far, |side| side.at(icount))
     }
 
     /// Brings both from `same`, where they agree, to a place further on.

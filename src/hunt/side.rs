@@ -131,8 +131,9 @@ impl<'l> Side<'l> {
         look(&mut self.session.machine.lock())
     }
 
-    /// Brings it to an instruction count, from the nearest place it can start at.
+    /// Brings it to an instruction count, from the nearest place it can start at: each side in its own way, so nothing is watched.
     pub(super) fn at(&mut self, icount: u64) -> Result<(), Error> {
+        self.with(|machine| machine.watch_instructions(false));
         let here = self.icount();
         let ahead = !self.fresh && self.ended.is_none() && here <= icount;
         let (from, origin) = self.nearest(icount)?;

@@ -21,6 +21,7 @@ use std::io;
 use std::net::SocketAddrV4;
 use std::path::PathBuf;
 use thiserror::Error;
+use thread::Thread;
 
 /// Why a network could not be opened.
 #[derive(Debug, Error)]
@@ -60,7 +61,7 @@ pub enum NetError {
 /// An open network. Dropping it closes its sockets and ends its thread.
 #[derive(Debug)]
 pub struct NetHandle {
-    thread: Option<thread::Thread>,
+    thread: Option<Thread>,
     forwards: Vec<SocketAddrV4>,
 }
 
@@ -79,21 +80,11 @@ impl NetHandle {
             NetdevKind::User(user) => {
                 let backend = user::UserBackend::open(user)?.told_to(notes);
                 forwards = backend.forwards();
-                Some(thread::Thread::start(
-                    &options.id,
-                    backend,
-                    notes,
-                    on_frame,
-                )?)
+                Some(Thread::start(&options.id, backend, notes, on_frame)?)
             }
             NetdevKind::Unix { path, server } => {
                 let backend = unix::UnixBackend::open(path, *server, notes)?;
-                Some(thread::Thread::start(
-                    &options.id,
-                    backend,
-                    notes,
-                    on_frame,
-                )?)
+                Some(Thread::start(&options.id, backend, notes, on_frame)?)
             }
             NetdevKind::None => None,
         };
