@@ -2,7 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "what is not as expected fails the test")]
 
 mod documents;
+mod house;
+mod imports;
+mod rooms;
+mod rooms_rules;
 mod sources;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
