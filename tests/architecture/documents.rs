@@ -67,7 +67,8 @@ fn the_paths_in_architecture_exist() {
             checked += 1;
             let from_root = root().join(name).exists();
             let from_folder = |folder: &&str| {
-                // In a folder named before, or beside it: "the bus (`bus.rs`)" of `machine/src/device/`.
+                // In a folder named before, or beside it: "the bus (`bus.rs`)" of
+                // `machine/src/device/`.
                 let folder = root().join(folder);
                 folder.join(name).exists() || folder.join("..").join(name).exists()
             };

@@ -318,8 +318,9 @@ mod tests {
 
     #[test]
     fn paths_in_code() {
-        let text = "fn f(a: &crate::a::A) -> super::b::B<u8> {\n    x!(crate::c::D::e::<u8>(1))\n}\n\
-                    pub(in crate::x) struct S;\nfn g() { for i in crate::h::I {} }";
+        let text = "fn f(a: &crate::a::A) -> super::b::B<u8> {\n    \
+                    x!(crate::c::D::e::<u8>(1))\n}\npub(in crate::x) \
+                    struct S;\nfn g() { for i in crate::h::I {} }";
         let expected = ["1:a::A", "1:x::b::B", "2:c::D::e", "5:h::I"];
         assert_eq!(paths("x::y", text), expected);
         assert_eq!(

@@ -1,4 +1,5 @@
-//! The invariants of ARCHITECTURE.md, as far as a program can check them. Each test says all that is wrong.
+//! The invariants of ARCHITECTURE.md, as far as a program can check them. Each test says all that
+//! is wrong.
 #![allow(clippy::unwrap_used, reason = "what is not as expected fails the test")]
 
 mod documents;
@@ -8,6 +9,7 @@ mod rooms;
 mod rooms_rules;
 mod sources;
 mod tokens;
+mod widths;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,8 +26,8 @@ fn assert_none(wrong: &[String], rule: &str) {
     assert!(wrong.is_empty(), "{rule}\n  {}", wrong.join("\n  "));
 }
 
-/// Each package of the workspace, with those of the workspace that it depends on; what only its tests and
-/// build need is not counted.
+/// Each package of the workspace, with those of the workspace that it depends on; what only its
+/// tests and build need is not counted.
 fn arrows() -> BTreeMap<String, Vec<String>> {
     let output = Command::new(env!("CARGO"))
         .args([

@@ -1,5 +1,6 @@
 //! What stands in the sources, and what must not.
 
+use crate::rooms::File;
 use crate::{assert_none, root};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,24 @@ pub(crate) fn files() -> Vec<PathBuf> {
     found
 }
 
+/// Those that somebody wrote: generated code is as long and as wide as its schema.
+pub(crate) fn written_files() -> Vec<PathBuf> {
+    let generated = |file: &PathBuf| {
+        file.components()
+            .any(|part| part.as_os_str() == "generated")
+    };
+    files()
+        .into_iter()
+        .filter(|file| !generated(file))
+        .collect()
+}
+
+/// A file's path from the root, and its text.
+pub(crate) fn read(file: &Path) -> File {
+    let path = file.strip_prefix(root()).unwrap().display().to_string();
+    (path, fs::read_to_string(file).unwrap())
+}
+
 fn is_test(path: &str) -> bool {
     let parts: Vec<&str> = path.split('/').collect();
     parts
@@ -47,12 +66,10 @@ fn is_test(path: &str) -> bool {
 
 /// All that is part of the product.
 fn sources() -> Vec<Source> {
-    let root = root();
     let files = files().into_iter();
     files
         .map(|file| {
-            let text = fs::read_to_string(&file).unwrap();
-            let path = file.strip_prefix(&root).unwrap().display().to_string();
+            let (path, text) = read(&file);
             Source {
                 path,
                 code: code(&text),
@@ -159,13 +176,7 @@ fn the_machine_knows_nothing_of_the_host() {
 #[test]
 fn no_file_is_two_ideas() {
     let mut long: Vec<String> = Vec::new();
-    // Generated code is as long as its schema.
-    let written = |file: &&PathBuf| {
-        !file
-            .components()
-            .any(|part| part.as_os_str() == "generated")
-    };
-    for file in files().iter().filter(written) {
+    for file in &written_files() {
         let lines = fs::read_to_string(file).unwrap().lines().count();
         if lines > 800 {
             long.push(format!("{}: {lines} lines", file.display()));
