@@ -7,6 +7,7 @@ pub mod clock;
 pub mod cpu;
 mod debug;
 pub mod device;
+mod ecall;
 mod fault;
 pub mod fdt;
 pub mod inputs;

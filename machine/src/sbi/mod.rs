@@ -15,7 +15,6 @@ use crate::bus::{Devices, RAM_BASE};
 use crate::cpu::{Hart, Mode, Power, irq};
 use crate::device::Context;
 use crate::inputs::{Halted, Inputs, Moment};
-use crate::machine::Machine;
 use riscv_isa::csr;
 
 /// Error codes (chapter 3, "Binary Encoding").
@@ -77,32 +76,51 @@ const EXTENSIONS: [(u32, Handler); 16] = [
 /// Legacy extensions have ids up to this one; their calls answer in `a0` alone (chapter 5).
 const LAST_LEGACY: u32 = 0x0f;
 
-/// Bytes of an ECALL instruction.
-const ECALL_LEN: u64 = 4;
-
 /// A call, and all that it may touch.
-struct Call<'a> {
-    harts: &'a mut [Hart],
-    devices: &'a mut Devices,
-    ram: &'a mut crate::ram::Ram,
-    inputs: &'a mut dyn Inputs,
+pub(crate) struct Call<'a> {
+    pub(crate) harts: &'a mut [Hart],
+    pub(crate) devices: &'a mut Devices,
+    pub(crate) ram: &'a mut crate::ram::Ram,
+    pub(crate) inputs: &'a mut dyn Inputs,
     /// Where the call is.
-    at: Moment,
+    pub(crate) at: Moment,
     /// Virtual time in ns.
-    now: u64,
+    pub(crate) now: u64,
     /// Index of the hart that calls.
-    caller: usize,
+    pub(crate) caller: usize,
     /// Which function of the extension (`a6`).
-    function: u64,
+    pub(crate) function: u64,
     /// `a0` to `a5`.
-    args: [u64; 6],
+    pub(crate) args: [u64; 6],
     /// What the word at virtual address `a0` is, for legacy calls.
-    pointee: Option<u64>,
+    pub(crate) pointee: Option<u64>,
     /// A hart whose cached translations no longer hold.
-    flush: Option<usize>,
+    pub(crate) flush: Option<usize>,
 }
 
 impl Call<'_> {
+    /// Serves the call, a function of this extension (`a7`), and answers the hart that made it.
+    pub(crate) fn serve(&mut self, extension: u32) -> Result<(), Halted> {
+        let answer = match handler(extension) {
+            Some(handler) => handler(self),
+            None => Err(Failure::Error(SbiError::NotSupported)),
+        };
+        let (error, value) = match answer {
+            Ok(value) => (0, value),
+            Err(Failure::Error(error)) => (i64::from(error as i32) as u64, 0),
+            Err(Failure::Halted) => return Err(Halted),
+        };
+        if let Some(hart) = self.harts.get_mut(self.caller) {
+            if extension <= LAST_LEGACY {
+                hart.set_x(10, if error == 0 { value } else { error });
+            } else {
+                hart.set_x(10, error);
+                hart.set_x(11, value);
+            }
+        }
+        Ok(())
+    }
+
     fn hart(&mut self, index: usize) -> Result<&mut Hart, SbiError> {
         self.harts.get_mut(index).ok_or(SbiError::InvalidParam)
     }
@@ -141,62 +159,6 @@ impl Call<'_> {
             inputs: self.inputs,
         };
         (self.devices, cx)
-    }
-}
-
-impl Machine {
-    /// Serves the call that the hart whose turn it is has just made.
-    pub(crate) fn sbi_call(&mut self, inputs: &mut dyn Inputs) -> Result<(), Halted> {
-        let caller = self.schedule.current();
-        let hart = self.current();
-        // The call itself is counted already.
-        let icount = self.icount - 1;
-        let at = Moment {
-            icount,
-            hart: hart.id,
-            pc: hart.pc.wrapping_sub(ECALL_LEN),
-        };
-        let [a0, a1, a2, a3, a4, a5, function, extension] =
-            std::array::from_fn(|n| hart.get_x(10 + n as u8));
-        let extension = extension as u32;
-        let pointee = self.physical(hart.id, a0).and_then(|address| {
-            let bytes = self.bus.memory(address, 8)?;
-            Some(u64::from_le_bytes(*bytes.first_chunk()?))
-        });
-        let mut call = Call {
-            harts: &mut self.harts,
-            devices: &mut self.bus.devices,
-            ram: &mut self.bus.ram,
-            inputs,
-            at,
-            now: self.clock.now(icount),
-            caller,
-            function,
-            args: [a0, a1, a2, a3, a4, a5],
-            pointee,
-            flush: None,
-        };
-        let answer = match handler(extension) {
-            Some(handler) => handler(&mut call),
-            None => Err(Failure::Error(SbiError::NotSupported)),
-        };
-        if let Some(tlb) = call.flush.and_then(|index| self.tlbs.get_mut(index)) {
-            tlb.flush();
-        }
-        let (error, value) = match answer {
-            Ok(value) => (0, value),
-            Err(Failure::Error(error)) => (i64::from(error as i32) as u64, 0),
-            Err(Failure::Halted) => return Err(Halted),
-        };
-        if let Some(hart) = self.harts.get_mut(caller) {
-            if extension <= LAST_LEGACY {
-                hart.set_x(10, if error == 0 { value } else { error });
-            } else {
-                hart.set_x(10, error);
-                hart.set_x(11, value);
-            }
-        }
-        Ok(())
     }
 }
 
