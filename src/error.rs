@@ -95,7 +95,7 @@ pub enum Error {
     },
     /// A snapshot cannot have this name.
     #[error(transparent)]
-    SnapshotName(#[from] crate::snapshot::NameError),
+    SnapshotName(#[from] crate::recording::snapshot::NameError),
     /// Something was asked that cannot be done here.
     #[error("{0}")]
     Refused(&'static str),

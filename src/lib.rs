@@ -11,40 +11,18 @@ mod questions;
 
 // Under loom only the hand-overs are built: they alone are modelled.
 #[cfg(not(loom))]
-pub use engine::*;
-
+pub mod analysis;
 #[cfg(not(loom))]
-#[path = "."]
-mod engine {
-    pub mod company;
-    pub mod control;
-    pub mod diff;
-    pub mod digests;
-    pub mod disks;
-    pub mod divergence;
-    pub(crate) mod drive;
-    pub mod driver;
-    pub mod error;
-    pub mod host;
-    pub mod hunt;
-    pub mod images;
-    pub mod launch;
-    pub mod lock;
-    pub(crate) mod log_sink;
-    pub(crate) mod measure;
-    pub mod notes;
-    pub mod options;
-    pub mod pace;
-    pub(crate) mod ready;
-    pub mod record;
-    pub mod recording;
-    pub mod relay;
-    pub mod replay;
-    pub mod segment;
-    pub mod session;
-    pub mod slice;
-    pub mod snapshot;
-    pub mod timeline;
-    pub mod watch;
-    pub(crate) mod wishes;
-}
+pub mod divergence;
+#[cfg(not(loom))]
+pub mod error;
+#[cfg(not(loom))]
+pub mod host;
+#[cfg(not(loom))]
+pub mod notes;
+#[cfg(not(loom))]
+pub mod recording;
+#[cfg(not(loom))]
+pub mod run;
+#[cfg(not(loom))]
+pub mod session;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use rr::hunt::{Difference, Ending, Hunt, Parting};
+use rr::analysis::bisect::{Difference, Ending, Hunt, Parting};
 use serde_json::Value;
 
 use crate::diff_text::{BOLD, CYAN, GREEN, Paint, RED};

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use replay_format::diff::Edit;
 use replay_format::{Completeness, Log};
-use rr::hunt::{Hunt, Parting};
+use rr::analysis::bisect::{Hunt, Parting};
 use serde_json::{Map, Value, json};
 
 use crate::diff_hunt::ended;

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use machine::Fault;
-use rr::diff::Bracket;
-use rr::hunt::{Ending, Hunt, Quarry, Trail, hunt, replayed};
+use rr::analysis::bisect::{Ending, Hunt, Quarry, Trail, hunt, replayed};
+use rr::analysis::diff::Bracket;
 use serde_json::json;
 
 use crate::diff_hunt::{self, ended};

@@ -6,8 +6,8 @@ use anyhow::Context;
 use rr::host::disk::DriveOptions;
 use rr::host::net::NetdevOptions;
 use rr::host::serial::Backend;
-use rr::images::default_bios;
-use rr::options::{Bios, Icount, MachineOptions, fresh_seed, parse_memory};
+use rr::recording::options::{Bios, Icount, MachineOptions, fresh_seed, parse_memory};
+use rr::run::images::default_bios;
 
 /// Options of the machine.
 #[derive(Debug, clap::Args)]

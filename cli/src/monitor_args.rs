@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rr::control::{Control, Mode};
 use rr::monitor::{Address, Monitor};
+use rr::session::control::{Control, Mode};
 
 use crate::output;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use replay_format::ShutdownCause;
 use rr::divergence::Divergence;
-use rr::driver::Finish;
 use rr::error::Error;
+use rr::run::driver::Finish;
 use rr::session::Report;
 
 use crate::output;

@@ -2,10 +2,10 @@
 
 use anyhow::{Context, bail};
 use replay_format::Log;
+use rr::analysis::slice::Range;
 use rr::recording::Recording;
-use rr::slice::Range;
-use rr::snapshot::Store;
-use rr::timeline::{Position, Target, no_snapshots};
+use rr::recording::position::{Position, Target, no_snapshots};
+use rr::recording::snapshot::Store;
 
 use crate::input::Input;
 

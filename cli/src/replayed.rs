@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use rr::company::Company;
-use rr::driver::Finish;
 use rr::error::Error;
 use rr::host::serial::Backend;
-use rr::launch::{ReplayHow, replay};
 use rr::recording::Recording;
+use rr::run::driver::Finish;
 use rr::session::Report;
+use rr::session::context::Company;
+use rr::session::launch::{ReplayHow, replay};
 
 use crate::progress::InstructionProgress;
 use crate::{outcome, output};

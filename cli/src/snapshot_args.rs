@@ -1,6 +1,6 @@
 //! The options about snapshots that `record` and `replay` share.
 
-use rr::snapshot::Plan;
+use rr::run::snapshots::Plan;
 
 /// Snapshots on the way.
 #[derive(Debug, clap::Args)]

@@ -1,7 +1,6 @@
 //! The host: files, clocks, character devices. Nothing in here is known to the machine.
 
 pub mod disk;
-pub mod main_loop;
 pub mod map;
 pub mod net;
 mod pty;

@@ -97,7 +97,7 @@ enum Source {
 }
 
 /// What [`Input::await_on`] gives: something to poll.
-pub(super) enum Awaiting<'a> {
+pub(crate) enum Awaiting<'a> {
     Fd(BorrowedFd<'a>),
     Server(Awaited<'a>),
 }
@@ -130,7 +130,7 @@ impl Input {
     }
 
     /// What is readable when there is something.
-    pub(super) fn await_on(&self) -> Awaiting<'_> {
+    pub(crate) fn await_on(&self) -> Awaiting<'_> {
         match &self.source {
             Source::Fd(fd) => Awaiting::Fd(fd.as_fd()),
             Source::Server(server) => Awaiting::Server(server.awaited()),
@@ -138,7 +138,7 @@ impl Input {
     }
 
     /// Takes what is there; `None` when nothing can come any more.
-    pub(super) fn read<'a>(&self, bytes: &'a mut [u8]) -> Option<&'a [u8]> {
+    pub(crate) fn read<'a>(&self, bytes: &'a mut [u8]) -> Option<&'a [u8]> {
         let awaiting = self.await_on();
         if let (Source::Server(server), Awaiting::Server(Awaited::Listener(_))) =
             (&self.source, &awaiting)

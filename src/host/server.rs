@@ -21,7 +21,7 @@ pub struct Server {
 
 /// What the main loop waits for.
 #[derive(Debug)]
-pub(super) enum Awaited<'a> {
+pub(crate) enum Awaited<'a> {
     /// Nobody is there.
     Listener(&'a UnixListener),
     /// Somebody is, and may speak or leave.
@@ -57,7 +57,7 @@ impl Server {
         self.client.lock().clone()
     }
 
-    pub(super) fn awaited(&self) -> Awaited<'_> {
+    pub(crate) fn awaited(&self) -> Awaited<'_> {
         match self.client() {
             Some(client) => Awaited::Client(client),
             None => Awaited::Listener(&self.listener),
@@ -65,7 +65,7 @@ impl Server {
     }
 
     /// Takes the next client, if one waits and nobody is there.
-    pub(super) fn accept(&self) {
+    pub(crate) fn accept(&self) {
         let mut client = self.client.lock();
         if client.is_none()
             && let Ok((stream, _)) = self.listener.accept()
@@ -75,7 +75,7 @@ impl Server {
     }
 
     /// The client has left. Whoever still writes to it is told.
-    pub(super) fn leave(&self) {
+    pub(crate) fn leave(&self) {
         if let Some(client) = self.client.lock().take() {
             // It may be gone altogether, which is as good.
             let _ = client.shutdown(Shutdown::Both);

@@ -11,13 +11,13 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use machine::Execution;
-use rr::company::Company;
 use rr::host::serial::Backend;
-use rr::launch::{DIGEST_INTERVAL, RecordTo, ReplayHow, replay, run};
-use rr::options::{Bios, Icount, MachineOptions, fresh_seed};
 use rr::recording::Recording;
+use rr::recording::options::{Bios, Icount, MachineOptions, fresh_seed};
+use rr::run::snapshots::Plan;
 use rr::session::Report;
-use rr::snapshot::Plan;
+use rr::session::context::Company;
+use rr::session::launch::{DIGEST_INTERVAL, RecordTo, ReplayHow, replay, run};
 use rustix::time::{ClockId, clock_gettime};
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use rr::company::Company;
-use rr::driver::Finish;
 use rr::host::map::MappedFile;
 use rr::host::serial::Backend;
-use rr::launch::{self, DIGEST_INTERVAL, RecordTo, ReplayHow};
-use rr::options::{Bios, Icount, MachineOptions, fresh_seed};
+use rr::recording::options::{Bios, Icount, MachineOptions, fresh_seed};
 use rr::recording::{LOG, Recording};
-use rr::snapshot::Plan;
+use rr::run::driver::Finish;
+use rr::run::snapshots::Plan;
+use rr::session::context::Company;
+use rr::session::launch::{self, DIGEST_INTERVAL, RecordTo, ReplayHow};
 
 use crate::outcome::{self, thousands};
 use crate::output;

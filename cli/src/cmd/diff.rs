@@ -7,9 +7,9 @@ use anyhow::anyhow;
 use machine::Fault;
 use replay_format::diff::Diff;
 use replay_format::{Completeness, Kind, Log};
-use rr::diff::{Bracket, Setting, bracket, settings};
+use rr::analysis::bisect::{Hunt, Quarry, Trail, hunt};
+use rr::analysis::diff::{Bracket, Setting, bracket, settings};
 use rr::error::Error;
-use rr::hunt::{Hunt, Quarry, Trail, hunt};
 use rr::recording::Recording;
 
 use crate::diff_json;

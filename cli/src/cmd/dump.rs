@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
 use replay_format::{Error, Kind, Log, Position, Record, Seek};
-use rr::timeline::{self, Target};
+use rr::recording::position::{self as places, Target};
 
 use crate::event_json::Ndjson;
 use crate::event_table::Tables;
@@ -34,14 +34,14 @@ pub(crate) struct Args {
     /// The first place: 12345 or 1.5M instructions, 50%, event#17, @SNAPSHOT, start, end
     ///
     /// Events at this place are printed, and the EVENT_INSTRUCTION that reaches or passes it.
-    #[arg(long, value_name = "POS", default_value_t = timeline::Position::Start, hide_default_value = true)]
-    from: timeline::Position,
+    #[arg(long, value_name = "POS", default_value_t = places::Position::Start, hide_default_value = true)]
+    from: places::Position,
 
     /// The last place, written likewise
     ///
     /// Events at this place are printed, those behind it are not.
-    #[arg(long, value_name = "POS", default_value_t = timeline::Position::End, hide_default_value = true)]
-    to: timeline::Position,
+    #[arg(long, value_name = "POS", default_value_t = places::Position::End, hide_default_value = true)]
+    to: places::Position,
 
     /// Only these kinds of events; several with commas
     ///
@@ -182,7 +182,7 @@ fn select(args: &Args, input: &Input, log: &Log<'_>) -> anyhow::Result<Selection
     for pattern in &args.kinds {
         pattern.select(log.table(), &mut kinds);
     }
-    let find = |position: &timeline::Position| position::target(input, log, position);
+    let find = |position: &places::Position| position::target(input, log, position);
     Ok(Selection {
         from: find(&args.from).context("--from")?,
         to: find(&args.to).context("--to")?,

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail};
-use rr::company::Company;
-use rr::driver::Finish;
 use rr::error::Error;
 use rr::host::serial::Backend;
-use rr::launch::ReplayHow;
 use rr::recording::Recording;
+use rr::run::driver::Finish;
+use rr::run::observe::{Sight, Watcher};
 use rr::session::Report;
-use rr::watch::{Sight, Watcher};
+use rr::session::context::Company;
+use rr::session::launch::ReplayHow;
 
 use crate::export::pcap::Capture;
 use crate::export::time::{IdleTimes, Times, idle_before};

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use rr::company::Company;
-use rr::control::Mode;
-use rr::launch::{DIGEST_INTERVAL, RecordTo};
-use rr::snapshot::{FIRST, Plan, snapshot_name};
+use rr::recording::snapshot::{FIRST, snapshot_name};
+use rr::run::snapshots::Plan;
+use rr::session::context::Company;
+use rr::session::control::Mode;
+use rr::session::launch::{DIGEST_INTERVAL, RecordTo};
 
 use crate::core_args::CoreArgs;
 use crate::machine_args::{MachineArgs, SerialArgs};
@@ -73,7 +74,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         notes: output::notes(),
         ..Company::default()
     };
-    let report = rr::launch::run(&options, &args.serial.serial, Some(&to), company)?;
+    let report = rr::session::launch::run(&options, &args.serial.serial, Some(&to), company)?;
     output::note(&format!(
         "{}; recorded {} in {}",
         outcome::finish(&report),

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use rr::company::Company;
-use rr::control::Mode;
 use rr::host::serial::Backend;
-use rr::launch::ReplayHow;
 use rr::recording::Recording;
-use rr::snapshot::{NameError, Plan, snapshot_name};
-use rr::timeline::Position;
+use rr::recording::position::Position;
+use rr::recording::snapshot::{NameError, snapshot_name};
+use rr::run::snapshots::Plan;
+use rr::session::context::Company;
+use rr::session::control::Mode;
+use rr::session::launch::ReplayHow;
 
 use crate::core_args::CoreArgs;
 use crate::monitor_args::MonitorArgs;

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use rr::company::Company;
-use rr::control::Mode;
+use rr::session::context::Company;
+use rr::session::control::Mode;
 
 use crate::core_args::CoreArgs;
 use crate::machine_args::{MachineArgs, SerialArgs};
@@ -37,7 +37,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         notes: output::notes(),
         ..Company::default()
     };
-    let report = rr::launch::run(&options, &args.serial.serial, None, company)?;
+    let report = rr::session::launch::run(&options, &args.serial.serial, None, company)?;
     output::note(&format!(
         "{}; {}",
         outcome::finish(&report),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use replay_format::{Seek, Slice};
 use rr::recording::Recording;
-use rr::timeline::{Position, Target};
+use rr::recording::position::{Position, Target};
 
 use crate::input::Input;
 use crate::outcome::{self, thousands};
@@ -104,7 +104,8 @@ fn of_recording(recording: &Recording, args: &Args) -> anyhow::Result<ExitCode> 
     let overwrite = args.overwrite.overwrite;
     let mut progress_at = |icount| progress.at(icount);
     let (to, notes) = (&args.output, output::notes());
-    let report = rr::slice::slice(recording, range, to, overwrite, &mut progress_at, &notes);
+    let report =
+        rr::analysis::slice::slice(recording, range, to, overwrite, &mut progress_at, &notes);
     drop(progress);
     let report = match outcome::or_diverged(report)? {
         Ok(report) => report,

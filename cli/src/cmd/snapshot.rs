@@ -7,11 +7,12 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::Subcommand;
 use comfy_table::{CellAlignment, Table, presets};
-use rr::company::Company;
-use rr::launch::ReplayHow;
 use rr::recording::Recording;
-use rr::snapshot::{Listed, Plan, Store, snapshot_name};
-use rr::timeline::Position;
+use rr::recording::position::Position;
+use rr::recording::snapshot::{Listed, Store, snapshot_name};
+use rr::run::snapshots::Plan;
+use rr::session::context::Company;
+use rr::session::launch::ReplayHow;
 use serde::Serialize;
 
 use crate::outcome::{self, thousands};

@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use anyhow::bail;
 use machine::Execution;
 use replay_format::Completeness;
-use rr::company::Company;
-use rr::driver::Finish;
-use rr::launch::ReplayHow;
 use rr::recording::Recording;
+use rr::run::driver::Finish;
+use rr::session::context::Company;
+use rr::session::launch::ReplayHow;
 
 use crate::core_args::CoreArgs;
 use crate::input::Input;

@@ -13,7 +13,7 @@ use pcap_file::pcapng::blocks::interface_description::{
 use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
 use pcap_file::{DataLink, Endianness, PcapError};
 use replay_format::{AsyncEvent, Event, Log};
-use rr::watch::{Sight, Watcher};
+use rr::run::observe::{Sight, Watcher};
 
 /// Time stamps count nanoseconds: 10^-9 s.
 const NANOSECONDS: u8 = 9;

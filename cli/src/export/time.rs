@@ -3,8 +3,8 @@
 use replay_format::{Checkpoint, Event, Record};
 use rr::error::Error;
 use rr::recording::Recording;
-use rr::snapshot::{FIRST, Store};
-use rr::watch::{Sight, Watcher};
+use rr::recording::snapshot::{FIRST, Store};
+use rr::run::observe::{Sight, Watcher};
 
 /// The virtual time of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]

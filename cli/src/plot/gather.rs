@@ -2,7 +2,7 @@
 
 use replay_format::{Kind, Log};
 use rr::divergence::Divergence;
-use rr::pace::Pace;
+use rr::recording::pace::Pace;
 
 use super::columns::{Column, Columns};
 use super::words;

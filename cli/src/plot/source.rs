@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use replay_format::{Checkpoint, Event, Log};
-use rr::driver::Finish;
 use rr::error::Error;
 use rr::host::serial::Backend;
 use rr::recording::Recording;
-use rr::snapshot::Store;
+use rr::recording::snapshot::Store;
+use rr::run::driver::Finish;
 
 use super::gather::{Listed, Source};
 use crate::cmd::export::watched;

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use machine::Execution;
-use rr::company::Company;
 use rr::recording::Recording;
+use rr::session::context::Company;
 
 use super::{Choice, Part, conclude, segments, whole};
 use crate::outcome;

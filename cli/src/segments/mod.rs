@@ -9,9 +9,9 @@ use std::str::FromStr;
 
 use anyhow::Context;
 use machine::Execution;
-use rr::company::Company;
+use rr::analysis::segments::{Segment, Segments, Verdict, identity};
 use rr::recording::Recording;
-use rr::segment::{Segment, Segments, Verdict, identity};
+use rr::session::context::Company;
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::{self, thousands};
@@ -111,8 +111,9 @@ impl FromStr for Choice {
 
 impl Part {
     fn of(recording: Whole, choice: Choice, segment: &Segment) -> Self {
-        let name = |at: &Option<rr::snapshot::Snapshot>| Some(at.as_ref()?.name.clone());
-        let digest = |at: &Option<rr::snapshot::Snapshot>| Some(at.as_ref()?.digest.clone());
+        let name = |at: &Option<rr::recording::snapshot::Snapshot>| Some(at.as_ref()?.name.clone());
+        let digest =
+            |at: &Option<rr::recording::snapshot::Snapshot>| Some(at.as_ref()?.digest.clone());
         Self {
             schema: VERSION,
             recording,

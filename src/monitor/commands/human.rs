@@ -3,10 +3,10 @@
 use super::main_loop::{OnMainLoop, icount};
 use super::memory::{Format, Space};
 use super::registers;
-use crate::control::Ask;
 use crate::monitor::generated::{OobCommands, ReplayMode};
 use crate::monitor::session::version;
 use crate::monitor::visit::CommandError;
+use crate::session::control::Ask;
 use machine::Machine;
 use serde_json::Value;
 use std::fmt::Write;

@@ -1,10 +1,10 @@
 //! Jobs: work that is asked for now and done later.
 
-use crate::control::{Control, Status};
 use crate::error::Error;
 use crate::monitor::Events;
 use crate::monitor::generated::{Event, JobInfo, JobStatus, JobType};
 use crate::monitor::visit::CommandError;
+use crate::session::control::{Control, Status};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[derive(Debug)]

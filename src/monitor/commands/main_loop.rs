@@ -4,11 +4,9 @@ use super::jobs::Jobs;
 use super::memory::{Space, read};
 use super::oob::{Oob, number};
 use super::{Background, OnIoThread, human};
-use crate::control::{Ask, Control, Mode};
 use crate::error::{Error, plain};
 use crate::host::disk::Format;
 use crate::host::serial::Backend;
-use crate::lock::{Bql, BqlGuard};
 use crate::monitor::execute::{Execute, Later, Outcome};
 use crate::monitor::generated::{
     BlockDeviceInfo, BlockInfo, COMMANDS, ChardevInfo, CommandInfo, Commands, CpuInfoFast,
@@ -18,6 +16,8 @@ use crate::monitor::generated::{
 use crate::monitor::session::{unknown, version};
 use crate::monitor::visit::{CommandError, decode_none, nothing};
 use crate::session::Session;
+use crate::session::control::{Ask, Control, Mode};
+use crate::session::lock::{Bql, BqlGuard};
 use machine::Machine;
 use machine::virtio::VirtioConfig;
 use serde_json::{Map, Value};

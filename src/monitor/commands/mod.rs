@@ -1,4 +1,4 @@
-//! The commands, on top of [`crate::control`] and what the run was started with.
+//! The commands, on top of [`crate::session::control`] and what the run was started with.
 //!
 //! What changes a run is asked of the vCPU thread and answered once it has been done; the main loop does not wait
 //! meanwhile. What looks at the machine takes the BQL.
@@ -15,9 +15,9 @@ pub use oob::OnIoThread;
 
 use super::generated::{Event, ShutdownCause};
 use super::{Address, Events};
-use crate::control::Happening;
 use crate::host::serial::Backend;
-use crate::options::MachineOptions;
+use crate::recording::options::MachineOptions;
+use crate::session::control::Happening;
 
 /// What all commands know.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ pub struct Background {
 }
 
 /// Tells the clients what happens to the run.
-pub fn listener(events: Events) -> crate::control::Listener {
+pub fn listener(events: Events) -> crate::session::control::Listener {
     Box::new(move |happening| {
         events.tell(&match happening {
             Happening::Stopped => Event::Stop,

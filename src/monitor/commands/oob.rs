@@ -1,6 +1,5 @@
 //! Commands that may be executed out of band: they wait for nobody.
 
-use crate::control::{Control, Mode, RunState as State, Work};
 use crate::monitor::execute::{Done, ExecuteNow, Later};
 use crate::monitor::generated::{
     COMMANDS, OobCommands, ReplayInfo, ReplayMode, ReplayWork, ReplayWorkType, RunState,
@@ -9,6 +8,7 @@ use crate::monitor::generated::{
 use crate::monitor::session::unknown;
 use crate::monitor::visit::{CommandError, nothing};
 use crate::recording::LOG;
+use crate::session::control::{Control, Mode, RunState as State, Work};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,0 +1,71 @@
+//! Instructions around a place, from the guest's memory as a hart sees it.
+
+use crate::analysis::symbols::Symbols;
+use machine::Machine;
+use serde::Serialize;
+
+/// Instructions that are shown before the one, and behind it.
+const AROUND: usize = 5;
+
+/// A line of disassembly.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// Virtual address.
+    pub address: u64,
+    /// The instruction.
+    pub text: String,
+    /// Where it is, as far as the kernel's symbols tell: `function+0x10`.
+    pub symbol: Option<String>,
+    /// It is the one that is looked at.
+    pub marked: bool,
+}
+
+/// The instructions around `pc`.
+pub(super) fn around(machine: &Machine, hart: u8, pc: u64, symbols: &Symbols) -> Vec<Line> {
+    let mut places = before(machine, hart, pc);
+    let mut at = pc;
+    for _ in 0..=AROUND {
+        places.push(at);
+        let Some(len) = length(machine, hart, at) else {
+            break;
+        };
+        at = at.wrapping_add(len);
+    }
+    let line = |address: u64| {
+        let raw = machine.instruction(hart, address)?;
+        Some(Line {
+            address,
+            text: riscv_isa::disassemble(raw, address),
+            symbol: symbols.name(address),
+            marked: address == pc,
+        })
+    };
+    places.into_iter().filter_map(line).collect()
+}
+
+fn length(machine: &Machine, hart: u8, at: u64) -> Option<u64> {
+    let raw = machine.instruction(hart, at)?;
+    Some(if raw & 3 == 3 { 4 } else { 2 })
+}
+
+/// The places of the instructions before `pc`. Lengths vary, so this is a guess: the farthest start from which valid
+/// instructions lead exactly there.
+fn before(machine: &Machine, hart: u8, pc: u64) -> Vec<u64> {
+    let farthest = 4 * AROUND as u64;
+    for distance in (2..=farthest).rev().step_by(2) {
+        let mut places = Vec::new();
+        let mut at = pc.wrapping_sub(distance);
+        while pc.wrapping_sub(at) <= distance && at != pc {
+            let raw = machine.instruction(hart, at);
+            let Some(raw) = raw.filter(|raw| riscv_isa::decode(*raw).is_some()) else {
+                break;
+            };
+            places.push(at);
+            at = at.wrapping_add(if raw & 3 == 3 { 4 } else { 2 });
+        }
+        if at == pc {
+            return places.split_off(places.len().saturating_sub(AROUND));
+        }
+    }
+    Vec::new()
+}

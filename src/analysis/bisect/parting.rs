@@ -1,0 +1,340 @@
+//! The instruction at which two runs part, and what differs behind it.
+
+use super::Ending;
+use super::listing::{Line, around};
+use super::side::Side;
+use crate::analysis::symbols::Symbols;
+use crate::error::Error;
+use machine::bus::RAM_BASE;
+use machine::ram::PAGE;
+use replay_format::{Clock, Event, Log, Record};
+use riscv_isa::reg;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Ranges of memory that are kept at most.
+const RANGES: usize = 8;
+/// Bytes of a range that are kept at most.
+const BYTES: usize = 16;
+/// Bytes that are the same between two ranges that are shown as one, at most.
+const GAP: usize = 8;
+
+/// The last that came from outside before the instruction, or with it.
+pub type Input<'l> = Record<'l>;
+
+/// A value that is not the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// The hart whose register it is; `None`: of a device, or of the machine.
+    pub hart: Option<u8>,
+    /// `a0`, `mepc`, `devices.uart.ier`.
+    pub name: String,
+    /// Its value in the first.
+    pub first: Value,
+    /// Its value in the second.
+    pub second: Value,
+}
+
+/// Bytes of memory that are not the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Range {
+    /// Physical address.
+    pub address: u64,
+    /// Bytes.
+    pub len: u64,
+    /// The first of them in the first run, in hexadecimal.
+    pub first: String,
+    /// The same of the second.
+    pub second: String,
+}
+
+/// Where two runs part.
+#[derive(Debug)]
+pub struct Parting<'l> {
+    /// Instructions executed before this one.
+    pub icount: u64,
+    /// The hart that executes it.
+    pub hart: u8,
+    /// Its virtual address. Where an interrupt is taken first: that of the interrupted instruction.
+    pub pc: u64,
+    /// The function, as far as the kernel's symbols tell.
+    pub symbol: Option<String>,
+    /// File and line, if the kernel has them.
+    pub source: Option<String>,
+    /// The instructions around it.
+    pub listing: Vec<Line>,
+    /// Which of the two take an interrupt first.
+    pub interrupted: [bool; 2],
+    /// Which of the two end here, and why.
+    pub endings: [Option<Ending>; 2],
+    /// Registers, control and status registers, and other state of harts.
+    pub registers: Vec<Difference>,
+    /// State of devices, and of the machine.
+    pub devices: Vec<Difference>,
+    /// The first ranges of memory that differ.
+    pub memory: Vec<Range>,
+    /// How many more there are.
+    pub memory_more: u64,
+    /// The last input of each.
+    pub inputs: [Option<Input<'l>>; 2],
+}
+
+/// Looks at the instruction at `icount`, before which both are the same. Both are behind it afterwards.
+pub(super) fn look<'l>(
+    sides: &mut [Side<'l>; 2],
+    logs: [&'l Log<'l>; 2],
+    icount: u64,
+    symbols: &Symbols,
+) -> Result<Parting<'l>, Error> {
+    for side in sides.iter_mut() {
+        side.at(icount)?;
+    }
+    let steps = |side: &Side<'_>| {
+        side.with(|machine| {
+            machine
+                .harts()
+                .iter()
+                .map(|hart| hart.steps)
+                .collect::<Vec<_>>()
+        })
+    };
+    let (turn, before) = sides[0].with(|machine| {
+        let views = machine.harts().iter();
+        let views = views.map(|hart| (hart.pc, around(machine, hart.id, hart.pc, symbols)));
+        (machine.moment().hart, views.collect::<Vec<_>>())
+    });
+    let steps_before = steps(&sides[0]);
+    for side in sides.iter_mut() {
+        side.go(icount + 1)?;
+    }
+    let moved = |side: &Side<'_>| {
+        let after = steps(side);
+        let mut pairs = after.iter().zip(&steps_before);
+        pairs.position(|(after, before)| after != before)
+    };
+    // The turn may pass on right before the instruction.
+    let hart = moved(&sides[0]).or_else(|| moved(&sides[1]));
+    let hart = hart.unwrap_or(usize::from(turn));
+    let (pc, listing) = before.into_iter().nth(hart).unwrap_or_default();
+    let [one, two] = sides;
+    let (registers, devices) = differences(&one.tree()?, &two.tree()?);
+    let (memory, memory_more) = memory(one, two);
+    // What a wait of the host took counts only where it made another virtual time.
+    let time = devices.iter().any(|found| found.name.starts_with("clock."));
+    let surroundings = logs.map(|log| surroundings(log, icount, time));
+    Ok(Parting {
+        icount,
+        hart: hart as u8,
+        pc,
+        symbol: symbols.name(pc),
+        source: symbols.line(pc),
+        listing,
+        interrupted: surroundings.map(|(_, interrupted)| interrupted),
+        endings: [one.ended.clone(), two.ended.clone()],
+        registers,
+        devices,
+        memory,
+        memory_more,
+        inputs: surroundings.map(|(input, _)| input),
+    })
+}
+
+/// The last input before the instruction at `icount` is over, and whether that takes an interrupt first. `time`: how long the
+/// host waited counts, too.
+fn surroundings<'l>(log: &'l Log<'l>, icount: u64, time: bool) -> (Option<Input<'l>>, bool) {
+    let (mut last, mut interrupted) = (None, false);
+    // What is wrong in a log was found before.
+    for record in log.events().map_while(Result::ok) {
+        if record.icount > icount {
+            break;
+        }
+        match record.event {
+            Event::Async { .. } => last = Some(record),
+            Event::Clock { clock, .. } if time || clock == Clock::Host => last = Some(record),
+            Event::Interrupt => interrupted = record.icount == icount,
+            _ => {}
+        }
+    }
+    (last, interrupted)
+}
+
+/// What differs in two trees of state: of harts, and of all else.
+fn differences(one: &Value, two: &Value) -> (Vec<Difference>, Vec<Difference>) {
+    let (one, two) = (flat(one), flat(two));
+    let mut names: Vec<&Path> = one.keys().chain(two.keys()).collect();
+    names.sort();
+    names.dedup();
+    let differing = names
+        .into_iter()
+        .filter(|name| one.get(*name) != two.get(*name));
+    let all = differing.map(|path| {
+        let value = |of: &BTreeMap<Path, Value>| of.get(path).cloned().unwrap_or(Value::Null);
+        let (hart, name) = named(path);
+        Difference {
+            hart,
+            name,
+            first: value(&one),
+            second: value(&two),
+        }
+    });
+    // The entropy device's seed is another from the start, and no part of what is compared.
+    all.filter(|difference| !difference.name.ends_with(".seed"))
+        .partition(|difference| difference.hart.is_some())
+}
+
+/// A place in a tree. Numbers sort as numbers.
+type Path = Vec<Step>;
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    Item(usize),
+    Member(String),
+}
+
+fn flat(tree: &Value) -> BTreeMap<Path, Value> {
+    let mut found = BTreeMap::new();
+    flatten(&mut Vec::new(), tree, &mut found);
+    found
+}
+
+fn flatten(path: &mut Path, value: &Value, into: &mut BTreeMap<Path, Value>) {
+    let is_register = |path: &Path| {
+        let last = path.last().and_then(|step| match step {
+            Step::Member(name) => Some(name.as_str()),
+            Step::Item(_) => None,
+        });
+        matches!(last, Some("x" | "f"))
+    };
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                path.push(Step::Member(name.clone()));
+                flatten(path, value, into);
+                path.pop();
+            }
+        }
+        // Bytes are one value.
+        Value::Array(items) if is_register(path) || !items.iter().all(Value::is_u64) => {
+            for (item, value) in items.iter().enumerate() {
+                path.push(Step::Item(item));
+                flatten(path, value, into);
+                path.pop();
+            }
+        }
+        value => {
+            into.insert(path.clone(), value.clone());
+        }
+    }
+}
+
+/// The name of a place for people: registers have those of the calling convention.
+fn named(path: &Path) -> (Option<u8>, String) {
+    let dotted = |path: &[Step]| {
+        let steps = path.iter().map(|step| match step {
+            Step::Item(number) => number.to_string(),
+            Step::Member(name) => name.clone(),
+        });
+        steps.collect::<Vec<_>>().join(".")
+    };
+    let member = |at: usize| match path.get(at) {
+        Some(Step::Member(name)) => name.as_str(),
+        _ => "",
+    };
+    let [Step::Member(first), Step::Item(hart), rest @ ..] = &path[..] else {
+        return (None, dotted(path));
+    };
+    if first != "harts" {
+        return (None, dotted(path));
+    }
+    let name = match (member(2), rest) {
+        ("x", [_, Step::Item(number)]) => reg::x(*number as u8).to_owned(),
+        ("f", [_, Step::Item(number)]) => reg::f(*number as u8).to_owned(),
+        // What devices drive of it.
+        ("csrs", [_, Step::Member(lines), ..]) if lines == "lines" => "mip".to_owned(),
+        ("csrs", [_, csr @ ..]) => dotted(csr),
+        _ => dotted(rest),
+    };
+    (Some(*hart as u8), name)
+}
+
+/// The first ranges that differ, and how many more there are.
+fn memory(one: &Side<'_>, two: &Side<'_>) -> (Vec<Range>, u64) {
+    let mut ranges: Vec<Range> = Vec::new();
+    let mut more = 0;
+    for page in one.pages_that_differ(two) {
+        let (first, second) = (one.page(page), two.page(page));
+        let base = RAM_BASE + u64::from(page) * PAGE as u64;
+        for (from, to) in spans(&first, &second) {
+            if ranges.len() == RANGES {
+                more += 1;
+                continue;
+            }
+            let hex = |bytes: &[u8]| {
+                let shown = bytes[from..to].iter().take(BYTES);
+                shown.map(|byte| format!("{byte:02x}")).collect::<String>()
+            };
+            ranges.push(Range {
+                address: base + from as u64,
+                len: (to - from) as u64,
+                first: hex(&first),
+                second: hex(&second),
+            });
+        }
+    }
+    (ranges, more)
+}
+
+/// The ranges of bytes that differ; such with little between them are one.
+fn spans(one: &[u8], two: &[u8]) -> Vec<(usize, usize)> {
+    let mut spans: Vec<(usize, usize)> = Vec::new();
+    let pairs = one.iter().zip(two).enumerate();
+    for (at, _) in pairs.filter(|(_, (one, two))| one != two) {
+        match spans.last_mut().filter(|(_, to)| at - *to <= GAP) {
+            Some((_, to)) => *to = at + 1,
+            None => spans.push((at, at + 1)),
+        }
+    }
+    spans
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn differences_have_names_of_registers_and_fields() {
+        let tree = |a0: u64, mepc: u64, ier: u64, fifo: &[u8]| {
+            let mut x = vec![0; 32];
+            x[10] = a0;
+            json!({
+                "harts": [{ "x": x, "csrs": { "mepc": mepc } }],
+                "devices": { "uart": { "ier": ier, "fifo": fifo }, "rng": { "seed": a0 } },
+            })
+        };
+        let (registers, devices) = differences(&tree(1, 2, 3, b"ab"), &tree(4, 5, 6, b"abc"));
+        let names = |list: &[Difference]| {
+            let names = list.iter().map(|found| (found.hart, found.name.clone()));
+            names.collect::<Vec<_>>()
+        };
+        assert_eq!(
+            names(&registers),
+            [(Some(0), "mepc".to_owned()), (Some(0), "a0".to_owned())]
+        );
+        let fields = ["devices.uart.fifo", "devices.uart.ier"];
+        assert_eq!(names(&devices), fields.map(|name| (None, name.to_owned())));
+        assert_eq!(devices[0].second, json!([97, 98, 99]));
+    }
+
+    #[test]
+    fn spans_close_small_gaps() {
+        let mut one = vec![0; 64];
+        let two = one.clone();
+        for at in [3, 4, 9, 40] {
+            one[at] = 1;
+        }
+        assert_eq!(spans(&one, &two), [(3, 10), (40, 41)]);
+        assert_eq!(spans(&two, &two), []);
+    }
+}

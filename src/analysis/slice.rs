@@ -1,0 +1,195 @@
+//! A slice: a part of a recording as a recording of its own.
+//!
+//! It starts from a snapshot that holds everything, and has the log and the digests of its range. Instruction counts and
+//! virtual time are those of the parent, so that both can be compared. It can be sliced again.
+
+use crate::error::Error;
+use crate::host::disk::IoErrors;
+use crate::host::map::MappedFile;
+use crate::host::serial::Backend;
+use crate::notes::Notes;
+use crate::recording::digests::DigestWriter;
+use crate::recording::snapshot::{FIRST, LogPlace, Store};
+use crate::recording::{DIGESTS, LOG, Manifest, Recording};
+use crate::run::driver::Finish;
+use crate::run::snapshots::Plan;
+use crate::session::Report;
+use crate::session::context::{Company, Progress};
+use crate::session::launch::{ReplayHow, replay};
+use replay_format::{Checkpoint, Event, Log, Seek, Slice};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+/// What `machine.json` says of a slice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Range {
+    /// The recording that it was cut out of. For people: it is not needed any more.
+    pub parent: PathBuf,
+    /// The instruction count at which it starts.
+    pub from: u64,
+    /// The instruction count at which it ends.
+    pub to: u64,
+    /// That is where the run ended.
+    pub ends: bool,
+}
+
+/// Cuts the range from `from` to `to` (instruction counts) out of a recording, and replays it. The new recording is there once
+/// that has gone well.
+///
+/// # Errors
+/// Those of both replays and of the files; a range that is none.
+pub fn slice(
+    recording: &Recording,
+    (from, to): (u64, u64),
+    dir: &Path,
+    overwrite: bool,
+    progress: Progress<'_>,
+    notes: &Notes,
+) -> Result<Report, Error> {
+    Recording::check_vacant(dir, overwrite)?;
+    let bytes = recording.map_log()?;
+    let log = recording.log(&bytes)?;
+    let first = recording
+        .manifest
+        .slice
+        .as_ref()
+        .map_or(0, |range| range.from);
+    if from < first || from > to {
+        let reason = format!("no range from {from} to {to}: it starts at {first}");
+        return Err(Error::recording(recording.dir(), reason));
+    }
+    let folder = dir.parent().filter(|folder| *folder != Path::new(""));
+    let folder = folder.unwrap_or(Path::new("."));
+    let half = tempfile::Builder::new()
+        .prefix(".rr-slice-")
+        .tempdir_in(folder)
+        .map_err(Error::file(folder, "create the slice"))?;
+    let first = company(progress, notes);
+    let range = cut(recording, &log, (from, to), half.path(), first)?;
+    let new = manifest(recording, range)?;
+    Recording::write(half.path(), new)?;
+    let sliced = Recording::open(half.path())?;
+    let how = ReplayHow::default();
+    let report = replay(&sliced, &how, &Backend::Null, company(progress, notes))?;
+    if report.finish == Finish::Interrupted {
+        return Err(Error::Cancelled);
+    }
+    if overwrite && dir.exists() {
+        fs::remove_dir_all(dir).map_err(Error::file(dir, "replace"))?;
+    }
+    let half = half.keep();
+    fs::rename(&half, dir).map_err(Error::file(dir, "create"))?;
+    Ok(report)
+}
+
+fn company<'p>(progress: Progress<'p>, notes: &Notes) -> Company<'p> {
+    Company {
+        progress: Some(progress),
+        notes: notes.clone(),
+        ..Company::default()
+    }
+}
+
+/// Replays the range, and writes all of the slice but its manifest.
+fn cut(
+    recording: &Recording,
+    log: &Log<'_>,
+    (from, to): (u64, u64),
+    half: &Path,
+    company: Company<'_>,
+) -> Result<Range, Error> {
+    let of_parent = recording.manifest.slice.as_ref();
+    let at_end = to >= of_parent.map_or(log.end().icount, |range| range.to);
+    let ends = at_end && of_parent.is_none_or(|range| range.ends);
+    let nearest = Store::of(recording.dir()).sound()?.into_iter();
+    let nearest = nearest.filter(|snapshot| snapshot.icount <= from);
+    let how = ReplayHow {
+        until: (!at_end).then_some(to),
+        from: nearest
+            .max_by_key(|snapshot| snapshot.icount)
+            .map(|snapshot| snapshot.name),
+        plan: Plan {
+            at: Some((from, FIRST.to_owned())),
+            ..Plan::default()
+        },
+        keep_in: Some(half.to_owned()),
+        ..ReplayHow::default()
+    };
+    let report = replay(recording, &how, &Backend::Null, company)?;
+    if report.finish == Finish::Interrupted {
+        return Err(Error::Cancelled);
+    }
+    let path = half.join(LOG);
+    let fail = |cause| Error::file(&path, "write the log")(cause);
+    let file = BufWriter::new(File::create_new(&path).map_err(fail)?);
+    let part = Slice::new(log, Seek::Icount(from), Seek::Icount(to));
+    part.write(file).map_err(fail)?;
+    let bytes = MappedFile::open(&path)?;
+    Store::of(half).pin(FIRST, start(&recording.log(&bytes)?, from))?;
+    digests(recording, half, from, &report, &bytes)?;
+    let errors = recording.path(IoErrors::FILE);
+    if errors.exists() {
+        let copy = half.join(IoErrors::FILE);
+        fs::copy(&errors, &copy).map_err(Error::file(&copy, "write"))?;
+    }
+    Ok(Range {
+        parent: recording.dir().to_owned(),
+        from,
+        to: report.icount,
+        ends,
+    })
+}
+
+/// The place in the log of a slice at which its snapshot goes on: behind the instructions up to it, and behind what stands at
+/// the start of every log.
+fn start(log: &Log<'_>, from: u64) -> LogPlace {
+    let mut events = log.events();
+    let mut place = events.position();
+    while let Some(Ok(record)) = events.next() {
+        let before = match record.event {
+            Event::Instruction { .. } => record.icount <= from,
+            Event::Checkpoint(Checkpoint::Init | Checkpoint::Reset) => from == 0,
+            _ => false,
+        };
+        if !before {
+            break;
+        }
+        place = events.position();
+    }
+    place.into()
+}
+
+fn digests(
+    recording: &Recording,
+    half: &Path,
+    from: u64,
+    report: &Report,
+    log: &[u8],
+) -> Result<(), Error> {
+    let path = half.join(DIGESTS);
+    let file = File::create_new(&path).map_err(Error::file(&path, "create"))?;
+    let mut writer = DigestWriter::create(path, file)?;
+    let known = recording.digests()?;
+    let range = from + 1..=report.icount;
+    for (icount, digest) in known.along().iter().filter(|(at, _)| range.contains(at)) {
+        writer.add(*icount, *digest)?;
+    }
+    if report.finish != Finish::LogCut {
+        writer.add_last(report.icount, report.digest)?;
+        writer.add_log(log)?;
+    }
+    writer.finish()
+}
+
+fn manifest(recording: &Recording, range: Range) -> Result<Manifest, Error> {
+    let dir = &range.parent;
+    let parent = dir
+        .canonicalize()
+        .map_err(Error::file(dir, "resolve its path"))?;
+    let mut new = recording.manifest.clone();
+    new.slice = Some(Range { parent, ..range });
+    Ok(new)
+}

@@ -1,0 +1,156 @@
+//! The log of a recording on disk, with the digests and the pace that go beside it.
+
+use crate::error::Error;
+use crate::host::map::MappedFile;
+use crate::recording::digests::DigestWriter;
+use crate::recording::pace::PaceWriter;
+use crate::recording::snapshot::LogPlace;
+use replay_format::{Checkpoint, Event, WriteError, Writer};
+use std::fs::File;
+use std::io::{BufWriter, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// A killed recording loses at most this much.
+pub(crate) const FLUSH_EVERY: Duration = Duration::from_millis(500);
+
+/// What fails on a full disk.
+const WRITE: &str = "write the log any further (what is there replays)";
+
+/// The log on disk, with what goes beside it.
+pub struct LogSink {
+    path: PathBuf,
+    writer: Writer<BufWriter<File>>,
+    digests: DigestWriter,
+    pace: PaceWriter,
+    /// The state at the end of the run; it is written once the whole log is.
+    last: Option<(u64, u128)>,
+    flushed: Instant,
+}
+
+impl LogSink {
+    /// A log whose file is empty; the header is written at once.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn create(
+        path: PathBuf,
+        file: File,
+        digests: DigestWriter,
+        pace: PaceWriter,
+    ) -> Result<Self, Error> {
+        let writer = Writer::new(BufWriter::with_capacity(1 << 16, file))
+            .map_err(Error::file(&path, "write the log"))?;
+        let mut sink = Self {
+            path,
+            writer,
+            digests,
+            pace,
+            last: None,
+            flushed: Instant::now(),
+        };
+        sink.event(0, &Event::Checkpoint(Checkpoint::Init))?;
+        sink.event(0, &Event::Checkpoint(Checkpoint::Reset))?;
+        sink.hand_over()?;
+        Ok(sink)
+    }
+
+    pub(crate) fn event(&mut self, icount: u64, event: &Event<'_>) -> Result<(), Error> {
+        let written = self.writer.at(icount, event);
+        written.map_err(|cause| self.cannot_write(cause))
+    }
+
+    fn cannot_write(&self, cause: WriteError) -> Error {
+        match cause {
+            WriteError::Io(cause) => Error::file(&self.path, WRITE)(cause),
+            cause => Error::WriteEvent {
+                path: self.path.clone(),
+                cause,
+            },
+        }
+    }
+
+    /// Cuts the log off at a place that a snapshot names, to go on from there.
+    pub(crate) fn rewind(&mut self, to: LogPlace, icount: u64) -> Result<(), Error> {
+        self.writer
+            .flush()
+            .map_err(Error::file(&self.path, WRITE))?;
+        let file = self.writer.get_ref().get_ref();
+        let mut file = file
+            .try_clone()
+            .map_err(Error::file(&self.path, "rewind the log"))?;
+        file.set_len(to.offset)
+            .and_then(|()| file.seek(SeekFrom::Start(to.offset)))
+            .map_err(Error::file(&self.path, "rewind the log"))?;
+        let sink = BufWriter::with_capacity(1 << 16, file);
+        self.writer = Writer::resume(sink, self.writer.table(), to.into());
+        self.last = None;
+        self.digests.rewind(icount)?;
+        self.pace.rewind(icount)
+    }
+
+    /// Brings the log on disk up to `icount`.
+    pub(crate) fn flush(&mut self, icount: u64) -> Result<(), Error> {
+        while let Some(left) = icount
+            .checked_sub(self.writer.icount())
+            .filter(|&left| left > 0)
+        {
+            let count = u32::try_from(left).unwrap_or(u32::MAX);
+            let written = self.writer.event(&Event::Instruction { count });
+            written.map_err(|cause| self.cannot_write(cause))?;
+        }
+        self.hand_over()?;
+        self.pace.note(icount)?;
+        self.pace.flush()
+    }
+
+    fn hand_over(&mut self) -> Result<(), Error> {
+        self.writer
+            .flush()
+            .map_err(Error::file(&self.path, WRITE))?;
+        self.digests.flush()?;
+        self.flushed = Instant::now();
+        Ok(())
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The place behind everything that is written.
+    pub(crate) fn place(&self) -> LogPlace {
+        self.writer.position().into()
+    }
+
+    /// Whether the log on disk is older than a killed recording may lose.
+    pub(crate) fn wants_flush(&self) -> bool {
+        self.flushed.elapsed() >= FLUSH_EVERY
+    }
+
+    /// The digest of the state at an instruction count; `last`: at the end of the run.
+    pub(crate) fn digest(&mut self, icount: u64, digest: u128, last: bool) -> Result<(), Error> {
+        if last {
+            self.last = Some((icount, digest));
+            return Ok(());
+        }
+        self.digests.add(icount, digest)?;
+        self.pace.note(icount)
+    }
+
+    /// Ends the log, and makes everything durable.
+    pub(crate) fn finish(&mut self) -> Result<(), Error> {
+        let icount = self.writer.icount();
+        self.event(icount, &Event::End)?;
+        self.hand_over()?;
+        self.pace.finish(icount)?;
+        let file = self.writer.get_ref().get_ref();
+        file.sync_all()
+            .map_err(Error::file(&self.path, "write the log to disk"))?;
+        if let Some((icount, digest)) = self.last {
+            self.digests.add_last(icount, digest)?;
+        }
+        self.digests.add_log(&MappedFile::open(&self.path)?)?;
+        self.digests.finish()
+    }
+}

@@ -1,0 +1,473 @@
+//! A recording on disk: a directory `NAME.rr` with the log, the machine, and the digests.
+
+pub mod digests;
+pub(crate) mod log;
+pub mod options;
+pub mod pace;
+pub mod position;
+pub mod snapshot;
+
+use crate::analysis::slice::Range;
+use crate::error::Error;
+use crate::host::disk::{DriveOptions, IoErrors};
+use crate::host::map::MappedFile;
+use crate::recording::digests::{DigestWriter, Digests};
+use crate::recording::log::LogSink;
+use crate::recording::options::MachineOptions;
+use crate::recording::pace::{Pace, PaceWriter};
+use crate::recording::snapshot::Store;
+use crate::run::driver::Finish;
+use crate::session::Report;
+use replay_format::{Header, Log, Table};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Format of `machine.json`.
+const FORMAT: u32 = 3;
+/// The event log.
+pub const LOG: &str = "replay.bin";
+/// The machine and its images.
+pub const MANIFEST: &str = "machine.json";
+/// The same while it is being written.
+const MANIFEST_PART: &str = "machine.json.part";
+/// The state digests.
+pub const DIGESTS: &str = "digests.bin";
+/// How fast it went on the host.
+pub const PACE: &str = "pace.tsv";
+
+/// An image that the guest was started from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Image {
+    /// kernel, bios, initrd, drive N, or backing file M of drive N.
+    pub role: String,
+    /// Where it was.
+    pub path: PathBuf,
+    /// Bytes.
+    pub size: u64,
+    /// When a disk was last written to, in ns since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified: Option<i64>,
+    /// BLAKE3 of its content, in hexadecimal. That of a disk comes while the guest already runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blake3: Option<String>,
+}
+
+/// `machine.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Format of this file.
+    pub format: u32,
+    /// The program that recorded.
+    pub rr_version: String,
+    /// The machine.
+    pub machine: MachineOptions,
+    /// Its images.
+    pub images: Vec<Image>,
+    /// Instructions from one state digest to the next.
+    pub digest_interval: u64,
+    /// What part of another recording it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slice: Option<Range>,
+}
+
+/// The format alone, to tell another version from a damaged file.
+#[derive(Deserialize)]
+struct FormatOnly {
+    format: u32,
+}
+
+/// An image, mapped, with its name and digest.
+#[derive(Debug)]
+pub struct LoadedImage {
+    /// What is known of it.
+    pub image: Image,
+    /// Its content.
+    pub bytes: MappedFile,
+}
+
+impl LoadedImage {
+    /// Maps and measures an image.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn open(role: &'static str, path: &Path) -> Result<Self, Error> {
+        let bytes = MappedFile::open(path)?;
+        let path = path
+            .canonicalize()
+            .map_err(Error::file(path, "resolve its path"))?;
+        let image = Image {
+            role: role.to_owned(),
+            path,
+            size: bytes.len() as u64,
+            modified: None,
+            blake3: Some(blake3::hash(&bytes).to_hex().to_string()),
+        };
+        Ok(Self { image, bytes })
+    }
+}
+
+/// A recording that exists.
+#[derive(Debug, Clone)]
+pub struct Recording {
+    dir: PathBuf,
+    /// What was recorded on what.
+    pub manifest: Manifest,
+}
+
+impl Recording {
+    /// Creates the directory and its files; `overwrite` replaces a recording that is there.
+    ///
+    /// # Errors
+    /// Those of the file system; a directory that exists is one.
+    pub fn create(
+        dir: &Path,
+        machine: &MachineOptions,
+        images: Vec<Image>,
+        digest_interval: u64,
+        overwrite: bool,
+    ) -> Result<(Self, LogSink), Error> {
+        Self::check_vacant(dir, overwrite)?;
+        let fresh = !dir.exists();
+        if fresh {
+            fs::create_dir(dir).map_err(Error::file(dir, "create the recording"))?;
+        } else {
+            remove_files(dir)?;
+        }
+        let manifest = Manifest {
+            format: FORMAT,
+            rr_version: env!("CARGO_PKG_VERSION").to_owned(),
+            machine: machine.clone(),
+            images,
+            digest_interval,
+            slice: None,
+        };
+        let recording = Self {
+            dir: dir.to_owned(),
+            manifest,
+        };
+        let filled = recording.fill();
+        if filled.is_err() && fresh {
+            // Nothing is recorded yet: nothing is left behind. That this fails too is no news.
+            let _ = remove_files(dir).map(|()| fs::remove_dir(dir));
+        }
+        filled.map(|sink| (recording, sink))
+    }
+
+    /// Checks that a recording can be created there.
+    ///
+    /// # Errors
+    /// If there is something that must not be replaced.
+    pub fn check_vacant(dir: &Path, overwrite: bool) -> Result<(), Error> {
+        let recording = dir.join(MANIFEST).exists();
+        let reason = match (dir.exists(), recording) {
+            (false, _) => return Ok(()),
+            (true, true) if overwrite => return Ok(()),
+            (true, true) => "already exists; choose another name, or pass --overwrite",
+            (true, false) => "already exists and is no recording; choose another name",
+        };
+        Err(Error::recording(dir, reason))
+    }
+
+    /// Creates the files.
+    fn fill(&self) -> Result<LogSink, Error> {
+        let digests = self.path(DIGESTS);
+        let digests = DigestWriter::create(digests.clone(), create(&digests)?)?;
+        let pace = self.path(PACE);
+        let pace = PaceWriter::create(pace.clone(), create(&pace)?)?;
+        let log = self.path(LOG);
+        let sink = LogSink::create(log.clone(), create(&log)?, digests, pace)?;
+        // Last: a directory with a machine.json is a recording.
+        self.write_manifest()?;
+        Ok(sink)
+    }
+
+    /// Makes a directory that holds everything else a recording.
+    pub(crate) fn write(dir: &Path, manifest: Manifest) -> Result<(), Error> {
+        let dir = dir.to_owned();
+        Self { dir, manifest }.write_manifest()
+    }
+
+    /// Completes machine.json with what its images have been found to be.
+    ///
+    /// # Errors
+    /// Those of the file; an image that is no longer what it was when the recording began.
+    pub(crate) fn complete(&mut self, measured: Vec<Image>) -> Result<(), Error> {
+        for image in measured {
+            self.check_image(&image)?;
+            let images = &mut self.manifest.images;
+            if let Some(known) = images.iter_mut().find(|known| known.role == image.role) {
+                *known = image;
+            }
+        }
+        self.write_manifest()
+    }
+
+    /// The file is the old one or the new one, never half of it.
+    fn write_manifest(&self) -> Result<(), Error> {
+        let path = self.path(MANIFEST);
+        let part = self.path(MANIFEST_PART);
+        let mut text = serde_json::to_string_pretty(&self.manifest)
+            .map_err(|error| Error::recording(&path, error.to_string()))?;
+        text.push('\n');
+        let mut file = create(&part)?;
+        let written = file
+            .write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::rename(&part, &path));
+        written.map_err(Error::file(&path, "write"))
+    }
+
+    /// Opens a recording.
+    ///
+    /// # Errors
+    /// If the directory is no recording, or one of another version.
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        if !dir.is_dir() {
+            let reason = if dir.exists() {
+                "is not a recording: a recording is a directory NAME.rr"
+            } else {
+                "no such recording; check the name"
+            };
+            return Err(Error::recording(dir, reason));
+        }
+        let path = dir.join(MANIFEST);
+        if !path.exists() {
+            let reason = format!("is not a recording: it has no {MANIFEST}");
+            return Err(Error::recording(dir, reason));
+        }
+        let bytes = MappedFile::open(&path)?;
+        let damaged = |error: serde_json::Error| {
+            Error::recording(
+                &path,
+                format!("is damaged: {error}; restore it from a copy"),
+            )
+        };
+        let FormatOnly { format } = serde_json::from_slice(&bytes).map_err(damaged)?;
+        if format != FORMAT {
+            let reason = format!(
+                "format {format}; this rr {} reads {FORMAT}: use the rr that recorded it",
+                env!("CARGO_PKG_VERSION")
+            );
+            return Err(Error::recording(&path, reason));
+        }
+        let manifest: Manifest = serde_json::from_slice(&bytes).map_err(damaged)?;
+        if manifest.digest_interval == 0 {
+            let reason = "is damaged: digest_interval is 0; restore it from a copy";
+            return Err(Error::recording(&path, reason));
+        }
+        Ok(Self {
+            dir: dir.to_owned(),
+            manifest,
+        })
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The path of one of its files.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.dir.join(file)
+    }
+
+    /// Maps the log.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn map_log(&self) -> Result<MappedFile, Error> {
+        Ok(MappedFile::open(&self.path(LOG))?)
+    }
+
+    /// Reads the log: by the table that rr writes, however little of it there is.
+    ///
+    /// # Errors
+    /// If it is the log of another program, or no log.
+    pub fn log<'a>(&self, bytes: &'a [u8]) -> Result<Log<'a>, Error> {
+        let path = self.path(LOG);
+        let wrong = |cause| Error::Log {
+            path: path.clone(),
+            cause,
+        };
+        let header = Header::parse(bytes).map_err(wrong)?;
+        if header.version_id == Table::RR.version().id() {
+            return Log::with_table(bytes, Table::RR).map_err(wrong);
+        }
+        let table = Log::parse(bytes).map_err(wrong)?.table().name();
+        let reason = format!(
+            "is a log of {table}, and recordings of rr hold version 7; it is of another program: \
+             restore it from a copy"
+        );
+        Err(Error::recording(&path, reason))
+    }
+
+    /// Checks, at the end of a replay that did not diverge, that what was replayed is all that was
+    /// recorded behind the instruction count `from`.
+    ///
+    /// # Errors
+    /// What was lost, or has changed without consequence for the machine.
+    pub fn check_whole(&self, log: &[u8], from: u64, report: &Report) -> Result<(), Error> {
+        let digests = self.digests()?;
+        let known = digests.behind(from);
+        let (icount, checked) = (report.icount, report.digests_checked);
+        let path = self.path(LOG);
+        match (report.finish, digests.last()) {
+            (Finish::LogCut, Some((end, _))) => {
+                let reason = format!(
+                    "is cut off at icount {icount}, and the recording went on to {end}; restore it from a copy"
+                );
+                Err(Error::recording(&path, reason))
+            }
+            (_, Some(_)) if report.whole && !digests.is_of(log) => {
+                let reason = "is not the log that was recorded: bytes of it have changed; restore it from a copy";
+                Err(Error::recording(&path, reason))
+            }
+            _ if report.whole && checked != known as u64 => {
+                let reason = format!(
+                    "only {checked} of {known} state digests belong to this run; \
+                     {DIGESTS} or {MANIFEST} is damaged: restore it from a copy"
+                );
+                Err(Error::recording(&self.path(DIGESTS), reason))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads the digests.
+    ///
+    /// # Errors
+    /// If they are missing or damaged.
+    pub fn digests(&self) -> Result<Digests, Error> {
+        let path = self.path(DIGESTS);
+        Digests::parse(&path, &MappedFile::open(&path)?)
+    }
+
+    /// How fast the recording went on the host; `None` where nobody noted that.
+    ///
+    /// # Errors
+    /// If the file is damaged. That is no reason to refuse the recording.
+    pub fn pace(&self) -> Result<Option<Vec<Pace>>, Error> {
+        Pace::read(&self.path(PACE))
+    }
+
+    /// Where an image is: where it was, or else beside the log, where one that has moved may be copied.
+    fn place(&self, recorded: &Path) -> PathBuf {
+        let inside = recorded.file_name().map(|name| self.dir.join(name));
+        match inside {
+            Some(inside) if !recorded.exists() && inside.exists() => inside,
+            _ => recorded.to_owned(),
+        }
+    }
+
+    /// The disks, where their images are now.
+    pub(crate) fn drives(&self) -> Vec<DriveOptions> {
+        let mut drives = self.manifest.machine.drives.clone();
+        for drive in &mut drives {
+            drive.file = self.place(&drive.file);
+        }
+        drives
+    }
+
+    /// Opens the image with this role, and checks that it is the one that was recorded, unless
+    /// `changed` allows another.
+    ///
+    /// # Errors
+    /// If it is missing or has changed.
+    pub fn image(&self, role: &'static str, changed: bool) -> Result<Option<LoadedImage>, Error> {
+        let Some(recorded) = self.manifest.images.iter().find(|image| image.role == role) else {
+            return Ok(None);
+        };
+        let path = self.place(&recorded.path);
+        if !path.exists() {
+            let name = recorded.path.file_name().unwrap_or_default();
+            let name = self.dir.join(name);
+            let reason = format!(
+                "the {role} is missing; put it back, or copy it to {}",
+                name.display()
+            );
+            return Err(Error::recording(&path, reason));
+        }
+        let loaded = LoadedImage::open(role, &path)?;
+        if !changed {
+            compare(recorded, &loaded.image)?;
+        }
+        Ok(Some(loaded))
+    }
+
+    /// Checks that a file is the one that the recording names for its role, as far as both are known; gives what was
+    /// recorded.
+    ///
+    /// # Errors
+    /// If it has changed, or the recording names none.
+    pub(crate) fn check_image(&self, found: &Image) -> Result<&Image, Error> {
+        let images = &self.manifest.images;
+        match images.iter().find(|recorded| recorded.role == found.role) {
+            Some(recorded) => compare(recorded, found).map(|()| recorded),
+            None => {
+                let reason = format!("is damaged: it names no {}", found.role);
+                Err(Error::recording(&self.path(MANIFEST), reason))
+            }
+        }
+    }
+}
+
+/// Whether an image is the one that was recorded. The time of its last change counts only where no hash was recorded: a
+/// copy has another one.
+fn compare(recorded: &Image, found: &Image) -> Result<(), Error> {
+    let hash = |image: &Image| image.blake3.clone().unwrap_or_default();
+    let (field, was, is) = if found.size != recorded.size {
+        (
+            "its size",
+            recorded.size.to_string(),
+            found.size.to_string(),
+        )
+    } else if recorded.blake3.is_none() && found.modified != recorded.modified {
+        (
+            "the time of its last change",
+            seconds(recorded.modified),
+            seconds(found.modified),
+        )
+    } else if recorded.blake3.is_some() && found.blake3.is_some() && hash(found) != hash(recorded) {
+        ("its BLAKE3", hash(recorded), hash(found))
+    } else {
+        return Ok(());
+    };
+    Err(Error::Image {
+        path: found.path.clone(),
+        role: found.role.clone(),
+        field,
+        recorded: was,
+        found: is,
+    })
+}
+
+/// A time in words.
+fn seconds(ns: Option<i64>) -> String {
+    let ns = ns.unwrap_or_default();
+    let (seconds, rest) = (ns.div_euclid(1_000_000_000), ns.rem_euclid(1_000_000_000));
+    format!("{seconds}.{rest:09} s since 1970")
+}
+
+fn remove_files(dir: &Path) -> Result<(), Error> {
+    for entry in fs::read_dir(dir).map_err(Error::file(dir, "look into it"))? {
+        let entry = entry.map_err(Error::file(dir, "look into it"))?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let overlay = name.starts_with("overlay-") && name.ends_with(".qcow2");
+        let files = [MANIFEST, MANIFEST_PART, LOG, DIGESTS, PACE, IoErrors::FILE];
+        if overlay || files.contains(&&*name) {
+            let path = entry.path();
+            fs::remove_file(&path).map_err(Error::file(&path, "replace"))?;
+        }
+    }
+    Store::of(dir).remove_all()
+}
+
+fn create(path: &Path) -> Result<File, Error> {
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    file.map_err(Error::file(path, "create"))
+}

@@ -1,0 +1,177 @@
+//! A snapshot with all that it lies on, to be loaded.
+
+use super::pages::{Pages, over};
+use super::store::Store;
+use super::{PAGES, STATE, Snapshot, damaged};
+use crate::error::Error;
+use crate::host::disk::Pending;
+use crate::host::map::MappedFile;
+use machine::Machine;
+use machine::ram::PAGE;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A snapshot lies on so many others at most.
+const MAX_LENGTH: usize = 1 << 20;
+
+/// `state.bin`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Saved {
+    /// What [`Machine::save`] gave.
+    pub(crate) machine: Vec<u8>,
+    /// Operations on disks that the guest has yet to hear of.
+    pub(crate) pending: Vec<Pending>,
+    /// Operations that had failed so far.
+    pub(crate) failed: Vec<u64>,
+}
+
+impl Saved {
+    /// Writes the file.
+    pub(crate) fn write(&self, path: &Path) -> Result<(), Error> {
+        let bytes = postcard::to_stdvec(self);
+        let bytes = bytes.map_err(|error| Error::recording(path, error.to_string()))?;
+        fs::write(path, bytes).map_err(Error::file(path, "write"))
+    }
+
+    fn read(path: &Path) -> Result<Self, Error> {
+        let bytes = MappedFile::open(path)?;
+        postcard::from_bytes(&bytes).map_err(|_| damaged(path, "it is no saved state"))
+    }
+}
+
+/// A snapshot and its ancestors, the first of them first. Every checksum was right.
+#[derive(Debug)]
+pub struct Chain {
+    store: Store,
+    snapshots: Vec<Snapshot>,
+    /// The last of them.
+    pub snapshot: Snapshot,
+}
+
+/// Snapshots whose files are what they were, so that several that are opened one after another are checked once.
+#[derive(Debug, Default)]
+pub(crate) struct Checked(Mutex<BTreeSet<String>>);
+
+impl Checked {
+    fn check(&self, store: &Store, snapshot: &Snapshot) -> Result<(), Error> {
+        if !self.0.lock().contains(&snapshot.name) {
+            store.check_files(snapshot)?;
+            self.0.lock().insert(snapshot.name.clone());
+        }
+        Ok(())
+    }
+}
+
+/// What is to be done outside the machine to go on from a snapshot.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Operations on disks that the guest has yet to hear of.
+    pub pending: Vec<Pending>,
+    /// Operations that had failed so far.
+    pub failed: Vec<u64>,
+}
+
+impl Chain {
+    pub(crate) fn open(store: &Store, name: &str, checked: &Checked) -> Result<Self, Error> {
+        let snapshot = store.read(name)?;
+        let mut snapshots = vec![snapshot.clone()];
+        while let Some(parent) = snapshots.last().and_then(|last| last.parent.clone()) {
+            if snapshots.len() > MAX_LENGTH || snapshots.iter().any(|known| known.name == parent) {
+                return Err(damaged(&store.path(name), "it lies on itself"));
+            }
+            snapshots.push(store.read(&parent)?);
+        }
+        snapshots.reverse();
+        for snapshot in &snapshots {
+            checked.check(store, snapshot)?;
+        }
+        Ok(Self {
+            store: store.clone(),
+            snapshots,
+            snapshot,
+        })
+    }
+
+    /// The layers of a drive, the lowest first.
+    pub fn layers(&self, drive: u8) -> Vec<PathBuf> {
+        let layers = self.snapshots.iter().flat_map(|snapshot| {
+            let layers = snapshot.drives.iter();
+            let layers = layers.filter(move |layer| layer.drive == drive);
+            layers.map(|layer| self.store.path(&snapshot.name).join(&layer.file))
+        });
+        layers.collect()
+    }
+
+    /// The hash of each page in the parent of the last snapshot, where `base` is that of each page in the last: for what no
+    /// snapshot below holds, a number that is the hash of nothing.
+    pub(crate) fn without_last(&self, base: &[u128]) -> Result<Vec<u128>, Error> {
+        let mut base = base.to_vec();
+        let files = self.snapshots.iter();
+        let files = files.map(|snapshot| Pages::open(&self.store.path(&snapshot.name).join(PAGES)));
+        let files = files.collect::<Result<Vec<_>, _>>()?;
+        let mut lists = files
+            .iter()
+            .map(Pages::all)
+            .collect::<Result<Vec<_>, _>>()?;
+        let last = lists.pop().unwrap_or_default();
+        let below = over(&lists);
+        for page in last {
+            let found = below.binary_search_by_key(&page.number, |page| page.number);
+            let found = found.ok().and_then(|at| below.get(at));
+            if let Some(hash) = base.get_mut(page.number as usize) {
+                *hash = found.map_or(u128::MAX, |page| page.hash);
+            }
+        }
+        Ok(base)
+    }
+
+    /// Puts a machine of the same recording into the state of the snapshot, whatever state it is in.
+    ///
+    /// # Errors
+    /// If the snapshot is not one of this machine. Then the state of the machine is of no use any more.
+    pub fn load(&self, machine: &mut Machine) -> Result<Loaded, Error> {
+        machine.rewind();
+        self.load_at_power_on(machine)
+    }
+
+    /// The same for a machine that has just been switched on.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) fn load_at_power_on(&self, machine: &mut Machine) -> Result<Loaded, Error> {
+        let place = self.store.path(&self.snapshot.name);
+        let files = self.snapshots.iter();
+        let files = files.map(|snapshot| Pages::open(&self.store.path(&snapshot.name).join(PAGES)));
+        let files = files.collect::<Result<Vec<_>, _>>()?;
+        let lists = files.iter().map(Pages::all);
+        let pages = over(&lists.collect::<Result<Vec<_>, _>>()?);
+        let path = place.join(STATE);
+        let saved = Saved::read(&path)?;
+        let mut content = [0; PAGE];
+        for page in pages {
+            let whole = page.unpack(&mut content);
+            if whole.is_none() || !machine.restore_page(page.number, &content) {
+                let what = format!("its page {:#x} is none of this machine", page.number);
+                return Err(damaged(&place.join(PAGES), &what));
+            }
+        }
+        machine
+            .restore(&saved.machine)
+            .map_err(|error| damaged(&path, &error.to_string()))?;
+        let digest = format!("{:032x}", machine.digest());
+        if digest != self.snapshot.digest {
+            let what = format!(
+                "with it the machine has the digest {digest}, and had {}",
+                self.snapshot.digest
+            );
+            return Err(damaged(&place, &what));
+        }
+        Ok(Loaded {
+            pending: saved.pending,
+            failed: saved.failed,
+        })
+    }
+}

@@ -1,0 +1,141 @@
+//! Snapshots: the whole state of a machine at one place of its recording, to go on from there.
+//!
+//! ```text
+//! NAME.rr/snapshots/NAME/
+//!   snapshot.json   what it is, with a checksum of itself and of each file
+//!   state.bin       harts and devices, and operations on disks that the guest has yet to hear of (postcard)
+//!   pages.bin       pages of RAM that differ from the parent's
+//!   drive-ID.qcow2  clusters of a disk that differ from the parent's: a layer on the parent's, or on the image
+//! ```
+//!
+//! A snapshot lies on its parent, and the first on what the machine was switched on with. So it is as large as what has
+//! changed. Where a snapshot goes that others lie on, what they need of it moves into them.
+//!
+//! A snapshot appears whole or not at all: it is made under another name, and renamed.
+
+mod chain;
+mod draft;
+mod manifest;
+pub(crate) mod pages;
+mod store;
+
+pub use chain::{Chain, Loaded};
+pub(crate) use chain::{Checked, Saved};
+pub use store::{Listed, Store};
+
+use crate::error::Error;
+use crate::host::disk::Below;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Format of `snapshot.json`, and of what it names but the machine's own state.
+pub(crate) const FORMAT: u32 = 1;
+/// The folder in a recording.
+pub const FOLDER: &str = "snapshots";
+/// The name of the snapshot that every recording starts with, unless the user says otherwise.
+pub const FIRST: &str = "start";
+const MANIFEST: &str = "snapshot.json";
+pub(crate) const STATE: &str = "state.bin";
+pub(crate) const PAGES: &str = "pages.bin";
+
+/// What a snapshot is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Snapshot {
+    pub(crate) format: u32,
+    /// Of the state of harts and devices.
+    pub(crate) state_format: u32,
+    /// Its name.
+    pub name: String,
+    /// The snapshot that it lies on.
+    pub parent: Option<String>,
+    /// Instructions executed since power-on.
+    pub icount: u64,
+    /// Virtual time, ns.
+    pub virtual_time: u64,
+    /// The place in the log behind everything that has happened.
+    pub log: LogPlace,
+    /// Digest of the whole state, in hexadecimal.
+    pub digest: String,
+    /// The recording cannot be replayed without it.
+    pub pinned: bool,
+    pub(crate) files: Vec<Stored>,
+    pub(crate) drives: Vec<Layer>,
+}
+
+/// A place in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogPlace {
+    /// Byte offset in the file.
+    pub offset: u64,
+    /// Events before it.
+    pub index: u64,
+    /// Instructions that the log has counted up to it.
+    pub icount: u64,
+}
+
+impl From<replay_format::Position> for LogPlace {
+    fn from(at: replay_format::Position) -> Self {
+        Self {
+            offset: at.offset,
+            index: at.index,
+            icount: at.icount,
+        }
+    }
+}
+
+impl From<LogPlace> for replay_format::Position {
+    fn from(at: LogPlace) -> Self {
+        Self {
+            offset: at.offset,
+            index: at.index,
+            icount: at.icount,
+        }
+    }
+}
+
+/// A file of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Stored {
+    name: String,
+    size: u64,
+    blake3: String,
+}
+
+/// The layer of a drive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Layer {
+    pub(crate) drive: u8,
+    pub(crate) file: String,
+    pub(crate) below: Below,
+}
+
+/// A text that is no name of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is no name of a snapshot: expected a letter or digit, then at most 63 letters, digits, `-`, `.` or `_`"
+)]
+pub struct NameError(String);
+
+/// Checks that a text can be the name of a snapshot: it is one of a folder, too.
+///
+/// # Errors
+/// What a name must be.
+pub fn snapshot_name(name: &str) -> Result<String, NameError> {
+    let first = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let rest = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    match first && name.chars().all(rest) && name.len() <= 64 {
+        true => Ok(name.to_owned()),
+        false => Err(NameError(name.to_owned())),
+    }
+}
+
+fn damaged(path: &Path, what: &str) -> Error {
+    let reason = format!(
+        "is damaged: {what}; delete this snapshot (rr snapshot delete), or restore it from a copy"
+    );
+    Error::recording(path, reason)
+}

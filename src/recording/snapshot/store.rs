@@ -1,0 +1,359 @@
+//! The snapshots of a recording on disk: making, listing, deleting.
+
+use super::chain::{Chain, Checked};
+use super::draft::Draft;
+use super::{
+    FOLDER, LogPlace, MANIFEST, PAGES, STATE, Snapshot, Stored, damaged, manifest, pages,
+    snapshot_name,
+};
+use crate::error::Error;
+use crate::host::disk;
+use crate::host::map::{MapError, MappedFile};
+use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Held while something changes.
+const LOCK: &str = ".lock";
+/// What names begin with that are not those of snapshots: half-made ones, and what is left of deleted ones.
+pub(crate) const HALF: &str = ".half-";
+
+/// The snapshots of one recording.
+#[derive(Debug, Clone)]
+pub struct Store {
+    dir: PathBuf,
+}
+
+/// A snapshot in a list.
+#[derive(Debug)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// What it is, or why nobody can tell.
+    pub snapshot: Result<Snapshot, Error>,
+    /// Bytes of its files.
+    pub size: u64,
+    /// Bytes that they take on the disk.
+    pub on_disk: u64,
+}
+
+impl Store {
+    /// Of the recording in this directory, which need not have any.
+    pub fn of(recording: &Path) -> Self {
+        Self {
+            dir: recording.join(FOLDER),
+        }
+    }
+
+    /// Where a snapshot of this name lies.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    fn lock(&self) -> Result<File, Error> {
+        let path = self.dir.join(LOCK);
+        let open = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path);
+        let file = open.map_err(Error::file(&path, "open"))?;
+        // Where a file system has no locks, two writers at once are the user's to avoid.
+        let _ = file.lock();
+        Ok(file)
+    }
+
+    /// Takes the lock, and clears away what earlier ones left half done.
+    fn write(&self) -> Result<File, Error> {
+        fs::create_dir_all(&self.dir).map_err(Error::file(&self.dir, "create the snapshots"))?;
+        let lock = self.lock()?;
+        for entry in fs::read_dir(&self.dir).map_err(Error::file(&self.dir, "look into it"))? {
+            let entry = entry.map_err(Error::file(&self.dir, "look into it"))?;
+            if entry.file_name().to_string_lossy().starts_with(HALF) {
+                remove(&entry.path())?;
+            }
+        }
+        Ok(lock)
+    }
+
+    /// All names, in the order of their icount; damaged ones last.
+    ///
+    /// # Errors
+    /// Those of the directory. A damaged snapshot is no error here.
+    pub fn list(&self) -> Result<Vec<Listed>, Error> {
+        let mut list = Vec::new();
+        let entries = match fs::read_dir(&self.dir) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(list),
+            entries => entries.map_err(Error::file(&self.dir, "look into it"))?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(Error::file(&self.dir, "look into it"))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if snapshot_name(&name).is_err() || !entry.path().is_dir() {
+                continue;
+            }
+            let (size, on_disk) = sizes(&entry.path())?;
+            list.push(Listed {
+                snapshot: self.read(&name),
+                name,
+                size,
+                on_disk,
+            });
+        }
+        list.sort_by_cached_key(|listed| {
+            let icount = listed.snapshot.as_ref().map(|found| found.icount);
+            (icount.unwrap_or(u64::MAX), listed.name.clone())
+        });
+        Ok(list)
+    }
+
+    /// The snapshots that can be read, in the order of their icount.
+    ///
+    /// # Errors
+    /// As for [`Store::list`].
+    pub fn sound(&self) -> Result<Vec<Snapshot>, Error> {
+        let list = self.list()?.into_iter();
+        Ok(list.filter_map(|listed| listed.snapshot.ok()).collect())
+    }
+
+    /// The instruction count of a snapshot; of one that is not there, the names of those that are.
+    ///
+    /// # Errors
+    /// The names that there are.
+    pub fn find(&self, name: &str) -> Result<u64, Vec<String>> {
+        let all = self.sound().unwrap_or_default();
+        let found = all.iter().find(|snapshot| snapshot.name == name);
+        let names = || all.iter().map(|snapshot| snapshot.name.clone()).collect();
+        found.map(|snapshot| snapshot.icount).ok_or_else(names)
+    }
+
+    /// Whether there is a snapshot of this name, sound or not.
+    pub fn has(&self, name: &str) -> bool {
+        snapshot_name(name).is_ok() && self.path(name).join(MANIFEST).exists()
+    }
+
+    /// Reads `snapshot.json` alone.
+    pub(crate) fn read(&self, name: &str) -> Result<Snapshot, Error> {
+        snapshot_name(name)?;
+        let path = self.path(name).join(MANIFEST);
+        let bytes = match MappedFile::open(&path) {
+            Err(MapError::Missing { .. }) if !self.path(name).is_dir() => {
+                return Err(self.none(name));
+            }
+            Err(MapError::Missing { .. }) => return Err(damaged(&path, "it is missing")),
+            bytes => bytes?,
+        };
+        let snapshot = manifest::read(&path, &bytes)?;
+        if snapshot.name != name {
+            return Err(damaged(&path, &format!("it is of `{}`", snapshot.name)));
+        }
+        Ok(snapshot)
+    }
+
+    fn none(&self, name: &str) -> Error {
+        let names: Vec<_> = self.sound().unwrap_or_default();
+        let names: Vec<_> = names
+            .iter()
+            .map(|snapshot| snapshot.name.as_str())
+            .collect();
+        let known = match names.is_empty() {
+            true => "it has none; rr snapshot save makes one".to_owned(),
+            false => format!("there are: {}", names.join(", ")),
+        };
+        Error::recording(&self.dir, format!("no snapshot `{name}`; {known}"))
+    }
+
+    /// Opens a snapshot with all that it lies on, and checks every checksum.
+    ///
+    /// # Errors
+    /// If there is none such, or a file of it is damaged.
+    pub fn open(&self, name: &str) -> Result<Chain, Error> {
+        self.open_checked(name, &Checked::default())
+    }
+
+    /// The same, but for the checksums of snapshots that were right before.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) fn open_checked(&self, name: &str, checked: &Checked) -> Result<Chain, Error> {
+        Chain::open(self, name, checked)
+    }
+
+    /// Begins a snapshot.
+    pub(crate) fn draft(&self, name: &str) -> Result<Draft, Error> {
+        snapshot_name(name)?;
+        let lock = self.write()?;
+        let place = self.path(name);
+        if place.exists() {
+            let reason = "already exists; choose another name, or delete it first";
+            return Err(Error::recording(&place, reason));
+        }
+        Draft::new(self, name, lock)
+    }
+
+    /// Makes a snapshot the start of a slice, whose log goes on at another place.
+    pub(crate) fn pin(&self, name: &str, log: LogPlace) -> Result<(), Error> {
+        let mut snapshot = self.read(name)?;
+        (snapshot.log, snapshot.pinned) = (log, true);
+        manifest::write(&self.path(name).join(MANIFEST), snapshot).map(|_| ())
+    }
+
+    /// Deletes a snapshot. Those that lie on it get what they need of it.
+    ///
+    /// # Errors
+    /// If there is none such, or a running `rr` goes on from it.
+    pub fn delete(&self, name: &str) -> Result<(), Error> {
+        snapshot_name(name)?;
+        if !self.path(name).is_dir() {
+            return Err(self.none(name));
+        }
+        if self.read(name).is_ok_and(|snapshot| snapshot.pinned) {
+            let reason = "is the start of this slice, which cannot be replayed without it";
+            return Err(Error::recording(&self.path(name), reason));
+        }
+        let lock = self.write()?;
+        let children = self.sound()?.into_iter();
+        let children = children.filter(|other| other.parent.as_deref() == Some(name));
+        let children: Vec<Snapshot> = children.collect();
+        let used = [name].into_iter();
+        for used in used.chain(children.iter().map(|child| child.name.as_str())) {
+            self.check_unused(used)?;
+        }
+        if !children.is_empty() {
+            let parent = self.read(name)?;
+            for child in &children {
+                self.merge(child, &parent, lock.try_clone().ok())?;
+            }
+        }
+        // At once, so that nobody sees a half of it.
+        let half = self.dir.join(format!("{HALF}gone-{name}"));
+        fs::rename(self.path(name), &half).map_err(Error::file(&half, "delete the snapshot"))?;
+        remove(&half)
+    }
+
+    /// Puts what a snapshot has of its parent into itself, so that the parent can go.
+    fn merge(&self, child: &Snapshot, parent: &Snapshot, lock: Option<File>) -> Result<(), Error> {
+        // Nothing is built on what is damaged.
+        for snapshot in [child, parent] {
+            self.check_files(snapshot)?;
+        }
+        let (upper, lower) = (self.path(&child.name), self.path(&parent.name));
+        let lock = lock.ok_or(Error::Internal("the lock of the snapshots is lost"))?;
+        let draft = Draft::new(self, &child.name, lock)?;
+        copy(&upper.join(STATE), &draft.path(STATE))?;
+        pages::merge(&upper.join(PAGES), &lower.join(PAGES), &draft.path(PAGES))?;
+        let mut merged = child.clone();
+        merged.parent.clone_from(&parent.parent);
+        for layer in &mut merged.drives {
+            let of_parent = parent
+                .drives
+                .iter()
+                .find(|other| other.drive == layer.drive);
+            let Some(of_parent) = of_parent else {
+                let what = format!("it has no layer of drive {}", layer.drive);
+                return Err(damaged(&lower, &what));
+            };
+            let (upper, lower) = (upper.join(&layer.file), lower.join(&of_parent.file));
+            layer.below = of_parent.below.clone();
+            disk::merge(&upper, &lower, &draft.path(&layer.file), &layer.below)?;
+        }
+        draft.replace(merged)
+    }
+
+    /// Checks every file of a snapshot.
+    pub(crate) fn check_files(&self, snapshot: &Snapshot) -> Result<(), Error> {
+        let dir = self.path(&snapshot.name);
+        let named = |file: &str| snapshot.files.iter().any(|stored| stored.name == file);
+        let layers = snapshot.drives.iter().map(|layer| layer.file.as_str());
+        if !layers.chain([STATE, PAGES]).all(named) {
+            return Err(damaged(&dir.join(MANIFEST), "it names too few files"));
+        }
+        for stored in &snapshot.files {
+            let path = dir.join(&stored.name);
+            let found = Stored::of(&path)?;
+            if found != *stored {
+                return Err(damaged(
+                    &path,
+                    "its size or checksum is not the recorded one",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that this process goes on from a snapshot, for as long as the file is open.
+    pub(crate) fn hold(&self, name: &str) -> Option<File> {
+        let file = File::open(self.path(name).join(MANIFEST)).ok()?;
+        file.try_lock_shared().ok()?;
+        Some(file)
+    }
+
+    fn check_unused(&self, name: &str) -> Result<(), Error> {
+        let path = self.path(name);
+        let file = File::open(path.join(MANIFEST));
+        match file.map(|file| file.try_lock()) {
+            Ok(Err(fs::TryLockError::WouldBlock)) => {
+                let reason = "is in use: a running rr goes on from it; wait, or stop that";
+                Err(Error::recording(&path, reason))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Deletes the oldest snapshots, but the first and the last, until all take at most so many bytes.
+    pub(crate) fn thin(&self, budget: u64) -> Result<(), Error> {
+        loop {
+            let list = self.list()?;
+            let total: u64 = list.iter().map(|listed| listed.on_disk).sum();
+            let sound = list.iter().filter(|listed| listed.snapshot.is_ok());
+            let names: Vec<&str> = sound.map(|listed| listed.name.as_str()).collect();
+            match names.as_slice() {
+                [_, oldest, _, ..] if total > budget => self.delete(oldest)?,
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Removes all, for a recording that is replaced.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub(crate) fn remove_all(&self) -> Result<(), Error> {
+        if !self.dir.exists() {
+            return Ok(());
+        }
+        let lock = self.write()?;
+        for listed in self.list()? {
+            remove(&self.path(&listed.name))?;
+        }
+        drop(lock);
+        let path = self.dir.join(LOCK);
+        fs::remove_file(&path).map_err(Error::file(&path, "remove"))?;
+        // Whatever else somebody has put there stays.
+        let _ = fs::remove_dir(&self.dir);
+        Ok(())
+    }
+}
+
+/// Bytes of the files in a folder, and what they take on the disk.
+fn sizes(dir: &Path) -> Result<(u64, u64), Error> {
+    let mut sizes = (0, 0);
+    for entry in fs::read_dir(dir).map_err(Error::file(dir, "look into it"))? {
+        let found = entry.and_then(|entry| entry.metadata());
+        let found = found.map_err(Error::file(dir, "look into it"))?;
+        sizes.0 += found.len();
+        sizes.1 += found.blocks() * 512;
+    }
+    Ok(sizes)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), Error> {
+    fs::hard_link(from, to)
+        .or_else(|_| fs::copy(from, to).map(|_| ()))
+        .map_err(Error::file(to, "write"))
+}
+
+pub(crate) fn remove(dir: &Path) -> Result<(), Error> {
+    fs::remove_dir_all(dir).map_err(Error::file(dir, "remove what is left of a snapshot"))
+}

@@ -1,0 +1,84 @@
+//! The disks of a run: opened at its start, and anew where the run goes to a snapshot.
+
+use crate::error::Error;
+use crate::handover::Mailbox;
+use crate::host::disk::{Disk, DiskPool, DriveOptions, IoErrors, Writes};
+use crate::recording::Recording;
+use crate::recording::snapshot::Chain;
+use crate::run::driver::Arrival;
+use crate::session::Message;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How the disks of a run are opened and set to work.
+pub struct Disks {
+    drives: Vec<DriveOptions>,
+    kind: Kind,
+}
+
+enum Kind {
+    /// Overlays go into this recording, if there is one; results to the vCPU thread.
+    Record(Option<PathBuf>, Arc<Mailbox<Message>>),
+    /// What the guest writes is gone at the end; what failed when it was recorded fails again.
+    Replay(PathBuf, IoErrors),
+}
+
+impl Disks {
+    /// For a run, recorded in `dir` if that is there.
+    pub(crate) fn record(
+        drives: &[DriveOptions],
+        dir: Option<&Path>,
+        mailbox: &Arc<Mailbox<Message>>,
+    ) -> Self {
+        Self {
+            drives: drives.to_vec(),
+            kind: Kind::Record(dir.map(Path::to_owned), Arc::clone(mailbox)),
+        }
+    }
+
+    /// For a replay.
+    pub(crate) fn replay(recording: &Recording) -> Result<Self, Error> {
+        let errors = IoErrors::load(&recording.path(IoErrors::FILE))?;
+        Ok(Self {
+            drives: recording.drives(),
+            kind: Kind::Replay(recording.dir().to_owned(), errors),
+        })
+    }
+
+    /// Opens them as they were at a snapshot; `None`: at power-on.
+    pub(crate) fn open(&self, at: Option<&Chain>) -> Result<Vec<Disk>, Error> {
+        let open = |(place, drive): (usize, &DriveOptions)| {
+            let number = u8::try_from(place).ok();
+            let layers = at.zip(number).map(|(chain, drive)| chain.layers(drive));
+            let layers = layers.unwrap_or_default();
+            let overlay = match &self.kind {
+                Kind::Record(Some(dir), _) => dir.join(drive.overlay_name(place)),
+                Kind::Record(None, _) => return Disk::open_at(drive, &layers, Writes::Image),
+                Kind::Replay(dir, _) => {
+                    return Disk::open_at(drive, &layers, Writes::Scratch(dir));
+                }
+            };
+            if at.is_some() {
+                // Of a read-only drive there is none.
+                let _ = std::fs::remove_file(&overlay);
+            }
+            Disk::open_at(drive, &layers, Writes::Overlay(&overlay))
+        };
+        let disks = self.drives.iter().enumerate().map(open);
+        Ok(disks.collect::<Result<_, _>>()?)
+    }
+
+    /// Sets them to work.
+    pub(crate) fn start(&self, disks: Vec<Disk>) -> Result<DiskPool, Error> {
+        Ok(match &self.kind {
+            Kind::Replay(_, errors) => DiskPool::replay(disks, errors.clone())?,
+            Kind::Record(_, mailbox) => {
+                let mailbox = Arc::clone(mailbox);
+                let done = move |drive, id, result| {
+                    mailbox.post(Message::Arrival(Arrival::Block { drive, id, result }));
+                };
+                DiskPool::record(disks, Box::new(done))?
+            }
+        })
+    }
+}

@@ -1,0 +1,185 @@
+//! What a machine is started from: firmware, kernel, initial RAM disk, disks.
+
+use crate::error::Error;
+use crate::host::disk::{Disk, DriveOptions, FileIdentity, Writes};
+use crate::host::map::MappedFile;
+use crate::recording::options::{Bios, MachineOptions};
+use crate::recording::{Image, LoadedImage, Recording};
+use machine::boot::{self, BootConfig, ImageKind};
+use machine::virtio::VirtioConfig;
+use machine::{Config, Machine, PowerOn};
+use std::path::Path;
+
+/// The hardware address of the first network adapter, as in QEMU; the others count on.
+const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
+
+/// What runs before the kernel where the user says nothing: a Linux kernel wants an SBI; other
+/// kernels start in machine mode.
+pub fn default_bios(kernel: Option<&Path>) -> Bios {
+    // A file that cannot be read is found out later, with its message.
+    let linux = kernel
+        .and_then(|path| MappedFile::open(path).ok())
+        .is_some_and(|bytes| boot::detect(&bytes) == Ok(ImageKind::LinuxImage));
+    if linux { Bios::Builtin } else { Bios::None }
+}
+
+/// A disk as the guest will see it.
+#[derive(Debug)]
+struct Drive {
+    capacity: u64,
+    readonly: bool,
+    name: String,
+    /// The image, and what it is based on, as far as a look tells.
+    files: Vec<FileIdentity>,
+}
+
+/// Everything that is read before the first instruction.
+#[derive(Debug)]
+pub(crate) struct Images {
+    bios: Option<LoadedImage>,
+    kernel: Option<LoadedImage>,
+    initrd: Option<LoadedImage>,
+    drives: Vec<Drive>,
+}
+
+impl Images {
+    /// Opens the images that the options name.
+    pub(crate) fn open(options: &MachineOptions) -> Result<Self, Error> {
+        let open =
+            |role, path: Option<&Path>| path.map(|path| LoadedImage::open(role, path)).transpose();
+        let bios = match &options.bios {
+            Bios::File(path) => Some(path.as_path()),
+            Bios::None | Bios::Builtin => None,
+        };
+        let drives = options.drives.iter().enumerate();
+        Ok(Self {
+            bios: open("bios", bios)?,
+            kernel: open("kernel", options.kernel.as_deref())?,
+            initrd: open("initrd", options.initrd.as_deref())?,
+            drives: drives
+                .map(|(place, drive)| Drive::look(drive, place))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Opens the images of a recording, and checks that they are those, unless `changed` allows others. The disks are open
+    /// already, and checked by [`crate::run::verify_images`].
+    pub(crate) fn of(recording: &Recording, changed: bool, disks: &[Disk]) -> Result<Self, Error> {
+        let options = recording.manifest.machine.drives.iter().enumerate();
+        Ok(Self {
+            bios: recording.image("bios", changed)?,
+            kernel: recording.image("kernel", changed)?,
+            initrd: recording.image("initrd", changed)?,
+            drives: options
+                .zip(disks)
+                .map(|((place, options), disk)| Drive::of(disk, options, place))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The machine that starts from them.
+    pub(crate) fn machine(&self, options: &MachineOptions) -> Result<Machine, Error> {
+        let seed = options.seed().ok_or_else(|| Error::Option {
+            option: "rng_seed".to_owned(),
+            reason: "is not 64 hexadecimal digits".to_owned(),
+        })?;
+        let virtio = self.virtio(options, &seed);
+        let slots: Vec<u8> = (0u8..).zip(&virtio).map(|(slot, _)| slot).collect();
+        let sbi = options.bios == Bios::Builtin;
+        let boot = BootConfig {
+            bios: bytes(&self.bios),
+            kernel: bytes(&self.kernel),
+            raw_kernel: options.raw_kernel,
+            initrd: bytes(&self.initrd),
+            append: &options.append,
+            rng_seed: seed,
+            harts: options.harts.into(),
+            sbi,
+            virtio_slots: &slots,
+            ..BootConfig::new(options.memory)
+        };
+        let power_on = PowerOn::from(boot::plan(&boot)?);
+        let config = Config {
+            harts: options.harts,
+            shift: options.icount.shift,
+            virtio,
+            sbi,
+            chaos: options.chaos,
+            ..Config::new(options.memory)
+        };
+        Ok(Machine::new(&config, power_on))
+    }
+
+    /// The virtio slots: disks, network adapters, entropy.
+    fn virtio(&self, options: &MachineOptions, seed: &[u8; 32]) -> Vec<VirtioConfig> {
+        let disks = (0u8..)
+            .zip(&self.drives)
+            .map(|(drive, disk)| VirtioConfig::Block {
+                drive,
+                size: disk.capacity,
+                read_only: disk.readonly,
+                serial: disk.name.chars().take(20).collect(),
+            });
+        let adapters = (0u8..).zip(options.adapters()).map(|(adapter, _)| {
+            let mut mac = MAC;
+            mac[5] = mac[5].wrapping_add(adapter);
+            VirtioConfig::Net { adapter, mac }
+        });
+        // Not the seed itself: that is in the device tree, too.
+        let seed = blake3::derive_key("rr 2026-11-22 seed of the virtio entropy device", seed);
+        let entropy = [VirtioConfig::Rng { seed }];
+        disks.chain(adapters).chain(entropy).collect()
+    }
+
+    /// What a recording keeps of them.
+    pub(crate) fn list(&self) -> Vec<Image> {
+        let files = [&self.bios, &self.kernel, &self.initrd];
+        let files = files
+            .into_iter()
+            .flatten()
+            .map(|loaded| loaded.image.clone());
+        let drives = self.drives.iter().enumerate();
+        files
+            .chain(drives.flat_map(|(place, drive)| named(place, drive.files.clone())))
+            .collect()
+    }
+}
+
+impl Drive {
+    /// Looks at an image without the right to write.
+    fn look(options: &DriveOptions, place: usize) -> Result<Self, Error> {
+        let looked_at = DriveOptions {
+            readonly: true,
+            ..options.clone()
+        };
+        Self::of(&Disk::open(&looked_at, Writes::Image)?, options, place)
+    }
+
+    fn of(disk: &Disk, options: &DriveOptions, place: usize) -> Result<Self, Error> {
+        Ok(Self {
+            capacity: disk.capacity(),
+            readonly: options.readonly,
+            name: options.name(place),
+            files: disk.look()?,
+        })
+    }
+}
+
+/// The files of the drive in this place, as a recording names them.
+pub(crate) fn named(place: usize, files: Vec<FileIdentity>) -> impl Iterator<Item = Image> {
+    let name = move |(depth, file): (usize, FileIdentity)| Image {
+        role: match depth {
+            0 => format!("drive {place}"),
+            _ => format!("backing file {depth} of drive {place}"),
+        },
+        path: file.path,
+        size: file.size,
+        modified: Some(file.modified),
+        blake3: file.blake3,
+    };
+    files.into_iter().enumerate().map(name)
+}
+
+fn bytes(image: &Option<LoadedImage>) -> Option<&[u8]> {
+    image.as_ref().map(|image| &*image.bytes)
+}

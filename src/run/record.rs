@@ -1,0 +1,501 @@
+//! Recording: inputs come from the host, and go into the log. Without a log, a plain run.
+
+use crate::error::Error;
+use crate::handover::Mailbox;
+use crate::host::disk::{DiskPool, IoErrors, Pending};
+use crate::host::net::NetHandle;
+use crate::host::serial::Output;
+use crate::recording::log::{FLUSH_EVERY, LogSink};
+use crate::recording::snapshot::{Chain, Loaded};
+use crate::run::driver::{Arrival, Driver, Finish, Idle, Outside, Situation, Step, Wish};
+use crate::run::drives::Disks;
+use crate::session::Message;
+use machine::Request;
+use machine::inputs::{BlockRequest, BlockResult, Halted, Inputs, Moment};
+use replay_format::{AsyncEvent, Checkpoint, Clock, Event, ShutdownCause};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How long an answer from the network may take before idle time is skipped all the same.
+const ANSWER_WITHIN: Duration = Duration::from_millis(5);
+
+/// What the run uses on the host.
+pub struct Host {
+    output: Output,
+    disks: Disks,
+    /// The disks at work; none once they are closed.
+    pool: Option<DiskPool>,
+    networks: Vec<NetHandle>,
+    /// Frames in the mailbox.
+    frames: Arc<AtomicUsize>,
+    /// Operations on disks that are not complete.
+    in_flight: u64,
+    /// Until then an answer to what the guest sent may come.
+    answer_until: Option<Instant>,
+}
+
+impl Host {
+    /// Output of the serial port, disks, networks, and how many frames are in the mailbox.
+    pub fn new(
+        output: Output,
+        disks: Disks,
+        pool: DiskPool,
+        networks: Vec<NetHandle>,
+        frames: Arc<AtomicUsize>,
+    ) -> Self {
+        Self {
+            output,
+            disks,
+            pool: Some(pool),
+            networks,
+            frames,
+            in_flight: 0,
+            answer_until: None,
+        }
+    }
+
+    /// How long the guest's idle time is not skipped, though the user wants that: the host has work of
+    /// the guest's in hand, and if virtual time ran on, the guest would see a host of unheard-of slowness.
+    fn busy(&self) -> Option<Option<Duration>> {
+        if self.in_flight > 0 {
+            return Some(None);
+        }
+        let left = self.answer_until?.checked_duration_since(Instant::now())?;
+        Some(Some(left))
+    }
+}
+
+/// A wait for a timer in real time (`sleep=on`), once its start is in the log.
+#[derive(Debug, Clone, Copy)]
+struct Nap {
+    /// The virtual-rt clock at its start, ns.
+    since: i64,
+    /// How long it may last, ns.
+    length: u64,
+}
+
+/// The driver that asks the host.
+pub struct Recorder {
+    log: Option<LogSink>,
+    mailbox: Arc<Mailbox<Message>>,
+    host: Host,
+    /// Idle time passes as on the host; else it is skipped.
+    sleep: bool,
+    nap: Option<Nap>,
+    /// Zero of the virtual-rt clock.
+    started: Instant,
+    failure: Option<Error>,
+}
+
+impl Recorder {
+    /// A driver that records into `log`, or a plain run without one.
+    pub fn new(
+        log: Option<LogSink>,
+        mailbox: Arc<Mailbox<Message>>,
+        host: Host,
+        sleep: bool,
+    ) -> Self {
+        let started = Instant::now();
+        Self {
+            log,
+            mailbox,
+            host,
+            sleep,
+            nap: None,
+            started,
+            failure: None,
+        }
+    }
+
+    fn write(&mut self, icount: u64, event: &Event<'_>) -> Result<(), Error> {
+        match &mut self.log {
+            Some(log) => log.event(icount, event),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes an event from inside a run, where an error can only stop the machine.
+    fn mark(&mut self, icount: u64, event: &Event<'_>) -> Result<(), Halted> {
+        self.write(icount, event).map_err(|error| {
+            self.failure = Some(error);
+            Halted
+        })
+    }
+
+    /// Nanoseconds of real time since the start.
+    fn real_time(&self) -> i64 {
+        i64::try_from(self.started.elapsed().as_nanos()).unwrap_or(i64::MAX)
+    }
+
+    fn read_real_time(&mut self, icount: u64) -> Result<i64, Error> {
+        let value = self.real_time();
+        self.write(
+            icount,
+            &Event::Clock {
+                clock: Clock::VirtualRt,
+                value,
+            },
+        )?;
+        Ok(value)
+    }
+
+    fn guest_request(&mut self, icount: u64, request: Request) -> Result<Step, Error> {
+        let (cause, code) = shutdown(request);
+        self.write(icount, &Event::Shutdown(cause))?;
+        match request {
+            Request::Reset => self.reset(icount),
+            _ => Ok(Step::Stop(Finish::Shutdown { cause, code })),
+        }
+    }
+
+    /// A reset, whose cause is in the log.
+    fn reset(&mut self, icount: u64) -> Result<Step, Error> {
+        self.write(icount, &Event::Checkpoint(Checkpoint::ResetRequested))?;
+        self.write(icount, &Event::Checkpoint(Checkpoint::Reset))?;
+        Ok(Step::Reset)
+    }
+
+    /// Something from outside, behind the checkpoint that carries it.
+    fn asynchronous(&mut self, icount: u64, event: AsyncEvent<'_>) -> Result<(), Error> {
+        let checkpoint = Checkpoint::ClockVirtual;
+        self.write(icount, &Event::Checkpoint(checkpoint))?;
+        let checkpoint = Some(checkpoint);
+        self.write(icount, &Event::Async { checkpoint, event })
+    }
+
+    /// Something has arrived: it goes into the log, and then to the machine.
+    fn arrival(&mut self, icount: u64, arrival: Arrival) -> Result<Step, Error> {
+        let event = match &arrival {
+            Arrival::Serial { port, data } => AsyncEvent::CharRead {
+                device: *port,
+                data,
+            },
+            Arrival::Block { id, result, .. } => {
+                self.host.in_flight -= 1;
+                if *result == BlockResult::Error {
+                    self.save_io_errors()?;
+                }
+                AsyncEvent::Block { id: *id }
+            }
+            Arrival::Frame { adapter, data } => {
+                self.host.frames.fetch_sub(1, Ordering::Relaxed);
+                AsyncEvent::Net {
+                    device: *adapter,
+                    flags: 0,
+                    data,
+                }
+            }
+        };
+        self.asynchronous(icount, event)?;
+        Ok(Step::Arrival(arrival))
+    }
+
+    /// To be called before the log says that the operation completed: a recording that is killed in between must
+    /// not replay it as done.
+    fn save_io_errors(&self) -> Result<(), Error> {
+        if let (Some(log), Some(disks)) = (&self.log, &self.host.pool) {
+            let path = log.path().with_file_name(IoErrors::FILE);
+            disks.io_errors().save(&path)?;
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, icount: u64, message: Message) -> Result<Step, Error> {
+        match message {
+            Message::Arrival(arrival) => self.arrival(icount, arrival),
+            Message::Stop(cause) => {
+                self.write(icount, &Event::Shutdown(cause))?;
+                Ok(Step::Stop(Finish::Shutdown { cause, code: 0 }))
+            }
+        }
+    }
+
+    fn idle(&mut self, situation: &Situation, idle: Idle) -> Result<Step, Error> {
+        let icount = situation.at.icount;
+        let Some(deadline) = idle.deadline else {
+            return self.wait(situation, None);
+        };
+        let Some(ns) = deadline.checked_sub(situation.now).filter(|&ns| ns > 0) else {
+            return Ok(Step::Run { until: u64::MAX });
+        };
+        if let Some(at_most) = self.host.busy().filter(|_| !self.sleep) {
+            return self.wait(situation, at_most);
+        }
+        self.write(icount, &Event::Checkpoint(Checkpoint::ClockWarpStart))?;
+        if !self.sleep {
+            return Ok(Step::Warp { ns });
+        }
+        let since = self.read_real_time(icount)?;
+        self.nap = Some(Nap { since, length: ns });
+        self.wait(situation, Some(Duration::from_nanos(ns)))
+    }
+
+    /// Goes on with a nap, or ends it: then virtual time catches up with what has passed.
+    fn napping(&mut self, situation: &Situation, nap: Nap) -> Result<Step, Error> {
+        let icount = situation.at.icount;
+        let slept = slept(nap.since, self.real_time());
+        if slept < nap.length && !self.mailbox.kicked() && !is_due(situation.alarm) {
+            let left = Duration::from_nanos(nap.length - slept);
+            return self.wait(situation, Some(left));
+        }
+        self.nap = None;
+        self.write(icount, &Event::Checkpoint(Checkpoint::ClockWarpAccount))?;
+        let now = self.read_real_time(icount)?;
+        Ok(Step::Warp {
+            ns: slept_at_most(nap.since, now, nap.length),
+        })
+    }
+
+    fn wait(&mut self, situation: &Situation, at_most: Option<Duration>) -> Result<Step, Error> {
+        let icount = situation.at.icount;
+        let alarm = situation
+            .alarm
+            .map(|due| Duration::from_nanos(slept(host_time(), due)));
+        let at_most = [at_most, alarm].into_iter().flatten().min();
+        // A nap of some milliseconds need not touch the disk.
+        if at_most.is_none_or(|limit| limit > FLUSH_EVERY)
+            && let Some(log) = &mut self.log
+        {
+            log.flush(icount)?;
+        }
+        Ok(Step::Wait(at_most))
+    }
+}
+
+/// What the log says of a request of the guest, and the code that it gave.
+pub(crate) fn shutdown(request: Request) -> (ShutdownCause, u16) {
+    match request {
+        Request::PowerOff => (ShutdownCause::GuestShutdown, 0),
+        Request::Reset => (ShutdownCause::GuestReset, 0),
+        Request::Fail(code) => (ShutdownCause::GuestPanic, code),
+        Request::NoFirmware => (ShutdownCause::GuestPanic, 1),
+    }
+}
+
+/// The host's wall clock, in ns since the epoch.
+fn host_time() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+fn is_due(alarm: Option<i64>) -> bool {
+    alarm.is_some_and(|due| host_time() >= due)
+}
+
+fn slept(since: i64, now: i64) -> u64 {
+    u64::try_from(now.saturating_sub(since)).unwrap_or(0)
+}
+
+/// How much virtual time passes in a nap: what passed on the host, but not beyond the deadline.
+pub(crate) fn slept_at_most(since: i64, now: i64, length: u64) -> u64 {
+    slept(since, now).min(length)
+}
+
+impl Inputs for Recorder {
+    fn host_clock(&mut self, at: Moment) -> Result<i64, Halted> {
+        let value = host_time();
+        self.mark(
+            at.icount,
+            &Event::Clock {
+                clock: Clock::Host,
+                value,
+            },
+        )?;
+        Ok(value)
+    }
+
+    fn serial_write(&mut self, at: Moment, _port: u8, data: &[u8]) -> Result<(), Halted> {
+        // Nobody knows how long the host makes it wait; what happened so far is not lost meanwhile.
+        if let Some(log) = &mut self.log
+            && self.host.output.is_full()
+        {
+            log.flush(at.icount).map_err(|error| {
+                self.failure = Some(error);
+                Halted
+            })?;
+        }
+        let (result, taken) = self.host.output.write(data);
+        self.mark(
+            at.icount,
+            &Event::CharWrite {
+                result,
+                offset: taken,
+            },
+        )
+    }
+
+    fn block_submit(&mut self, _at: Moment, request: BlockRequest) -> Result<(), Halted> {
+        let submitted = match &self.host.pool {
+            Some(disks) => disks.submit(request).map_err(Error::from),
+            None => Err(Error::Internal("a disk was used after it was closed")),
+        };
+        self.host.in_flight += 1;
+        submitted.map_err(|error| {
+            self.failure = Some(error);
+            Halted
+        })
+    }
+
+    fn net_send(&mut self, _at: Moment, adapter: u8, frame: &[u8]) -> Result<(), Halted> {
+        if let Some(network) = self.host.networks.get(usize::from(adapter)) {
+            network.send(frame.to_vec());
+            self.host.answer_until = Some(Instant::now() + ANSWER_WITHIN);
+        }
+        Ok(())
+    }
+
+    fn interrupt(&mut self, at: Moment, _cause: u64) -> Result<(), Halted> {
+        self.mark(at.icount, &Event::Interrupt)
+    }
+
+    fn exception(&mut self, at: Moment, _cause: u64) -> Result<(), Halted> {
+        self.mark(at.icount, &Event::Exception)
+    }
+}
+
+impl Driver for Recorder {
+    fn next(&mut self, situation: &Situation) -> Result<Step, Error> {
+        let icount = situation.at.icount;
+        if let Some(nap) = self.nap {
+            return self.napping(situation, nap);
+        }
+        if let Some(request) = situation.request {
+            return self.guest_request(icount, request);
+        }
+        if self.mailbox.kicked()
+            && let Some(message) = self.mailbox.take()
+        {
+            return self.message(icount, message);
+        }
+        if is_due(situation.alarm) {
+            self.write(icount, &Event::Checkpoint(Checkpoint::ClockHost))?;
+            return Ok(Step::HostTimers);
+        }
+        if let Some(log) = &mut self.log
+            && log.wants_flush()
+        {
+            log.flush(icount)?;
+        }
+        match situation.idle {
+            Some(idle) => self.idle(situation, idle),
+            None => Ok(Step::Run { until: u64::MAX }),
+        }
+    }
+
+    fn outside(&mut self, icount: u64) -> Result<Option<Outside<'_>>, Error> {
+        let Some(log) = &mut self.log else {
+            return Ok(None);
+        };
+        // A snapshot must not be ahead of the log, also where the recording is killed.
+        log.flush(icount)?;
+        let disks = self.host.pool.as_ref();
+        let (mut pending, mut failed) = (Vec::new(), Vec::new());
+        if let Some(disks) = disks {
+            // What was submitted is then done, and its result in the mailbox.
+            disks.wait_idle();
+            failed.extend(disks.io_errors().iter().map(|error| error.id));
+            self.mailbox.each(|message| {
+                if let Message::Arrival(Arrival::Block { drive, id, result }) = message {
+                    let done = match result {
+                        BlockResult::Done(bytes) => Some(bytes.clone()),
+                        BlockResult::Error => None,
+                    };
+                    let (drive, id) = (*drive, *id);
+                    pending.push(Pending { drive, id, done });
+                }
+            });
+        }
+        Ok(Some(Outside {
+            log: log.place(),
+            disks,
+            pending,
+            failed,
+        }))
+    }
+
+    fn settled(&self) -> bool {
+        self.nap.is_none()
+    }
+
+    fn travel(&mut self, to: Option<(&Chain, Loaded)>) -> Result<(), Error> {
+        let Some(log) = &mut self.log else {
+            return Err(Error::Refused("this run is not recorded; use `rr record`"));
+        };
+        let Some((chain, loaded)) = to else {
+            return Err(Error::Refused("a recording goes back to snapshots only"));
+        };
+        log.rewind(chain.snapshot.log, chain.snapshot.icount)?;
+        if let Some(disks) = self.host.pool.take() {
+            for disk in disks.finish()? {
+                disk.close()?;
+            }
+        }
+        // What the disks of before have still to say is of a time that never was.
+        self.mailbox
+            .retain(|message| !matches!(message, Message::Arrival(Arrival::Block { .. })));
+        let opened = self.host.disks.open(Some(chain))?;
+        let pool = self.host.disks.start(opened)?;
+        pool.keep_io_errors(&loaded.failed);
+        self.host.pool = Some(pool);
+        self.save_io_errors()?;
+        self.host.in_flight = loaded.pending.len() as u64;
+        self.host.answer_until = None;
+        self.nap = None;
+        for Pending { drive, id, done } in loaded.pending {
+            let result = done.map_or(BlockResult::Error, BlockResult::Done);
+            let arrival = Arrival::Block { drive, id, result };
+            self.mailbox.post(Message::Arrival(arrival));
+        }
+        Ok(())
+    }
+
+    fn mute(&mut self, _muted: bool) {}
+
+    fn by_user(&mut self, icount: u64, wish: Wish) -> Result<Step, Error> {
+        let cause = ShutdownCause::HostQmp;
+        self.write(icount, &Event::Shutdown(cause))?;
+        match wish {
+            Wish::Reset => self.reset(icount),
+            Wish::Quit => Ok(Step::Stop(Finish::Shutdown { cause, code: 0 })),
+        }
+    }
+
+    fn digest(&mut self, at: Moment, digest: u128, last: bool) -> Result<(), Error> {
+        match &mut self.log {
+            Some(log) => log.digest(at.icount, digest, last),
+            None => Ok(()),
+        }
+    }
+
+    fn lost_output(&self) -> Option<std::io::Error> {
+        self.host.output.lost()
+    }
+
+    fn failure(&mut self) -> Error {
+        self.failure
+            .take()
+            .unwrap_or(Error::Internal("the machine halted without a reason"))
+    }
+
+    fn close(&mut self) -> Result<(), Error> {
+        self.host.networks.clear();
+        let Some(disks) = self.host.pool.take() else {
+            return Ok(());
+        };
+        for disk in disks.finish()? {
+            disk.check_untouched()?;
+            disk.close()?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), Error> {
+        match &mut self.log {
+            Some(log) => log.finish(),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Where a replay stands in its log: the next event, and what is said if it does not fit.
+
+use crate::divergence::{Divergence, describe};
+use crate::error::Error;
+use crate::recording::snapshot::Snapshot;
+use machine::inputs::Moment;
+use replay_format::{Checkpoint, Clock, Completeness, Event, Events, Log, Position, Record};
+use std::path::PathBuf;
+
+/// A place in the log.
+pub(super) struct Cursor<'log> {
+    pub(super) path: PathBuf,
+    pub(super) log: &'log Log<'log>,
+    events: Events<'log>,
+    /// The place in front of `head`.
+    pub(super) place: Position,
+    /// The next event that is not a count of instructions.
+    pub(super) head: Option<Record<'log>>,
+    /// Where the log ends, if `head` is none.
+    pub(super) end: u64,
+    /// The head has had its chance: the machine executed the instruction that it belongs to.
+    pub(super) tried: bool,
+}
+
+impl<'log> Cursor<'log> {
+    /// In front of a log: it must [`begin`](Self::begin), or [`jump`](Self::jump).
+    pub(super) fn new(path: PathBuf, log: &'log Log<'log>) -> Self {
+        Self {
+            path,
+            log,
+            events: log.events(),
+            place: log.start(),
+            head: None,
+            end: 0,
+            tried: false,
+        }
+    }
+
+    /// Goes to the start of the log, and reads what stands there in every one.
+    ///
+    /// # Errors
+    /// If the log does not begin as a recording of this program does.
+    pub(super) fn begin(&mut self) -> Result<(), Error> {
+        self.events = self.log.events();
+        self.advance()?;
+        for wanted in [Checkpoint::Init, Checkpoint::Reset] {
+            match self.event() {
+                Some(Event::Checkpoint(found)) if found == wanted => self.advance()?,
+                None => break,
+                Some(_) => {
+                    let reason = format!(
+                        "does not begin with the checkpoint `{wanted}`: \
+                                          it was not recorded by rr, or is damaged"
+                    );
+                    return Err(Error::recording(&self.path, reason));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes to what comes behind a snapshot.
+    ///
+    /// # Errors
+    /// If the log was cut off in front of it.
+    pub(super) fn jump(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        let (place, end) = (Position::from(snapshot.log), self.log.end());
+        let closed = self.log.completeness() == Completeness::Complete;
+        if place.index > end.index - u64::from(closed) {
+            let reason = format!(
+                "snapshot `{}`, at icount {}, lies behind the end of the log, which is cut off at icount {}; \
+                 begin at an earlier one, or restore the log from a copy",
+                snapshot.name, snapshot.icount, end.icount
+            );
+            return Err(Error::recording(&self.path, reason));
+        }
+        let events = self.log.events_at(place);
+        self.events = events.map_err(|cause| self.unreadable(cause))?;
+        self.advance()
+    }
+
+    /// Reads up to the next event that is not a count of instructions.
+    pub(super) fn advance(&mut self) -> Result<(), Error> {
+        self.tried = false;
+        loop {
+            let place = self.events.position();
+            self.head = match self.events.next() {
+                Some(Ok(Record {
+                    event: Event::Instruction { .. },
+                    ..
+                })) => continue,
+                // Behind the shutdown nothing is read: this log was closed by `rr repair`, or is a slice.
+                Some(Ok(Record {
+                    event: Event::End, ..
+                })) => None,
+                Some(Ok(record)) => Some(record),
+                // A killed recording: it ends with its last whole event.
+                Some(Err(error)) if error.is_truncated() => None,
+                Some(Err(cause)) => return Err(self.unreadable(cause)),
+                None => None,
+            };
+            self.end = place.icount;
+            self.place = place;
+            return Ok(());
+        }
+    }
+
+    fn unreadable(&self, cause: replay_format::Error) -> Error {
+        let path = self.path.clone();
+        Error::Log { path, cause }
+    }
+
+    /// The next event.
+    pub(super) fn event(&self) -> Option<Event<'log>> {
+        self.head.map(|head| head.event)
+    }
+
+    /// Takes the head if it is at `at` and `wanted`. `None`: the log ends here.
+    ///
+    /// # Errors
+    /// A divergence, to what was `found`.
+    pub(super) fn take(
+        &mut self,
+        at: Moment,
+        found: &str,
+        wanted: impl FnOnce(&Event<'log>) -> bool,
+    ) -> Result<Option<Event<'log>>, Error> {
+        let Some(head) = self.head else {
+            return match at.icount < self.end {
+                true => Err(self.diverged(at, found)),
+                false => Ok(None),
+            };
+        };
+        if head.icount != at.icount || !wanted(&head.event) {
+            return Err(self.diverged(at, found));
+        }
+        self.advance()?;
+        Ok(Some(head.event))
+    }
+
+    /// A reading of the virtual-rt clock, if the head is one.
+    pub(super) fn real_time(&mut self) -> Result<Option<i64>, Error> {
+        match self.event() {
+            Some(Event::Clock {
+                clock: Clock::VirtualRt,
+                value,
+            }) => {
+                self.advance()?;
+                Ok(Some(value))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The error for a head that does not fit what happened at `at`.
+    pub(super) fn diverged(&self, at: Moment, found: impl Into<String>) -> Error {
+        let expected = match &self.head {
+            Some(head) if head.icount == at.icount => describe(&head.event),
+            Some(head) => format!("{} at icount {}", describe(&head.event), head.icount),
+            None => format!("the log to go on to icount {}", self.end),
+        };
+        Box::new(Divergence {
+            at,
+            event: self.head.map(|head| head.index),
+            offset: self.head.map(|head| head.offset),
+            expected,
+            found: found.into(),
+            instruction: None,
+        })
+        .into()
+    }
+}

@@ -1,0 +1,204 @@
+//! What comes next in a replay: each kind of event, and what the session does for it.
+
+use super::{CLOSED, Replayer};
+use crate::divergence::describe;
+use crate::error::Error;
+use crate::host::disk::drive_of;
+use crate::run::driver::{Arrival, Finish, Idle, Situation, Step};
+use crate::run::record::{shutdown, slept_at_most};
+use replay_format::{AsyncEvent, Checkpoint, Clock, Event, ShutdownCause};
+
+impl Replayer<'_> {
+    /// Decides the next step.
+    pub(super) fn step(&mut self, situation: &Situation) -> Result<Step, Error> {
+        loop {
+            let icount = situation.at.icount;
+            if let Some(step) = self.arrived(icount)? {
+                return Ok(step);
+            }
+            let Some(head) = self.cursor.head else {
+                return self.log_ended(situation);
+            };
+            if head.icount < icount {
+                return Err(self.diverged(situation, "the machine to pass it by"));
+            }
+            if head.icount > icount {
+                if let Some(request) = situation.request {
+                    let (cause, _) = shutdown(request);
+                    return Err(self.diverged(situation, describe(&Event::Shutdown(cause))));
+                }
+                if situation.idle.is_some() {
+                    return Err(self.diverged(situation, "a machine that waits"));
+                }
+                // Not `tried` yet: a slice or a digest may end the run right before that instruction.
+                let inline = is_inline(&head.event);
+                return Ok(Step::Run {
+                    until: self.clamped(head.icount.saturating_add(u64::from(inline))),
+                });
+            }
+            match head.event {
+                Event::Checkpoint(Checkpoint::ClockVirtual) => self.cursor.advance()?,
+                Event::Checkpoint(Checkpoint::ClockHost) => {
+                    self.cursor.advance()?;
+                    return Ok(Step::HostTimers);
+                }
+                Event::Checkpoint(Checkpoint::ClockWarpStart) => {
+                    let Some(idle) = situation.idle else {
+                        return self.expect(situation);
+                    };
+                    self.cursor.advance()?;
+                    return self.warp(situation, idle);
+                }
+                Event::Async { event, .. }
+                    if let Some(step) = self.arrival(situation, event)? =>
+                {
+                    return Ok(step);
+                }
+                Event::Shutdown(cause) => return self.shut_down(situation, cause),
+                ref event if is_inline(event) => return self.expect(situation),
+                _ => {
+                    let reason = format!(
+                        "event {} at offset {:#x} is {}, which this machine does not have",
+                        head.index,
+                        head.offset,
+                        describe(&head.event)
+                    );
+                    return Err(Error::recording(&self.cursor.path, reason));
+                }
+            }
+        }
+    }
+
+    fn diverged(&self, situation: &Situation, found: impl Into<String>) -> Error {
+        self.cursor.diverged(situation.at, found)
+    }
+
+    /// Something from outside, which was the head; `None`: nothing that this machine knows.
+    fn arrival(
+        &mut self,
+        situation: &Situation,
+        event: AsyncEvent<'_>,
+    ) -> Result<Option<Step>, Error> {
+        let arrival = match event {
+            AsyncEvent::CharRead { device, data } => Arrival::Serial {
+                port: device,
+                data: data.to_vec(),
+            },
+            AsyncEvent::Block { id } => {
+                let disks = self.pool.as_ref().ok_or(CLOSED)?;
+                if !disks.has(id) {
+                    // A disk that held the request back submits it once the machine runs.
+                    return self.expect(situation).map(Some);
+                }
+                let result = disks.wait_for(id)?;
+                let drive = drive_of(id);
+                Arrival::Block { drive, id, result }
+            }
+            AsyncEvent::Net { device, data, .. } => Arrival::Frame {
+                adapter: device,
+                data: data.to_vec(),
+            },
+            _ => return Ok(None),
+        };
+        self.cursor.advance()?;
+        Ok(Some(Step::Arrival(arrival)))
+    }
+
+    /// Lets the machine go on by the one instruction that the head belongs to.
+    fn expect(&mut self, situation: &Situation) -> Result<Step, Error> {
+        if self.cursor.tried {
+            return Err(self.diverged(situation, "the instruction to complete without it"));
+        }
+        self.cursor.tried = true;
+        Ok(Step::Run {
+            until: situation.at.icount + 1,
+        })
+    }
+
+    /// The warp that the log holds from here on: its start was the head.
+    fn warp(&mut self, situation: &Situation, idle: Idle) -> Result<Step, Error> {
+        let length = idle
+            .deadline
+            .unwrap_or(situation.now)
+            .saturating_sub(situation.now);
+        let Some(since) = self.cursor.real_time()? else {
+            return Ok(Step::Warp { ns: length });
+        };
+        match self.cursor.event() {
+            Some(Event::Checkpoint(Checkpoint::ClockWarpAccount)) => self.cursor.advance()?,
+            None => return Ok(Step::Stop(Finish::LogCut)),
+            Some(_) => return Err(self.diverged(situation, "the end of a warp")),
+        }
+        match self.cursor.real_time()? {
+            Some(now) => Ok(Step::Warp {
+                ns: slept_at_most(since, now, length),
+            }),
+            None if self.cursor.head.is_none() => Ok(Step::Stop(Finish::LogCut)),
+            None => Err(self.diverged(situation, "a reading of the virtual-rt clock")),
+        }
+    }
+
+    fn shut_down(&mut self, situation: &Situation, cause: ShutdownCause) -> Result<Step, Error> {
+        let by_guest = matches!(
+            cause,
+            ShutdownCause::GuestShutdown | ShutdownCause::GuestReset | ShutdownCause::GuestPanic
+        );
+        let Some(request) = situation.request else {
+            if by_guest {
+                return self.expect(situation);
+            }
+            self.cursor.advance()?;
+            if self.cursor.event() == Some(Event::Checkpoint(Checkpoint::ResetRequested)) {
+                return self.reset(situation);
+            }
+            return Ok(Step::Stop(Finish::Shutdown { cause, code: 0 }));
+        };
+        let (found, code) = shutdown(request);
+        if found != cause {
+            return Err(self.diverged(situation, describe(&Event::Shutdown(found))));
+        }
+        self.cursor.advance()?;
+        if cause != ShutdownCause::GuestReset {
+            return Ok(Step::Stop(Finish::Shutdown { cause, code }));
+        }
+        self.reset(situation)
+    }
+
+    /// A reset, whose cause was the head.
+    fn reset(&mut self, situation: &Situation) -> Result<Step, Error> {
+        for wanted in [Checkpoint::ResetRequested, Checkpoint::Reset] {
+            match self.cursor.event() {
+                Some(Event::Checkpoint(found)) if found == wanted => self.cursor.advance()?,
+                None => return Ok(Step::Stop(Finish::LogCut)),
+                Some(_) => return Err(self.diverged(situation, format!("checkpoint {wanted}"))),
+            }
+        }
+        Ok(Step::Reset)
+    }
+
+    fn log_ended(&self, situation: &Situation) -> Result<Step, Error> {
+        if situation.at.icount >= self.cursor.end {
+            return Ok(Step::Stop(Finish::LogCut));
+        }
+        if situation.idle.is_some() || situation.request.is_some() {
+            return Err(self.diverged(situation, "a machine that executes nothing more"));
+        }
+        Ok(Step::Run {
+            until: self.clamped(self.cursor.end),
+        })
+    }
+}
+
+/// Whether the event happens while an instruction executes, rather than between two.
+fn is_inline(event: &Event<'_>) -> bool {
+    matches!(
+        event,
+        Event::Interrupt
+            | Event::Exception
+            | Event::CharWrite { .. }
+            | Event::Clock {
+                clock: Clock::Host,
+                ..
+            }
+    )
+}

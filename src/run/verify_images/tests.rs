@@ -1,0 +1,75 @@
+//! A replay that waits for its monitor hears that an image has changed.
+
+use crate::error::Error;
+use crate::host::disk::{DriveOptions, Format};
+use crate::host::serial::Backend;
+use crate::recording::Recording;
+use crate::recording::options::{Bios, Icount, MachineOptions};
+use crate::run::snapshots::Plan;
+use crate::session::context::Company;
+use crate::session::control::{Control, Mode};
+use crate::session::launch::{RecordTo, ReplayHow, replay, run};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+/// Longer than a replay needs until it waits; a hole takes no room.
+const SIZE: u64 = 256 << 20;
+
+#[test]
+fn a_changed_image_wakes_a_replay_that_is_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("disk.raw");
+    let disk = File::create(&image).unwrap();
+    disk.set_len(SIZE).unwrap();
+    let options = MachineOptions {
+        memory: 16 << 20,
+        harts: 1,
+        chaos: None,
+        bios: Bios::None,
+        kernel: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/samples/bin/hello.elf").into()),
+        raw_kernel: false,
+        initrd: None,
+        append: String::new(),
+        drives: vec![DriveOptions {
+            file: image,
+            format: Some(Format::Raw),
+            id: None,
+            readonly: false,
+        }],
+        netdevs: Vec::new(),
+        icount: Icount::default(),
+        rng_seed: "0".repeat(64),
+    };
+    let dir = folder.path().join("rec.rr");
+    let to = RecordTo {
+        dir: &dir,
+        overwrite: false,
+        digest_interval: 1_000_000,
+        plan: Plan::default(),
+    };
+    run(&options, &Backend::Null, Some(&to), Company::default()).unwrap();
+    // A change that hides its time: only the content tells.
+    let modified = disk.metadata().unwrap().modified().unwrap();
+    disk.write_all_at(b"x", SIZE - 1).unwrap();
+    disk.set_modified(modified).unwrap();
+    let mut control = Control::new(Mode::Replay, Some(dir.clone()));
+    control.start_stopped = true;
+    let control = Arc::new(control);
+    let (sender, ended) = mpsc::channel();
+    thread::spawn(move || {
+        let recording = Recording::open(&dir).unwrap();
+        let how = ReplayHow::default();
+        let company = Company {
+            control,
+            ..Company::default()
+        };
+        let result = replay(&recording, &how, &Backend::Null, company);
+        sender.send(result)
+    });
+    let result = ended.recv_timeout(Duration::from_secs(60));
+    let result = result.expect("the replay hears of it, and ends");
+    assert!(matches!(result, Err(Error::Image { .. })), "{result:?}");
+}

@@ -1,0 +1,140 @@
+//! The main loop: polls the host's descriptors, and posts what happens to the vCPU thread.
+
+use crate::handover::Mailbox;
+use crate::host::serial::Input;
+use crate::host::signals::Signals;
+use crate::host::terminal::{Escape, HELP, Key};
+use crate::monitor::Attached;
+use crate::run::driver::Arrival;
+use crate::session::control::Control;
+use crate::session::{Message, Shared};
+use replay_format::ShutdownCause;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::Ordering;
+
+/// Bytes that one message holds at most.
+const CHUNK: usize = 4096;
+/// While the guest has this much unread, the host's end is not read: nothing is lost, it waits there.
+const BACKLOG: usize = 64 << 10;
+/// How often the loop looks at the guest's backlog, and shows progress.
+const TICK: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
+/// The same while input is held back.
+const SOON: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 2_000_000,
+};
+
+/// What the loop watches.
+pub(super) struct MainLoop<'a, 'm> {
+    /// Input for the serial port.
+    pub input: Option<Input>,
+    /// Readable when a signal asked the program to end.
+    pub signals: Option<Signals>,
+    /// Readable, or closed, when the vCPU thread has ended.
+    pub done: OwnedFd,
+    /// Where messages go.
+    pub mailbox: &'a Mailbox<Message>,
+    /// What the vCPU thread says of itself.
+    pub shared: &'a Shared,
+    /// Woken where the run is to end: it may be stopped.
+    pub control: &'a Control,
+    /// Executes the monitor's commands.
+    pub monitor: Option<&'a mut Attached<'m>>,
+}
+
+/// Waits for this, too; gives its place.
+fn watch<'f>(fds: &mut Vec<PollFd<'f>>, fd: Option<&'f impl AsFd>) -> Option<usize> {
+    fds.push(PollFd::new(fd?, PollFlags::IN));
+    Some(fds.len() - 1)
+}
+
+impl MainLoop<'_, '_> {
+    /// Runs until the vCPU thread has ended; `tick` is called every now and then.
+    ///
+    /// # Errors
+    /// Those of `poll`.
+    pub(super) fn run(mut self, mut tick: impl FnMut()) -> io::Result<()> {
+        let mut escape = Escape::default();
+        loop {
+            let held_back = self.shared.backlog.load(Ordering::Acquire) >= BACKLOG;
+            let mut fds = vec![PollFd::new(&self.done, PollFlags::IN)];
+            let signals = watch(&mut fds, self.signals.as_ref());
+            let input = self.input.as_ref().filter(|_| !held_back);
+            let awaiting = input.map(Input::await_on);
+            let input = watch(&mut fds, awaiting.as_ref());
+            watch(&mut fds, self.monitor.as_deref());
+            match poll(&mut fds, Some(if held_back { &SOON } else { &TICK })) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let ready = |at: Option<usize>| {
+                let fd = at.and_then(|at| fds.get(at));
+                fd.is_some_and(|fd| !fd.revents().is_empty())
+            };
+            let (ended, signalled, readable) = (ready(Some(0)), ready(signals), ready(input));
+            drop(fds);
+            drop(awaiting);
+            if ended {
+                return Ok(());
+            }
+            if signalled {
+                self.signals = None;
+                self.stop(ShutdownCause::HostSignal);
+            }
+            if readable {
+                self.read_input(&mut escape);
+            }
+            // At every turn: what is to be answered later may be ready.
+            if let Some(monitor) = &mut self.monitor {
+                monitor.serve();
+            }
+            tick();
+        }
+    }
+
+    fn stop(&self, cause: ShutdownCause) {
+        self.shared.stop.store(true, Ordering::Release);
+        self.mailbox.post(Message::Stop(cause));
+        self.control.wake();
+    }
+
+    fn read_input(&mut self, escape: &mut Escape) {
+        let Some(input) = &self.input else { return };
+        let mut bytes = [0; CHUNK];
+        let Some(bytes) = input.read(&mut bytes) else {
+            self.input = None;
+            return;
+        };
+        if input.discard {
+            return;
+        }
+        let mut data = bytes.to_vec();
+        if input.terminal {
+            data = self.keys(&data, escape);
+        }
+        if !data.is_empty() {
+            self.shared.backlog.fetch_add(data.len(), Ordering::AcqRel);
+            self.mailbox
+                .post(Message::Arrival(Arrival::Serial { port: 0, data }));
+        }
+    }
+
+    fn keys(&self, bytes: &[u8], escape: &mut Escape) -> Vec<u8> {
+        let mut data = Vec::with_capacity(bytes.len());
+        for &byte in bytes {
+            match escape.key(byte) {
+                Some(Key::Guest(byte)) => data.push(byte),
+                Some(Key::Quit) => self.stop(ShutdownCause::HostUi),
+                Some(Key::Help) => eprint!("{HELP}"),
+                None => {}
+            }
+        }
+        data
+    }
+}
