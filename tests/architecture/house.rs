@@ -106,6 +106,89 @@ const CLI: Rooms = Rooms {
     ],
 };
 
+/// The engine: from the files of the host and of a recording up to the front ends.
+const ENGINE: Rooms = Rooms {
+    folder: "src",
+    may_know: &[
+        ("notes", ""),
+        ("handover", ""),
+        ("questions", ""),
+        ("divergence", ""),
+        ("host", "notes"),
+        ("error", "divergence host"),
+        ("recording", "error host notes"),
+        ("run", "divergence error handover host notes recording"),
+        (
+            "timeline",
+            "divergence error handover host notes recording run",
+        ),
+        (
+            "session",
+            "divergence error handover host notes questions recording run timeline",
+        ),
+        (
+            "analysis",
+            "divergence error handover host notes recording run timeline",
+        ),
+        (
+            "monitor",
+            "error handover host notes recording run session timeline",
+        ),
+    ],
+    exceptions: &[
+        ("src/analysis/bisect/side.rs", "session::Session"),
+        ("src/analysis/bisect/side.rs", "session::Vcpu"),
+        ("src/analysis/bisect/side.rs", "session::control::Control"),
+        ("src/analysis/bisect/side.rs", "session::launch::ReplayHow"),
+        ("src/analysis/bisect/side.rs", "session::threads::session"),
+        ("src/analysis/segments/course.rs", "session::Report"),
+        (
+            "src/analysis/segments/course.rs",
+            "session::context::Company",
+        ),
+        (
+            "src/analysis/segments/course.rs",
+            "session::launch::ReplayHow",
+        ),
+        ("src/analysis/segments/course.rs", "session::launch::go"),
+        ("src/analysis/segments/mod.rs", "session::context::Company"),
+        (
+            "src/analysis/segments/side_by_side.rs",
+            "session::context::Company",
+        ),
+        (
+            "src/analysis/segments/side_by_side.rs",
+            "session::context::Progress",
+        ),
+        (
+            "src/analysis/segments/side_by_side.rs",
+            "session::control::Control",
+        ),
+        ("src/analysis/slice.rs", "session::Report"),
+        ("src/analysis/slice.rs", "session::context::Company"),
+        ("src/analysis/slice.rs", "session::context::Progress"),
+        ("src/analysis/slice.rs", "session::launch::ReplayHow"),
+        ("src/analysis/slice.rs", "session::launch::replay"),
+        ("src/error.rs", "recording::snapshot::NameError"),
+        ("src/host/disk/error.rs", "error::plain"),
+        ("src/host/disk/pool.rs", "error::plain"),
+        ("src/host/map.rs", "error::plain"),
+        ("src/host/serial.rs", "error::Error"),
+        ("src/recording/mod.rs", "analysis::slice::Range"),
+        ("src/recording/mod.rs", "run::driver::Finish"),
+        ("src/recording/mod.rs", "session::Report"),
+        ("src/run/drives.rs", "session::Message"),
+        ("src/run/open.rs", "session::control::Control"),
+        ("src/run/open.rs", "session::launch::ReplayHow"),
+        ("src/run/record.rs", "session::Message"),
+        ("src/run/verify_images.rs", "session::Report"),
+        ("src/run/verify_images.rs", "session::control::Control"),
+        ("src/session/context.rs", "monitor::Monitor"),
+        ("src/session/main_loop.rs", "monitor::Attached"),
+        ("src/session/threads.rs", "monitor::Monitor"),
+    ],
+};
+
 #[test]
 fn rooms_know_what_they_may() {
     let files: Vec<File> = sources::files()
@@ -113,7 +196,7 @@ fn rooms_know_what_they_may() {
         .map(|file| sources::read(file))
         .collect();
     let mut wrong = Vec::new();
-    for rooms in [MACHINE, JIT, CLI] {
+    for rooms in [MACHINE, JIT, CLI, ENGINE] {
         wrong.extend(broken(&rooms, &files));
     }
     assert_none(
