@@ -4,7 +4,7 @@ use crate::bus::{Bus, Devices, RAM_BASE, ROM_BASE};
 use crate::clock::Clock;
 use crate::cpu::{BlockCache, Execution, Hart, Tlb};
 use crate::device::htif::Htif;
-use crate::fault::Planted;
+use crate::probe::Probes;
 use crate::ram::Ram;
 use crate::sbi;
 use crate::schedule::Schedule;
@@ -79,10 +79,8 @@ pub struct Machine {
     pub(crate) kick: Arc<AtomicBool>,
     pub(crate) config: Config,
     pub(crate) power_on: PowerOn,
-    /// What is to go wrong: see [`Machine::plant_fault`].
-    pub(crate) fault: Option<Planted>,
-    /// See [`Machine::watch_instructions`].
-    pub(crate) witness: Option<u64>,
+    /// What looks at execution: the debugger's, and no state of the machine.
+    pub(crate) probes: Probes,
 }
 
 impl Machine {
@@ -112,8 +110,7 @@ impl Machine {
             kick: Arc::default(),
             config: config.clone(),
             power_on,
-            fault: None,
-            witness: None,
+            probes: Probes::default(),
         };
         machine.start();
         machine

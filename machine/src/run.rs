@@ -79,8 +79,11 @@ impl Machine {
         if let Some(deadline) = deadline {
             stop = stop.min(self.clock.icount_at(deadline));
         }
-        let (stop, spoiling) = self.stop_for_fault(stop);
-        let leave = match spoiling || self.witness.is_some() {
+        let (stop, spoiling) = match &self.probes.fault {
+            Some(planted) => planted.stop(self.icount, stop),
+            None => (stop, false),
+        };
+        let leave = match spoiling || self.probes.witness.is_some() {
             false => self.execute(turn, stop, inputs),
             true => self.execute_singly(turn, stop, spoiling, inputs),
         };
@@ -94,7 +97,7 @@ impl Machine {
     }
 
     /// Lets hart number `turn` execute up to the instruction count `stop`.
-    fn execute(&mut self, turn: usize, stop: u64, inputs: &mut dyn Inputs) -> Leave {
+    pub(crate) fn execute(&mut self, turn: usize, stop: u64, inputs: &mut dyn Inputs) -> Leave {
         let (Some(hart), Some(tlbs)) = (self.harts.get_mut(turn), Tlbs::new(&mut self.tlbs, turn))
         else {
             return Leave::Attention;
@@ -112,30 +115,6 @@ impl Machine {
         self.schedule.ran(icount - self.icount);
         self.icount = icount;
         leave
-    }
-
-    /// The same, one instruction after the other.
-    fn execute_singly(
-        &mut self,
-        turn: usize,
-        stop: u64,
-        spoiling: bool,
-        inputs: &mut dyn Inputs,
-    ) -> Leave {
-        loop {
-            let before = self.icount;
-            let single = self.single(turn);
-            let leave = self.execute(turn, before.saturating_add(1), inputs);
-            if let Some(single) = single.filter(|_| self.icount > before) {
-                if spoiling {
-                    self.spoil(turn, &single, before);
-                }
-                self.take_note(turn, &single);
-            }
-            if leave != Leave::Count || self.icount >= stop {
-                return leave;
-            }
-        }
     }
 
     /// Virtual time in nanoseconds.

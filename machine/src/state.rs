@@ -124,15 +124,15 @@ impl Machine {
         self.bus.ram.get(u64::from(page) * PAGE as u64, PAGE)
     }
 
-    /// Switches the machine off and on: everything is as [`Machine::new`] made it.
+    /// Switches the machine off and on: everything is as [`Machine::new`] made it, but probes stay.
     pub fn rewind(&mut self) {
         // Before the new RAM is there, so that there is never twice as much.
         self.bus.ram = Ram::new(0);
         let power_on = std::mem::take(&mut self.power_on);
-        let (kick, fault, witness) = (self.kick.clone(), self.fault, self.witness);
+        let (kick, probes) = (self.kick.clone(), std::mem::take(&mut self.probes));
         let execution = self.blocks.execution();
         *self = Self::new(&self.config, power_on);
-        (self.kick, self.fault, self.witness) = (kick, fault, witness);
+        (self.kick, self.probes) = (kick, probes);
         self.set_execution(execution);
     }
 

@@ -20,7 +20,7 @@ use crate::notes::Notes;
 use crate::recording::Recording;
 use crate::recording::digests::Digests;
 use crate::run::driver::Finish;
-use machine::Fault;
+use machine::{Fault, Probe};
 use replay_format::Log;
 use side::Side;
 use std::panic::resume_unwind;
@@ -134,7 +134,10 @@ impl Pair<'_> {
     fn go(&mut self, same: u64, icount: u64) -> Result<(), Error> {
         let watched = self.closely || icount - same <= WATCHED;
         self.both(icount - same >= WORTH_A_THREAD, |side| {
-            side.with(|machine| machine.watch_instructions(watched));
+            side.with(|machine| match watched {
+                true => machine.insert_probe(Probe::Witness),
+                false => machine.remove_probe(Probe::Witness),
+            });
             side.go(icount)
         })
     }

@@ -13,8 +13,8 @@ use crate::session::control::Control;
 use crate::session::launch::ReplayHow;
 use crate::session::threads::session;
 use crate::session::{Session, Vcpu};
-use machine::Machine;
 use machine::ram::PAGE;
+use machine::{Machine, Probe};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -89,7 +89,9 @@ impl<'l> Side<'l> {
         let control = Control::unused();
         let (_, ready) = switched_on(recording, &how, log, &Backend::Null, stop, &control, notes)?;
         let mut machine = ready.machine;
-        machine.plant_fault(fault);
+        if let Some(fault) = fault {
+            machine.insert_probe(Probe::Fault(fault));
+        }
         let power_on = machine.page_hashes().to_vec();
         let mailbox = Arc::new(Mailbox::new());
         let stop = Arc::clone(stop);
@@ -134,7 +136,7 @@ impl<'l> Side<'l> {
 
     /// Brings it to an instruction count, from the nearest place it can start at: each side in its own way, so nothing is watched.
     pub(super) fn at(&mut self, icount: u64) -> Result<(), Error> {
-        self.with(|machine| machine.watch_instructions(false));
+        self.with(|machine| machine.remove_probe(Probe::Witness));
         let here = self.icount();
         let ahead = !self.fresh && self.ended.is_none() && here <= icount;
         let (from, origin) = self.nearest(icount)?;

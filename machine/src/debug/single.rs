@@ -1,22 +1,25 @@
-//! An instruction that is executed alone, so that what it left behind can be seen: for `fault.rs` and `witness.rs`.
+//! An instruction that is executed alone, so that what it left behind can be seen: for the witness and
+//! for planted faults.
 
+use crate::cpu::Leave;
+use crate::inputs::Inputs;
 use crate::machine::Machine;
 use riscv_isa::table::Format;
 use riscv_isa::{Insn, decode};
 
 /// An instruction that is about to be executed alone.
-pub(crate) struct Single {
+pub(super) struct Single {
     /// `None`: it cannot be read, or is illegal.
-    pub(crate) insn: Option<Insn>,
+    pub(super) insn: Option<Insn>,
     /// The virtual address that it accesses, if it accesses one.
-    pub(crate) address: u64,
+    pub(super) address: u64,
     /// Instructions of the hart that had trapped before it.
     trapped: u64,
 }
 
 /// What an instruction leaves behind, beside a new pc.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Leaves {
+pub(super) enum Leaves {
     /// An integer register.
     Integer,
     /// A floating-point register.
@@ -30,7 +33,7 @@ pub(crate) enum Leaves {
 }
 
 /// What an instruction with operands like these leaves behind.
-pub(crate) fn leaves(format: Format) -> Leaves {
+pub(super) fn leaves(format: Format) -> Leaves {
     match format {
         Format::Store | Format::FStore => Leaves::Memory,
         Format::Amo => Leaves::Both,
@@ -47,8 +50,32 @@ pub(crate) fn leaves(format: Format) -> Leaves {
 }
 
 impl Machine {
+    /// [`Machine::execute`], one instruction after the other. `spoiling`: one may have to go wrong.
+    pub(crate) fn execute_singly(
+        &mut self,
+        turn: usize,
+        stop: u64,
+        spoiling: bool,
+        inputs: &mut dyn Inputs,
+    ) -> Leave {
+        loop {
+            let before = self.icount;
+            let single = self.single(turn);
+            let leave = self.execute(turn, before.saturating_add(1), inputs);
+            if let Some(single) = single.filter(|_| self.icount > before) {
+                if spoiling {
+                    self.spoil(turn, &single, before);
+                }
+                self.take_note(turn, &single);
+            }
+            if leave != Leave::Count || self.icount >= stop {
+                return leave;
+            }
+        }
+    }
+
     /// The instruction that hart number `turn` executes next.
-    pub(crate) fn single(&self, turn: usize) -> Option<Single> {
+    fn single(&self, turn: usize) -> Option<Single> {
         let hart = self.harts.get(turn)?;
         let insn = self.instruction(hart.id, hart.pc).and_then(decode);
         let address = insn.map_or(0, |insn| {
@@ -62,7 +89,7 @@ impl Machine {
     }
 
     /// Whether it trapped, now that it has been executed.
-    pub(crate) fn trapped(&self, turn: usize, single: &Single) -> bool {
+    pub(super) fn trapped(&self, turn: usize, single: &Single) -> bool {
         let hart = self.harts.get(turn);
         hart.is_none_or(|hart| hart.trapped != single.trapped)
     }

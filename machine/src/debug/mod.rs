@@ -1,9 +1,33 @@
-//! Looking at a machine from outside, without touching it.
+//! What a debugger does with a machine: it inserts probes, and looks without touching.
+
+mod fault;
+mod single;
+mod witness;
 
 use crate::cpu::Mode;
 use crate::machine::Machine;
+use crate::probe::{Planted, Probe};
 
 impl Machine {
+    /// Inserts a probe. A witness begins anew where there is one; a fault takes the place of another.
+    pub fn insert_probe(&mut self, probe: Probe) {
+        match probe {
+            Probe::Witness => self.probes.witness = Some(0),
+            Probe::Fault(fault) => self.probes.fault = Some(Planted::new(fault)),
+        }
+    }
+
+    /// Removes a probe; without effect where there is none such.
+    pub fn remove_probe(&mut self, probe: Probe) {
+        match probe {
+            Probe::Witness => self.probes.witness = None,
+            Probe::Fault(fault) => {
+                let same = |planted: &Planted| planted.fault == fault;
+                self.probes.fault.take_if(|planted| same(planted));
+            }
+        }
+    }
+
     /// The physical address of `va` as hart `hart` sees it now, whatever its rights.
     pub fn physical(&self, hart: u8, va: u64) -> Option<u64> {
         let hart = self.hart(hart)?;

@@ -1,95 +1,20 @@
-//! A planted fault: an instruction gives a wrong result, so that what hunts for faults can be tested. For tests alone.
-//!
-//! From the place on at which it is to go wrong the machine executes each instruction alone, on whatever tier, and then changes
-//! what it left. So nothing that executes instructions knows of this.
+//! Planted faults go wrong: the machine executes each instruction alone, on whatever tier, and then
+//! changes what it left. So nothing that executes instructions knows of this.
 
+use super::single::{Leaves, Single, leaves};
 use crate::bus::RAM_BASE;
 use crate::machine::Machine;
-use crate::single::{Leaves, Single, leaves};
-use riscv_isa::Op;
-use riscv_isa::table::TABLE;
-use std::str::FromStr;
-
-/// Which instruction goes wrong: bit 0 of its destination register, or of what it stores to RAM, is inverted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fault {
-    /// From this instruction count on.
-    pub from: u64,
-    /// Each time this one is executed; `None`: once, the first that has a result and does not trap.
-    pub only: Option<Op>,
-}
-
-/// Text that names no fault.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FaultError {
-    /// No number of instructions.
-    #[error("`{0}` is no instruction count")]
-    Icount(String),
-    /// No instruction of the table.
-    #[error("`{0}` is no instruction")]
-    Mnemonic(String),
-}
-
-/// `ICOUNT` or `ICOUNT:MNEMONIC`.
-impl FromStr for Fault {
-    type Err = FaultError;
-
-    fn from_str(text: &str) -> Result<Self, FaultError> {
-        let (from, mnemonic) = match text.split_once(':') {
-            Some((from, mnemonic)) => (from, Some(mnemonic)),
-            None => (text, None),
-        };
-        let only = mnemonic.map(|mnemonic| {
-            let found = TABLE.iter().find(|entry| entry.mnemonic == mnemonic);
-            let op = found.map(|entry| entry.op);
-            op.ok_or_else(|| FaultError::Mnemonic(mnemonic.to_owned()))
-        });
-        Ok(Self {
-            from: from
-                .parse()
-                .map_err(|_| FaultError::Icount(from.to_owned()))?,
-            only: only.transpose()?,
-        })
-    }
-}
-
-/// A fault, and what has come of it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Planted {
-    fault: Fault,
-    /// Where it first went wrong. Known from then on, also where the machine goes back.
-    at: Option<u64>,
-}
 
 impl Machine {
-    /// Plants a fault. `None`: there is none.
-    pub fn plant_fault(&mut self, fault: Option<Fault>) {
-        self.fault = fault.map(|fault| Planted { fault, at: None });
-    }
-
-    /// The count of instructions before the first that has gone wrong.
+    /// Instructions executed before the first that has gone wrong by the planted fault.
     pub fn fault_at(&self) -> Option<u64> {
-        self.fault?.at
+        self.probes.fault?.at
     }
 
-    /// Where a run that may go on to `stop` must come back so that each instruction that may go wrong is executed
-    /// alone, and whether the next one may.
-    pub(crate) fn stop_for_fault(&self, stop: u64) -> (u64, bool) {
-        let Some(Planted { fault, at }) = self.fault else {
-            return (stop, false);
-        };
-        let from = at.unwrap_or(fault.from);
-        let over = fault.only.is_none() && at.is_some_and(|at| at < self.icount);
-        match self.icount >= from {
-            true if over => (stop, false),
-            true => (stop.min(self.icount.saturating_add(1)), true),
-            false => (stop.min(from), false),
-        }
-    }
-
-    /// Makes an instruction go wrong, now that it has been executed, if it is one that is to. `icount`: instructions before it.
-    pub(crate) fn spoil(&mut self, turn: usize, single: &Single, icount: u64) {
-        let (Some(planted), Some(insn)) = (self.fault, single.insn) else {
+    /// Makes an instruction go wrong, now that it has been executed, if it is one that is to. `icount`:
+    /// instructions before it.
+    pub(super) fn spoil(&mut self, turn: usize, single: &Single, icount: u64) {
+        let (Some(planted), Some(insn)) = (self.probes.fault, single.insn) else {
             return;
         };
         let other = planted.fault.only.is_some_and(|only| only != insn.op);
@@ -118,7 +43,7 @@ impl Machine {
             }
             Leaves::Nothing => false,
         };
-        if let Some(planted) = self.fault.as_mut().filter(|_| wrong) {
+        if let Some(planted) = self.probes.fault.as_mut().filter(|_| wrong) {
             planted.at = Some(planted.at.map_or(icount, |at| at.min(icount)));
         }
     }
@@ -128,7 +53,8 @@ impl Machine {
 pub(crate) mod tests {
     use super::*;
     use crate::inputs::{Halted, Inputs, Moment};
-    use crate::{Config, Exit, PowerOn};
+    use crate::{Config, Exit, Fault, PowerOn, Probe};
+    use riscv_isa::Op;
 
     const GUEST: [u32; 9] = [
         0x0000_0517, // auipc a0,0
@@ -189,23 +115,13 @@ pub(crate) mod tests {
     fn after(count: u64, from: Option<u64>, only: Option<Op>) -> (Machine, Option<u64>) {
         let mut machine = Guest::started();
         let start = machine.icount();
-        machine.plant_fault(from.map(|from| Fault {
-            from: start + from,
-            only,
-        }));
+        if let Some(from) = from {
+            let from = start + from;
+            machine.insert_probe(Probe::Fault(Fault { from, only }));
+        }
         Guest::run(&mut machine, start + count);
         let at = machine.fault_at().map(|at| at - start);
         (machine, at)
-    }
-
-    #[test]
-    fn faults_have_names() {
-        let fault = |from, only| Ok(Fault { from, only });
-        assert_eq!("17".parse(), fault(17, None));
-        assert_eq!("0:lbu".parse(), fault(0, Some(Op::Lbu)));
-        let error = "0:lbx".parse::<Fault>().unwrap_err();
-        assert_eq!(error.to_string(), "`lbx` is no instruction");
-        assert!(":lbu".parse::<Fault>().is_err());
     }
 
     #[test]

@@ -1,12 +1,13 @@
-//! A witness of a run: a running hash of what every instruction leaves behind. Two runs that have the same one have executed the
-//! same, also where a difference would be gone again by the time at which states are compared.
+//! A witness of a run: a running hash of what every instruction leaves behind. Two runs that have
+//! the same one have executed the same, also where a difference would be gone again by the time at
+//! which states are compared.
 //!
-//! A note is mixed in by a function that can be undone, so what has once made a difference is not lost by notes that
-//! are the same.
+//! A note is mixed in by a function that can be undone, so what has once made a difference is not
+//! lost by notes that are the same.
 
+use super::single::{Leaves, Single, leaves};
 use crate::bus::RAM_BASE;
 use crate::machine::Machine;
-use crate::single::{Leaves, Single, leaves};
 use riscv_isa::table::Format;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -22,19 +23,15 @@ impl Notes {
 }
 
 impl Machine {
-    /// Begins to watch every instruction, or ends that. Meanwhile each is executed alone, which takes many times as long.
-    pub fn watch_instructions(&mut self, on: bool) {
-        self.witness = on.then_some(0);
-    }
-
-    /// The hash of what all instructions left behind since [`Machine::watch_instructions`]; `None`: they are not watched.
+    /// The hash of what all instructions left behind since [`Probe::Witness`](crate::Probe::Witness)
+    /// was inserted; `None`: it is not.
     pub fn witness(&self) -> Option<u64> {
-        self.witness
+        self.probes.witness
     }
 
     /// Notes what an instruction left behind: its register, memory, and of the rarer ones all of the hart.
-    pub(crate) fn take_note(&mut self, turn: usize, single: &Single) {
-        let (Some(sum), Some(hart)) = (self.witness, self.harts.get(turn)) else {
+    pub(super) fn take_note(&mut self, turn: usize, single: &Single) {
+        let (Some(sum), Some(hart)) = (self.probes.witness, self.harts.get(turn)) else {
             return;
         };
         let mut notes = Notes(sum);
@@ -79,13 +76,14 @@ impl Machine {
             let all = postcard::to_stdvec(hart).unwrap_or_default();
             notes.add(xxh3_64(&all));
         }
-        self.witness = Some(notes.0);
+        self.probes.witness = Some(notes.0);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::fault::{Fault, tests::Guest};
+    use crate::debug::fault::tests::Guest;
+    use crate::{Fault, Probe};
 
     #[test]
     fn a_difference_that_is_gone_again_is_witnessed() {
@@ -93,8 +91,10 @@ mod tests {
         let at = guest.icount();
         let run = |instructions, fault: Option<u64>| {
             let mut machine = guest.clone();
-            machine.plant_fault(fault.map(|from| Fault { from, only: None }));
-            machine.watch_instructions(true);
+            if let Some(from) = fault {
+                machine.insert_probe(Probe::Fault(Fault { from, only: None }));
+            }
+            machine.insert_probe(Probe::Witness);
             Guest::run(&mut machine, at + instructions);
             (machine.digest(), machine.witness())
         };
@@ -110,7 +110,7 @@ mod tests {
     fn watching_changes_nothing() {
         let guest = Guest::started();
         let (mut watched, mut plain) = (guest.clone(), guest);
-        watched.watch_instructions(true);
+        watched.insert_probe(Probe::Witness);
         let until = plain.icount() + 1000;
         Guest::run(&mut watched, until);
         Guest::run(&mut plain, until);
