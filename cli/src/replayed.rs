@@ -6,12 +6,13 @@ use rr::error::Error;
 use rr::host::serial::Backend;
 use rr::recording::Recording;
 use rr::run::driver::Finish;
+use rr::run::observe::Watcher;
 use rr::session::Report;
 use rr::session::context::Company;
 use rr::session::launch::{ReplayHow, replay};
 
-use crate::progress::InstructionProgress;
-use crate::{outcome, output};
+use crate::output::progress::InstructionProgress;
+use crate::output::{self, outcome};
 
 /// Replays it. A divergence is told, and gives the exit status.
 pub(crate) fn replayed(
@@ -23,7 +24,7 @@ pub(crate) fn replayed(
     outcome::or_diverged(untold(recording, how, serial, company))
 }
 
-/// The same; a divergence is left to whoever wants to know.
+/// The same; a divergence is left to the caller.
 pub(crate) fn untold(
     recording: &Recording,
     how: &ReplayHow,
@@ -39,7 +40,8 @@ pub(crate) fn untold(
     replay(recording, how, serial, company)
 }
 
-/// The same where nobody sees the guest, and a replay that was stopped is worth nothing: `undone` says what is.
+/// The same where nobody sees the guest, and a replay that was stopped is worth nothing: `undone`
+/// says what was not done.
 pub(crate) fn unseen(
     recording: &Recording,
     how: &ReplayHow,
@@ -51,4 +53,17 @@ pub(crate) fn unseen(
         Finish::Interrupted => Err(outcome::interrupted(undone)),
         _ => Ok(report),
     }))
+}
+
+/// Replays a recording with somebody who watches.
+pub(crate) fn watched(
+    recording: &Recording,
+    serial: &Backend,
+    watcher: &mut dyn Watcher,
+) -> Result<Report, Error> {
+    let company = Company {
+        watcher: Some(watcher),
+        ..Company::default()
+    };
+    untold(recording, &ReplayHow::default(), serial, company)
 }

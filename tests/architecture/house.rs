@@ -52,54 +52,21 @@ const JIT: Rooms = Rooms {
 const CLI: Rooms = Rooms {
     folder: "cli/src",
     may_know: &[
-        ("buffer", ""),
-        ("core_args", ""),
-        ("help", ""),
-        ("input", ""),
-        ("kinds", ""),
-        ("machine_args", ""),
         ("output", ""),
         ("qmp", ""),
-        ("report", ""),
-        ("snapshot_args", ""),
-        ("table_reason", ""),
-        ("args", "help output"),
-        ("event_text", "buffer"),
-        ("monitor_args", "output"),
-        ("outcome", "output"),
-        ("outfile", "output"),
-        ("position", "input"),
-        ("progress", "output"),
-        ("event_json", "buffer event_text"),
-        ("event_table", "event_text"),
-        ("export", "event_text"),
-        ("hunk", "kinds progress"),
-        ("replayed", "outcome output progress"),
-        ("segments", "outcome output progress"),
-        ("diff_text", "event_text hunk outcome report"),
-        ("parallel", "event_json progress"),
-        ("plot", "export input outcome outfile output report"),
-        ("diff_hunt", "diff_text event_text outcome"),
-        ("diff_json", "diff_hunt diff_text event_json hunk"),
-        (
-            "diff_replay",
-            "diff_hunt diff_json diff_text input outcome output",
-        ),
+        ("args", "output"),
+        ("events", "output"),
+        ("replayed", "output"),
+        ("segments", "output"),
+        ("diff", "args events output"),
+        ("export", "events"),
+        ("plot", "args export output replayed"),
         (
             "cmd",
-            "args core_args diff_json diff_replay diff_text event_json event_table \
-             event_text export help hunk input kinds machine_args monitor_args outcome \
-             outfile output parallel plot position progress qmp replayed report segments \
-             snapshot_args table_reason",
+            "args diff events export output plot qmp replayed segments",
         ),
     ],
-    exceptions: &[
-        ("cli/src/args.rs", "cmd::Command"),
-        ("cli/src/diff_text.rs", "cmd::diff::SEED"),
-        ("cli/src/diff_text.rs", "diff_hunt"),
-        ("cli/src/hunk.rs", "cmd::diff::Recorded"),
-        ("cli/src/plot/source.rs", "cmd::export::watched"),
-    ],
+    exceptions: &[],
 };
 
 /// The engine: from the files of the host and of a recording up to the front ends.

@@ -36,7 +36,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         Name::Fish => Shell::Fish,
     };
     let mut text = Vec::new();
-    generate(shell, &mut crate::args::Args::command(), "rr", &mut text);
+    generate(shell, &mut super::Args::command(), "rr", &mut text);
     output::write(|out| out.write_all(&text))?;
     Ok(ExitCode::SUCCESS)
 }

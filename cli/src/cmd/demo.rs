@@ -14,8 +14,8 @@ use rr::run::snapshots::Plan;
 use rr::session::context::Company;
 use rr::session::launch::{self, DIGEST_INTERVAL, RecordTo, ReplayHow};
 
-use crate::outcome::{self, thousands};
 use crate::output;
+use crate::output::outcome::{self, thousands};
 use crate::replayed::replayed;
 
 /// samples/clock: reads the host's clock and takes timer interrupts.

@@ -8,16 +8,14 @@ use machine::Fault;
 use replay_format::diff::Diff;
 use replay_format::{Completeness, Kind, Log};
 use rr::analysis::bisect::{Hunt, Quarry, Trail, hunt};
-use rr::analysis::diff::{Bracket, Setting, bracket, settings};
+use rr::analysis::diff::{Bracket, bracket, settings};
 use rr::error::Error;
 use rr::recording::Recording;
 
-use crate::diff_json;
-use crate::diff_replay;
-use crate::diff_text;
-use crate::hunk::{self, Compared};
-use crate::input::Input;
-use crate::kinds::Pattern;
+use crate::args::input::Input;
+use crate::args::kinds::Pattern;
+use crate::diff;
+use crate::diff::hunk::{self, Compared, Recorded, SEED};
 use crate::output;
 
 /// Show where two logs, or two recordings, part
@@ -28,7 +26,7 @@ use crate::output;
     Events are aligned on the instruction count: what is the same happens at the same instruction. The first \
     difference is shown with what both have before and after it, as `diff -u` does; then how much is the same, and \
     whether the two meet again. Exit status: 0 the same, 1 they differ, 2 trouble.",
-    after_long_help = SCHEMA
+    after_long_help = diff::SCHEMA
 )]
 pub(crate) struct Args {
     /// A recording's directory, or an event log
@@ -77,59 +75,11 @@ pub(crate) struct Args {
     json: bool,
 }
 
-const SCHEMA: &str = "\
-EVENT_INSTRUCTION only says how far it is to the next event; it is not compared by itself. Neither is
-what one version of the format does not hold: the checkpoint of an asynchronous event.
-
---json, schema 1: one object with these members:
-  schema         1. Members may be added to it; a change of those below makes it 2
-  same           true if nothing differs; exit status 0 then, else 1
-  first, second  of each log: file, table, status (as in inspect), events, instructions
-  both           events that both have
-  only_first     events that only the first has; only_second likewise
-  places         how many runs of differing events there are
-  part           where they part: icount, and hunk: what is shown as text, each an object with
-                 in (\"both\", \"first\" or \"second\") and event (a line of `rr dump --format ndjson`);
-                 null if all events are the same
-  meet           where they meet again behind the last difference: icount, and events, how many are
-                 the same from there to the end; null if they do not
-  kinds          name of the event -> first, second: how many each has; only_first, only_second:
-                 how many only that one has
-  settings       of two recordings: what differs in their machines, each with name, first, second
-  digests        of two recordings: compared, how many states were held against each other; same_at,
-                 the icount up to which they are the same; differ_at, of the first that differ, or null
-  hunt           of two recordings of one machine: where their states part; null if there was no hunt
-    parting      the first instruction after which they differ; null if there is none. With icount, hart,
-                 pc, symbol, source; listing, the instructions around it, each with address, text, symbol,
-                 marked. Then, each a pair: interrupted, who takes an interrupt first; ended, why one goes no
-                 further, or null; inputs, the last events that brought something from outside, or null.
-                 registers and devices, what differs after it, each with hart, name, first, second; memory,
-                 the first ranges, each with address, len, first, second (hexadecimal); memory_more, how
-                 many ranges more
-    noticed      if at first only devices differ: the same of the first instruction after which registers
-                 or RAM do
-    same_at      the icount up to which the states are the same; null if they differ from the start
-    closely      whether every instruction was looked at
-    compared     places at which they were compared; restarts and replayed, what it took
-Of one recording alone the object has schema, same, digests, ended (why the replay goes no further than
-its recording; null if it does) and hunt.";
-
-/// What only two recordings have.
-#[derive(Debug)]
-pub(crate) struct Recorded<'l> {
-    pub(crate) settings: Vec<Setting>,
-    pub(crate) digests: Bracket,
-    pub(crate) hunt: Option<Hunt<'l>>,
-}
-
-/// The setting that every recording has another value of. The hunt leaves out what comes of it alone.
-pub(crate) const SEED: &str = "machine.rng_seed";
-
 /// Compares.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let first = Input::open(&args.first)?;
     let Some(second) = &args.second else {
-        return diff_replay::run(&first, args.plant_fault, args.every_instruction, args.json);
+        return diff::replay::run(&first, args.plant_fault, args.every_instruction, args.json);
     };
     let second = Input::open(second)?;
     let (one, two) = (first.log()?, second.log()?);
@@ -170,8 +120,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         recorded,
     };
     output::write(|out| match args.json {
-        true => diff_json::print(&compared, out),
-        false => diff_text::print(&compared, output::is_colourful(), out),
+        true => diff::json::print(&compared, out),
+        false => diff::text::print(&compared, output::is_colourful(), out),
     })?;
     for (log, name) in compared.logs.into_iter().zip(&compared.names) {
         match (log.completeness(), log.error()) {

@@ -9,19 +9,21 @@ use clap::ValueEnum;
 use replay_format::{Error, Kind, Log, Position, Record, Seek};
 use rr::recording::position::{self as places, Target};
 
-use crate::event_json::Ndjson;
-use crate::event_table::Tables;
-use crate::event_text::{Lines, Widths};
-use crate::input::Input;
-use crate::kinds::{Kinds, Pattern};
-use crate::progress::Progress;
-use crate::{output, parallel, position};
+use crate::args::input::Input;
+use crate::args::kinds::{Kinds, Pattern};
+use crate::args::position;
+use crate::events::json::Ndjson;
+use crate::events::table::Tables;
+use crate::events::text::{Lines, Widths};
+use crate::events::{self, parallel};
+use crate::output;
+use crate::output::progress::Progress;
 
 /// Print the events of a log
 #[derive(Debug, clap::Args)]
 #[command(long_about = "Prints the events of a log, of rr or of any QEMU (versions 5 to 13 of the format).\n\n\
     A log that was cut short is printed up to its last whole event; a note on standard error says how it \
-    ends. A log that is damaged is printed up to the damage, and the exit status is 2.", after_long_help = SCHEMA)]
+    ends. A log that is damaged is printed up to the damage, and the exit status is 2.", after_long_help = events::SCHEMA)]
 pub(crate) struct Args {
     /// A recording's directory, or an event log
     #[arg(value_name = "REC|LOG")]
@@ -55,37 +57,6 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
 }
-
-const SCHEMA: &str = "\
-ndjson, schema 1: one JSON object per line, with these members in this order:
-  index          number of the event, from 0
-  offset         byte offset of the event in the log
-  icount         instructions executed, after the event
-  event          kind: EVENT_CLOCK_HOST, REPLAY_ASYNC_EVENT_NET, ...
-and the arguments of the event:
-  EVENT_INSTRUCTION             count: instructions since the event before
-  EVENT_CLOCK_*                 value: nanoseconds
-  EVENT_CHAR_WRITE              result, output_offset
-  EVENT_CHAR_READ_ALL           payload
-  EVENT_CHAR_READ_ALL_ERROR     error: a negative errno
-  EVENT_AUDIO_OUT               samples
-  EVENT_AUDIO_IN                samples, write_position (up to version 12), payload
-  EVENT_RANDOM                  result, payload
-  REPLAY_ASYNC_EVENT_*          checkpoint (up to version 10): the checkpoint that carries it; and
-    _BH, _BH_ONESHOT, _BLOCK    id
-    _CHAR_READ                  device, payload
-    _NET                        device, flags, payload
-    _INPUT                      input: key-number (number, down), key-qcode (qcode, down),
-                                button (button, down), relative or absolute (axis, value),
-                                multi-touch (touch, slot, tracking_id, axis, value)
-A payload is three members: len, its bytes; text, if they are UTF-8; hex, always. Numbers are
-exact, up to 64 bits: a reader that holds them as floating point loses the last digits of large
-ones. Members may be added to schema 1; a change of those above makes it schema 2.
-
-Examples:
-  rr dump boot.rr --kind char-read,net             what came from outside
-  rr dump boot.rr --from 50% --limit 20            20 events from the middle on
-  rr dump log.bin --format ndjson | jq .icount     for programs";
 
 /// How events are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

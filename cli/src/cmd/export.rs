@@ -4,23 +4,19 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail};
-use rr::error::Error;
 use rr::host::serial::Backend;
 use rr::recording::Recording;
 use rr::run::driver::Finish;
 use rr::run::observe::{Sight, Watcher};
-use rr::session::Report;
-use rr::session::context::Company;
-use rr::session::launch::ReplayHow;
 
+use crate::args::input::Input;
 use crate::export::pcap::Capture;
 use crate::export::time::{IdleTimes, Times, idle_before};
 use crate::export::{chrome, pcap, serial};
-use crate::input::Input;
-use crate::outcome::{self, thousands};
-use crate::outfile::{OutFile, Overwrite};
 use crate::output;
-use crate::replayed::untold;
+use crate::output::outcome::{self, thousands};
+use crate::output::outfile::{OutFile, Overwrite};
+use crate::replayed::watched;
 
 /// Write what a log or a recording holds for Wireshark, Perfetto, or as text
 #[derive(Debug, clap::Args)]
@@ -207,20 +203,7 @@ fn of_recording(input: &Input, recording: &Recording, files: &Files) -> anyhow::
     Ok(ExitCode::SUCCESS)
 }
 
-/// Replays a recording with somebody who watches.
-pub(crate) fn watched(
-    recording: &Recording,
-    serial: &Backend,
-    watcher: &mut dyn Watcher,
-) -> Result<Report, Error> {
-    let company = Company {
-        watcher: Some(watcher),
-        ..Company::default()
-    };
-    untold(recording, &ReplayHow::default(), serial, company)
-}
-
-/// The same; what keeps it from being replayed whole is told.
+/// Replays a recording with somebody who watches. What keeps it from being replayed whole is told.
 fn watch(
     recording: &Recording,
     serial: &Backend,

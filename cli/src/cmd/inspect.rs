@@ -11,12 +11,12 @@ use replay_format::{Completeness, HEADER_LEN, Log};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::input::Input;
-use crate::outfile::{OutFile, Overwrite};
+use crate::args::input::Input;
 use crate::output;
+use crate::output::outfile::{OutFile, Overwrite};
+use crate::output::report::escaped;
+use crate::output::table_reason::table_reason;
 use crate::plot::{self, PlotFile};
-use crate::report::escaped;
-use crate::table_reason::table_reason;
 
 /// Summarise a log: version, length, events and bytes per kind
 #[derive(Debug, clap::Args)]
@@ -45,25 +45,8 @@ pub(crate) struct Args {
     overwrite: Overwrite,
 }
 
-const SCHEMA: &str = "\
---json, schema 1: one object with these members:
-  schema         1. Members may be added to it; a change of those below makes it 2
-  file           the event log
-  version        of the format, a number from 5 to 13
-  version_id     as in the header: \"0x00e02007\"; zeros if the recording was killed
-  table          by which of its tables the version is read: \"7\", \"7-4.0\", \"12\"
-  table_name     the same for people: \"version 7, QEMU 2.10 to 2.12\"
-  table_reason   why this table
-  complete       true if the log ends with EVENT_END, and nothing follows
-  status         \"complete\", \"truncated\" (all events up to a place are good) or \"damaged\"
-  error          null if complete; else message, and offset, index, icount of where the events end
-  instructions   in the whole events
-  events         whole events
-  bytes          of the file
-  whole_bytes    of the header and the whole events
-  kinds          what occurs: name of the event -> count, bytes
-  execution_ns   virtual time spent executing, idle time not counted; null for a bare log
-  recording      machine.json of the recording; null for a bare log";
+/// What `rr inspect --help` says of `--json`.
+const SCHEMA: &str = include_str!("inspect_schema.txt");
 
 /// What `--json` prints; the fields are documented in [`SCHEMA`].
 #[derive(Debug, Serialize)]

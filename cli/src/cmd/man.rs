@@ -9,8 +9,8 @@ use clap::CommandFactory;
 use clap_mangen::Man;
 use roff::{Roff, roman};
 
-use crate::help::{self, Part};
 use crate::output;
+use crate::output::help::{self, Part};
 
 /// Characters in a line of a page: the reader's width is 80, and the text indented.
 const WIDTH: usize = 72;
@@ -29,7 +29,7 @@ pub(crate) struct Args {
 /// Writes `rr.1`, and a page for each subcommand.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     fs::create_dir_all(&args.dir).with_context(|| args.dir.display().to_string())?;
-    let mut command = crate::args::Args::command();
+    let mut command = super::Args::command();
     // Fills in what subcommands inherit.
     command.build();
     let mut pages = 1;

@@ -1,10 +1,10 @@
-//! The subcommands: one file each, with its own `Args` and `run`.
+//! The command line, and the subcommands: one file each, with its own `Args` and `run`.
 
 mod completions;
 mod demo;
-pub(crate) mod diff;
+mod diff;
 mod dump;
-pub(crate) mod export;
+mod export;
 mod inspect;
 mod man;
 mod monitor;
@@ -20,7 +20,35 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::Subcommand;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::output::help;
+
+/// Records a whole RISC-V machine once, and replays that run exactly.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rr",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Exit status: 0 fine or the same, 1 differs or diverged, 2 trouble (usage, a bad file, I/O).\n\
+                  Data goes to standard output, everything else to standard error. NO_COLOR is honoured."
+)]
+pub(crate) struct Args {
+    /// No progress, no notes; errors only
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Reads the command line.
+pub(crate) fn parse() -> Result<Args, clap::Error> {
+    let mut command = help::fitted(Args::command());
+    let mut matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Args::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -66,5 +94,15 @@ impl Command {
             Command::Man(args) => man::run(args),
             Command::Qapi(args) => qapi::run(args),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Args::command().debug_assert();
     }
 }

@@ -10,7 +10,7 @@ use clap::Subcommand;
 use rr_qapi::{Schema, dump, generate, introspect, markdown};
 
 use crate::output;
-use crate::report::escaped;
+use crate::output::report::escaped;
 
 /// The schema has a fault.
 const REFUSED: u8 = 1;

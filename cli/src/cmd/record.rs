@@ -9,11 +9,11 @@ use rr::session::context::Company;
 use rr::session::control::Mode;
 use rr::session::launch::{DIGEST_INTERVAL, RecordTo};
 
-use crate::core_args::CoreArgs;
-use crate::machine_args::{MachineArgs, SerialArgs};
-use crate::monitor_args::MonitorArgs;
-use crate::snapshot_args::SnapshotArgs;
-use crate::{outcome, output};
+use crate::args::core::CoreArgs;
+use crate::args::machine::{MachineArgs, SerialArgs};
+use crate::args::monitor::MonitorArgs;
+use crate::args::snapshot::SnapshotArgs;
+use crate::output::{self, outcome};
 
 /// Records a machine into a directory NAME.rr
 ///

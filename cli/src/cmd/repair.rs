@@ -7,12 +7,12 @@ use std::process::ExitCode;
 use anyhow::Context;
 use replay_format::{Salvage, Table};
 
-use crate::input::Input;
-use crate::outcome::thousands;
-use crate::outfile::{self, OutFile, Overwrite};
+use crate::args::input::Input;
 use crate::output;
-use crate::report::escaped;
-use crate::table_reason::table_reason;
+use crate::output::outcome::thousands;
+use crate::output::outfile::{self, OutFile, Overwrite};
+use crate::output::report::escaped;
+use crate::output::table_reason::table_reason;
 
 /// Save what is left of a log that was killed, cut or damaged
 #[derive(Debug, clap::Args)]

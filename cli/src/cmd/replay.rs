@@ -12,11 +12,12 @@ use rr::session::context::Company;
 use rr::session::control::Mode;
 use rr::session::launch::ReplayHow;
 
-use crate::core_args::CoreArgs;
-use crate::monitor_args::MonitorArgs;
+use crate::args::core::CoreArgs;
+use crate::args::monitor::MonitorArgs;
+use crate::args::position;
+use crate::args::snapshot::SnapshotArgs;
+use crate::output::{self, outcome};
 use crate::replayed::replayed;
-use crate::snapshot_args::SnapshotArgs;
-use crate::{outcome, output, position};
 
 /// Replays a recording exactly
 ///

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use rr::session::context::Company;
 use rr::session::control::Mode;
 
-use crate::core_args::CoreArgs;
-use crate::machine_args::{MachineArgs, SerialArgs};
-use crate::monitor_args::MonitorArgs;
-use crate::{outcome, output};
+use crate::args::core::CoreArgs;
+use crate::args::machine::{MachineArgs, SerialArgs};
+use crate::args::monitor::MonitorArgs;
+use crate::output::{self, outcome};
 
 /// Runs a machine without recording it
 ///

@@ -8,11 +8,12 @@ use replay_format::{Seek, Slice};
 use rr::recording::Recording;
 use rr::recording::position::{Position, Target};
 
-use crate::input::Input;
-use crate::outcome::{self, thousands};
-use crate::outfile::{OutFile, Overwrite};
-use crate::progress::InstructionProgress;
-use crate::{output, position};
+use crate::args::input::Input;
+use crate::args::position;
+use crate::output;
+use crate::output::outcome::{self, thousands};
+use crate::output::outfile::{OutFile, Overwrite};
+use crate::output::progress::InstructionProgress;
 
 /// Cut a range out of a recording, as a recording; or out of a log, as a log
 #[derive(Debug, clap::Args)]

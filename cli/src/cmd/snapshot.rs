@@ -15,9 +15,10 @@ use rr::session::context::Company;
 use rr::session::launch::ReplayHow;
 use serde::Serialize;
 
-use crate::outcome::{self, thousands};
+use crate::args::position;
+use crate::output;
+use crate::output::outcome::{self, thousands};
 use crate::replayed::unseen;
-use crate::{output, position};
 
 /// Version of what `list --json` prints.
 const SCHEMA: u32 = 1;

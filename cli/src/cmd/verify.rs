@@ -12,10 +12,10 @@ use rr::run::driver::Finish;
 use rr::session::context::Company;
 use rr::session::launch::ReplayHow;
 
-use crate::core_args::CoreArgs;
-use crate::input::Input;
-use crate::outcome::{self, thousands};
+use crate::args::core::CoreArgs;
+use crate::args::input::Input;
 use crate::output;
+use crate::output::outcome::{self, thousands};
 use crate::replayed::unseen;
 use crate::segments::{self, Choice, SCHEMA, jobs};
 

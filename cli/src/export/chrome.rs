@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use replay_format::{Kind, Log, Record};
 use serde::Serialize;
 
-use crate::event_text::Arguments;
+use crate::events::text::Arguments;
 use crate::export::time::{Clock, Times};
 use crate::export::tracks::{IDLE, TRACKS, short, track};
 

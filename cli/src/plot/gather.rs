@@ -7,7 +7,7 @@ use rr::recording::pace::Pace;
 use super::columns::{Column, Columns};
 use super::words;
 use crate::export::time::{Clock, Times};
-use crate::outcome::thousands;
+use crate::output::outcome::thousands;
 
 /// What is drawn.
 #[derive(Debug)]

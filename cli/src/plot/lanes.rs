@@ -6,7 +6,7 @@ use super::columns::Column;
 use super::gather::Plot;
 use super::words::{roughly, time};
 use crate::export::tracks::{IDLE, TRACKS, short, track};
-use crate::outcome::thousands;
+use crate::output::outcome::thousands;
 
 /// Colours of the tracks, in their order: readable on white and on near black.
 const COLOURS: [&str; 10] = [

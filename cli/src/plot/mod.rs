@@ -16,8 +16,8 @@ use std::str::FromStr;
 
 use replay_format::Log;
 
-use crate::input::Input;
-use crate::outfile::OutFile;
+use crate::args::input::Input;
+use crate::output::outfile::OutFile;
 use gather::Plot;
 
 /// The kind of file, by its name's end.

@@ -11,12 +11,12 @@ use rr::recording::snapshot::Store;
 use rr::run::driver::Finish;
 
 use super::gather::{Listed, Source};
-use crate::cmd::export::watched;
+use crate::args::input::Input;
 use crate::export::time::{IdleTimes, Times, idle_before};
-use crate::input::Input;
-use crate::outcome;
 use crate::output;
-use crate::report::one_line;
+use crate::output::outcome;
+use crate::output::report::one_line;
+use crate::replayed::watched;
 
 /// Gathers it. What keeps a recording from being replayed is told, and it is drawn all the same. The exit status is that
 /// of the replay.

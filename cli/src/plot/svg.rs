@@ -12,7 +12,7 @@ use super::lanes::{Lane, lanes};
 use super::marks;
 use super::words::{count, end, escaped, roughly, start, time};
 use crate::export::tracks::short;
-use crate::outcome::thousands;
+use crate::output::outcome::thousands;
 
 /// Where the columns begin and end, of `WIDTH` units.
 const LEFT: f64 = 230.0;

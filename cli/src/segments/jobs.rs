@@ -9,9 +9,9 @@ use rr::recording::Recording;
 use rr::session::context::Company;
 
 use super::{Choice, Part, conclude, segments, whole};
-use crate::outcome;
 use crate::output;
-use crate::progress::InstructionProgress;
+use crate::output::outcome;
+use crate::output::progress::InstructionProgress;
 
 /// Verifies all segments, so many at once.
 pub(crate) fn verify(

@@ -14,30 +14,15 @@ use rr::recording::Recording;
 use rr::session::context::Company;
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::{self, thousands};
 use crate::output;
-use crate::progress::InstructionProgress;
+use crate::output::outcome::{self, thousands};
+use crate::output::progress::InstructionProgress;
 
 /// The version of [`Part`].
 const VERSION: u32 = 1;
 
 /// What `rr verify --help` says of [`Part`].
-pub(crate) const SCHEMA: &str = "\
---segment I/N --json, schema 1: one object with these members:
-  schema            1. Members may be added to it; a change of those below makes it 2
-  recording         what was verified: blake3, that of replay.bin with digests.bin behind it; digests, how many state
-                    digests it has; from and to, the instruction counts at which it starts and ends
-  segment, of       I and N
-  from, to          the instruction counts at which the segment starts and ends
-  start, stop       the snapshots there; null where the recording itself starts or ends
-  start_digest      of the state at its start, as recorded; null where the recording itself starts
-  end_digest        of the state at its end; null if it diverged and has no snapshot there
-  began             the instruction count at which its replay began: before `from` if the snapshot there is damaged
-  digests           recorded state digests behind `from`, up to `to`, that were compared and equal
-  virtual_time_ns   at its end; null if it diverged, or is empty
-  result            \"same\", \"diverged\", or \"empty\": there are fewer snapshots than segments are wanted
-  divergence        where and how it diverged; else null
-  cut               true if the recording is cut off, and ends at its last whole event";
+pub(crate) const SCHEMA: &str = include_str!("schema.txt");
 
 /// The result of one segment; the members are documented in [`SCHEMA`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,31 +7,12 @@ use replay_format::diff::Edit;
 use replay_format::{Kind, Record};
 use serde_json::Value;
 
-use crate::cmd::diff::SEED;
-use crate::diff_hunt;
-use crate::event_text::Arguments;
-use crate::hunk::Compared;
-use crate::outcome::thousands;
-use crate::report::escaped;
-
-/// Colours as `diff --color` has them: what only the first has, only the second, where it is, what it is of.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Paint(pub(crate) bool);
-
-impl Paint {
-    /// Prints a line in a colour; none if it is empty.
-    pub(crate) fn line(self, colour: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {
-        match self.0 && !colour.is_empty() {
-            true => writeln!(out, "\x1b[{colour}m{text}\x1b[0m"),
-            false => writeln!(out, "{text}"),
-        }
-    }
-}
-
-pub(crate) const BOLD: &str = "1";
-pub(crate) const RED: &str = "31";
-pub(crate) const GREEN: &str = "32";
-pub(crate) const CYAN: &str = "36";
+use crate::diff::bisect;
+use crate::diff::hunk::{Compared, SEED};
+use crate::diff::paint::{BOLD, CYAN, GREEN, Paint, RED};
+use crate::events::text::Arguments;
+use crate::output::outcome::thousands;
+use crate::output::report::escaped;
 
 /// Prints the first difference, and how much is the same.
 pub(crate) fn print(
@@ -71,7 +52,7 @@ pub(crate) fn print(
     {
         Some(hunt) => {
             writeln!(out)?;
-            diff_hunt::print(hunt, paint, out)
+            bisect::print(hunt, paint, out)
         }
         None => Ok(()),
     }

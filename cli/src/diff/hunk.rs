@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 
 use replay_format::Log;
 use replay_format::diff::{Diff, Edit, Tally};
+use rr::analysis::bisect::Hunt;
+use rr::analysis::diff::{Bracket, Setting};
 
-use crate::cmd::diff::Recorded;
-use crate::kinds::Kinds;
-use crate::progress::Progress;
+use crate::args::kinds::Kinds;
+use crate::output::progress::Progress;
 
 /// Events that differ that are shown at most.
 const SHOWN: usize = 24;
@@ -38,6 +39,17 @@ impl Compared<'_, '_> {
             })
     }
 }
+
+/// What only two recordings have.
+#[derive(Debug)]
+pub(crate) struct Recorded<'l> {
+    pub(crate) settings: Vec<Setting>,
+    pub(crate) digests: Bracket,
+    pub(crate) hunt: Option<Hunt<'l>>,
+}
+
+/// The setting that every recording has another value of. The hunt leaves out what comes of it alone.
+pub(crate) const SEED: &str = "machine.rng_seed";
 
 /// What is shown of the first difference.
 #[derive(Debug, Default)]

@@ -1,38 +1,9 @@
-//! What the user typed, as far as all subcommands share it.
+//! What is said of a command line that asks for help, or makes no sense.
 
 use std::process::ExitCode;
 
 use anyhow::anyhow;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, FromArgMatches, Parser};
-
-use crate::cmd::Command;
-
-/// Records a whole RISC-V machine once, and replays that run exactly.
-#[derive(Debug, Parser)]
-#[command(
-    name = "rr",
-    version,
-    subcommand_required = true,
-    arg_required_else_help = true,
-    after_help = "Exit status: 0 fine or the same, 1 differs or diverged, 2 trouble (usage, a bad file, I/O).\n\
-                  Data goes to standard output, everything else to standard error. NO_COLOR is honoured."
-)]
-pub(crate) struct Args {
-    /// No progress, no notes; errors only
-    #[arg(short, long, global = true)]
-    pub(crate) quiet: bool,
-
-    #[command(subcommand)]
-    pub(crate) command: Command,
-}
-
-/// Reads the command line.
-pub(crate) fn parse() -> Result<Args, clap::Error> {
-    let mut command = crate::help::fitted(Args::command());
-    let mut matches = command.try_get_matches_from_mut(std::env::args_os())?;
-    Args::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
-}
 
 /// Answers a command line that asks for help, or makes no sense.
 pub(crate) fn refuse(error: clap::Error) -> anyhow::Result<ExitCode> {
@@ -79,15 +50,5 @@ pub(crate) fn refuse(error: clap::Error) -> anyhow::Result<ExitCode> {
                 _ => Ok(ExitCode::from(code)),
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        super::Args::command().debug_assert();
     }
 }

@@ -6,8 +6,8 @@ use std::thread;
 
 use replay_format::{Events, Log, Position, Record, Seek};
 
-use crate::event_json::Ndjson;
-use crate::progress::Progress;
+use crate::events::json::Ndjson;
+use crate::output::progress::Progress;
 
 /// Events of a piece, and bytes of log, at most.
 const EVENTS: u64 = 4096;

@@ -7,8 +7,8 @@ use std::io::{self, Write};
 
 use replay_format::{Event, Kind, Record};
 
-use crate::buffer::{Buffer, EIGHT, FOUR, Line, four_digits};
-use crate::event_text::{Fields, LEN, Name, fields};
+use crate::events::buffer::{Buffer, EIGHT, FOUR, Line, four_digits};
+use crate::events::text::{Fields, LEN, Name, fields};
 
 /// Bytes of a payload that are escaped at a time; each can become six.
 const PIECE: usize = 4 * 1024;

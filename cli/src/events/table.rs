@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use comfy_table::{CellAlignment, ColumnConstraint, Table, Width, presets};
 use replay_format::{Position, Record};
 
-use crate::event_text::Arguments;
+use crate::events::text::Arguments;
 
 /// Rows of a page.
 const PAGE: usize = 1000;

@@ -1,5 +1,12 @@
 //! Where output goes: data to standard output, everything else to standard error.
 
+pub(crate) mod help;
+pub(crate) mod outcome;
+pub(crate) mod outfile;
+pub(crate) mod progress;
+pub(crate) mod report;
+pub(crate) mod table_reason;
+
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;

@@ -7,7 +7,7 @@ use rr::recording::Recording;
 use rr::recording::position::{Position, Target, no_snapshots};
 use rr::recording::snapshot::Store;
 
-use crate::input::Input;
+use crate::args::input::Input;
 
 /// The instruction count of a position.
 pub(crate) fn icount(recording: &Recording, position: &Position) -> anyhow::Result<u64> {

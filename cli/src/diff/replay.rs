@@ -8,12 +8,11 @@ use rr::analysis::bisect::{Ending, Hunt, Quarry, Trail, hunt, replayed};
 use rr::analysis::diff::Bracket;
 use serde_json::json;
 
-use crate::diff_hunt::{self, ended};
-use crate::diff_json;
-use crate::diff_text::Paint;
-use crate::input::Input;
-use crate::outcome::thousands;
+use crate::args::input::Input;
+use crate::diff::bisect::{self, ended};
+use crate::diff::paint::Paint;
 use crate::output;
+use crate::output::outcome::thousands;
 
 /// Replays it, and hunts where its states are not the recorded ones, or, if it is to look closely, in any case. `fault`: an
 /// instruction that goes wrong, for tests.
@@ -60,7 +59,7 @@ pub(crate) fn run(
                 "same": same,
                 "digests": digests,
                 "ended": diverged.as_ref().map(ended),
-                "hunt": hunt.as_ref().map(diff_json::hunt).transpose()?,
+                "hunt": hunt.as_ref().map(crate::diff::json::hunt).transpose()?,
             });
             if fault.is_some() {
                 let fault_at = hunt.as_ref().and_then(|hunt| hunt.fault_at);
@@ -73,7 +72,7 @@ pub(crate) fn run(
             writeln!(out, "{line}")?;
         }
         match &hunt {
-            Some(hunt) => diff_hunt::print(hunt, Paint(output::is_colourful()), out),
+            Some(hunt) => bisect::print(hunt, Paint(output::is_colourful()), out),
             None => Ok(()),
         }
     })?;

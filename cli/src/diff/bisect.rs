@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use rr::analysis::bisect::{Difference, Ending, Hunt, Parting};
 use serde_json::Value;
 
-use crate::diff_text::{BOLD, CYAN, GREEN, Paint, RED};
-use crate::event_text::Arguments;
-use crate::outcome::{self, thousands};
+use crate::diff::paint::{BOLD, CYAN, GREEN, Paint, RED};
+use crate::events::text::Arguments;
+use crate::output::outcome::{self, thousands};
 
 /// Values of a kind that are shown at most.
 const SHOWN: usize = 16;

@@ -7,10 +7,10 @@ use replay_format::{Completeness, Log};
 use rr::analysis::bisect::{Hunt, Parting};
 use serde_json::{Map, Value, json};
 
-use crate::diff_hunt::ended;
-use crate::diff_text::rows;
-use crate::event_json;
-use crate::hunk::Compared;
+use crate::diff::bisect::ended;
+use crate::diff::hunk::Compared;
+use crate::diff::text::rows;
+use crate::events;
 
 /// Prints the object.
 pub(crate) fn print(compared: &Compared<'_, '_>, out: &mut dyn Write) -> io::Result<()> {
@@ -71,7 +71,7 @@ pub(crate) fn hunt(hunt: &Hunt<'_>) -> io::Result<Value> {
 
 fn parting(at: &Parting<'_>) -> io::Result<Value> {
     let inputs = at.inputs.iter();
-    let inputs = inputs.map(|input| input.as_ref().map(event_json::value).transpose());
+    let inputs = inputs.map(|input| input.as_ref().map(events::json::value).transpose());
     Ok(json!({
         "icount": at.icount,
         "hart": at.hart,
@@ -111,7 +111,7 @@ fn hunk(compared: &Compared<'_, '_>) -> io::Result<Vec<Value>> {
             Edit::First(record) => ("first", record),
             Edit::Second(record) => ("second", record),
         };
-        Ok(json!({ "in": whose, "event": event_json::value(record)? }))
+        Ok(json!({ "in": whose, "event": events::json::value(record)? }))
     };
     edits.map(value).collect()
 }

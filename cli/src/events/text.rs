@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use crate::buffer::{Buffer, LINE_ROOM, hex_digit};
+use crate::events::buffer::{Buffer, LINE_ROOM, hex_digit};
 use replay_format::{AsyncEvent, Event, InputEvent, Position, Record};
 
 /// The name of an argument, as text and as it stands in JSON.

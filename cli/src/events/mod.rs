@@ -1,0 +1,10 @@
+//! The events of a log as text, as tables and as JSON.
+
+mod buffer;
+pub(crate) mod json;
+pub(crate) mod parallel;
+pub(crate) mod table;
+pub(crate) mod text;
+
+/// What `rr dump --help` says of `--format ndjson`, with examples.
+pub(crate) const SCHEMA: &str = include_str!("schema.txt");
