@@ -1,5 +1,6 @@
 //! A divergence: where a replay left its recording, and what is known about it.
 
+use machine::Machine;
 use machine::inputs::Moment;
 use replay_format::{AsyncEvent, Event};
 use std::fmt;
@@ -19,6 +20,28 @@ pub struct Divergence {
     pub found: String,
     /// The instruction at the program counter, disassembled, where it can be read.
     pub instruction: Option<String>,
+}
+
+impl Divergence {
+    /// Of a state whose digest is not the expected one.
+    pub(crate) fn of_state(at: Moment, expected: String, found: u128) -> Box<Self> {
+        Box::new(Self {
+            at,
+            event: None,
+            offset: None,
+            expected: format!("state digest {expected}"),
+            found: format!("{found:032x}"),
+            instruction: None,
+        })
+    }
+
+    /// Adds the instruction that the machine is at.
+    pub(crate) fn with_instruction(mut self: Box<Self>, machine: &Machine) -> Box<Self> {
+        let pc = self.at.pc;
+        let raw = machine.instruction(self.at.hart, pc);
+        self.instruction = raw.map(|raw| riscv_isa::disassemble(raw, pc));
+        self
+    }
 }
 
 impl fmt::Display for Divergence {

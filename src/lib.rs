@@ -26,3 +26,5 @@ pub mod recording;
 pub mod run;
 #[cfg(not(loom))]
 pub mod session;
+#[cfg(not(loom))]
+pub mod timeline;

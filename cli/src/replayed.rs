@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use rr::error::Error;
 use rr::host::serial::Backend;
 use rr::recording::Recording;
-use rr::run::driver::Finish;
 use rr::run::observe::Watcher;
-use rr::session::Report;
-use rr::session::context::Company;
-use rr::session::launch::{ReplayHow, replay};
+use rr::run::open::ReplayHow;
+use rr::run::report::{Finish, Report};
+use rr::session::context::RunContext;
+use rr::session::launch::replay;
 
 use crate::output::progress::InstructionProgress;
 use crate::output::{self, outcome};
@@ -19,9 +19,9 @@ pub(crate) fn replayed(
     recording: &Recording,
     how: &ReplayHow,
     serial: &Backend,
-    company: Company<'_>,
+    context: RunContext<'_>,
 ) -> anyhow::Result<Result<Report, ExitCode>> {
-    outcome::or_diverged(untold(recording, how, serial, company))
+    outcome::or_diverged(untold(recording, how, serial, context))
 }
 
 /// The same; a divergence is left to the caller.
@@ -29,15 +29,15 @@ pub(crate) fn untold(
     recording: &Recording,
     how: &ReplayHow,
     serial: &Backend,
-    company: Company<'_>,
+    context: RunContext<'_>,
 ) -> Result<Report, Error> {
     let mut progress = InstructionProgress::new();
-    let company = Company {
+    let context = RunContext {
         progress: Some(&mut |icount| progress.at(icount)),
         notes: output::notes(),
-        ..company.shorter()
+        ..context.shorter()
     };
-    replay(recording, how, serial, company)
+    replay(recording, how, serial, context)
 }
 
 /// The same where nobody sees the guest, and a replay that was stopped is worth nothing: `undone`
@@ -45,10 +45,10 @@ pub(crate) fn untold(
 pub(crate) fn unseen(
     recording: &Recording,
     how: &ReplayHow,
-    company: Company<'_>,
+    context: RunContext<'_>,
     undone: &str,
 ) -> anyhow::Result<Result<Report, ExitCode>> {
-    let replayed = replayed(recording, how, &Backend::Null, company)?;
+    let replayed = replayed(recording, how, &Backend::Null, context)?;
     Ok(replayed.and_then(|report| match report.finish {
         Finish::Interrupted => Err(outcome::interrupted(undone)),
         _ => Ok(report),
@@ -61,9 +61,9 @@ pub(crate) fn watched(
     serial: &Backend,
     watcher: &mut dyn Watcher,
 ) -> Result<Report, Error> {
-    let company = Company {
+    let context = RunContext {
         watcher: Some(watcher),
-        ..Company::default()
+        ..RunContext::default()
     };
-    untold(recording, &ReplayHow::default(), serial, company)
+    untold(recording, &ReplayHow::default(), serial, context)
 }

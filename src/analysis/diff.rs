@@ -1,8 +1,8 @@
-//! What differs between two recordings, apart from their logs: the machines that they start from, and the
-//! range in which their states part.
+//! What differs between two recordings, apart from their logs: the machines that they start from,
+//! and the range in which their states part.
 //!
-//! The logs are compared by [`replay_format::diff`]. [`Bracket`] is where the hunt for the first instruction
-//! that differs begins.
+//! The logs are compared by [`replay_format::diff`]. [`Bracket`] is where the hunt for the first
+//! instruction that differs begins.
 
 use crate::error::Error;
 use crate::recording::digests::Digests;
@@ -27,7 +27,8 @@ pub struct Setting {
 pub struct Bracket {
     /// Digests that both have at one instruction count.
     pub compared: u64,
-    /// The last instruction count at which the states are the same, before any at which they are not.
+    /// The last instruction count at which the states are the same, before any at which they are
+    /// not.
     pub same_at: Option<u64>,
     /// The first at which they differ.
     pub differ_at: Option<u64>,
@@ -161,7 +162,8 @@ mod tests {
             differ_at: Some(30),
         };
         assert_eq!(bracket(&one, &two), found);
-        // Other intervals: only what both have counts. An end is not held against a state on the way.
+        // Other intervals: only what both have counts. An end is not held against a state on the
+        // way.
         let two = digests(&[(15, 1), (30, 3)], (33, 9));
         let found = Bracket {
             compared: 1,

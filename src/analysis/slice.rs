@@ -1,46 +1,33 @@
 //! A slice: a part of a recording as a recording of its own.
 //!
-//! It starts from a snapshot that holds everything, and has the log and the digests of its range. Instruction counts and
-//! virtual time are those of the parent, so that both can be compared. It can be sliced again.
+//! It starts from a snapshot that holds everything, and has the log and the digests of its range.
+//! Instruction counts and virtual time are those of the parent, so that both can be compared. It
+//! can be sliced again.
 
 use crate::error::Error;
 use crate::host::disk::IoErrors;
 use crate::host::map::MappedFile;
-use crate::host::serial::Backend;
+use crate::host::signals;
 use crate::notes::Notes;
 use crate::recording::digests::DigestWriter;
+use crate::recording::place::Place;
+use crate::recording::range::Range;
 use crate::recording::snapshot::{FIRST, LogPlace, Store};
 use crate::recording::{DIGESTS, LOG, Manifest, Recording};
-use crate::run::driver::Finish;
-use crate::run::snapshots::Plan;
-use crate::session::Report;
-use crate::session::context::{Company, Progress};
-use crate::session::launch::{ReplayHow, replay};
+use crate::run::report::{Finish, Report};
+use crate::timeline::{Keep, Options, Progress, Timeline, verify};
 use replay_format::{Checkpoint, Event, Log, Seek, Slice};
-use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::BufWriter;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-/// What `machine.json` says of a slice.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Range {
-    /// The recording that it was cut out of. For people: it is not needed any more.
-    pub parent: PathBuf,
-    /// The instruction count at which it starts.
-    pub from: u64,
-    /// The instruction count at which it ends.
-    pub to: u64,
-    /// That is where the run ended.
-    pub ends: bool,
-}
-
-/// Cuts the range from `from` to `to` (instruction counts) out of a recording, and replays it. The new recording is there once
-/// that has gone well.
+/// Cuts the range from `from` to `to` (instruction counts) out of a recording, and replays it. The
+/// new recording is there once that has gone well.
 ///
 /// # Errors
-/// Those of both replays and of the files; a range that is none.
+/// Those of both replays and of the files; a range that is none; [`Error::Cancelled`] by a signal.
 pub fn slice(
     recording: &Recording,
     (from, to): (u64, u64),
@@ -51,7 +38,7 @@ pub fn slice(
 ) -> Result<Report, Error> {
     Recording::check_vacant(dir, overwrite)?;
     let bytes = recording.map_log()?;
-    let log = recording.log(&bytes)?;
+    let log = recording.whole_log(&bytes)?;
     let first = recording
         .manifest
         .slice
@@ -67,16 +54,28 @@ pub fn slice(
         .prefix(".rr-slice-")
         .tempdir_in(folder)
         .map_err(Error::file(folder, "create the slice"))?;
-    let first = company(progress, notes);
+    let cancel = Arc::new(AtomicBool::new(false));
+    let _signals =
+        signals::raise(&cancel).map_err(Error::file("the signals".as_ref(), "listen to"))?;
+    let options = |keep| Options {
+        keep,
+        cancel: Arc::clone(&cancel),
+        notes: notes.clone(),
+        ..Options::default()
+    };
+    let first = Options {
+        progress: Some(&mut *progress),
+        ..options(Keep::In(half.path().to_owned()))
+    };
     let range = cut(recording, &log, (from, to), half.path(), first)?;
     let new = manifest(recording, range)?;
     Recording::write(half.path(), new)?;
     let sliced = Recording::open(half.path())?;
-    let how = ReplayHow::default();
-    let report = replay(&sliced, &how, &Backend::Null, company(progress, notes))?;
-    if report.finish == Finish::Interrupted {
-        return Err(Error::Cancelled);
-    }
+    let second = Options {
+        progress: Some(progress),
+        ..options(Keep::Recording)
+    };
+    let report = verify(&sliced, second)?;
     if overwrite && dir.exists() {
         fs::remove_dir_all(dir).map_err(Error::file(dir, "replace"))?;
     }
@@ -85,43 +84,25 @@ pub fn slice(
     Ok(report)
 }
 
-fn company<'p>(progress: Progress<'p>, notes: &Notes) -> Company<'p> {
-    Company {
-        progress: Some(progress),
-        notes: notes.clone(),
-        ..Company::default()
-    }
-}
-
 /// Replays the range, and writes all of the slice but its manifest.
-fn cut(
+fn cut<'l>(
     recording: &Recording,
-    log: &Log<'_>,
+    log: &'l Log<'l>,
     (from, to): (u64, u64),
     half: &Path,
-    company: Company<'_>,
+    options: Options<'l>,
 ) -> Result<Range, Error> {
     let of_parent = recording.manifest.slice.as_ref();
     let at_end = to >= of_parent.map_or(log.end().icount, |range| range.to);
     let ends = at_end && of_parent.is_none_or(|range| range.ends);
-    let nearest = Store::of(recording.dir()).sound()?.into_iter();
-    let nearest = nearest.filter(|snapshot| snapshot.icount <= from);
-    let how = ReplayHow {
-        until: (!at_end).then_some(to),
-        from: nearest
-            .max_by_key(|snapshot| snapshot.icount)
-            .map(|snapshot| snapshot.name),
-        plan: Plan {
-            at: Some((from, FIRST.to_owned())),
-            ..Plan::default()
-        },
-        keep_in: Some(half.to_owned()),
-        ..ReplayHow::default()
+    let mut timeline = Timeline::open(recording, log, options)?;
+    timeline.goto(Place::at(from))?;
+    timeline.save(FIRST)?;
+    let finish = match at_end {
+        true => timeline.run_to_end()?,
+        false => timeline.run_until(Place::at(to))?,
     };
-    let report = replay(recording, &how, &Backend::Null, company)?;
-    if report.finish == Finish::Interrupted {
-        return Err(Error::Cancelled);
-    }
+    let report = timeline.close(finish)?;
     let path = half.join(LOG);
     let fail = |cause| Error::file(&path, "write the log")(cause);
     let file = BufWriter::new(File::create_new(&path).map_err(fail)?);
@@ -143,8 +124,8 @@ fn cut(
     })
 }
 
-/// The place in the log of a slice at which its snapshot goes on: behind the instructions up to it, and behind what stands at
-/// the start of every log.
+/// The place in the log of a slice at which its snapshot goes on: behind the instructions up to it,
+/// and behind what stands at the start of every log.
 fn start(log: &Log<'_>, from: u64) -> LogPlace {
     let mut events = log.events();
     let mut place = events.position();

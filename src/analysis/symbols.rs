@@ -1,4 +1,5 @@
-//! Names and source lines of the guest's code, from the recording's kernel if that is an ELF that has them.
+//! Names and source lines of the guest's code, from the recording's kernel if that is an ELF that
+//! has them.
 
 use crate::host::map::MappedFile;
 use crate::recording::Recording;
@@ -68,7 +69,8 @@ impl Symbols {
         let file = object::File::parse(&**self.file.as_ref()?).ok()?;
         let section = |id: gimli::SectionId| {
             let section = file.section_by_name(id.name());
-            // Linkers compress it, or not. Without a section that cannot be read there is less to say.
+            // Linkers compress it, or not. Without a section that cannot be read there is less to
+            // say.
             let bytes = section.and_then(|section| section.uncompressed_data().ok());
             Ok::<_, gimli::Error>(bytes.unwrap_or_default())
         };

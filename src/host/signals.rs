@@ -9,6 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Readable once such a signal has come. When it is dropped, signals are ignored.
 #[derive(Debug)]
@@ -35,6 +36,30 @@ pub fn catch() -> io::Result<Signals> {
     // A file that may not grow further gives an error to whoever writes, rather than a death.
     signals.ids.push(flag::register(SIGXFSZ, Arc::default())?);
     Ok(signals)
+}
+
+/// From now on SIGINT, SIGTERM and SIGHUP raise a flag, until what is returned is dropped.
+///
+/// # Errors
+/// Those of the host.
+pub fn raise(flag: &Arc<AtomicBool>) -> io::Result<Raised> {
+    let mut raised = Raised(Vec::new());
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        raised.0.push(flag::register(signal, Arc::clone(flag))?);
+    }
+    Ok(raised)
+}
+
+/// Signals raise a flag as long as this lives.
+#[derive(Debug)]
+pub struct Raised(Vec<SigId>);
+
+impl Drop for Raised {
+    fn drop(&mut self) {
+        for id in self.0.drain(..) {
+            unregister(id);
+        }
+    }
 }
 
 impl Signals {

@@ -40,6 +40,6 @@ mod rest {
     pub use {
         address::Address,
         in_band::InBand,
-        server::{Attached, Events, Monitor, Running},
+        server::{Events, Monitor, Running},
     };
 }

@@ -12,11 +12,10 @@ use super::request::Request;
 use super::session::Answer;
 use super::wake::Waker;
 use crate::error::Error;
-use crate::host::serial::Backend;
 use crate::notes::Notes;
-use crate::recording::options::MachineOptions;
 use crate::session::Session;
 use crate::session::control::Control;
+use crate::session::frontend::{About, Attached, Frontend};
 use serde_json::Value;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -100,37 +99,6 @@ impl Monitor {
         &self.addresses
     }
 
-    /// Has the clients hear of what happens to a run, from now on.
-    pub fn listen_to(&self, control: &Control) {
-        control.listen(listener(self.events()));
-    }
-
-    /// Serves the clients of a run.
-    ///
-    /// # Errors
-    /// The host has no more threads.
-    pub fn attach<'a>(
-        self,
-        session: &'a Session<'_>,
-        options: &MachineOptions,
-        serial: &Backend,
-    ) -> Result<Attached<'a>, Error> {
-        let background = Background {
-            options: options.clone(),
-            serial: serial.clone(),
-            addresses: self.addresses.clone(),
-            events: self.events(),
-        };
-        let other = OnIoThread::new(Arc::clone(&session.control), Arc::new(self.nudge()));
-        let commands = OnMainLoop::new(session, background, &other);
-        let (in_band, running) = self.start(Arc::new(other))?;
-        Ok(Attached {
-            commands,
-            in_band,
-            _running: running,
-        })
-    }
-
     /// To be called where a command that was to be answered later can be.
     pub fn nudge(&self) -> impl Fn() + Send + Sync + 'static {
         let link = Arc::clone(&self.link);
@@ -169,6 +137,33 @@ impl Monitor {
     }
 }
 
+impl Frontend for Monitor {
+    fn subscribe(&self, control: &Control) {
+        control.listen(listener(self.events()));
+    }
+
+    fn attach<'a>(
+        self: Box<Self>,
+        session: &'a Session<'_>,
+        about: About<'_>,
+    ) -> Result<Box<dyn Attached + 'a>, Error> {
+        let background = Background {
+            options: about.options.clone(),
+            serial: about.serial.clone(),
+            addresses: self.addresses.clone(),
+            events: self.events(),
+        };
+        let other = OnIoThread::new(Arc::clone(&session.control), Arc::new(self.nudge()));
+        let commands = OnMainLoop::new(session, background, &other);
+        let (in_band, running) = self.start(Arc::new(other))?;
+        Ok(Box::new(Serving {
+            commands,
+            in_band,
+            _running: running,
+        }))
+    }
+}
+
 fn failed(address: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
     |cause| Error::Monitor {
         address: address.into(),
@@ -176,29 +171,25 @@ fn failed(address: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
     }
 }
 
-/// The monitor of a run, as its main loop sees it. When this is dropped, the last replies go out, and every client sees
-/// the end.
-pub struct Attached<'a> {
+/// The monitor of a run, as its main loop sees it. When this is dropped, the last replies go out, and
+/// every client sees the end.
+struct Serving<'a> {
     commands: OnMainLoop<'a>,
     in_band: InBand,
     _running: Running,
 }
 
-impl Attached<'_> {
-    /// Executes what waits.
-    pub fn serve(&mut self) {
+impl Attached for Serving<'_> {
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.in_band.as_fd()
+    }
+
+    fn serve(&mut self) {
         self.in_band.serve(&mut self.commands);
     }
 
-    /// The run is over: answers the command that made it so.
-    pub fn settle(&mut self) {
+    fn settle(&mut self) {
         self.in_band.settle();
-    }
-}
-
-impl AsFd for Attached<'_> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.in_band.as_fd()
     }
 }
 

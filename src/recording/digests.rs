@@ -1,10 +1,10 @@
 //! `digests.bin`: digests of the machine's state along the run.
 //!
-//! A header of 16 bytes (`rr-digst`, a u32 format version, a u32 of zero), then records of 32 bytes:
-//! u64 icount, u64 flags, u128 digest; all big-endian. Flag bit 0: the state at the end of the run.
-//! Bit 1: not a state, but the finished log; in place of an icount its bytes, and as its digest the first
-//! 16 bytes of its BLAKE3. Records are only ever appended; a part of one at the end is what a killed
-//! recording leaves.
+//! A header of 16 bytes (`rr-digst`, a u32 format version, a u32 of zero), then records of 32
+//! bytes: u64 icount, u64 flags, u128 digest; all big-endian. Flag bit 0: the state at the end of
+//! the run. Bit 1: not a state, but the finished log; in place of an icount its bytes, and as its
+//! digest the first 16 bytes of its BLAKE3. Records are only ever appended; a part of one at the
+//! end is what a killed recording leaves.
 
 use crate::error::Error;
 use crate::host::map::MappedFile;
@@ -205,14 +205,15 @@ impl Digests {
         self.last
     }
 
-    /// Whether the log is the one that was recorded. True of any log if the recording was killed: then
-    /// nothing is known of it.
+    /// Whether the log is the one that was recorded. True of any log if the recording was killed:
+    /// then nothing is known of it.
     pub fn is_of(&self, log: &[u8]) -> bool {
         self.log
             .is_none_or(|known| known == (log.len() as u64, digest_of_log(log)))
     }
 
-    /// How many digests of states there are behind this icount, which are all that a replay from there compares.
+    /// How many digests of states there are behind this icount, which are all that a replay from
+    /// there compares.
     pub fn behind(&self, icount: u64) -> usize {
         let along = self.along.iter().filter(|(at, _)| *at > icount).count();
         along + usize::from(self.last.is_some())

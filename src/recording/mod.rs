@@ -4,10 +4,11 @@ pub mod digests;
 pub(crate) mod log;
 pub mod options;
 pub mod pace;
+pub mod place;
 pub mod position;
+pub mod range;
 pub mod snapshot;
 
-use crate::analysis::slice::Range;
 use crate::error::Error;
 use crate::host::disk::{DriveOptions, IoErrors};
 use crate::host::map::MappedFile;
@@ -15,9 +16,8 @@ use crate::recording::digests::{DigestWriter, Digests};
 use crate::recording::log::LogSink;
 use crate::recording::options::MachineOptions;
 use crate::recording::pace::{Pace, PaceWriter};
+use crate::recording::range::Range;
 use crate::recording::snapshot::Store;
-use crate::run::driver::Finish;
-use crate::session::Report;
 use replay_format::{Header, Log, Table};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
@@ -305,35 +305,18 @@ impl Recording {
         Err(Error::recording(&path, reason))
     }
 
-    /// Checks, at the end of a replay that did not diverge, that what was replayed is all that was
-    /// recorded behind the instruction count `from`.
+    /// Reads the log to replay it: it may be cut off, not damaged.
     ///
     /// # Errors
-    /// What was lost, or has changed without consequence for the machine.
-    pub fn check_whole(&self, log: &[u8], from: u64, report: &Report) -> Result<(), Error> {
-        let digests = self.digests()?;
-        let known = digests.behind(from);
-        let (icount, checked) = (report.icount, report.digests_checked);
-        let path = self.path(LOG);
-        match (report.finish, digests.last()) {
-            (Finish::LogCut, Some((end, _))) => {
-                let reason = format!(
-                    "is cut off at icount {icount}, and the recording went on to {end}; restore it from a copy"
-                );
-                Err(Error::recording(&path, reason))
-            }
-            (_, Some(_)) if report.whole && !digests.is_of(log) => {
-                let reason = "is not the log that was recorded: bytes of it have changed; restore it from a copy";
-                Err(Error::recording(&path, reason))
-            }
-            _ if report.whole && checked != known as u64 => {
-                let reason = format!(
-                    "only {checked} of {known} state digests belong to this run; \
-                     {DIGESTS} or {MANIFEST} is damaged: restore it from a copy"
-                );
-                Err(Error::recording(&self.path(DIGESTS), reason))
-            }
-            _ => Ok(()),
+    /// Damage, and the log of another program.
+    pub fn whole_log<'b>(&self, bytes: &'b [u8]) -> Result<Log<'b>, Error> {
+        let log = self.log(bytes)?;
+        match log.error().filter(|error| !error.is_truncated()) {
+            Some(error) => Err(Error::Log {
+                path: self.path(LOG),
+                cause: error.clone(),
+            }),
+            None => Ok(log),
         }
     }
 
@@ -354,7 +337,8 @@ impl Recording {
         Pace::read(&self.path(PACE))
     }
 
-    /// Where an image is: where it was, or else beside the log, where one that has moved may be copied.
+    /// Where an image is: where it was, or else beside the log, where one that has moved may be
+    /// copied.
     fn place(&self, recorded: &Path) -> PathBuf {
         let inside = recorded.file_name().map(|name| self.dir.join(name));
         match inside {
@@ -398,8 +382,8 @@ impl Recording {
         Ok(Some(loaded))
     }
 
-    /// Checks that a file is the one that the recording names for its role, as far as both are known; gives what was
-    /// recorded.
+    /// Checks that a file is the one that the recording names for its role, as far as both are
+    /// known; gives what was recorded.
     ///
     /// # Errors
     /// If it has changed, or the recording names none.
@@ -415,8 +399,8 @@ impl Recording {
     }
 }
 
-/// Whether an image is the one that was recorded. The time of its last change counts only where no hash was recorded: a
-/// copy has another one.
+/// Whether an image is the one that was recorded. The time of its last change counts only where no
+/// hash was recorded: a copy has another one.
 fn compare(recorded: &Image, found: &Image) -> Result<(), Error> {
     let hash = |image: &Image| image.blake3.clone().unwrap_or_default();
     let (field, was, is) = if found.size != recorded.size {

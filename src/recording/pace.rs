@@ -1,10 +1,13 @@
-//! `pace.tsv`: how fast a recording went on the host, to be looked at by people and drawn by `rr inspect --plot`.
+//! `pace.tsv`: how fast a recording went on the host, to be looked at by people and drawn by `rr
+//! inspect --plot`.
 //!
-//! A header line, then lines of three decimal numbers with tabs between them: the instruction count, and what the host
-//! had spent up to there since the start of the run: ns of its clock, and ns of CPU time of the vCPU thread. No column
-//! ever falls. Where instructions took no time at all, nobody knows how long they took.
+//! A header line, then lines of three decimal numbers with tabs between them: the instruction
+//! count, and what the host had spent up to there since the start of the run: ns of its clock, and
+//! ns of CPU time of the vCPU thread. No column ever falls. Where instructions took no time at all,
+//! nobody knows how long they took.
 //!
-//! It is the host's alone: nothing that the guest sees depends on it, no digest covers it, and no replay reads it.
+//! It is the host's alone: nothing that the guest sees depends on it, no digest covers it, and no
+//! replay reads it.
 
 use crate::error::Error;
 use crate::host::map::{MapError, MappedFile};
@@ -15,7 +18,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const HEADER: &str = "icount\twall_ns\tcpu_ns\n";
-/// From one line to the next at least, so that the file stays small however often it is asked for one.
+/// From one line to the next at least, so that the file stays small however often it is asked for
+/// one.
 const EVERY: Duration = Duration::from_millis(1);
 
 /// How far the run was, and what the host had spent on it.
@@ -30,8 +34,8 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Reads what [`PaceWriter`] wrote; a part of a line at the end is what a killed recording leaves. `None` if there is no
-    /// such file: older recordings, slices.
+    /// Reads what [`PaceWriter`] wrote; a part of a line at the end is what a killed recording
+    /// leaves. `None` if there is no such file: older recordings, slices.
     ///
     /// # Errors
     /// A file that cannot be read, or is damaged.
@@ -123,7 +127,8 @@ impl PaceWriter {
         }
     }
 
-    /// The run is at this instruction count. Only for the vCPU thread. A note soon after another is left out.
+    /// The run is at this instruction count. Only for the vCPU thread. A note soon after another is
+    /// left out.
     ///
     /// # Errors
     /// Those of the file.
@@ -135,7 +140,8 @@ impl PaceWriter {
         }
     }
 
-    /// The run goes on from this instruction count in another way: what came behind it took no time. Only for the vCPU thread.
+    /// The run goes on from this instruction count in another way: what came behind it took no
+    /// time. Only for the vCPU thread.
     ///
     /// # Errors
     /// Those of the file; what it held is lost if it is damaged.

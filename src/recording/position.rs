@@ -100,7 +100,7 @@ pub enum Target {
 
 /// A position in a certain recording, in all coordinates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Place {
+pub struct Resolved {
     /// Instructions since reset. For an event it is the count behind it, as `rr dump` prints it.
     pub icount: u64,
     /// The place between two events behind which are all events that are not before the position.
@@ -185,7 +185,7 @@ impl Position {
         &self,
         log: &Log<'_>,
         snapshots: FindSnapshot<'_>,
-    ) -> Result<Place, ResolveError> {
+    ) -> Result<Resolved, ResolveError> {
         let target = self.target(log, snapshots)?;
         let mut events = log.events();
         let mut place = log.start();
@@ -199,7 +199,7 @@ impl Position {
                         // Not reached: the event is there, and everything before it can be read.
                         (Target::Event(_), _) => place.icount,
                     };
-                    return Ok(Place { icount, log: place });
+                    return Ok(Resolved { icount, log: place });
                 }
             }
         }

@@ -1,14 +1,17 @@
-//! What drives a run: where the machine's inputs come from, and what happens between two runs.
+//! What drives a run: where the machine's inputs come from, and what happens between two periods.
 //!
-//! The session asks its driver for the next step, does it, and asks again. Record, replay and a run
-//! without a log are three drivers; the session does not know which it has.
+//! A period ([`Vcpu::period`](super::vcpu::Vcpu::period)) asks the driver for the next step, and
+//! does it. There are two drivers: one records, with a log or without, and one replays. What only
+//! some runs can do is a capability, which the driver has or has not.
 
+use super::report::Finish;
 use crate::error::Error;
 use crate::host::disk::{DiskPool, Pending};
+use crate::recording::place::Place;
 use crate::recording::snapshot::{Chain, Loaded, LogPlace};
 use machine::Request;
 use machine::inputs::{BlockResult, Inputs, Moment};
-use replay_format::ShutdownCause;
+use replay_format::Log;
 use std::time::Duration;
 
 /// Where the machine stands between two runs.
@@ -22,6 +25,8 @@ pub struct Situation {
     pub idle: Option<Idle>,
     /// The guest asks to be switched off or reset.
     pub request: Option<Request>,
+    /// The user asks for this; only where the driver is [settled](Driver::settled).
+    pub user: Option<UserRequest>,
     /// Host time (ns since the epoch) of the real-time clock's alarm.
     pub alarm: Option<i64>,
 }
@@ -93,121 +98,118 @@ pub enum Step {
     },
     /// The machine is reset.
     Reset,
-    /// The driver wants to see the digest of the state: [`Driver::compare`].
-    Compare,
     /// Wait for the outside, with the locks released; at most so long.
     Wait(Option<Duration>),
     /// The run is over.
     Stop(Finish),
 }
 
-/// How a run ended.
+/// What the user wants of a run through the monitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finish {
-    /// The machine was shut down.
-    Shutdown {
-        /// By whom.
-        cause: ShutdownCause,
-        /// The code with which the guest reported failure; 0: none.
-        code: u16,
-    },
-    /// The log ends here, in the middle of the run: the recording was cut off.
-    LogCut,
-    /// The position that was asked for is reached.
-    Reached,
-    /// The user stopped the replay.
-    Interrupted,
-    /// The user ended it through the monitor.
-    Quit,
-}
-
-/// What the user can wish of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub enum UserRequest {
     /// A reset.
     Reset,
     /// The end.
     Quit,
 }
 
-/// The source of inputs and of decisions.
+/// Which state a digest is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DigestOf {
+    /// The state at an instruction count, in front of all that is due there.
+    Count,
+    /// The last state of the run, behind all that was due at its end.
+    End,
+}
+
+/// Why a call through [`Inputs`] stopped the machine.
+#[derive(Debug)]
+pub enum Failure {
+    /// The log ends in the middle of the instruction: the recording was cut off.
+    LogCut,
+    /// What went wrong.
+    Error(Error),
+}
+
+/// What a driver knows once its run is over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Closed {
+    /// Digests that were compared, and equal.
+    pub digests_checked: u64,
+    /// Why the guest's serial output did not all reach the host, in words.
+    pub lost_output: Option<String>,
+}
+
+/// The source of inputs and of decisions. Record and replay differ in which one is plugged in.
 pub trait Driver: Inputs + Send {
     /// Decides the next step.
     ///
     /// # Errors
-    /// A divergence, or what keeps the log from being written.
+    /// A divergence; what keeps the log from being written; [`Error::Refused`] for what the user
+    /// asked and cannot have: then nothing has happened.
     fn next(&mut self, situation: &Situation) -> Result<Step, Error>;
 
-    /// The digest of the machine at an instruction count; `last`: at the end of the run.
+    /// Takes the digest of the machine's state: to be written down, or compared.
     ///
     /// # Errors
     /// As for [`Driver::next`].
-    fn digest(&mut self, at: Moment, digest: u128, last: bool) -> Result<(), Error>;
+    fn digest(&mut self, at: Moment, digest: u128, of: DigestOf) -> Result<(), Error>;
 
-    /// The digest that [`Step::Compare`] asked for. Gives how the run ends, if it does here.
+    /// Why a call through [`Inputs`] stopped the machine.
+    fn failure(&mut self) -> Failure;
+
+    /// The run ended like this: makes durable what is recorded, and closes what was used on the
+    /// host.
     ///
     /// # Errors
-    /// A divergence.
-    fn compare(&mut self, _at: Moment, _digest: u128) -> Result<Option<Finish>, Error> {
-        Ok(None)
+    /// What could not be written out.
+    fn close(&mut self, finish: Finish) -> Result<Closed, Error>;
+
+    /// How snapshots of the run are taken and loaded; `None`: it has no place for them.
+    fn snapshots(&mut self) -> Option<&mut dyn Snapshots>;
+
+    /// How the run is brought to another place of its log: only a replay can be.
+    fn travel(&mut self) -> Option<&mut dyn Travel> {
+        None
     }
 
-    /// What a snapshot taken now must hold of the driver; `None`: the run is not recorded.
-    ///
-    /// # Errors
-    /// What keeps it from being told.
-    fn outside(&mut self, icount: u64) -> Result<Option<Outside<'_>>, Error>;
-
-    /// Whether the driver is in no wait that the log describes: then a wish of the user can be carried out.
+    /// Whether the driver is in no wait that the log describes. Only then is the user served, and a
+    /// snapshot taken.
     fn settled(&self) -> bool {
         true
     }
+}
 
-    /// The machine was put into the state of a snapshot, or of power-on: the driver goes on from there, too.
+/// A driver whose runs have snapshots: those that are recorded or replayed.
+pub trait Snapshots {
+    /// What a snapshot taken now holds of what is outside the machine.
+    ///
+    /// # Errors
+    /// What keeps it from being told.
+    fn outside(&mut self, icount: u64) -> Result<Outside<'_>, Error>;
+
+    /// The machine was put into the state of a snapshot: the driver goes on from there, too. What
+    /// was recorded behind it is dropped.
     ///
     /// # Errors
     /// What keeps it from going on.
-    fn travel(&mut self, to: Option<(&Chain, Loaded)>) -> Result<(), Error>;
+    fn load(&mut self, chain: &Chain, loaded: Loaded) -> Result<(), Error>;
+}
+
+/// A driver that can go to any place of its log.
+pub trait Travel {
+    /// The machine was switched on anew: the driver goes on from the start of the log.
+    ///
+    /// # Errors
+    /// What keeps it from going on.
+    fn power_on(&mut self) -> Result<(), Error>;
 
     /// The guest's output is not shown while the machine is only brought to a place.
     fn mute(&mut self, muted: bool);
 
-    /// The instruction count at which the run is known to end.
-    fn end(&self) -> Option<u64> {
-        None
-    }
+    /// The log.
+    fn log(&self) -> &Log<'_>;
 
-    /// The user resets the machine, or has it end, through the monitor.
-    ///
-    /// # Errors
-    /// Why that cannot be.
-    fn by_user(&mut self, icount: u64, wish: Wish) -> Result<Step, Error>;
-
-    /// How many digests were compared, and equal.
-    fn digests_checked(&self) -> u64 {
-        0
-    }
-
-    /// Whether the machine was stopped because the log ends in the middle of an instruction.
-    fn log_cut(&self) -> bool {
-        false
-    }
-
-    /// Why the guest's serial output did not all reach the host.
-    fn lost_output(&self) -> Option<std::io::Error>;
-
-    /// Why a call through [`Inputs`] stopped the machine.
-    fn failure(&mut self) -> Error;
-
-    /// Closes what the run used on the host, the disks for one.
-    ///
-    /// # Errors
-    /// What could not be written out.
-    fn close(&mut self) -> Result<(), Error>;
-
-    /// The run is over: everything is made durable.
-    ///
-    /// # Errors
-    /// What keeps the log from being written.
-    fn finish(&mut self) -> Result<(), Error>;
+    /// The place of a machine that has executed so many instructions.
+    fn place(&self, icount: u64) -> Place;
 }

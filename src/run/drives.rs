@@ -1,12 +1,11 @@
 //! The disks of a run: opened at its start, and anew where the run goes to a snapshot.
 
 use crate::error::Error;
-use crate::handover::Mailbox;
 use crate::host::disk::{Disk, DiskPool, DriveOptions, IoErrors, Writes};
 use crate::recording::Recording;
 use crate::recording::snapshot::Chain;
 use crate::run::driver::Arrival;
-use crate::session::Message;
+use crate::run::mailbox::{Mailbox, Message};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ pub struct Disks {
 
 enum Kind {
     /// Overlays go into this recording, if there is one; results to the vCPU thread.
-    Record(Option<PathBuf>, Arc<Mailbox<Message>>),
+    Record(Option<PathBuf>, Arc<Mailbox>),
     /// What the guest writes is gone at the end; what failed when it was recorded fails again.
     Replay(PathBuf, IoErrors),
 }
@@ -28,7 +27,7 @@ impl Disks {
     pub(crate) fn record(
         drives: &[DriveOptions],
         dir: Option<&Path>,
-        mailbox: &Arc<Mailbox<Message>>,
+        mailbox: &Arc<Mailbox>,
     ) -> Self {
         Self {
             drives: drives.to_vec(),

@@ -62,8 +62,8 @@ impl Images {
         })
     }
 
-    /// Opens the images of a recording, and checks that they are those, unless `changed` allows others. The disks are open
-    /// already, and checked by [`crate::run::verify_images`].
+    /// Opens the images of a recording, and checks that they are those, unless `changed` allows
+    /// others. The disks are open already, and checked by [`crate::run::verify_images`].
     pub(crate) fn of(recording: &Recording, changed: bool, disks: &[Disk]) -> Result<Self, Error> {
         let options = recording.manifest.machine.drives.iter().enumerate();
         Ok(Self {

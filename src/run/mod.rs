@@ -1,12 +1,14 @@
-//! One machine and its driver: what it is started from, what drives it, and what it leaves behind.
+//! One machine and its driver, one period at a time: no lock, and no thread of the run's own.
 
-pub mod checkpoints;
 pub mod driver;
 pub mod drives;
 pub mod images;
+pub mod mailbox;
 pub mod observe;
-pub(crate) mod open;
+pub mod open;
 pub mod record;
 pub mod replay;
+pub mod report;
 pub mod snapshots;
+pub mod vcpu;
 pub(crate) mod verify_images;

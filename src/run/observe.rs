@@ -6,7 +6,8 @@ use machine::inputs::Moment;
 /// What is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sight<'a> {
-    /// Every hart waits, and virtual time passes. One for each checkpoint `clock-warp-start` of the log.
+    /// Every hart waits, and virtual time passes. One for each checkpoint `clock-warp-start` of the
+    /// log.
     Idle {
         /// How much, in ns.
         ns: u64,

@@ -2,60 +2,43 @@
 
 use crate::error::Error;
 use crate::host::disk::Disk;
-use crate::host::serial::{Backend, Input, Output, Serial};
-use crate::notes::Notes;
+use crate::host::serial::Output;
 use crate::recording::digests::Digests;
-use crate::recording::snapshot::{Chain, FIRST, Store};
-use crate::recording::{LOG, MANIFEST, Recording};
-use crate::run::driver::Driver;
+use crate::recording::{DIGESTS, LOG, MANIFEST, Recording};
 use crate::run::drives::Disks;
 use crate::run::images::Images;
 use crate::run::replay::Replayer;
-use crate::run::snapshots::Keeper;
-use crate::run::verify_images::Measuring;
-use crate::session::control::Control;
-use crate::session::launch::ReplayHow;
+use crate::run::report::{Finish, Report};
+use crate::run::snapshots::Plan;
 use machine::Machine;
 use replay_format::Log;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// Reads the log of a recording that is to be replayed: it may be cut off, not damaged.
-///
-/// # Errors
-/// Damage, and the log of another program.
-pub(crate) fn whole_log<'b>(recording: &Recording, bytes: &'b [u8]) -> Result<Log<'b>, Error> {
-    let log = recording.log(bytes)?;
-    match log.error().filter(|error| !error.is_truncated()) {
-        Some(error) => Err(Error::Log {
-            path: recording.path(LOG),
-            cause: error.clone(),
-        }),
-        None => Ok(log),
-    }
+/// How to replay.
+#[derive(Debug, Clone, Default)]
+pub struct ReplayHow {
+    /// Stop at this instruction count.
+    pub until: Option<u64>,
+    /// Replay even though images have changed.
+    pub changed_images: bool,
+    /// Begin at this snapshot.
+    pub from: Option<String>,
+    /// The snapshots that the replay makes.
+    pub plan: Plan,
 }
 
-/// A replay that has yet to begin: its machine, its driver, and what takes its snapshots.
-pub(crate) struct Ready<'l> {
-    pub(crate) machine: Machine,
-    pub(crate) replayer: Replayer<'l>,
-    pub(crate) keeper: Keeper,
-    /// The instruction count at which it begins.
-    pub(crate) from: u64,
-    /// Disk images that are still being checked.
-    pub(crate) measuring: Option<Measuring>,
-}
-
-/// A recording that replays can start from, several at once: its images are mapped, and are those that were recorded.
-pub(crate) struct Opened<'r> {
+/// A recording that replays can start from, several at once: its images are mapped, and are those
+/// that were recorded.
+pub(crate) struct OpenRecording<'r> {
     recording: &'r Recording,
     digests: Digests,
     images: Images,
 }
 
-impl<'r> Opened<'r> {
-    /// Opens what a recording was started from, and checks that it is that; `changed` allows other images. The disks are checked
-    /// by [`Measuring`].
+impl<'r> OpenRecording<'r> {
+    /// Opens what a recording was started from, and checks that it is that; `changed` allows other
+    /// images. The disks are checked by [`Measuring`].
     ///
     /// # Errors
     /// Whatever keeps it from starting.
@@ -79,102 +62,66 @@ impl<'r> Opened<'r> {
         Ok((opened, disks))
     }
 
-    /// A replay at power-on.
+    /// The recording.
+    pub(crate) fn recording(&self) -> &'r Recording {
+        self.recording
+    }
+
+    /// A machine at power-on, and a driver that has yet to begin. Once `stop` is set, the run ends.
     ///
     /// # Errors
     /// Whatever keeps it from starting.
     pub(crate) fn switch_on<'l>(
         &self,
         disks: Vec<Disk>,
-        how: &ReplayHow,
         log: &'l Log<'l>,
         output: Output,
-    ) -> Result<Ready<'l>, Error> {
+        stop: &Arc<AtomicBool>,
+    ) -> Result<(Machine, Replayer<'l>), Error> {
         let recording = self.recording;
-        let mut machine = self.images.machine(&recording.manifest.machine)?;
+        let machine = self.images.machine(&recording.manifest.machine)?;
         let drives = Disks::replay(recording)?;
         let pool = drives.start(disks)?;
         let (path, digests) = (recording.path(LOG), self.digests.clone());
-        let replayer = Replayer::new(path, log, digests, output, drives, pool);
-        let keep_in = how.keep_in.as_deref().unwrap_or(recording.dir());
-        let keeper = Keeper::new(
-            Store::of(keep_in),
-            &recording.drives(),
-            how.plan.clone(),
-            &mut machine,
-        )?;
-        Ok(Ready {
-            machine,
-            replayer,
-            keeper,
-            from: 0,
-            measuring: None,
-        })
+        let stop = Arc::clone(stop);
+        let replayer = Replayer::new(path, log, digests, output, drives, pool, stop);
+        Ok((machine, replayer))
     }
 }
 
-/// Opens a recording for one replay. The machine is at power-on.
+/// Checks, at the end of a replay that did not diverge, that what was replayed is all that was
+/// recorded behind the instruction count `from`.
 ///
 /// # Errors
-/// Whatever keeps it from starting.
-pub(crate) fn switched_on<'l>(
+/// What was lost, or has changed without consequence for the machine.
+pub(crate) fn check_whole(
     recording: &Recording,
-    how: &ReplayHow,
-    log: &'l Log<'l>,
-    serial: &Backend,
-    stop: &Arc<AtomicBool>,
-    control: &Arc<Control>,
-    notes: &Notes,
-) -> Result<(Option<Input>, Ready<'l>), Error> {
-    let (opened, disks) = Opened::new(recording, how.changed_images)?;
-    let measuring = match how.changed_images {
-        false => Measuring::check(recording, &disks, stop, control, notes)?,
-        true => None,
-    };
-    let Serial { input, output } = Serial::open(serial, stop, notes)?;
-    let ready = Ready {
-        measuring,
-        ..opened.switch_on(disks, how, log, output)?
-    };
-    Ok((input, ready))
-}
-
-impl Ready<'_> {
-    /// Brings machine and driver from power-on to the place at which the replay begins.
-    ///
-    /// # Errors
-    /// A snapshot that cannot be loaded; a log that does not begin as one does.
-    pub(crate) fn at_start(self, recording: &Recording, how: &ReplayHow) -> Result<Self, Error> {
-        // A slice has no power-on.
-        let slice = recording.manifest.slice.as_ref().map(|_| FIRST);
-        let name = how.from.as_deref().or(slice);
-        let store = Store::of(recording.dir());
-        let chain = name.map(|name| store.open(name)).transpose()?;
-        self.at(chain.as_ref(), how)
-    }
-
-    /// The same to a snapshot that is open; `None`: it is there.
-    ///
-    /// # Errors
-    /// The same.
-    pub(crate) fn at(mut self, chain: Option<&Chain>, how: &ReplayHow) -> Result<Self, Error> {
-        let Some(chain) = chain else {
-            self.replayer.begin()?;
-            return Ok(self);
-        };
-        self.from = chain.snapshot.icount;
-        let loaded = chain.load_at_power_on(&mut self.machine)?;
-        self.replayer.travel(Some((chain, loaded)))?;
-        match &how.keep_in {
-            None => {
-                let name = Some(chain.snapshot.name.as_str());
-                self.keeper.moved(name, &mut self.machine);
-            }
-            Some(_) => {
-                let outside = self.replayer.outside(self.from)?;
-                self.keeper.hold_all(chain, &outside)?;
-            }
+    log: &[u8],
+    from: u64,
+    report: &Report,
+) -> Result<(), Error> {
+    let digests = recording.digests()?;
+    let known = digests.behind(from);
+    let (icount, checked) = (report.icount, report.digests_checked);
+    let path = recording.path(LOG);
+    match (report.finish, digests.last()) {
+        (Finish::LogCut, Some((end, _))) => {
+            let reason = format!(
+                "is cut off at icount {icount}, and the recording went on to {end}; restore it from a copy"
+            );
+            Err(Error::recording(&path, reason))
         }
-        Ok(self)
+        (_, Some(_)) if report.whole && !digests.is_of(log) => {
+            let reason = "is not the log that was recorded: bytes of it have changed; restore it from a copy";
+            Err(Error::recording(&path, reason))
+        }
+        _ if report.whole && checked != known as u64 => {
+            let reason = format!(
+                "only {checked} of {known} state digests belong to this run; \
+                 {DIGESTS} or {MANIFEST} is damaged: restore it from a copy"
+            );
+            Err(Error::recording(&recording.path(DIGESTS), reason))
+        }
+        _ => Ok(()),
     }
 }

@@ -1,15 +1,18 @@
 //! Recording: inputs come from the host, and go into the log. Without a log, a plain run.
 
 use crate::error::Error;
-use crate::handover::Mailbox;
 use crate::host::disk::{DiskPool, IoErrors, Pending};
 use crate::host::net::NetHandle;
 use crate::host::serial::Output;
 use crate::recording::log::{FLUSH_EVERY, LogSink};
 use crate::recording::snapshot::{Chain, Loaded};
-use crate::run::driver::{Arrival, Driver, Finish, Idle, Outside, Situation, Step, Wish};
+use crate::run::driver::{
+    Arrival, Closed, DigestOf, Driver, Failure, Idle, Outside, Situation, Snapshots, Step,
+    UserRequest,
+};
 use crate::run::drives::Disks;
-use crate::session::Message;
+use crate::run::mailbox::{Mailbox, Message};
+use crate::run::report::Finish;
 use machine::Request;
 use machine::inputs::{BlockRequest, BlockResult, Halted, Inputs, Moment};
 use replay_format::{AsyncEvent, Checkpoint, Clock, Event, ShutdownCause};
@@ -17,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+const NO_LOG: Error = Error::Internal("a run that is not recorded has no snapshots");
 /// How long an answer from the network may take before idle time is skipped all the same.
 const ANSWER_WITHIN: Duration = Duration::from_millis(5);
 
@@ -55,8 +59,9 @@ impl Host {
         }
     }
 
-    /// How long the guest's idle time is not skipped, though the user wants that: the host has work of
-    /// the guest's in hand, and if virtual time ran on, the guest would see a host of unheard-of slowness.
+    /// How long the guest's idle time is not skipped, though the user wants that: the host has work
+    /// of the guest's in hand, and if virtual time ran on, the guest would see a host of unheard-of
+    /// slowness.
     fn busy(&self) -> Option<Option<Duration>> {
         if self.in_flight > 0 {
             return Some(None);
@@ -78,7 +83,7 @@ struct Nap {
 /// The driver that asks the host.
 pub struct Recorder {
     log: Option<LogSink>,
-    mailbox: Arc<Mailbox<Message>>,
+    mailbox: Arc<Mailbox>,
     host: Host,
     /// Idle time passes as on the host; else it is skipped.
     sleep: bool,
@@ -90,12 +95,7 @@ pub struct Recorder {
 
 impl Recorder {
     /// A driver that records into `log`, or a plain run without one.
-    pub fn new(
-        log: Option<LogSink>,
-        mailbox: Arc<Mailbox<Message>>,
-        host: Host,
-        sleep: bool,
-    ) -> Self {
+    pub fn new(log: Option<LogSink>, mailbox: Arc<Mailbox>, host: Host, sleep: bool) -> Self {
         let started = Instant::now();
         Self {
             log,
@@ -149,6 +149,15 @@ impl Recorder {
         }
     }
 
+    fn user_request(&mut self, icount: u64, request: UserRequest) -> Result<Step, Error> {
+        let cause = ShutdownCause::HostQmp;
+        self.write(icount, &Event::Shutdown(cause))?;
+        match request {
+            UserRequest::Reset => self.reset(icount),
+            UserRequest::Quit => Ok(Step::Stop(Finish::Shutdown { cause, code: 0 })),
+        }
+    }
+
     /// A reset, whose cause is in the log.
     fn reset(&mut self, icount: u64) -> Result<Step, Error> {
         self.write(icount, &Event::Checkpoint(Checkpoint::ResetRequested))?;
@@ -191,8 +200,8 @@ impl Recorder {
         Ok(Step::Arrival(arrival))
     }
 
-    /// To be called before the log says that the operation completed: a recording that is killed in between must
-    /// not replay it as done.
+    /// To be called before the log says that the operation completed: a recording that is killed in
+    /// between must not replay it as done.
     fn save_io_errors(&self) -> Result<(), Error> {
         if let (Some(log), Some(disks)) = (&self.log, &self.host.pool) {
             let path = log.path().with_file_name(IoErrors::FILE);
@@ -365,6 +374,9 @@ impl Driver for Recorder {
         if let Some(request) = situation.request {
             return self.guest_request(icount, request);
         }
+        if let Some(request) = situation.user {
+            return self.user_request(icount, request);
+        }
         if self.mailbox.kicked()
             && let Some(message) = self.mailbox.take()
         {
@@ -385,9 +397,48 @@ impl Driver for Recorder {
         }
     }
 
-    fn outside(&mut self, icount: u64) -> Result<Option<Outside<'_>>, Error> {
+    fn snapshots(&mut self) -> Option<&mut dyn Snapshots> {
+        self.log.is_some().then_some(self as _)
+    }
+
+    fn settled(&self) -> bool {
+        self.nap.is_none()
+    }
+
+    fn digest(&mut self, at: Moment, digest: u128, of: DigestOf) -> Result<(), Error> {
+        match &mut self.log {
+            Some(log) => log.digest(at.icount, digest, of == DigestOf::End),
+            None => Ok(()),
+        }
+    }
+
+    fn failure(&mut self) -> Failure {
+        let failure = self.failure.take();
+        let unknown = Error::Internal("the machine halted without a reason");
+        Failure::Error(failure.unwrap_or(unknown))
+    }
+
+    fn close(&mut self, finish: Finish) -> Result<Closed, Error> {
+        if let (Finish::Shutdown { .. }, Some(log)) = (finish, &mut self.log) {
+            log.finish()?;
+        }
+        self.host.networks.clear();
+        let disks = self.host.pool.take().map(DiskPool::finish);
+        for disk in disks.transpose()?.unwrap_or_default() {
+            disk.check_untouched()?;
+            disk.close()?;
+        }
+        Ok(Closed {
+            digests_checked: 0,
+            lost_output: self.host.output.lost().map(|error| error.to_string()),
+        })
+    }
+}
+
+impl Snapshots for Recorder {
+    fn outside(&mut self, icount: u64) -> Result<Outside<'_>, Error> {
         let Some(log) = &mut self.log else {
-            return Ok(None);
+            return Err(NO_LOG);
         };
         // A snapshot must not be ahead of the log, also where the recording is killed.
         log.flush(icount)?;
@@ -408,25 +459,16 @@ impl Driver for Recorder {
                 }
             });
         }
-        Ok(Some(Outside {
+        Ok(Outside {
             log: log.place(),
             disks,
             pending,
             failed,
-        }))
+        })
     }
 
-    fn settled(&self) -> bool {
-        self.nap.is_none()
-    }
-
-    fn travel(&mut self, to: Option<(&Chain, Loaded)>) -> Result<(), Error> {
-        let Some(log) = &mut self.log else {
-            return Err(Error::Refused("this run is not recorded; use `rr record`"));
-        };
-        let Some((chain, loaded)) = to else {
-            return Err(Error::Refused("a recording goes back to snapshots only"));
-        };
+    fn load(&mut self, chain: &Chain, loaded: Loaded) -> Result<(), Error> {
+        let log = self.log.as_mut().ok_or(NO_LOG)?;
         log.rewind(chain.snapshot.log, chain.snapshot.icount)?;
         if let Some(disks) = self.host.pool.take() {
             for disk in disks.finish()? {
@@ -450,52 +492,5 @@ impl Driver for Recorder {
             self.mailbox.post(Message::Arrival(arrival));
         }
         Ok(())
-    }
-
-    fn mute(&mut self, _muted: bool) {}
-
-    fn by_user(&mut self, icount: u64, wish: Wish) -> Result<Step, Error> {
-        let cause = ShutdownCause::HostQmp;
-        self.write(icount, &Event::Shutdown(cause))?;
-        match wish {
-            Wish::Reset => self.reset(icount),
-            Wish::Quit => Ok(Step::Stop(Finish::Shutdown { cause, code: 0 })),
-        }
-    }
-
-    fn digest(&mut self, at: Moment, digest: u128, last: bool) -> Result<(), Error> {
-        match &mut self.log {
-            Some(log) => log.digest(at.icount, digest, last),
-            None => Ok(()),
-        }
-    }
-
-    fn lost_output(&self) -> Option<std::io::Error> {
-        self.host.output.lost()
-    }
-
-    fn failure(&mut self) -> Error {
-        self.failure
-            .take()
-            .unwrap_or(Error::Internal("the machine halted without a reason"))
-    }
-
-    fn close(&mut self) -> Result<(), Error> {
-        self.host.networks.clear();
-        let Some(disks) = self.host.pool.take() else {
-            return Ok(());
-        };
-        for disk in disks.finish()? {
-            disk.check_untouched()?;
-            disk.close()?;
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<(), Error> {
-        match &mut self.log {
-            Some(log) => log.finish(),
-            None => Ok(()),
-        }
     }
 }

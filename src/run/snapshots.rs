@@ -36,7 +36,7 @@ impl Plan {
 
 /// Takes the snapshots of a run. It knows since when what has changed.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct Snapshotter {
     /// The snapshots of the recording.
     pub store: Store,
     drives: Vec<Drive>,
@@ -47,6 +47,8 @@ pub struct Keeper {
     held: Option<File>,
     /// The hash of each page of RAM then.
     base: Vec<u128>,
+    /// The same at power-on.
+    power_on: Vec<u128>,
 }
 
 /// A drive that the guest may write to.
@@ -57,7 +59,7 @@ struct Drive {
     image: Below,
 }
 
-impl Keeper {
+impl Snapshotter {
     /// For a machine at power-on, with these drives as the recording has them.
     ///
     /// # Errors
@@ -68,6 +70,7 @@ impl Keeper {
         plan: Plan,
         machine: &mut Machine,
     ) -> Result<Self, Error> {
+        let power_on = machine.page_hashes().to_vec();
         let drives = drives.iter().enumerate();
         let drives = drives.filter(|(_, drive)| !drive.readonly);
         let drives = drives.map(|(place, drive)| {
@@ -90,8 +93,14 @@ impl Keeper {
             plan,
             parent: None,
             held: None,
-            base: machine.page_hashes().to_vec(),
+            base: power_on.clone(),
+            power_on,
         })
+    }
+
+    /// Pages at power-on, by their hashes.
+    pub(crate) fn power_on_hashes(&self) -> &[u128] {
+        &self.power_on
     }
 
     /// The machine is now as it was at this snapshot (`None`: at power-on).
@@ -102,12 +111,13 @@ impl Keeper {
         self.hold();
     }
 
-    /// The machine is now as it was at a snapshot of another recording: the next one here holds everything.
+    /// The machine is now as it was at a snapshot of another recording: the next one here holds
+    /// everything.
     ///
     /// # Errors
     /// If the layers of a disk cannot be read.
-    pub fn hold_all(&mut self, chain: &Chain, outside: &Option<Outside<'_>>) -> Result<(), Error> {
-        let Some(disks) = outside.as_ref().and_then(|outside| outside.disks) else {
+    pub fn hold_all(&mut self, chain: &Chain, outside: &Outside<'_>) -> Result<(), Error> {
+        let Some(disks) = outside.disks else {
             return Ok(());
         };
         for drive in &self.drives {
@@ -118,10 +128,9 @@ impl Keeper {
         Ok(())
     }
 
-    /// The next snapshot lies on none: it holds all that differs from power-on, whose pages have these hashes.
-    pub(crate) fn start_over(&mut self, power_on: &[u128]) {
-        self.base.clear();
-        self.base.extend_from_slice(power_on);
+    /// The next snapshot lies on none: it holds all that differs from power-on.
+    pub(crate) fn start_over(&mut self) {
+        self.base.clone_from(&self.power_on);
         self.parent = None;
         self.hold();
     }
@@ -133,7 +142,8 @@ impl Keeper {
             .and_then(|name| self.store.hold(name));
     }
 
-    /// The instruction count at which the next snapshot is due, where `done` are executed: that, or a later one.
+    /// The instruction count at which the next snapshot is due, where `done` are executed: that, or
+    /// a later one.
     pub fn due(&self, done: u64) -> Option<u64> {
         let at = self.plan.at.as_ref().map(|(at, _)| *at);
         let at = at.filter(|at| *at >= done);
@@ -142,11 +152,11 @@ impl Keeper {
         [at, every].into_iter().flatten().min()
     }
 
-    /// Takes the snapshot that is due by itself, unless there is one for this instruction count. One that the user named
-    /// is taken in any case.
+    /// Takes the snapshot that is due by itself, unless there is one for this instruction count.
+    /// One that the user named is taken in any case.
     ///
     /// # Errors
-    /// As for [`Keeper::take`].
+    /// As for [`Snapshotter::take`].
     pub fn take_due(&mut self, machine: &mut Machine, outside: Outside<'_>) -> Result<(), Error> {
         let icount = machine.icount();
         if let Some((_, name)) = self.plan.at.take_if(|(at, _)| *at <= icount) {
@@ -253,7 +263,8 @@ impl Keeper {
         }
     }
 
-    /// Deletes a snapshot. Is it the one that the run has gone on from, what it held counts as changed since its parent.
+    /// Deletes a snapshot. Is it the one that the run has gone on from, what it held counts as
+    /// changed since its parent.
     ///
     /// # Errors
     /// As for [`Store::delete`].
@@ -273,8 +284,8 @@ impl Keeper {
         deleted
     }
 
-    /// The parent of the snapshot that this run lies on, and the hashes of its pages. The disks count what the snapshot
-    /// held as changed.
+    /// The parent of the snapshot that this run lies on, and the hashes of its pages. The disks
+    /// count what the snapshot held as changed.
     fn before(
         &self,
         name: &str,

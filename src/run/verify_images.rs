@@ -1,11 +1,13 @@
 //! Disk images are measured while the guest runs: a large one takes seconds.
 //!
-//! A recording is made with the size and the time of the last change of each image in its machine.json, and completed with
-//! their BLAKE3 once they are known. One that is killed before that says so when it is replayed.
+//! A recording is made with the size and the time of the last change of each image in its
+//! machine.json, and completed with their BLAKE3 once they are known. One that is killed before
+//! that says so when it is replayed.
 //!
-//! A replay compares size and time before the first instruction. Where the time is another one, it measures before it starts, so
-//! that a changed image is refused without a word of the guest's. Where the time is the recorded one, the image is almost certainly
-//! the same, and it is measured while the replay runs: a change that hid its time stops the run, and is reported instead of the
+//! A replay compares size and time before the first instruction. Where the time is another one, it
+//! measures before it starts, so that a changed image is refused without a word of the guest's.
+//! Where the time is the recorded one, the image is almost certainly the same, and it is measured
+//! while the replay runs: a change that hid its time stops the run, and is reported instead of the
 //! divergence that it may have led to.
 
 use crate::error::Error;
@@ -13,10 +15,8 @@ use crate::host::disk::{Disk, DiskError, Measure};
 use crate::host::signals;
 use crate::notes::Notes;
 use crate::recording::{Image, Recording};
-use crate::run::driver::Finish;
 use crate::run::images::named;
-use crate::session::Report;
-use crate::session::control::Control;
+use crate::run::report::{Finish, Report};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -41,7 +41,8 @@ pub(crate) struct Measuring {
 }
 
 impl Measuring {
-    /// Measures the images of a recording that has begun, and completes its machine.json; none: there are none.
+    /// Measures the images of a recording that has begun, and completes its machine.json; none:
+    /// there are none.
     pub(crate) fn record(
         mut recording: Recording,
         disks: &[Disk],
@@ -53,13 +54,14 @@ impl Measuring {
         Self::start(disks, notes, move |images| recording.complete(images)).map(Some)
     }
 
-    /// Checks the images of a replay; once one is not what was recorded, sets `stop`, and wakes the run. Where that is
-    /// likely, the check is over when this returns. None: there is nothing to measure.
+    /// Checks the images of a replay; once one is not what was recorded, sets `stop`, and calls
+    /// `wake`. Where that is likely, the check is over when this returns. None: there is nothing to
+    /// measure.
     pub(crate) fn check(
         recording: &Recording,
         disks: &[Disk],
         stop: &Arc<AtomicBool>,
-        control: &Arc<Control>,
+        wake: impl Fn() + Send + 'static,
         notes: &Notes,
     ) -> Result<Option<Self>, Error> {
         let (mut measured, mut suspicious) = (false, false);
@@ -79,7 +81,7 @@ impl Measuring {
         if !measured {
             return Ok(None);
         }
-        let (stop, control) = (Arc::clone(stop), Arc::clone(control));
+        let stop = Arc::clone(stop);
         let recording = recording.clone();
         let mut measuring = Self::start(disks, notes, move |images| {
             let checked = images
@@ -87,7 +89,7 @@ impl Measuring {
                 .try_for_each(|image| recording.check_image(image).map(drop));
             if checked.is_err() {
                 stop.store(true, Ordering::Release);
-                control.wake();
+                wake();
             }
             checked
         })?;
@@ -127,7 +129,8 @@ impl Measuring {
         })
     }
 
-    /// To be called at the end of a recording: waits until machine.json is complete, or a signal gives that up.
+    /// To be called at the end of a recording: waits until machine.json is complete, or a signal
+    /// gives that up.
     pub(crate) fn finish(mut self) -> Result<(), Error> {
         if !self.wait()? {
             self.notes.remark(
@@ -137,9 +140,10 @@ impl Measuring {
         self.join().map(drop)
     }
 
-    /// What a replay came to, once it is known that its images are those of the recording. A changed image is the
-    /// cause of whatever else went wrong. Where the replay stopped early and all went well, whoever waits wants to see that
-    /// place soon: with `early` what is not measured yet stays so, which is told.
+    /// What a replay came to, once it is known that its images are those of the recording. A
+    /// changed image is the cause of whatever else went wrong. Where the replay stopped early and
+    /// all went well, whoever waits wants to see that place soon: with `early` what is not measured
+    /// yet stays so, which is told.
     pub(crate) fn settle(
         mut self,
         result: Result<Report, Error>,
@@ -168,8 +172,8 @@ impl Measuring {
         })
     }
 
-    /// Waits until it is known that the images are those of the recording; false if that was given up: at once where the replay
-    /// was interrupted, else on a signal.
+    /// Waits until it is known that the images are those of the recording; false if that was given
+    /// up: at once where the replay was interrupted, else on a signal.
     pub(crate) fn vouch(mut self, interrupted: bool) -> Result<bool, Error> {
         let known = !interrupted && self.wait()?;
         self.give_up.store(!known, Ordering::Relaxed);

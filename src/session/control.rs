@@ -1,14 +1,16 @@
 //! What others may ask of a run: the monitor, and whoever else holds a [`Control`].
 //!
-//! A wish goes to the vCPU thread, which carries it out between two execution periods, and answers. What can be seen
-//! or stopped without waiting for anybody ([`Control::status`], [`Control::cancel`]) is in atomics: it needs neither
-//! the BQL nor the replay lock.
+//! A wish goes to the vCPU thread, which carries it out between two execution periods, and answers.
+//! What can be seen or stopped without waiting for anybody ([`Control::status`],
+//! [`Control::cancel`]) is in atomics: it needs neither the BQL nor the replay lock.
 
 use crate::error::Error;
-use crate::handover::Mailbox;
 use crate::questions::Questions;
 use crate::recording::snapshot::Store;
-use crate::session::{Message, Shared};
+use crate::run::mailbox::Mailbox;
+use crate::run::vcpu::GuestEvent;
+use crate::session::Shared;
+use parking_lot::RwLock;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -78,15 +80,16 @@ pub struct Status {
 
 /// What is asked of the vCPU thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ask {
+pub enum Request {
     /// Stop.
     Stop,
     /// Go on.
     Go,
     /// Stop at this instruction count (`None`: nowhere).
     StopAt(Option<u64>),
-    /// Bring a replay to this instruction count, and stop there. Answered once it is under way; the end is told by
-    /// [`Happening::Worked`].
+    /// Bring a replay to this instruction count, and stop there. Answered once it is under way; the
+    /// end is told by
+    /// [`RunEvent::Worked`].
     Seek(u64),
     /// Take a snapshot.
     Save {
@@ -107,18 +110,13 @@ pub enum Ask {
 
 /// What happens to a run, for events.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Happening {
+pub enum RunEvent {
     /// The guest does not execute any longer.
     Stopped,
     /// The guest executes again.
     Resumed,
-    /// The machine was reset; `guest`: by itself.
-    Reset {
-        /// By itself.
-        guest: bool,
-    },
-    /// The guest has set its real-time clock: by how much it is now ahead of the host's, in ns.
-    ClockSet(i64),
+    /// The guest, or its machine, did something.
+    Guest(GuestEvent),
     /// The run is over, or would be.
     Shutdown(replay_format::ShutdownCause),
     /// Work has ended.
@@ -131,9 +129,9 @@ pub enum Happening {
 }
 
 /// Takes the answer, on the vCPU thread.
-pub type Answer = Box<dyn FnOnce(Result<(), Error>) + Send>;
+pub type Reply = Box<dyn FnOnce(Result<(), Error>) + Send>;
 /// Hears of what happens, on the vCPU thread; it must not wait for anybody.
-pub type Listener = Box<dyn Fn(&Happening) + Send + Sync>;
+pub type Listener = Box<dyn Fn(&RunEvent) + Send + Sync>;
 
 /// The handle of a run.
 pub struct Control {
@@ -144,14 +142,14 @@ pub struct Control {
     pub no_shutdown: bool,
     /// The guest does not start before it is told to.
     pub start_stopped: bool,
-    questions: Questions<(Ask, Answer)>,
+    questions: Questions<(Request, Reply)>,
     state: AtomicU8,
     stop_at: AtomicU64,
     work: AtomicU8,
     from: AtomicU64,
     to: AtomicU64,
-    listener: OnceLock<Listener>,
-    run: OnceLock<(Arc<Mailbox<Message>>, Arc<Shared>)>,
+    listeners: RwLock<Vec<Listener>>,
+    run: OnceLock<(Arc<Mailbox>, Arc<Shared>)>,
 }
 
 impl Control {
@@ -168,7 +166,7 @@ impl Control {
             work: AtomicU8::new(0),
             from: AtomicU64::new(0),
             to: AtomicU64::new(0),
-            listener: OnceLock::new(),
+            listeners: RwLock::default(),
             run: OnceLock::new(),
         }
     }
@@ -178,14 +176,13 @@ impl Control {
         Arc::new(Self::new(Mode::Run, None))
     }
 
-    /// Sets who hears of what happens: once, before the run begins.
+    /// Adds one who is told of what happens. To be called before the run begins.
     pub fn listen(&self, listener: Listener) {
-        // A second one would be a fault of the caller, and hears nothing.
-        let _ = self.listener.set(listener);
+        self.listeners.write().push(listener);
     }
 
     /// The run begins.
-    pub(crate) fn attach(&self, mailbox: &Arc<Mailbox<Message>>, shared: &Arc<Shared>) {
+    pub(crate) fn attach(&self, mailbox: &Arc<Mailbox>, shared: &Arc<Shared>) {
         let _ = self.run.set((Arc::clone(mailbox), Arc::clone(shared)));
     }
 
@@ -227,14 +224,15 @@ impl Control {
         }
     }
 
-    /// Stops a seek, a snapshot or a replay as soon as possible. Never waits; does nothing where there is nothing.
+    /// Stops a seek, a snapshot or a replay as soon as possible. Never waits; does nothing where
+    /// there is nothing.
     pub fn cancel(&self) {
         self.questions.cancel();
         self.nudge();
     }
 
     /// Asks something, and has the answer taken by `answer`. Never waits.
-    pub fn ask(&self, ask: Ask, answer: Answer) {
+    pub fn ask(&self, ask: Request, answer: Reply) {
         match self.questions.ask((ask, answer)) {
             Ok(()) => self.nudge(),
             Err((_, answer)) => answer(Err(OVER)),
@@ -254,7 +252,7 @@ impl Control {
     }
 
     /// What is asked of the vCPU thread.
-    pub(crate) fn questions(&self) -> &Questions<(Ask, Answer)> {
+    pub(crate) fn questions(&self) -> &Questions<(Request, Reply)> {
         &self.questions
     }
 
@@ -271,8 +269,8 @@ impl Control {
         let before = self.state.swap(place.unwrap_or(0) as u8, Ordering::AcqRel);
         let was_running = before == 1;
         match (was_running, state == RunState::Running) {
-            (true, false) => self.happened(&Happening::Stopped),
-            (false, true) => self.happened(&Happening::Resumed),
+            (true, false) => self.tell(&RunEvent::Stopped),
+            (false, true) => self.tell(&RunEvent::Resumed),
             _ => {}
         }
     }
@@ -293,8 +291,8 @@ impl Control {
     }
 
     /// Something happened.
-    pub(crate) fn happened(&self, what: &Happening) {
-        if let Some(listener) = self.listener.get() {
+    pub(crate) fn tell(&self, what: &RunEvent) {
+        for listener in self.listeners.read().iter() {
             listener(what);
         }
     }

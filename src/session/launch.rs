@@ -1,25 +1,28 @@
 //! From options to a finished run: `run`, `record`, `replay`.
 
+use super::Bounds;
+use super::context::RunContext;
+use super::frontend::About;
+use super::threads::{drive, session};
 use crate::error::Error;
-use crate::handover::Mailbox;
 use crate::host::net::NetHandle;
 use crate::host::serial::{Backend, Input, Serial};
 use crate::notes::Notes;
 use crate::recording::Recording;
 use crate::recording::options::MachineOptions;
-use crate::recording::snapshot::Store;
+use crate::recording::snapshot::{FIRST, Store};
 use crate::run::driver::Arrival;
 use crate::run::drives::Disks;
 use crate::run::images::Images;
+use crate::run::mailbox::{Mailbox, Message};
 use crate::run::observe::Watched;
-use crate::run::open::{Ready, switched_on, whole_log};
+use crate::run::open::{OpenRecording, ReplayHow, check_whole};
 use crate::run::record::{Host, Recorder};
-use crate::run::snapshots::{Keeper, Plan};
+use crate::run::report::Report;
+use crate::run::snapshots::{Plan, Snapshotter};
 use crate::run::verify_images::Measuring;
-use crate::session::context::Company;
-use crate::session::threads::{drive, session};
-use crate::session::{Message, Report};
-use std::path::{Path, PathBuf};
+use crate::timeline::checkpoint::Checkpoint;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -49,9 +52,9 @@ pub fn run(
     options: &MachineOptions,
     serial: &Backend,
     to: Option<&RecordTo<'_>>,
-    company: Company<'_>,
+    context: RunContext<'_>,
 ) -> Result<Report, Error> {
-    let options = &settled(options, &company.notes)?;
+    let options = &settled(options, &context.notes)?;
     options.check()?;
     if let Some(to) = to {
         // Before the backend is opened: that may wait for somebody, or empty a file.
@@ -59,12 +62,12 @@ pub fn run(
     }
     let images = Images::open(options)?;
     let mut machine = images.machine(options)?;
-    machine.set_execution(company.execution);
-    let stop = company.stop;
-    let Serial { input, output } = Serial::open(serial, &stop, &company.notes)?;
+    machine.set_execution(context.execution);
+    let stop = context.stop;
+    let Serial { input, output } = Serial::open(serial, &stop, &context.notes)?;
     let mailbox = Arc::new(Mailbox::new());
     let frames = Arc::new(AtomicUsize::new(0));
-    let networks = networks(options, &mailbox, &frames, &company.notes)?;
+    let networks = networks(options, &mailbox, &frames, &context.notes)?;
     let interval = to.map_or(u64::MAX, |to| to.digest_interval.max(1));
     let (recording, log) = match to {
         Some(to) => {
@@ -77,11 +80,11 @@ pub fn run(
     let disks = Disks::record(&options.drives, to.map(|to| to.dir), &mailbox);
     let opened = disks.open(None)?;
     let measuring = match recording {
-        Some(recording) => Measuring::record(recording, &opened, &company.notes)?,
+        Some(recording) => Measuring::record(recording, &opened, &context.notes)?,
         None => None,
     };
-    let keeper = match to {
-        Some(to) => Some(Keeper::new(
+    let snapshotter = match to {
+        Some(to) => Some(Snapshotter::new(
             Store::of(to.dir),
             &options.drives,
             to.plan.clone(),
@@ -93,9 +96,14 @@ pub fn run(
     let host = Host::new(output, disks, pool, networks, frames);
     let recorder = Recorder::new(log, Arc::clone(&mailbox), host, options.icount.sleep);
     let recorder = Box::new(recorder);
-    let session = session(machine, recorder, mailbox, stop, interval, &company.control);
-    let monitor = company.monitor.map(|monitor| (monitor, options, serial));
-    let report = drive(&session, keeper, input, monitor, company.progress)?;
+    let bounds = Bounds {
+        digest_every: interval,
+        until: None,
+        range: None,
+    };
+    let session = session(machine, recorder, mailbox, stop, bounds, &context.control);
+    let users = (context.frontends, About { options, serial });
+    let report = drive(&session, snapshotter, input, users, context.progress)?;
     measuring.map_or(Ok(()), Measuring::finish)?;
     Ok(report)
 }
@@ -116,7 +124,7 @@ fn settled(options: &MachineOptions, notes: &Notes) -> Result<MachineOptions, Er
 /// The networks, at work: frames go to the vCPU thread, as long as not too many wait there.
 fn networks(
     options: &MachineOptions,
-    mailbox: &Arc<Mailbox<Message>>,
+    mailbox: &Arc<Mailbox>,
     waiting: &Arc<AtomicUsize>,
     notes: &Notes,
 ) -> Result<Vec<NetHandle>, Error> {
@@ -134,21 +142,6 @@ fn networks(
     (0u8..).zip(options.adapters()).map(open).collect()
 }
 
-/// How to replay.
-#[derive(Debug, Clone, Default)]
-pub struct ReplayHow {
-    /// Stop at this instruction count.
-    pub until: Option<u64>,
-    /// Replay even though images have changed.
-    pub changed_images: bool,
-    /// Begin at this snapshot.
-    pub from: Option<String>,
-    /// The snapshots that the replay makes.
-    pub plan: Plan,
-    /// Keep them in this directory, and not in the recording: they hold everything, and lie on nothing there.
-    pub keep_in: Option<PathBuf>,
-}
-
 /// Replays a recording, comparing every digest.
 ///
 /// # Errors
@@ -157,64 +150,53 @@ pub fn replay(
     recording: &Recording,
     how: &ReplayHow,
     serial: &Backend,
-    company: Company<'_>,
+    context: RunContext<'_>,
 ) -> Result<Report, Error> {
     let bytes = recording.map_log()?;
-    let log = whole_log(recording, &bytes)?;
-    let (stop, control) = (&company.stop, &company.control);
-    let (input, at_power_on) =
-        switched_on(recording, how, &log, serial, stop, control, &company.notes)?;
-    let mut ready = at_power_on.at_start(recording, how)?;
+    let log = recording.whole_log(&bytes)?;
+    let (stop, control, notes) = (&context.stop, &context.control, &context.notes);
+    let (opened, disks) = OpenRecording::new(recording, how.changed_images)?;
+    let woken = Arc::clone(control);
+    let measuring = match how.changed_images {
+        false => Measuring::check(recording, &disks, stop, move || woken.wake(), notes)?,
+        true => None,
+    };
+    let Serial { input, output } = Serial::open(serial, stop, notes)?;
+    let (mut machine, mut replayer) = opened.switch_on(disks, &log, output, stop)?;
+    let (store, plan) = (Store::of(recording.dir()), how.plan.clone());
+    let mut snapshotter = Snapshotter::new(store, &recording.drives(), plan, &mut machine)?;
+    // A slice has no power-on.
+    let slice = recording.manifest.slice.as_ref();
+    let name = how.from.as_deref().or(slice.map(|_| FIRST));
+    let chain = name.map(|name| snapshotter.store.open(name)).transpose()?;
+    let from = chain.as_ref().map_or(0, |chain| chain.snapshot.icount);
+    let start = chain.as_ref().map_or(Checkpoint::PowerOn, Checkpoint::Own);
+    start.load(&mut replayer, &mut machine, Some(&mut snapshotter), true)?;
+    machine.set_execution(context.execution);
+    let shift = recording.manifest.machine.icount.shift;
+    let watched = context.watcher.map(|watcher| Watched::new(watcher, shift));
+    replayer.observe(watched);
+    let end = slice.filter(|range| !range.ends);
+    let until = [how.until, end.map(|range| range.to)];
+    let bounds = Bounds {
+        digest_every: recording.manifest.digest_interval,
+        until: until.into_iter().flatten().min(),
+        range: end.map(|range| (range.from, range.to)),
+    };
+    let mailbox = Arc::new(Mailbox::new());
+    let (stop, driver) = (Arc::clone(stop), Box::new(replayer));
+    let session = session(machine, driver, mailbox, stop, bounds, control);
+    let options = &recording.manifest.machine;
+    let users = (context.frontends, About { options, serial });
+    let input = input.and_then(Input::for_replay);
+    let result = drive(&session, Some(snapshotter), input, users, context.progress);
+    drop(session);
     // What it makes is to be relied on: then it waits.
-    let early = how.plan == Plan::default() && company.relay.is_none();
-    let measuring = ready.measuring.take();
-    let from = ready.from;
-    let result = go(recording, how.until, ready, (serial, input), company);
+    let early = how.plan == Plan::default();
     let report = match measuring {
         Some(measuring) => measuring.settle(result, early)?,
         None => result?,
     };
-    recording.check_whole(&bytes, from, &report)?;
+    check_whole(recording, &bytes, from, &report)?;
     Ok(report)
-}
-
-/// Replays to the end, or to where `until` or the company's relay stops it.
-///
-/// # Errors
-/// A divergence.
-pub(crate) fn go<'l, 'c: 'l>(
-    recording: &Recording,
-    until: Option<u64>,
-    ready: Ready<'l>,
-    (serial, input): (&Backend, Option<Input>),
-    company: Company<'c>,
-) -> Result<Report, Error> {
-    let Ready {
-        mut machine,
-        mut replayer,
-        keeper,
-        ..
-    } = ready;
-    machine.set_execution(company.execution);
-    let mailbox = Arc::new(Mailbox::new());
-    let interval = recording.manifest.digest_interval;
-    let shift = recording.manifest.machine.icount.shift;
-    let watcher = company.watcher;
-    let watched = watcher.map(|watcher| Watched::new(watcher, shift));
-    replayer.attach(company.relay.map(|relay| relay as _), watched);
-    let driver = Box::new(replayer);
-    let (stop, control) = (company.stop, &company.control);
-    let mut session = session(machine, driver, mailbox, stop, interval, control);
-    let range = recording.manifest.slice.as_ref();
-    let end = range.filter(|range| !range.ends);
-    session.until = [until, end.map(|range| range.to)]
-        .into_iter()
-        .flatten()
-        .min();
-    session.range = end.map(|range| (range.from, range.to));
-    session.deaf = true;
-    let options = &recording.manifest.machine;
-    let monitor = company.monitor.map(|monitor| (monitor, options, serial));
-    let input = input.and_then(Input::for_replay);
-    drive(&session, Some(keeper), input, monitor, company.progress)
 }

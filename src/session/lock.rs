@@ -1,8 +1,8 @@
 //! The two big locks and their order.
 //!
-//! The replay lock is held for a whole execution period and keeps batches of events in sequence; the
-//! BQL is finer and guards the machine. Whoever wants both takes the replay lock first. Taking it
-//! with the BQL in hand would deadlock sooner or later, so it panics at once, in every build.
+//! The replay lock is held for a whole execution period and keeps batches of events in sequence;
+//! the BQL is finer and guards the machine. Whoever wants both takes the replay lock first. Taking
+//! it with the BQL in hand would deadlock sooner or later, so it panics at once, in every build.
 //! Unlocking is fine in any order.
 
 use parking_lot::{Mutex, MutexGuard};

@@ -1,13 +1,13 @@
 //! The main loop: polls the host's descriptors, and posts what happens to the vCPU thread.
 
-use crate::handover::Mailbox;
 use crate::host::serial::Input;
 use crate::host::signals::Signals;
 use crate::host::terminal::{Escape, HELP, Key};
-use crate::monitor::Attached;
 use crate::run::driver::Arrival;
+use crate::run::mailbox::{Mailbox, Message};
+use crate::session::Shared;
 use crate::session::control::Control;
-use crate::session::{Message, Shared};
+use crate::session::frontend::Attached;
 use replay_format::ShutdownCause;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -17,7 +17,8 @@ use std::sync::atomic::Ordering;
 
 /// Bytes that one message holds at most.
 const CHUNK: usize = 4096;
-/// While the guest has this much unread, the host's end is not read: nothing is lost, it waits there.
+/// While the guest has this much unread, the host's end is not read: nothing is lost, it waits
+/// there.
 const BACKLOG: usize = 64 << 10;
 /// How often the loop looks at the guest's backlog, and shows progress.
 const TICK: Timespec = Timespec {
@@ -31,7 +32,7 @@ const SOON: Timespec = Timespec {
 };
 
 /// What the loop watches.
-pub(super) struct MainLoop<'a, 'm> {
+pub(super) struct MainLoop<'a, 'f> {
     /// Input for the serial port.
     pub input: Option<Input>,
     /// Readable when a signal asked the program to end.
@@ -39,13 +40,13 @@ pub(super) struct MainLoop<'a, 'm> {
     /// Readable, or closed, when the vCPU thread has ended.
     pub done: OwnedFd,
     /// Where messages go.
-    pub mailbox: &'a Mailbox<Message>,
+    pub mailbox: &'a Mailbox,
     /// What the vCPU thread says of itself.
     pub shared: &'a Shared,
     /// Woken where the run is to end: it may be stopped.
     pub control: &'a Control,
-    /// Executes the monitor's commands.
-    pub monitor: Option<&'a mut Attached<'m>>,
+    /// Serve the users.
+    pub frontends: &'a mut [Box<dyn Attached + 'f>],
 }
 
 /// Waits for this, too; gives its place.
@@ -68,7 +69,8 @@ impl MainLoop<'_, '_> {
             let input = self.input.as_ref().filter(|_| !held_back);
             let awaiting = input.map(Input::await_on);
             let input = watch(&mut fds, awaiting.as_ref());
-            watch(&mut fds, self.monitor.as_deref());
+            let served = self.frontends.iter();
+            fds.extend(served.map(|one| PollFd::from_borrowed_fd(one.fd(), PollFlags::IN)));
             match poll(&mut fds, Some(if held_back { &SOON } else { &TICK })) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
@@ -91,8 +93,8 @@ impl MainLoop<'_, '_> {
                 self.read_input(&mut escape);
             }
             // At every turn: what is to be answered later may be ready.
-            if let Some(monitor) = &mut self.monitor {
-                monitor.serve();
+            for frontend in &mut *self.frontends {
+                frontend.serve();
             }
             tick();
         }

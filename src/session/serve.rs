@@ -1,160 +1,201 @@
-//! What the vCPU thread does when somebody asks: stopping, seeking, snapshots.
+//! What the vCPU thread does when somebody asks: pausing, seeking, snapshots.
 //!
-//! A wish is looked at between two execution periods, and carried out where the driver is in no hurry: not in the
-//! middle of a wait that the log describes, nor between a request of the guest and what follows from it.
+//! A request is looked at between two execution periods, and carried out where the driver is
+//! settled: not in the middle of a wait that the log describes, nor between a request of the guest
+//! and what follows from it.
 
+use super::control::{Reply, Request, RunEvent, RunState, Work};
+use super::{Doing, Session, VcpuThread};
 use crate::error::Error;
-use crate::recording::snapshot::{Chain, Store};
-use crate::run::driver::{Driver, Finish, Step, Wish};
-use crate::run::snapshots::Keeper;
-use crate::session::control::{Answer, Ask, Happening, RunState, Work};
-use crate::session::{Session, Vcpu};
+use crate::recording::place::{Place, up_to};
+use crate::recording::snapshot::Chain;
+use crate::run::driver::{Driver, Outside, UserRequest};
+use crate::run::report::Finish;
+use crate::run::snapshots::Snapshotter;
+use crate::timeline::checkpoint::Checkpoint;
 use machine::Machine;
 
 const NO_PLACE: Error =
     Error::Refused("this run is not recorded, so there is no place for snapshots; use `rr record`");
 
+/// Where a seek begins.
+enum From {
+    /// Where the machine is.
+    Here,
+    /// At a snapshot.
+    Snapshot(Box<Chain>),
+    /// At power-on.
+    PowerOn,
+}
+
 impl Session<'_> {
     /// Carries out what was asked. Gives how the run ends, if that was it.
-    pub(crate) fn wishes(&self, vcpu: &mut Vcpu) -> Result<Option<Finish>, Error> {
+    pub(super) fn serve(&self, thread: &mut VcpuThread) -> Result<Option<Finish>, Error> {
         if self.mailbox.kicked() {
             self.mailbox.settle();
         }
         if self.control.questions().is_cancelled() {
-            self.cancel(vcpu);
+            self.cancel(thread);
         }
-        while let Some((ask, answer)) = vcpu.held.take().or_else(|| self.control.questions().next())
+        while let Some((request, reply)) = thread
+            .held
+            .take()
+            .or_else(|| self.control.questions().next())
         {
-            let ready = vcpu.request.is_none() && self.driver.lock().settled();
+            let ready = thread.vcpu.request.is_none() && self.driver.lock().settled();
             if !ready {
                 // It is in a wait, perhaps: that ends where it sees the flag.
-                vcpu.held = Some((ask, answer));
+                thread.held = Some((request, reply));
                 self.mailbox.nudge();
                 return Ok(None);
             }
-            if let Some(finish) = self.attend(vcpu, ask, answer)? {
+            if let Some(finish) = self.carry_out(thread, request, reply)? {
                 return Ok(Some(finish));
             }
         }
         Ok(None)
     }
 
-    fn attend(&self, vcpu: &mut Vcpu, ask: Ask, answer: Answer) -> Result<Option<Finish>, Error> {
-        let mut driver = self.driver.lock();
-        let mut machine = self.machine.lock();
-        let (driver, machine) = (&mut **driver, &mut *machine);
-        let done = match ask {
-            Ask::Stop => {
-                self.give_up_seek(vcpu, driver);
-                if vcpu.ended.is_none() {
-                    self.stop(vcpu);
-                }
-                Ok(())
-            }
-            Ask::Go => self.go(vcpu),
-            Ask::StopAt(at) => self.stop_at(vcpu, at, machine.icount()),
-            Ask::Seek(to) => match self.seek_from(vcpu, to, driver, machine) {
-                Ok(from) => {
-                    self.seek(vcpu, from, to, driver, machine)?;
-                    Ok(())
-                }
-                Err(error) => Err(error),
-            },
-            Ask::Save { name, replace } => self.save(vcpu, &name, replace, driver, machine),
-            Ask::Load(name) => match loadable(vcpu, &name) {
-                Ok(chain) => {
-                    self.load(vcpu, &chain, driver, machine)?;
-                    Ok(())
-                }
-                Err(error) => Err(error),
-            },
-            Ask::Delete(name) => self.delete(vcpu, &name, driver, machine),
-            Ask::Reset => match driver.by_user(machine.icount(), Wish::Reset) {
-                Ok(_) => {
-                    self.reset(vcpu, machine, false);
-                    Ok(())
-                }
+    fn carry_out(
+        &self,
+        thread: &mut VcpuThread,
+        request: Request,
+        reply: Reply,
+    ) -> Result<Option<Finish>, Error> {
+        let done = match request {
+            Request::Reset => match self.period(thread, Some(UserRequest::Reset)) {
+                Ok(_) => Ok(()),
                 Err(error @ Error::Refused(_)) => Err(error),
                 Err(error) => return Err(error),
             },
-            Ask::Quit => {
-                let finish = match vcpu.ended {
-                    Some(finish) => finish,
-                    None => match driver.by_user(machine.icount(), Wish::Quit)? {
-                        Step::Stop(finish) => finish,
-                        _ => Finish::Quit,
-                    },
-                };
-                if vcpu.ended.is_none() {
-                    let cause = replay_format::ShutdownCause::HostQmp;
-                    self.control.happened(&Happening::Shutdown(cause));
-                }
-                answer(Ok(()));
+            Request::Quit => {
+                let finish = self.quit(thread)?;
+                reply(Ok(()));
                 return Ok(Some(finish));
             }
+            request => {
+                let mut driver = self.driver.lock();
+                let mut machine = self.machine.lock();
+                let done = self.change(thread, request, &mut **driver, &mut machine)?;
+                self.publish(&machine);
+                done
+            }
         };
-        self.publish(machine);
-        answer(done);
+        reply(done);
         Ok(None)
     }
 
-    fn stop(&self, vcpu: &mut Vcpu) {
-        vcpu.stopped = true;
+    /// Carries out a request that changes where the run is, or whether it goes on. The inner error
+    /// is the request's alone; the outer one ends the run.
+    fn change(
+        &self,
+        thread: &mut VcpuThread,
+        request: Request,
+        driver: &mut dyn Driver,
+        machine: &mut Machine,
+    ) -> Result<Result<(), Error>, Error> {
+        Ok(match request {
+            Request::Stop => {
+                self.give_up_seek(thread, driver);
+                if !matches!(thread.doing, Doing::Over(_)) {
+                    self.pause(thread);
+                }
+                Ok(())
+            }
+            Request::Go => self.go(thread),
+            Request::StopAt(at) => self.stop_at(thread, at, machine.icount()),
+            Request::Seek(to) => match self.seek_from(thread, to, driver, machine) {
+                Ok(from) => {
+                    self.seek(thread, from, to, driver, machine)?;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
+            Request::Save { name, replace } => self.save(thread, &name, replace, driver, machine),
+            Request::Load(name) => match loadable(thread, &name) {
+                Ok(chain) => {
+                    self.load(thread, &chain, driver, machine)?;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
+            Request::Delete(name) => self.delete(thread, &name, driver, machine),
+            Request::Reset | Request::Quit => Err(Error::Internal("a period was to do this")),
+        })
+    }
+
+    fn quit(&self, thread: &mut VcpuThread) -> Result<Finish, Error> {
+        if let Doing::Over(finish) = thread.doing {
+            return Ok(finish);
+        }
+        let finish = self.period(thread, Some(UserRequest::Quit))?;
+        let cause = replay_format::ShutdownCause::HostQmp;
+        self.control.tell(&RunEvent::Shutdown(cause));
+        Ok(finish.unwrap_or(Finish::Quit))
+    }
+
+    fn pause(&self, thread: &mut VcpuThread) {
+        thread.doing = Doing::Paused;
         self.control.enter(RunState::Paused);
     }
 
-    fn go(&self, vcpu: &mut Vcpu) -> Result<(), Error> {
-        if vcpu.ended.is_some() {
-            return Err(Error::Refused(
-                "the run is over: go back in it first, or reset the machine",
-            ));
+    fn go(&self, thread: &mut VcpuThread) -> Result<(), Error> {
+        match thread.doing {
+            Doing::Over(_) => {
+                return Err(Error::Refused(
+                    "the run is over: go back in it first, or reset the machine",
+                ));
+            }
+            Doing::Paused => thread.doing = Doing::Executing,
+            Doing::Executing | Doing::Seeking(_) => {}
         }
-        vcpu.stopped = false;
         self.control.enter(RunState::Running);
         Ok(())
     }
 
-    fn stop_at(&self, vcpu: &mut Vcpu, at: Option<u64>, icount: u64) -> Result<(), Error> {
+    fn stop_at(&self, thread: &mut VcpuThread, at: Option<u64>, icount: u64) -> Result<(), Error> {
         if at.is_some_and(|at| at <= icount) {
             return Err(Error::Refused(
                 "this instruction count is in the past; seek there instead",
             ));
         }
-        vcpu.stop_at = at;
+        thread.stop_at = at;
         self.control.set_stop_at(at);
         Ok(())
     }
 
-    /// Stops where the guest was to be stopped; takes the snapshot that is due. True where the guest does not execute now.
-    pub(crate) fn arrive(
+    /// Pauses where the guest was to be paused; takes the snapshot that is due. True where the
+    /// guest does not execute now.
+    pub(super) fn arrive(
         &self,
-        vcpu: &mut Vcpu,
+        thread: &mut VcpuThread,
         driver: &mut dyn Driver,
         machine: &mut Machine,
     ) -> Result<bool, Error> {
         let icount = machine.icount();
-        if vcpu.due.is_none() {
-            vcpu.due = due(vcpu, icount);
+        let next = |thread: &VcpuThread| thread.snapshotter.as_ref()?.due(icount);
+        if thread.snapshot_due.is_none() {
+            thread.snapshot_due = next(thread);
         }
-        if vcpu.due.is_some_and(|due| icount >= due)
-            && vcpu.request.is_none()
+        if thread.snapshot_due.is_some_and(|due| icount >= due)
+            && thread.vcpu.request.is_none()
             && driver.settled()
-            && let Some(keeper) = &mut vcpu.keeper
         {
-            if let Some(outside) = driver.outside(icount)? {
-                keeper.take_due(machine, outside)?;
+            if let (Some(snapshotter), Some(of_driver)) =
+                (&mut thread.snapshotter, driver.snapshots())
+            {
+                snapshotter.take_due(machine, of_driver.outside(icount)?)?;
             }
-            vcpu.due = keeper.due(icount);
+            thread.snapshot_due = next(thread);
         }
-        if vcpu.seek.is_some_and(|to| icount >= to) {
-            vcpu.seek = None;
-            driver.mute(false);
+        if matches!(thread.doing, Doing::Seeking(to) if icount >= to) {
+            unmute(driver);
             self.worked(Work::Seek, None);
-            self.stop(vcpu);
-        } else if vcpu.stop_at.is_some_and(|at| icount >= at) {
-            vcpu.stop_at = None;
+            self.pause(thread);
+        } else if thread.stop_at.is_some_and(|at| icount >= at) {
+            thread.stop_at = None;
             self.control.set_stop_at(None);
-            self.stop(vcpu);
+            self.pause(thread);
         } else {
             return Ok(false);
         }
@@ -163,121 +204,96 @@ impl Session<'_> {
     }
 
     /// Somebody has had enough of what is under way.
-    fn cancel(&self, vcpu: &mut Vcpu) {
+    fn cancel(&self, thread: &mut VcpuThread) {
         self.control.questions().take_cancelled();
         let mut driver = self.driver.lock();
-        if self.give_up_seek(vcpu, &mut **driver) || (self.deaf && !vcpu.stopped) {
-            self.stop(vcpu);
+        let driver = &mut **driver;
+        let replays = thread.doing == Doing::Executing && driver.travel().is_some();
+        if self.give_up_seek(thread, driver) || replays {
+            self.pause(thread);
         }
     }
 
-    /// Ends a seek before its end; false where there is none.
-    fn give_up_seek(&self, vcpu: &mut Vcpu, driver: &mut dyn Driver) -> bool {
-        if vcpu.seek.take().is_none() {
+    /// Ends a seek before its end: the guest executes, seen again. False where there is none.
+    fn give_up_seek(&self, thread: &mut VcpuThread, driver: &mut dyn Driver) -> bool {
+        if !matches!(thread.doing, Doing::Seeking(_)) {
             return false;
         }
-        driver.mute(false);
+        thread.doing = Doing::Executing;
+        unmute(driver);
         self.worked(Work::Seek, Some(Error::Cancelled.to_string()));
         true
     }
 
     fn worked(&self, work: Work, error: Option<String>) {
         self.control.works(None);
-        self.control.happened(&Happening::Worked { work, error });
+        self.control.tell(&RunEvent::Worked { work, error });
     }
 
-    /// The snapshot from which a seek starts: `Some(None)` is power-on; `None`: where the machine is.
+    /// Where a seek to the first place with this instruction count begins.
     fn seek_from(
         &self,
-        vcpu: &Vcpu,
+        thread: &VcpuThread,
         to: u64,
-        driver: &dyn Driver,
+        driver: &mut dyn Driver,
         machine: &Machine,
-    ) -> Result<Option<Option<Chain>>, Error> {
-        let end = driver.end().ok_or(Error::Refused(
+    ) -> Result<From, Error> {
+        let travel = driver.travel().ok_or(Error::Refused(
             "only a replay can be brought to another place",
         ))?;
-        if to > end {
+        if to > travel.log().end().icount {
             return Err(Error::Refused(
                 "this instruction count is behind the end of the recording",
             ));
         }
-        let store = vcpu.keeper.as_ref().map(|keeper| &keeper.store);
-        let known = store.map(Store::sound).transpose()?.unwrap_or_default();
-        let best = known
-            .iter()
-            .filter(|snapshot| snapshot.icount <= to)
-            .max_by_key(|snapshot| snapshot.icount);
-        // At the end of the run it has executed everything up to there, and what is due there.
-        let here = machine.icount();
-        let ahead = to >= here && vcpu.ended.is_none();
-        Ok(match best {
-            Some(best) if ahead && best.icount <= here => None,
-            Some(best) => Some(Some(loadable(vcpu, &best.name)?)),
-            None if ahead => None,
-            None if self.range.is_some() => {
-                return Err(Error::Refused(
-                    "this instruction count is before the start of the slice",
-                ));
+        let known = thread.snapshotter.as_ref();
+        let known = known.map(|snapshotter| snapshotter.store.sound());
+        let known = known.transpose()?.unwrap_or_default();
+        let nearest = up_to(known, travel.log(), Place::at(to)).into_iter().next();
+        let here = travel.place(machine.icount());
+        let ahead =
+            here <= Place::first(travel.log(), to) && !matches!(thread.doing, Doing::Over(_));
+        match nearest {
+            Some((place, _)) if ahead && place <= here => Ok(From::Here),
+            Some((_, snapshot)) => {
+                loadable(thread, &snapshot.name).map(|chain| From::Snapshot(Box::new(chain)))
             }
-            None => Some(None),
-        })
+            None if ahead => Ok(From::Here),
+            None if self.bounds.range.is_some() => Err(Error::Refused(
+                "this instruction count is before the start of the slice",
+            )),
+            None => Ok(From::PowerOn),
+        }
     }
 
     fn seek(
         &self,
-        vcpu: &mut Vcpu,
-        from: Option<Option<Chain>>,
+        thread: &mut VcpuThread,
+        from: From,
         to: u64,
         driver: &mut dyn Driver,
         machine: &mut Machine,
     ) -> Result<(), Error> {
-        self.give_up_seek(vcpu, driver);
+        self.give_up_seek(thread, driver);
         self.control.questions().take_cancelled();
-        if let Some(from) = from {
-            self.travel(vcpu, from.as_ref(), driver, machine)?;
+        match &from {
+            From::Here => {}
+            From::Snapshot(chain) => go_back(thread, Checkpoint::Own(chain), driver, machine)?,
+            From::PowerOn => go_back(thread, Checkpoint::PowerOn, driver, machine)?,
         }
         let here = machine.icount();
         self.control.works(Some((Work::Seek, here, to)));
-        driver.mute(true);
-        vcpu.seek = Some(to);
-        vcpu.ended = None;
-        vcpu.stopped = false;
-        self.control.enter(RunState::Running);
-        Ok(())
-    }
-
-    /// Puts machine and driver into the state of a snapshot, or of power-on.
-    fn travel(
-        &self,
-        vcpu: &mut Vcpu,
-        to: Option<&Chain>,
-        driver: &mut dyn Driver,
-        machine: &mut Machine,
-    ) -> Result<(), Error> {
-        (vcpu.idle, vcpu.request) = (None, None);
-        match (to, &mut vcpu.keeper) {
-            (None, keeper) => {
-                machine.rewind();
-                driver.travel(None)?;
-                if let Some(keeper) = keeper {
-                    keeper.moved(None, machine);
-                }
-            }
-            (Some(chain), Some(keeper)) => {
-                let loaded = chain.load(machine)?;
-                driver.travel(Some((chain, loaded)))?;
-                keeper.moved(Some(&chain.snapshot.name), machine);
-            }
-            (Some(_), None) => return Err(NO_PLACE),
+        if let Some(travel) = driver.travel() {
+            travel.mute(true);
         }
-        vcpu.due = None;
+        thread.doing = Doing::Seeking(to);
+        self.control.enter(RunState::Running);
         Ok(())
     }
 
     fn save(
         &self,
-        vcpu: &mut Vcpu,
+        thread: &mut VcpuThread,
         name: &str,
         replace: bool,
         driver: &mut dyn Driver,
@@ -286,8 +302,8 @@ impl Session<'_> {
         let icount = machine.icount();
         self.control.questions().take_cancelled();
         self.control.works(Some((Work::Save, icount, icount)));
-        let saved = match &mut vcpu.keeper {
-            Some(keeper) => self.save_with(keeper, name, replace, driver, machine),
+        let saved = match &mut thread.snapshotter {
+            Some(snapshotter) => self.save_with(snapshotter, name, replace, driver, machine),
             None => Err(NO_PLACE),
         };
         self.worked(Work::Save, saved.as_ref().err().map(ToString::to_string));
@@ -296,87 +312,102 @@ impl Session<'_> {
 
     fn save_with(
         &self,
-        keeper: &mut Keeper,
+        snapshotter: &mut Snapshotter,
         name: &str,
         replace: bool,
         driver: &mut dyn Driver,
         machine: &mut Machine,
     ) -> Result<(), Error> {
         let icount = machine.icount();
-        if replace && keeper.store.has(name) {
-            let outside = driver.outside(icount)?.ok_or(NO_PLACE)?;
-            keeper.delete(name, outside)?;
+        if replace && snapshotter.store.has(name) {
+            snapshotter.delete(name, outside(driver, icount)?)?;
         }
-        let outside = driver.outside(icount)?.ok_or(NO_PLACE)?;
+        let outside = outside(driver, icount)?;
         let give_up = || self.control.questions().is_cancelled();
-        let taken = keeper.take(name, machine, outside, &give_up);
+        let taken = snapshotter.take(name, machine, outside, &give_up);
         self.control.questions().take_cancelled();
         taken.map(|_| ())
     }
 
     fn load(
         &self,
-        vcpu: &mut Vcpu,
+        thread: &mut VcpuThread,
         chain: &Chain,
         driver: &mut dyn Driver,
         machine: &mut Machine,
     ) -> Result<(), Error> {
-        self.give_up_seek(vcpu, driver);
+        self.give_up_seek(thread, driver);
         let icount = machine.icount();
         self.control.works(Some((Work::Load, icount, icount)));
-        let loaded = self.travel(vcpu, Some(chain), driver, machine);
+        let loaded = go_back(thread, Checkpoint::Own(chain), driver, machine);
         self.worked(Work::Load, loaded.as_ref().err().map(ToString::to_string));
         loaded?;
-        if vcpu.ended.take().is_some() {
-            self.stop(vcpu);
+        if matches!(thread.doing, Doing::Over(_)) {
+            self.pause(thread);
         }
-        if !self.deaf {
-            self.drop_future(vcpu, &chain.snapshot.name, driver, machine.icount())?;
-        }
-        Ok(())
-    }
-
-    /// A recording went back: snapshots of what came after are of a time that never was.
-    fn drop_future(
-        &self,
-        vcpu: &mut Vcpu,
-        now: &str,
-        driver: &mut dyn Driver,
-        icount: u64,
-    ) -> Result<(), Error> {
-        let Some(keeper) = &mut vcpu.keeper else {
-            return Ok(());
-        };
-        let all = keeper.store.sound()?;
-        let here = all.iter().find(|snapshot| snapshot.name == now);
-        let here = here.map_or(u64::MAX, |snapshot| snapshot.log.offset);
-        for snapshot in all.iter().rev().filter(|other| other.log.offset > here) {
-            let outside = driver.outside(icount)?.ok_or(NO_PLACE)?;
-            keeper.delete(&snapshot.name, outside)?;
+        if driver.travel().is_none() {
+            drop_future(thread, &chain.snapshot.name, driver, machine.icount())?;
         }
         Ok(())
     }
 
     fn delete(
         &self,
-        vcpu: &mut Vcpu,
+        thread: &mut VcpuThread,
         name: &str,
         driver: &mut dyn Driver,
         machine: &Machine,
     ) -> Result<(), Error> {
-        let keeper = vcpu.keeper.as_mut().ok_or(NO_PLACE)?;
-        let outside = driver.outside(machine.icount())?.ok_or(NO_PLACE)?;
-        keeper.delete(name, outside)
+        let snapshotter = thread.snapshotter.as_mut().ok_or(NO_PLACE)?;
+        snapshotter.delete(name, outside(driver, machine.icount())?)
     }
 }
 
-/// A snapshot that is there, and whole: found out before the machine is touched, so that the run outlives one that is not.
-fn loadable(vcpu: &Vcpu, name: &str) -> Result<Chain, Error> {
-    let keeper = vcpu.keeper.as_ref().ok_or(NO_PLACE)?;
-    keeper.store.open(name)
+/// Puts machine and driver into the state of a checkpoint.
+fn go_back(
+    thread: &mut VcpuThread,
+    to: Checkpoint<'_>,
+    driver: &mut dyn Driver,
+    machine: &mut Machine,
+) -> Result<(), Error> {
+    thread.vcpu = Default::default();
+    to.load(driver, machine, thread.snapshotter.as_mut(), false)?;
+    thread.snapshot_due = None;
+    Ok(())
 }
 
-/// The count at which the next snapshot is due.
-fn due(vcpu: &Vcpu, icount: u64) -> Option<u64> {
-    vcpu.keeper.as_ref()?.due(icount)
+/// A recording went back: snapshots of what came after are of a time that has not happened.
+fn drop_future(
+    thread: &mut VcpuThread,
+    now: &str,
+    driver: &mut dyn Driver,
+    icount: u64,
+) -> Result<(), Error> {
+    let Some(snapshotter) = &mut thread.snapshotter else {
+        return Ok(());
+    };
+    let all = snapshotter.store.sound()?;
+    let here = all.iter().find(|snapshot| snapshot.name == now);
+    let here = here.map_or(u64::MAX, |snapshot| snapshot.log.offset);
+    for snapshot in all.iter().rev().filter(|other| other.log.offset > here) {
+        snapshotter.delete(&snapshot.name, outside(driver, icount)?)?;
+    }
+    Ok(())
+}
+
+fn unmute(driver: &mut dyn Driver) {
+    if let Some(travel) = driver.travel() {
+        travel.mute(false);
+    }
+}
+
+fn outside(driver: &mut dyn Driver, icount: u64) -> Result<Outside<'_>, Error> {
+    driver.snapshots().ok_or(NO_PLACE)?.outside(icount)
+}
+
+/// A snapshot that is there, and whole: found out before the machine is touched, so that the run
+/// outlives one that is not.
+fn loadable(thread: &VcpuThread, name: &str) -> Result<Chain, Error> {
+    let snapshotter = thread.snapshotter.as_ref().ok_or(NO_PLACE)?;
+    snapshotter.store.open(name)
 }

@@ -1,19 +1,19 @@
 //! A run under way: the vCPU thread, and the main loop on this one.
 
+use super::context::Progress;
+use super::control::Control;
+use super::frontend::{About, Frontends};
+use super::lock::{Bql, ReplayLock};
+use super::main_loop::MainLoop;
+use super::{Bounds, Session, Shared};
 use crate::error::Error;
-use crate::handover::Mailbox;
-use crate::host::serial::{Backend, Input};
+use crate::host::serial::Input;
 use crate::host::signals;
 use crate::host::terminal::RawMode;
-use crate::monitor::Monitor;
-use crate::recording::options::MachineOptions;
 use crate::run::driver::Driver;
-use crate::run::snapshots::Keeper;
-use crate::session::context::Progress;
-use crate::session::control::Control;
-use crate::session::lock::{Bql, ReplayLock};
-use crate::session::main_loop::MainLoop;
-use crate::session::{Message, Report, Session, Shared};
+use crate::run::mailbox::{Mailbox, Message};
+use crate::run::report::Report;
+use crate::run::snapshots::Snapshotter;
 use machine::Machine;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -22,12 +22,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 /// A machine and its driver, before they run.
-pub(crate) fn session<'a>(
+pub(super) fn session<'a>(
     mut machine: Machine,
     driver: Box<dyn Driver + 'a>,
-    mailbox: Arc<Mailbox<Message>>,
+    mailbox: Arc<Mailbox>,
     stop: Arc<AtomicBool>,
-    digest_every: u64,
+    bounds: Bounds,
     control: &Arc<Control>,
 ) -> Session<'a> {
     machine.set_kick(mailbox.kick());
@@ -39,19 +39,16 @@ pub(crate) fn session<'a>(
         mailbox,
         shared,
         control: Arc::clone(control),
-        digest_every,
-        until: None,
-        range: None,
-        deaf: false,
+        bounds,
     }
 }
 
 /// Runs it to its end.
-pub(crate) fn drive(
+pub(super) fn drive(
     session: &Session<'_>,
-    keeper: Option<Keeper>,
+    snapshotter: Option<Snapshotter>,
     input: Option<Input>,
-    monitor: Option<(Monitor, &MachineOptions, &Backend)>,
+    (frontends, about): (Frontends, About<'_>),
     mut progress: Option<Progress<'_>>,
 ) -> Result<Report, Error> {
     let host = |cause| Error::File {
@@ -65,20 +62,19 @@ pub(crate) fn drive(
         _ => None,
     };
     let (done, ended) = UnixStream::pair().map_err(host)?;
-    let mut monitor = match monitor {
-        Some((monitor, options, serial)) => {
-            monitor.listen_to(&session.control);
-            Some(monitor.attach(session, options, serial)?)
-        }
-        None => None,
-    };
+    for frontend in &frontends {
+        frontend.subscribe(&session.control);
+    }
+    let attached = frontends.into_iter();
+    let attached = attached.map(|frontend| frontend.attach(session, about));
+    let mut attached = attached.collect::<Result<Vec<_>, _>>()?;
     thread::scope(|scope| {
         let vcpu = thread::Builder::new()
             .name("vcpu".to_owned())
             .spawn_scoped(scope, move || {
                 // Closed when the thread ends, however it does.
                 let _ended: UnixStream = ended;
-                session.run(keeper)
+                session.run(snapshotter)
             })
             .map_err(host)?;
         let main_loop = MainLoop {
@@ -88,7 +84,7 @@ pub(crate) fn drive(
             mailbox: &session.mailbox,
             shared: &session.shared,
             control: &session.control,
-            monitor: monitor.as_mut(),
+            frontends: &mut attached,
         };
         let looped = main_loop.run(|| {
             if let Some(progress) = &mut progress {
@@ -107,8 +103,8 @@ pub(crate) fn drive(
             Ok(report) => report,
             Err(panic) => std::panic::resume_unwind(panic),
         };
-        if let Some(monitor) = &mut monitor {
-            monitor.settle();
+        for frontend in &mut attached {
+            frontend.settle();
         }
         looped.map_err(host)?;
         report

@@ -14,10 +14,11 @@ use machine::Execution;
 use rr::host::serial::Backend;
 use rr::recording::Recording;
 use rr::recording::options::{Bios, Icount, MachineOptions, fresh_seed};
+use rr::run::open::ReplayHow;
+use rr::run::report::Report;
 use rr::run::snapshots::Plan;
-use rr::session::Report;
-use rr::session::context::Company;
-use rr::session::launch::{DIGEST_INTERVAL, RecordTo, ReplayHow, replay, run};
+use rr::session::context::RunContext;
+use rr::session::launch::{DIGEST_INTERVAL, RecordTo, replay, run};
 use rustix::time::{ClockId, clock_gettime};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -58,17 +59,17 @@ impl Bench {
             Mode::Interpret => Execution::Interpreter,
             _ => Execution::default(),
         };
-        let company = Company {
+        let context = RunContext {
             execution,
-            ..Company::default()
+            ..RunContext::default()
         };
         match mode {
-            Mode::Run | Mode::Interpret => run(&options(), &Backend::Null, None, company),
-            Mode::Record => run(&options(), &Backend::Null, Some(&to), company),
+            Mode::Run | Mode::Interpret => run(&options(), &Backend::Null, None, context),
+            Mode::Record => run(&options(), &Backend::Null, Some(&to), context),
             Mode::Replay => {
                 let recording = Recording::open(&self.rec).unwrap();
                 let how = ReplayHow::default();
-                replay(&recording, &how, &Backend::Null, company)
+                replay(&recording, &how, &Backend::Null, context)
             }
         }
         .unwrap()

@@ -310,7 +310,7 @@ fn under_way(dir: &Dir) -> Running {
         let names = fs::read_dir(&threads).into_iter().flatten();
         let names =
             names.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
-        names.filter(|name| name == "vcpu\n").count() == 2
+        names.filter(|name| name == "rr-segment\n").count() == 2
     });
     running
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rr::monitor::{Address, Monitor};
 use rr::session::control::{Control, Mode};
+use rr::session::frontend::Frontends;
 
 use crate::output;
 
@@ -26,20 +27,20 @@ pub(crate) struct MonitorArgs {
 }
 
 impl MonitorArgs {
-    /// Listens, if that was asked for, and gives the handle of the run.
+    /// Listens, if that was asked for, and gives the handle of the run, and what serves its users.
     pub(crate) fn open(
         &self,
         mode: Mode,
         recording: Option<PathBuf>,
-    ) -> anyhow::Result<(Arc<Control>, Option<Monitor>)> {
+    ) -> anyhow::Result<(Arc<Control>, Frontends)> {
         let mut control = Control::new(mode, recording);
         control.start_stopped = self.stopped;
         control.no_shutdown = self.no_shutdown;
-        let monitor = match self.qmp.is_empty() {
-            true => None,
-            false => Some(self.listen()?),
-        };
-        Ok((Arc::new(control), monitor))
+        let mut frontends: Frontends = Vec::new();
+        if !self.qmp.is_empty() {
+            frontends.push(Box::new(self.listen()?));
+        }
+        Ok((Arc::new(control), frontends))
     }
 
     fn listen(&self) -> anyhow::Result<Monitor> {

@@ -2,9 +2,9 @@
 
 use anyhow::{Context, bail};
 use replay_format::Log;
-use rr::analysis::slice::Range;
 use rr::recording::Recording;
 use rr::recording::position::{Position, Target, no_snapshots};
+use rr::recording::range::Range;
 use rr::recording::snapshot::Store;
 
 use crate::args::input::Input;

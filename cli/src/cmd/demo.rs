@@ -9,10 +9,11 @@ use rr::host::map::MappedFile;
 use rr::host::serial::Backend;
 use rr::recording::options::{Bios, Icount, MachineOptions, fresh_seed};
 use rr::recording::{LOG, Recording};
-use rr::run::driver::Finish;
+use rr::run::open::ReplayHow;
+use rr::run::report::Finish;
 use rr::run::snapshots::Plan;
-use rr::session::context::Company;
-use rr::session::launch::{self, DIGEST_INTERVAL, RecordTo, ReplayHow};
+use rr::session::context::RunContext;
+use rr::session::launch::{self, DIGEST_INTERVAL, RecordTo};
 
 use crate::output;
 use crate::output::outcome::{self, thousands};
@@ -52,7 +53,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             digest_interval: DIGEST_INTERVAL,
             plan: Plan::recording(),
         }),
-        Company::default(),
+        RunContext::default(),
     )?;
     let log = MappedFile::open(&rec.join(LOG))?.len() as u64;
     let console = read(&first)?;
@@ -72,7 +73,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let recording = Recording::open(&rec)?;
     let how = ReplayHow::default();
     let serial = Backend::File(second.clone());
-    let replayed = match replayed(&recording, &how, &serial, Company::default())? {
+    let replayed = match replayed(&recording, &how, &serial, RunContext::default())? {
         Ok(report) => report,
         Err(code) => return Ok(code),
     };

@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use machine::Fault;
 use replay_format::diff::Diff;
 use replay_format::{Completeness, Kind, Log};
-use rr::analysis::bisect::{Hunt, Quarry, Trail, hunt};
+use rr::analysis::bisect::{Bisection, Known, Source, bisect};
 use rr::analysis::diff::{Bracket, bracket, settings};
 use rr::error::Error;
 use rr::recording::Recording;
@@ -104,7 +104,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         && !args.no_hunt
         && (logs.tally.places > 0 || recorded.digests.differ_at.is_some() || args.every_instruction)
     {
-        let trail = Trail {
+        let trail = Known {
             known: recorded.digests,
             part: logs.tally.part,
             closely: args.every_instruction,
@@ -141,8 +141,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 fn hunted<'l>(
     sides: [(&Recording, &'l Log<'l>); 2],
     recorded: &Recorded<'_>,
-    trail: Trail,
-) -> anyhow::Result<Option<Hunt<'l>>> {
+    trail: Known,
+) -> anyhow::Result<Option<Bisection<'l>>> {
     if recorded.settings.iter().any(|setting| setting.name != SEED) {
         output::note(
             "not replayed side by side: the machines differ, so their states do from the start",
@@ -155,13 +155,13 @@ fn hunted<'l>(
         false => Bracket::default(),
     };
     let notes = output::notes();
-    let quarries = sides.map(|(recording, log)| Quarry {
+    let sources = sides.map(|(recording, log)| Source {
         recording,
         log,
         fault: None,
         notes: &notes,
     });
-    match hunt(quarries, Trail { known, ..trail }) {
+    match bisect(sources, Known { known, ..trail }) {
         Ok(hunt) => Ok(Some(hunt)),
         Err(Error::Cancelled) => Err(Error::Cancelled.into()),
         Err(error) => {

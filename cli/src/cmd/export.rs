@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow, bail};
 use rr::host::serial::Backend;
 use rr::recording::Recording;
-use rr::run::driver::Finish;
 use rr::run::observe::{Sight, Watcher};
+use rr::run::report::Finish;
 
 use crate::args::input::Input;
 use crate::export::pcap::Capture;

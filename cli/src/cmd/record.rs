@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use rr::recording::snapshot::{FIRST, snapshot_name};
 use rr::run::snapshots::Plan;
-use rr::session::context::Company;
+use rr::session::context::RunContext;
 use rr::session::control::Mode;
 use rr::session::launch::{DIGEST_INTERVAL, RecordTo};
 
@@ -66,15 +66,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         }),
     };
     let dir = Some(args.output.clone());
-    let (control, monitor) = args.monitor.open(Mode::Record, dir)?;
-    let company = Company {
+    let (control, frontends) = args.monitor.open(Mode::Record, dir)?;
+    let context = RunContext {
         control,
-        monitor,
+        frontends,
         execution: args.core.execution(),
         notes: output::notes(),
-        ..Company::default()
+        ..RunContext::default()
     };
-    let report = rr::session::launch::run(&options, &args.serial.serial, Some(&to), company)?;
+    let report = rr::session::launch::run(&options, &args.serial.serial, Some(&to), context)?;
     output::note(&format!(
         "{}; recorded {} in {}",
         outcome::finish(&report),

@@ -7,10 +7,10 @@ use rr::host::serial::Backend;
 use rr::recording::Recording;
 use rr::recording::position::Position;
 use rr::recording::snapshot::{NameError, snapshot_name};
+use rr::run::open::ReplayHow;
 use rr::run::snapshots::Plan;
-use rr::session::context::Company;
+use rr::session::context::RunContext;
 use rr::session::control::Mode;
-use rr::session::launch::ReplayHow;
 
 use crate::args::core::CoreArgs;
 use crate::args::monitor::MonitorArgs;
@@ -75,17 +75,16 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         changed_images: args.allow_changed_images,
         from: args.from,
         plan: args.snapshots.plan(Plan::default()),
-        ..ReplayHow::default()
     };
     let dir = Some(args.recording.clone());
-    let (control, monitor) = args.monitor.open(Mode::Replay, dir)?;
-    let company = Company {
+    let (control, frontends) = args.monitor.open(Mode::Replay, dir)?;
+    let context = RunContext {
         control,
-        monitor,
+        frontends,
         execution: args.core.execution(),
-        ..Company::default()
+        ..RunContext::default()
     };
-    let report = match replayed(&recording, &how, &args.serial, company)? {
+    let report = match replayed(&recording, &how, &args.serial, context)? {
         Ok(report) => report,
         Err(code) => return Ok(code),
     };

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use rr::session::context::Company;
+use rr::session::context::RunContext;
 use rr::session::control::Mode;
 
 use crate::args::core::CoreArgs;
@@ -29,15 +29,15 @@ pub(crate) struct Args {
 /// Does it.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let options = args.machine.options()?;
-    let (control, monitor) = args.monitor.open(Mode::Run, None)?;
-    let company = Company {
+    let (control, frontends) = args.monitor.open(Mode::Run, None)?;
+    let context = RunContext {
         control,
-        monitor,
+        frontends,
         execution: args.core.execution(),
         notes: output::notes(),
-        ..Company::default()
+        ..RunContext::default()
     };
-    let report = rr::session::launch::run(&options, &args.serial.serial, None, company)?;
+    let report = rr::session::launch::run(&options, &args.serial.serial, None, context)?;
     output::note(&format!(
         "{}; {}",
         outcome::finish(&report),

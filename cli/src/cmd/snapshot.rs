@@ -2,23 +2,26 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Subcommand;
 use comfy_table::{CellAlignment, Table, presets};
+use rr::error::Error;
+use rr::host::signals;
 use rr::recording::Recording;
+use rr::recording::place::Place;
 use rr::recording::position::Position;
-use rr::recording::snapshot::{Listed, Store, snapshot_name};
-use rr::run::snapshots::Plan;
-use rr::session::context::Company;
-use rr::session::launch::ReplayHow;
+use rr::recording::snapshot::{Listed, Snapshot, Store, snapshot_name};
+use rr::timeline::{Keep, Options, Timeline};
 use serde::Serialize;
 
 use crate::args::position;
 use crate::output;
 use crate::output::outcome::{self, thousands};
-use crate::replayed::unseen;
+use crate::output::progress::InstructionProgress;
 
 /// Version of what `list --json` prints.
 const SCHEMA: u32 = 1;
@@ -106,30 +109,47 @@ fn save(args: Save) -> anyhow::Result<ExitCode> {
         );
     }
     let at = position::icount(&recording, &args.at)?;
-    let known = store.sound()?.into_iter();
-    let nearest = known
-        .filter(|snapshot| snapshot.icount <= at)
-        .max_by_key(|snapshot| snapshot.icount);
-    let how = ReplayHow {
-        until: Some(at),
-        from: nearest.map(|snapshot| snapshot.name),
-        plan: Plan {
-            at: Some((at, args.name.clone())),
-            ..Plan::default()
-        },
-        ..ReplayHow::default()
+    let cancel = Arc::new(AtomicBool::new(false));
+    let _signals = signals::raise(&cancel).context("cannot listen to signals")?;
+    let mut progress = InstructionProgress::new();
+    let mut progress_at = |icount| progress.at(icount);
+    let options = Options {
+        keep: Keep::Recording,
+        cancel,
+        progress: Some(&mut progress_at),
+        notes: output::notes(),
+        ..Options::default()
     };
-    let company = Company::default();
-    let report = match unseen(&recording, &how, company, "no snapshot was taken")? {
-        Ok(report) => report,
-        Err(code) => return Ok(code),
+    let saved = save_at(&recording, Place::at(at), &args.name, options);
+    drop(progress);
+    let snapshot = match saved {
+        Err(Error::Cancelled) => return Ok(outcome::interrupted("no snapshot was taken")),
+        saved => match outcome::or_diverged(saved)? {
+            Ok(snapshot) => snapshot,
+            Err(code) => return Ok(code),
+        },
     };
     output::note(&format!(
         "snapshot `{}` at {}",
         args.name,
-        outcome::extent(&report)
+        outcome::length(snapshot.icount, snapshot.virtual_time)
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+fn save_at(
+    recording: &Recording,
+    place: Place,
+    name: &str,
+    options: Options<'_>,
+) -> Result<Snapshot, Error> {
+    let bytes = recording.map_log()?;
+    let log = recording.whole_log(&bytes)?;
+    let mut timeline = Timeline::open(recording, &log, options.shorter())?;
+    timeline.goto(place)?;
+    let snapshot = timeline.save(name)?;
+    timeline.check_images()?;
+    Ok(snapshot)
 }
 
 /// A snapshot in `list --json`.

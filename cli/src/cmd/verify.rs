@@ -8,9 +8,9 @@ use anyhow::bail;
 use machine::Execution;
 use replay_format::Completeness;
 use rr::recording::Recording;
-use rr::run::driver::Finish;
-use rr::session::context::Company;
-use rr::session::launch::ReplayHow;
+use rr::run::open::ReplayHow;
+use rr::run::report::Finish;
+use rr::session::context::RunContext;
 
 use crate::args::core::CoreArgs;
 use crate::args::input::Input;
@@ -76,12 +76,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 fn check_recording(dir: &Path, execution: Execution) -> anyhow::Result<ExitCode> {
     let recording = Recording::open(dir)?;
     let recorded = recording.digests()?.len();
-    let company = Company {
+    let context = RunContext {
         execution,
-        ..Company::default()
+        ..RunContext::default()
     };
     let how = ReplayHow::default();
-    let report = match unseen(&recording, &how, company, "not verified")? {
+    let report = match unseen(&recording, &how, context, "not verified")? {
         Ok(report) => report,
         Err(code) => return Ok(code),
     };

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use rr::analysis::bisect::{Difference, Ending, Hunt, Parting};
+use rr::analysis::bisect::{Bisection, Difference, Ending, Parting};
 use serde_json::Value;
 
 use crate::diff::paint::{BOLD, CYAN, GREEN, Paint, RED};
@@ -15,7 +15,7 @@ const SHOWN: usize = 16;
 const WIDTH: usize = 40;
 
 /// Prints it.
-pub(crate) fn print(hunt: &Hunt<'_>, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn print(hunt: &Bisection<'_>, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
     match (&hunt.parting, hunt.same_at) {
         (Some(at), _) => parting(at, "the states part", paint, out)?,
         (None, Some(icount)) => {

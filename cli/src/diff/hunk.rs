@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use replay_format::Log;
 use replay_format::diff::{Diff, Edit, Tally};
-use rr::analysis::bisect::Hunt;
+use rr::analysis::bisect::Bisection;
 use rr::analysis::diff::{Bracket, Setting};
 
 use crate::args::kinds::Kinds;
@@ -45,7 +45,7 @@ impl Compared<'_, '_> {
 pub(crate) struct Recorded<'l> {
     pub(crate) settings: Vec<Setting>,
     pub(crate) digests: Bracket,
-    pub(crate) hunt: Option<Hunt<'l>>,
+    pub(crate) hunt: Option<Bisection<'l>>,
 }
 
 /// The setting that every recording has another value of. The hunt leaves out what comes of it alone.

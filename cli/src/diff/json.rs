@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use replay_format::diff::Edit;
 use replay_format::{Completeness, Log};
-use rr::analysis::bisect::{Hunt, Parting};
+use rr::analysis::bisect::{Bisection, Parting};
 use serde_json::{Map, Value, json};
 
 use crate::diff::bisect::ended;
@@ -56,7 +56,7 @@ pub(crate) fn print(compared: &Compared<'_, '_>, out: &mut dyn Write) -> io::Res
 }
 
 /// What a hunt came to.
-pub(crate) fn hunt(hunt: &Hunt<'_>) -> io::Result<Value> {
+pub(crate) fn hunt(hunt: &Bisection<'_>) -> io::Result<Value> {
     let part = |at: &Option<Parting<'_>>| at.as_ref().map(parting).transpose();
     Ok(json!({
         "parting": part(&hunt.parting)?,

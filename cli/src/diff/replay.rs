@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use machine::Fault;
-use rr::analysis::bisect::{Ending, Hunt, Quarry, Trail, hunt, replayed};
+use rr::analysis::bisect::{Bisection, Ending, Known, Source, bisect, replayed};
 use rr::analysis::diff::Bracket;
 use serde_json::json;
 
@@ -29,25 +29,25 @@ pub(crate) fn run(
         );
     };
     let log = input.log()?;
-    let plain = Quarry {
+    let plain = Source {
         recording: &recording,
         log: &log,
         fault: None,
         notes: &output::notes(),
     };
-    let replay = Quarry { fault, ..plain };
+    let replay = Source { fault, ..plain };
     let (digests, ending) = replayed(replay, &recording.digests()?)?;
     // Where the log is cut off or the run over, the replay is as long as the recording.
     let diverged = ending.filter(|ending| matches!(ending, Ending::Diverged(_)));
     let differs = digests.differ_at.is_some() || diverged.is_some();
-    let trail = Trail {
+    let trail = Known {
         // What is the same again by the next digest can be anywhere.
         known: if differs { digests } else { Bracket::default() },
         part: None,
         closely,
     };
     let hunt = match differs || fault.is_some() || closely {
-        true => Some(hunt([plain, replay], trail)?),
+        true => Some(bisect([plain, replay], trail)?),
         false => None,
     };
     let parted = hunt.as_ref().is_some_and(|hunt| hunt.parting.is_some());
@@ -79,7 +79,7 @@ pub(crate) fn run(
     Ok(ExitCode::from(u8::from(!same)))
 }
 
-fn words(digests: Bracket, diverged: Option<&Ending>, hunt: Option<&Hunt<'_>>) -> Vec<String> {
+fn words(digests: Bracket, diverged: Option<&Ending>, hunt: Option<&Bisection<'_>>) -> Vec<String> {
     let mut lines = Vec::new();
     lines.push(match (digests.differ_at, digests.same_at) {
         (Some(to), Some(from)) => format!(

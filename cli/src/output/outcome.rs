@@ -6,8 +6,8 @@ use std::time::Duration;
 use replay_format::ShutdownCause;
 use rr::divergence::Divergence;
 use rr::error::Error;
-use rr::run::driver::Finish;
-use rr::session::Report;
+use rr::run::report::Finish;
+use rr::run::report::Report;
 
 use crate::output;
 
@@ -76,7 +76,8 @@ pub(crate) fn extent(report: &Report) -> String {
     length(report.icount, report.virtual_time)
 }
 
-fn length(icount: u64, virtual_time: u64) -> String {
+/// The same of any.
+pub(crate) fn length(icount: u64, virtual_time: u64) -> String {
     let time = Duration::from_nanos(virtual_time);
     format!(
         "{} instructions, {time:.3?} of virtual time",

@@ -8,7 +8,7 @@ use rr::error::Error;
 use rr::host::serial::Backend;
 use rr::recording::Recording;
 use rr::recording::snapshot::Store;
-use rr::run::driver::Finish;
+use rr::run::report::Finish;
 
 use super::gather::{Listed, Source};
 use crate::args::input::Input;

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use machine::Execution;
+use rr::analysis::segments::How;
 use rr::recording::Recording;
-use rr::session::context::Company;
 
 use super::{Choice, Part, conclude, segments, whole};
 use crate::output;
@@ -23,13 +23,13 @@ pub(crate) fn verify(
     let segments = segments(&recording)?;
     let whole = whole(&recording, &segments)?;
     let mut progress = InstructionProgress::new();
-    let company = Company {
+    let how = How {
         execution,
         progress: Some(&mut |done| progress.at(done)),
         notes: output::notes(),
-        ..Company::default()
+        ..How::default()
     };
-    let verdicts = segments.side_by_side(jobs, company);
+    let verdicts = segments.side_by_side(jobs, how);
     drop(progress);
     let Some(verdicts) = verdicts? else {
         return Ok(outcome::interrupted("not verified"));

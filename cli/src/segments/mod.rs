@@ -9,9 +9,9 @@ use std::str::FromStr;
 
 use anyhow::Context;
 use machine::Execution;
-use rr::analysis::segments::{Segment, Segments, Verdict, identity};
+use rr::analysis::segments::{How, Segment, Segments, Verdict, identity};
 use rr::recording::Recording;
-use rr::session::context::Company;
+
 use serde::{Deserialize, Serialize};
 
 use crate::output;
@@ -206,13 +206,13 @@ pub(crate) fn verify_one(
     let mut part = Part::of(whole(&recording, &segments)?, choice, &segment);
     if !segment.empty {
         let mut progress = InstructionProgress::new();
-        let company = Company {
+        let how = How {
             execution,
             progress: Some(&mut |icount| progress.at(icount)),
             notes: output::notes(),
-            ..Company::default()
+            ..How::default()
         };
-        let verdict = segments.replay(&segment, company);
+        let verdict = segments.replay(&segment, how);
         drop(progress);
         match verdict? {
             Some(verdict) => part = part.with(verdict),

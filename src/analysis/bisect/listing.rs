@@ -48,8 +48,8 @@ fn length(machine: &Machine, hart: u8, at: u64) -> Option<u64> {
     Some(if raw & 3 == 3 { 4 } else { 2 })
 }
 
-/// The places of the instructions before `pc`. Lengths vary, so this is a guess: the farthest start from which valid
-/// instructions lead exactly there.
+/// The places of the instructions before `pc`. Lengths vary, so this is a guess: the farthest start
+/// from which valid instructions lead exactly there.
 fn before(machine: &Machine, hart: u8, pc: u64) -> Vec<u64> {
     let farthest = 4 * AROUND as u64;
     for distance in (2..=farthest).rev().step_by(2) {

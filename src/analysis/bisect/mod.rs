@@ -1,9 +1,10 @@
 //! The hunt: the first instruction after which the states of two replays differ.
 //!
-//! Both are replayed in lockstep from the last place at which they are known to be the same. Their states
-//! are compared at growing distances; where they differ, both go back to the last place at which they did not, by snapshots
-//! that lie in a temporary folder, and go on in smaller steps, down to one instruction. In small steps every instruction is
-//! watched, so a difference that is gone again before the next comparison is found, too.
+//! Both are replayed in lockstep from the last place at which they are known to be the same. Their
+//! states are compared at growing distances; where they differ, both go back to the last place at
+//! which they did not, by snapshots that lie in a temporary folder, and go on in smaller steps,
+//! down to one instruction. In small steps every instruction is watched, so a difference that is
+//! gone again before the next comparison is found, too.
 
 mod listing;
 mod parting;
@@ -14,13 +15,13 @@ pub use parting::{Difference, Input, Parting, Range};
 
 use crate::analysis::diff::Bracket;
 use crate::analysis::symbols::Symbols;
-use crate::divergence::Divergence;
 use crate::error::Error;
+use crate::host::signals;
 use crate::notes::Notes;
 use crate::recording::Recording;
 use crate::recording::digests::Digests;
-use crate::run::driver::Finish;
-use machine::{Fault, Probe};
+pub use crate::timeline::Ending;
+use machine::Fault;
 use replay_format::Log;
 use side::Side;
 use std::panic::resume_unwind;
@@ -30,15 +31,15 @@ use std::thread;
 
 /// States that are compared in a range before it is narrowed.
 const STEPS: u64 = 256;
-/// Instructions of a step in which each is watched, at most. So of a range of 100 million all are, which takes seconds; recorded digests
-/// are less far apart.
+/// Instructions of a step in which each is watched, at most. So of a range of 100 million all are,
+/// which takes seconds; recorded digests are less far apart.
 const WATCHED: u64 = 400_000;
 /// Starting a thread takes about as long as executing so many instructions.
 const WORTH_A_THREAD: u64 = 20_000;
 
 /// A recording that takes part.
 #[derive(Debug, Clone, Copy)]
-pub struct Quarry<'r, 'l> {
+pub struct Source<'r, 'l> {
     /// It.
     pub recording: &'r Recording,
     /// Its log.
@@ -49,7 +50,7 @@ pub struct Quarry<'r, 'l> {
     pub notes: &'r Notes,
 }
 
-impl Quarry<'_, '_> {
+impl Source<'_, '_> {
     /// The instruction count at which it begins.
     fn start(&self) -> u64 {
         let slice = self.recording.manifest.slice.as_ref();
@@ -66,23 +67,16 @@ enum View {
     Guest,
 }
 
-/// Why a replay went no further.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
-    /// The run is over.
-    Finished(Finish),
-    /// It left its own recording.
-    Diverged(Box<Divergence>),
-}
-
 /// What a hunt came to.
 #[derive(Debug)]
-pub struct Hunt<'l> {
-    /// The first instruction after which the states differ; `None`: no state that was compared differs.
+pub struct Bisection<'l> {
+    /// The first instruction after which the states differ; `None`: no state that was compared
+    /// differs.
     pub parting: Option<Parting<'l>>,
     /// If at first only devices differ: the first instruction after which registers or RAM do.
     pub noticed: Option<Parting<'l>>,
-    /// The instruction count up to which the states are known to be the same; `None`: they differ from the start.
+    /// The instruction count up to which the states are known to be the same; `None`: they differ
+    /// from the start.
     pub same_at: Option<u64>,
     /// Every instruction up to there was watched, so nothing was missed.
     pub closely: bool,
@@ -98,7 +92,7 @@ pub struct Hunt<'l> {
 
 /// What is known before a hunt, and how it is to go.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Trail {
+pub struct Known {
     /// What the recorded digests tell.
     pub known: Bracket,
     /// The instruction count at which the logs part.
@@ -118,9 +112,9 @@ impl Pair<'_> {
     /// Whether both are in one state, and both or neither at their ends.
     fn agree(&mut self, view: View) -> bool {
         self.compared += 1;
-        let [one, two] = &self.sides;
+        let [one, two] = &mut self.sides;
         one.icount() == two.icount()
-            && one.ended.is_some() == two.ended.is_some()
+            && one.ended().is_some() == two.ended().is_some()
             && one.fingerprint(view) == two.fingerprint(view)
     }
 
@@ -134,10 +128,7 @@ impl Pair<'_> {
     fn go(&mut self, same: u64, icount: u64) -> Result<(), Error> {
         let watched = self.closely || icount - same <= WATCHED;
         self.both(icount - same >= WORTH_A_THREAD, |side| {
-            side.with(|machine| match watched {
-                true => machine.insert_probe(Probe::Witness),
-                false => machine.remove_probe(Probe::Witness),
-            });
+            side.watch_instructions(watched);
             side.go(icount)
         })
     }
@@ -161,8 +152,8 @@ impl Pair<'_> {
         })
     }
 
-    /// From `same`, where both are and agree: the last count up to `end` at which they agree, if they do not one
-    /// instruction later.
+    /// From `same`, where both are and agree: the last count up to `end` at which they agree, if
+    /// they do not one instruction later.
     fn narrow(&mut self, view: View, mut same: u64, end: u64) -> Result<Option<u64>, Error> {
         let mut differ = None;
         loop {
@@ -176,7 +167,7 @@ impl Pair<'_> {
             let most = ((end - same) / STEPS).clamp(1, u64::MAX);
             // The logs often tell where to look: right behind the start.
             let mut step = if differ.is_some() { most } else { 1 };
-            self.sides.iter_mut().try_for_each(Side::keep)?;
+            self.sides.iter_mut().try_for_each(Side::checkpoint)?;
             loop {
                 let next = same.saturating_add(step).min(end);
                 self.go(same, next)?;
@@ -202,16 +193,17 @@ impl Pair<'_> {
 ///
 /// # Errors
 /// What keeps one of the two from being replayed. That one leaves its recording is a result.
-pub fn hunt<'l>(quarries: [Quarry<'_, 'l>; 2], trail: Trail) -> Result<Hunt<'l>, Error> {
-    let Trail {
+pub fn bisect<'l>(sources: [Source<'_, 'l>; 2], trail: Known) -> Result<Bisection<'l>, Error> {
+    let Known {
         known,
         part,
         closely,
     } = trail;
     let stop = Arc::new(AtomicBool::new(false));
-    stop_at_signals(&stop)?;
-    let [one, two] = quarries;
-    let mut sides = [one, two].map(|quarry| Side::open(quarry, &stop));
+    let _signals =
+        signals::raise(&stop).map_err(Error::file("the signals".as_ref(), "listen to"))?;
+    let [one, two] = sources;
+    let mut sides = [one, two].map(|source| Side::open(source, &stop));
     if let [Ok(one), Ok(two)] = &mut sides {
         one.leave_seeds_out(two);
     }
@@ -223,7 +215,8 @@ pub fn hunt<'l>(quarries: [Quarry<'_, 'l>; 2], trail: Trail) -> Result<Hunt<'l>,
     };
     let symbols = Symbols::of(one.recording);
     let start = one.start().max(two.start());
-    // Where the logs part before a digest that is the same, the states may have differed in between.
+    // Where the logs part before a digest that is the same, the states may have differed in
+    // between.
     let digest = known
         .same_at
         .filter(|same| !closely && part.is_none_or(|part| *same <= part));
@@ -262,31 +255,34 @@ pub fn hunt<'l>(quarries: [Quarry<'_, 'l>; 2], trail: Trail) -> Result<Hunt<'l>,
             }
         }
     }
-    pair.sides.iter_mut().try_for_each(Side::settle)?;
-    Ok(Hunt {
+    pair.sides.iter_mut().try_for_each(Side::check_images)?;
+    let effort = pair.sides.each_ref().map(Side::effort);
+    Ok(Bisection {
         parting,
         noticed,
         same_at: agree.then_some(same),
         closely,
         compared: pair.compared,
-        restarts: pair.sides.iter().map(|side| side.restarts).sum(),
-        replayed: pair.sides.iter().map(|side| side.replayed).sum(),
-        fault_at: pair.sides[1].with(|machine| machine.fault_at()),
+        restarts: effort.iter().map(|effort| effort.restarts).sum(),
+        replayed: effort.iter().map(|effort| effort.replayed).sum(),
+        fault_at: pair.sides[1].fault_at(),
     })
 }
 
-/// Replays a recording from its start, and holds its states against the recorded digests, up to the first that differs.
+/// Replays a recording from its start, and holds its states against the recorded digests, up to the
+/// first that differs.
 ///
 /// # Errors
 /// What keeps it from being replayed.
 pub fn replayed(
-    quarry: Quarry<'_, '_>,
+    source: Source<'_, '_>,
     digests: &Digests,
 ) -> Result<(Bracket, Option<Ending>), Error> {
     let stop = Arc::new(AtomicBool::new(false));
-    stop_at_signals(&stop)?;
-    let mut side = Side::open(quarry, &stop)?;
-    side.restart(quarry.start())?;
+    let _signals =
+        signals::raise(&stop).map_err(Error::file("the signals".as_ref(), "listen to"))?;
+    let mut side = Side::open(source, &stop)?;
+    side.restart(source.start())?;
     let mut bracket = Bracket::default();
     let along = digests
         .along()
@@ -302,8 +298,9 @@ pub fn replayed(
         }
         side.go(icount.saturating_add(last.into()))?;
         bracket.compared += 1;
-        let finished = matches!(side.ended, Some(Ending::Finished(_)));
-        let there = side.icount() == icount && side.ended.is_some() == finished && finished == last;
+        let finished = matches!(side.ended(), Some(Ending::Finished(_)));
+        let there =
+            side.icount() == icount && side.ended().is_some() == finished && finished == last;
         if !there || side.digest() != digest {
             bracket.differ_at = Some(icount);
             break;
@@ -311,18 +308,8 @@ pub fn replayed(
         bracket.same_at = Some(icount);
     }
     if bracket.differ_at.is_none() {
-        side.go(quarry.log.end().icount.saturating_add(1))?;
+        side.go(source.log.end().icount.saturating_add(1))?;
     }
-    side.settle()?;
-    Ok((bracket, side.ended))
-}
-
-/// A signal makes the hunt clean up and end.
-fn stop_at_signals(stop: &Arc<AtomicBool>) -> Result<(), Error> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(stop))
-            .map_err(Error::file("the signals".as_ref(), "listen to"))?;
-    }
-    Ok(())
+    side.check_images()?;
+    Ok((bracket, side.ended().cloned()))
 }

@@ -1,10 +1,10 @@
 //! The instruction at which two runs part, and what differs behind it.
 
-use super::Ending;
 use super::listing::{Line, around};
 use super::side::Side;
 use crate::analysis::symbols::Symbols;
 use crate::error::Error;
+use crate::timeline::Ending;
 use machine::bus::RAM_BASE;
 use machine::ram::PAGE;
 use replay_format::{Clock, Event, Log, Record};
@@ -80,7 +80,8 @@ pub struct Parting<'l> {
     pub inputs: [Option<Input<'l>>; 2],
 }
 
-/// Looks at the instruction at `icount`, before which both are the same. Both are behind it afterwards.
+/// Looks at the instruction at `icount`, before which both are the same. Both are behind it
+/// afterwards.
 pub(super) fn look<'l>(
     sides: &mut [Side<'l>; 2],
     logs: [&'l Log<'l>; 2],
@@ -91,19 +92,13 @@ pub(super) fn look<'l>(
         side.at(icount)?;
     }
     let steps = |side: &Side<'_>| {
-        side.with(|machine| {
-            machine
-                .harts()
-                .iter()
-                .map(|hart| hart.steps)
-                .collect::<Vec<_>>()
-        })
+        let harts = side.machine().harts().iter();
+        harts.map(|hart| hart.steps).collect::<Vec<_>>()
     };
-    let (turn, before) = sides[0].with(|machine| {
-        let views = machine.harts().iter();
-        let views = views.map(|hart| (hart.pc, around(machine, hart.id, hart.pc, symbols)));
-        (machine.moment().hart, views.collect::<Vec<_>>())
-    });
+    let machine = sides[0].machine();
+    let views = machine.harts().iter();
+    let views = views.map(|hart| (hart.pc, around(machine, hart.id, hart.pc, symbols)));
+    let (turn, before) = (machine.moment().hart, views.collect::<Vec<_>>());
     let steps_before = steps(&sides[0]);
     for side in sides.iter_mut() {
         side.go(icount + 1)?;
@@ -131,7 +126,7 @@ pub(super) fn look<'l>(
         source: symbols.line(pc),
         listing,
         interrupted: surroundings.map(|(_, interrupted)| interrupted),
-        endings: [one.ended.clone(), two.ended.clone()],
+        endings: [one.ended().cloned(), two.ended().cloned()],
         registers,
         devices,
         memory,
@@ -140,8 +135,8 @@ pub(super) fn look<'l>(
     })
 }
 
-/// The last input before the instruction at `icount` is over, and whether that takes an interrupt first. `time`: how long the
-/// host waited counts, too.
+/// The last input before the instruction at `icount` is over, and whether that takes an interrupt
+/// first. `time`: how long the host waited counts, too.
 fn surroundings<'l>(log: &'l Log<'l>, icount: u64, time: bool) -> (Option<Input<'l>>, bool) {
     let (mut last, mut interrupted) = (None, false);
     // What is wrong in a log was found before.
@@ -259,7 +254,7 @@ fn named(path: &Path) -> (Option<u8>, String) {
 }
 
 /// The first ranges that differ, and how many more there are.
-fn memory(one: &Side<'_>, two: &Side<'_>) -> (Vec<Range>, u64) {
+fn memory(one: &mut Side<'_>, two: &mut Side<'_>) -> (Vec<Range>, u64) {
     let mut ranges: Vec<Range> = Vec::new();
     let mut more = 0;
     for page in one.pages_that_differ(two) {

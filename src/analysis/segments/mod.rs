@@ -1,9 +1,11 @@
-//! Segments of a recording: each is replayed by itself, so that all can be side by side, or on several machines.
+//! Segments of a recording: each is replayed by itself, so that all can be side by side, or on
+//! several machines.
 //!
-//! A segment goes from a snapshot (the first: from where the recording starts) to the snapshot that the next one starts from
-//! (the last: to the end). There the state must have the digest that the snapshot was made with, so segments that replay
-//! exactly join to a recording that does. Which segments there are follows from the `snapshot.json` files alone. Where the rest of a
-//! snapshot is damaged, its segment is replayed from an earlier one.
+//! A segment goes from a snapshot (the first: from where the recording starts) to the snapshot that
+//! the next one starts from (the last: to the end). There the state must have the digest that the
+//! snapshot was made with, so segments that replay exactly join to a recording that does. Which
+//! segments there are follows from the `snapshot.json` files alone. Where the rest of a snapshot is
+//! damaged, its segment is replayed from an earlier one.
 
 mod course;
 mod shares;
@@ -12,10 +14,16 @@ mod side_by_side;
 use crate::divergence::Divergence;
 use crate::error::Error;
 use crate::host::map::MappedFile;
+use crate::notes::Notes;
+use crate::recording::place::{Place, up_to};
 use crate::recording::snapshot::{Chain, Checked, FIRST, Snapshot, Store};
 use crate::recording::{DIGESTS, LOG, Recording};
-use crate::session::context::Company;
+use crate::timeline::Progress;
+use machine::Execution;
+use replay_format::Log;
 use std::num::NonZeroU16;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// A recording, and the snapshots at which it can be divided.
 #[derive(Debug)]
@@ -46,6 +54,19 @@ pub struct Segment {
     pub empty: bool,
 }
 
+/// How segments are replayed.
+#[derive(Default)]
+pub struct How<'p> {
+    /// How instructions are executed: it changes nothing but the speed.
+    pub execution: Execution,
+    /// Is told how many instructions are done, on the caller's thread.
+    pub progress: Option<Progress<'p>>,
+    /// Takes remarks for the user.
+    pub notes: Notes,
+    /// Once it is set, the replays end soon.
+    pub cancel: Arc<AtomicBool>,
+}
+
 /// What the replay of a segment came to.
 #[derive(Debug)]
 pub enum Verdict {
@@ -64,7 +85,8 @@ pub struct Replayed {
     pub virtual_time: u64,
     /// Digest of the state there, in hexadecimal.
     pub digest: String,
-    /// The instruction count at which the replay began: before the segment where the snapshot is damaged.
+    /// The instruction count at which the replay began: before the segment where the snapshot is
+    /// damaged.
     pub began: u64,
     /// Digests in the segment that were compared, and equal.
     pub digests: u64,
@@ -102,8 +124,8 @@ impl<'a> Segments<'a> {
         })
     }
 
-    /// The segment with this number, from 1, where `of` are wanted: they are about as long as each other, as far as
-    /// snapshots allow.
+    /// The segment with this number, from 1, where `of` are wanted: they are about as long as each
+    /// other, as far as snapshots allow.
     pub fn nth(&self, number: u32, of: u32) -> Segment {
         let start = self.nearest(number.saturating_sub(1), of);
         let stop = self.nearest(number, of).filter(|_| number < of);
@@ -144,47 +166,43 @@ impl<'a> Segments<'a> {
         starts.zip(stops).map(leg).collect()
     }
 
-    /// Replays a segment; `None`: that was interrupted. Of the company execution, progress (instructions that are done), notes
-    /// and `stop` count.
+    /// Replays a segment; `None`: that was interrupted.
     ///
     /// # Errors
     /// Whatever keeps it from being replayed.
-    pub fn replay(
-        &self,
-        segment: &Segment,
-        company: Company<'_>,
-    ) -> Result<Option<Verdict>, Error> {
+    pub fn replay(&self, segment: &Segment, how: How<'_>) -> Result<Option<Verdict>, Error> {
         let alone = vec![segment.clone()];
-        let found = self.share(alone, NonZeroU16::MIN, company)?;
+        let found = self.share(alone, NonZeroU16::MIN, how)?;
         Ok(found.and_then(|mut found| found.pop().map(|(_, verdict)| verdict)))
     }
 
-    /// Replays everything, with so many replays at once. Gives the segments between all snapshots, and what each came to;
-    /// `None`: that was interrupted. The company is as for [`Segments::replay`].
+    /// Replays everything, with so many replays at once. Gives the segments between all snapshots,
+    /// and what each came to; `None`: that was interrupted.
     ///
     /// # Errors
     /// Whatever keeps a segment from being replayed.
     pub fn side_by_side(
         &self,
         jobs: NonZeroU16,
-        company: Company<'_>,
+        how: How<'_>,
     ) -> Result<Option<Vec<(Segment, Verdict)>>, Error> {
-        self.share(self.legs(), jobs, company)
+        self.share(self.legs(), jobs, how)
     }
 
-    /// Opens the last snapshot up to the start of a segment whose files are what they were; `None`: there is none, or it starts where
-    /// the recording is switched on. Hands over why others are not used.
+    /// Opens the last snapshot up to the start of a segment whose files are what they were; `None`:
+    /// there is none, or it starts where the recording is switched on. Hands over why others are
+    /// not used.
     fn sound(
         &self,
         segment: &Segment,
+        log: &Log<'_>,
         checked: &Checked,
         damaged: &dyn Fn(&Error),
     ) -> Result<Option<Chain>, Error> {
         let store = Store::of(self.recording.dir());
         if let Some(start) = &segment.start {
-            let at = |snapshot: &Snapshot| (snapshot.icount, snapshot.log.offset);
-            let before = self.snapshots.iter().rev();
-            for snapshot in before.filter(|other| at(other) <= at(start)) {
+            let to = Place::of(start, log);
+            for (_, snapshot) in up_to(self.snapshots.clone(), log, to) {
                 match store.open_checked(&snapshot.name, checked) {
                     Ok(chain) => return Ok(Some(chain)),
                     Err(error) => damaged(&error),
@@ -199,7 +217,8 @@ impl<'a> Segments<'a> {
     }
 }
 
-/// What tells one recording from another: the BLAKE3 of `replay.bin` with `digests.bin` behind it, in hexadecimal.
+/// What tells one recording from another: the BLAKE3 of `replay.bin` with `digests.bin` behind it,
+/// in hexadecimal.
 ///
 /// # Errors
 /// Those of the files.

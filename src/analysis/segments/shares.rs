@@ -1,8 +1,8 @@
 //! Who replays which leg, where several replays share those of a recording.
 //!
-//! A replay that comes to the end of a leg goes on into the next, unless another has begun that. So nobody loads a snapshot
-//! but to begin, and nobody needs to know beforehand how long a leg takes: who has nothing to do takes over the rest of what lies
-//! in front of another.
+//! A replay that comes to the end of a leg goes on into the next, unless another has begun that. So
+//! nobody loads a snapshot but to begin, and nobody needs to know beforehand how long a leg takes:
+//! who has nothing to do takes over the rest of what lies in front of another.
 
 use std::ops::Range;
 
@@ -33,8 +33,8 @@ impl<W> Shares<W> {
         Self { legs }
     }
 
-    /// Somebody has nothing to do: gives the leg at which it helps most that he begins, and puts him into it. `None`: he would
-    /// only be late. `at` says at which instruction count others are.
+    /// Somebody has nothing to do: gives the leg at which it helps most that he begins, and puts
+    /// him into it. `None`: he would only be late. `at` says at which instruction count others are.
     pub(super) fn begin(&mut self, who: W, at: impl Fn(&W) -> u64) -> Option<usize> {
         let mut best: Option<(u64, usize)> = None;
         let mut from = 0;
@@ -56,8 +56,8 @@ impl<W> Shares<W> {
         Some(leg)
     }
 
-    /// What is gained if these free legs are not left to whoever comes to them, and from which on: in instructions that
-    /// need not be waited for.
+    /// What is gained if these free legs are not left to whoever comes to them, and from which on:
+    /// in instructions that need not be waited for.
     fn gain(&self, free: Range<usize>, at: impl Fn(&W) -> u64) -> (u64, usize) {
         let before = free.start.checked_sub(1).and_then(|leg| self.legs.get(leg));
         let Some((leg, State::Taken(who))) = before else {
@@ -123,8 +123,9 @@ mod tests {
         at: u64,
     }
 
-    /// Replays legs of these lengths, which take `pace[leg]` per instruction, with so many at once. Gives how long it took, and in
-    /// which order legs were done. Time goes in steps of a million instructions at pace 1.
+    /// Replays legs of these lengths, which take `pace[leg]` per instruction, with so many at once.
+    /// Gives how long it took, and in which order legs were done. Time goes in steps of a million
+    /// instructions at pace 1.
     fn replayed(lengths: &[u64], pace: &[u64], jobs: usize) -> (u64, Vec<usize>) {
         let mut start = 0;
         let legs: Vec<Range<u64>> = lengths
@@ -175,7 +176,8 @@ mod tests {
     }
 
     proptest! {
-        /// Each leg is done once, whatever they cost; and nobody makes it longer by helping, but by what it takes to begin.
+        /// Each leg is done once, whatever they cost; and nobody makes it longer by helping, but by
+        /// what it takes to begin.
         #[test]
         fn every_leg_once(
             legs in proptest::collection::vec((1u64..600, 1u64..6), 1..24),

@@ -2,21 +2,20 @@
 
 use super::course::Course;
 use super::shares::Shares;
-use super::{Segment, Segments, Verdict};
+use super::{How, Segment, Segments, Verdict};
 use crate::error::Error;
 use crate::host::signals::{self, Signals};
 use crate::notes::Notes;
 use crate::recording::snapshot::Checked;
-use crate::run::open::{Opened, whole_log};
+use crate::run::open::OpenRecording;
 use crate::run::verify_images::Measuring;
-use crate::session::context::{Company, Progress};
-use crate::session::control::Control;
+use crate::timeline::{Keep, Options, Progress};
 use machine::Execution;
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
@@ -25,49 +24,51 @@ use std::time::Duration;
 const TICK: Duration = Duration::from_millis(100);
 
 /// What all threads know.
-struct Yard<'a> {
+struct Crew<'a> {
     segments: &'a Segments<'a>,
     course: Course<'a>,
-    /// Each thread's replay is known by its handle.
-    shares: Mutex<Shares<Arc<Control>>>,
+    /// Each thread's replay is known by how far it is.
+    shares: Mutex<Shares<Icount>>,
     /// Snapshots whose files are what they were.
     checked: Checked,
     /// What was said of others, each once.
     said: Mutex<BTreeSet<String>>,
     execution: Execution,
     notes: Notes,
-    stop: Arc<AtomicBool>,
+    cancel: Arc<AtomicBool>,
 }
 
 /// What a thread reports: segments by their places.
 type Message = Result<(usize, Verdict), Error>;
 
-fn place(control: &Arc<Control>) -> u64 {
-    control.status().icount
+/// How far a replay is, for all threads to see.
+type Icount = Arc<AtomicU64>;
+
+fn place(at: &Icount) -> u64 {
+    at.load(Ordering::Relaxed)
 }
 
 impl Segments<'_> {
-    /// Replays segments that follow on each other, with so many replays at once; `None`: that was interrupted.
+    /// Replays segments that follow on each other, with so many replays at once; `None`: that was
+    /// interrupted.
     pub(super) fn share(
         &self,
         legs: Vec<Segment>,
         jobs: NonZeroU16,
-        company: Company<'_>,
+        how: How<'_>,
     ) -> Result<Option<Vec<(Segment, Verdict)>>, Error> {
         let signals = signals::catch();
         let signals = signals.map_err(Error::file("the signals".as_ref(), "listen to"))?;
         let bytes = self.recording.map_log()?;
-        let log = whole_log(self.recording, &bytes)?;
+        let log = self.recording.whole_log(&bytes)?;
         let digests = self.recording.digests()?;
-        let (opened, disks) = Opened::new(self.recording, false)?;
-        let (stop, control, notes) = (&company.stop, &company.control, &company.notes);
-        let measuring = Measuring::check(self.recording, &disks, stop, control, notes)?;
+        let (opened, disks) = OpenRecording::new(self.recording, false)?;
+        let measuring = Measuring::check(self.recording, &disks, &how.cancel, || {}, &how.notes)?;
         drop(disks);
-        let yard = Yard {
+        let crew = Crew {
             segments: self,
             course: Course {
                 recording: self.recording,
-                bytes: &bytes,
                 log: &log,
                 digests: &digests,
                 opened: &opened,
@@ -76,11 +77,11 @@ impl Segments<'_> {
             shares: Mutex::new(Shares::new(legs.iter().map(|leg| leg.from..leg.to))),
             checked: Checked::default(),
             said: Mutex::default(),
-            execution: company.execution,
-            notes: company.notes,
-            stop: company.stop,
+            execution: how.execution,
+            notes: how.notes,
+            cancel: how.cancel,
         };
-        let found = yard.run(jobs, &signals, company.progress);
+        let found = crew.run(jobs, &signals, how.progress);
         // A changed image is the cause of whatever else went wrong.
         if let Some(measuring) = measuring
             && !measuring.vouch(signals.came())?
@@ -95,7 +96,7 @@ impl Segments<'_> {
     }
 }
 
-impl Yard<'_> {
+impl Crew<'_> {
     /// Starts the threads, and gives what segments came to: all of them, unless a signal came.
     fn run(
         &self,
@@ -120,14 +121,14 @@ impl Yard<'_> {
                 match messages.recv_timeout(TICK) {
                     Ok(Ok(ended)) => verdicts.push(ended),
                     Ok(Err(error)) => {
-                        self.stop.store(true, Ordering::Release);
+                        self.cancel.store(true, Ordering::Release);
                         failure.get_or_insert(error);
                     }
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
                 if signals.came() {
-                    self.stop.store(true, Ordering::Release);
+                    self.cancel.store(true, Ordering::Release);
                 }
                 if let Some(progress) = &mut progress {
                     progress(self.shares.lock().done(place));
@@ -147,8 +148,8 @@ impl Yard<'_> {
 
     fn replay_all(&self, sender: &Sender<Message>) -> Result<(), Error> {
         loop {
-            let control = Control::unused();
-            let begun = self.shares.lock().begin(Arc::clone(&control), place);
+            let at = Icount::default();
+            let begun = self.shares.lock().begin(Arc::clone(&at), place);
             let Some(leg) = begun else { return Ok(()) };
             let damaged = |error: &Error| {
                 let note = format!("{error}; replayed from before it");
@@ -158,13 +159,18 @@ impl Yard<'_> {
             };
             let segment = self.course.segments.get(leg);
             let segment = segment.ok_or(Error::Internal("a segment is lost"))?;
-            let chain = self.segments.sound(segment, &self.checked, &damaged)?;
-            let company = Company {
-                control,
+            let chain = self
+                .segments
+                .sound(segment, self.course.log, &self.checked, &damaged)?;
+            let mut progress = |icount| at.store(icount, Ordering::Relaxed);
+            let options = Options {
+                // It takes no checkpoint.
+                keep: Keep::Recording,
+                compare: true,
                 execution: self.execution,
+                cancel: Arc::clone(&self.cancel),
+                progress: Some(&mut progress),
                 notes: self.notes.clone(),
-                stop: Arc::clone(&self.stop),
-                ..Company::default()
             };
             let mut ended = |leg, verdict| {
                 let same = matches!(verdict, Verdict::Same(_));
@@ -177,7 +183,7 @@ impl Yard<'_> {
             };
             let replayed = self
                 .course
-                .replay(leg, chain.as_ref(), company, &mut ended)?;
+                .replay(leg, chain.as_ref(), options, &mut ended)?;
             if !replayed {
                 return Ok(());
             }

@@ -6,7 +6,7 @@ use super::registers;
 use crate::monitor::generated::{OobCommands, ReplayMode};
 use crate::monitor::session::version;
 use crate::monitor::visit::CommandError;
-use crate::session::control::Ask;
+use crate::session::control::Request;
 use machine::Machine;
 use serde_json::Value;
 use std::fmt::Write;
@@ -29,9 +29,9 @@ type Line = (
 );
 
 const LINES: &[Line] = &[
-    ("c|cont", "", "go on", |on, _| ask(on, Ask::Go)),
+    ("c|cont", "", "go on", |on, _| ask(on, Request::Go)),
     ("delvm", "tag", "delete a snapshot", |on, words| {
-        name(on, words, Ask::Delete)
+        name(on, words, Request::Delete)
     }),
     ("help|?", "", "show this", |_, _| Ok(help(""))),
     ("info cpus", "", "list the harts", cpus),
@@ -56,29 +56,31 @@ const LINES: &[Line] = &[
         ))
     }),
     ("loadvm", "tag", "go back to a snapshot", |on, words| {
-        name(on, words, Ask::Load)
+        name(on, words, Request::Load)
     }),
-    ("q|quit", "", "end the run", |on, _| ask(on, Ask::Quit)),
+    ("q|quit", "", "end the run", |on, _| ask(on, Request::Quit)),
     ("replay_break", "icount", "stop there", |on, words| {
         on.only_in_replay()?;
-        count(on, words, |at| Ask::StopAt(Some(at)))
+        count(on, words, |at| Request::StopAt(Some(at)))
     }),
     ("replay_delete_break", "", "do not stop there", |on, _| {
         on.only_in_replay()?;
-        ask(on, Ask::StopAt(None))
+        ask(on, Request::StopAt(None))
     }),
     ("replay_seek", "icount", "go there", |on, words| {
-        count(on, words, Ask::Seek)
+        count(on, words, Request::Seek)
     }),
-    ("s|stop", "", "stop the guest", |on, _| ask(on, Ask::Stop)),
+    ("s|stop", "", "stop the guest", |on, _| {
+        ask(on, Request::Stop)
+    }),
     ("savevm", "tag", "take a snapshot", |on, words| {
-        name(on, words, |name| Ask::Save {
+        name(on, words, |name| Request::Save {
             name,
             replace: true,
         })
     }),
     ("system_reset", "", "reset the machine", |on, _| {
-        ask(on, Ask::Reset)
+        ask(on, Request::Reset)
     }),
     (
         "x",
@@ -140,7 +142,7 @@ fn help(prefix: &str) -> String {
 }
 
 /// Asks the vCPU thread. What is returned here is not the answer: that comes later, and is a text, too.
-fn ask(on: &mut OnMainLoop<'_>, ask: Ask) -> Printed {
+fn ask(on: &mut OnMainLoop<'_>, ask: Request) -> Printed {
     on.ask_then(ask, |result| {
         Ok(Value::String(match result {
             Ok(()) => String::new(),
@@ -150,14 +152,14 @@ fn ask(on: &mut OnMainLoop<'_>, ask: Ask) -> Printed {
     Ok(String::new())
 }
 
-fn name(on: &mut OnMainLoop<'_>, words: &Words<'_>, with: impl Fn(String) -> Ask) -> Printed {
+fn name(on: &mut OnMainLoop<'_>, words: &Words<'_>, with: impl Fn(String) -> Request) -> Printed {
     match words.rest {
         "" => Err(CommandError::generic("the name of a snapshot is missing")),
         name => ask(on, with(name.to_owned())),
     }
 }
 
-fn count(on: &mut OnMainLoop<'_>, words: &Words<'_>, with: impl Fn(u64) -> Ask) -> Printed {
+fn count(on: &mut OnMainLoop<'_>, words: &Words<'_>, with: impl Fn(u64) -> Request) -> Printed {
     let at = words.rest.parse();
     let at: i64 = at.map_err(|_| CommandError::generic("an instruction count is missing"))?;
     ask(on, with(icount(at)?))

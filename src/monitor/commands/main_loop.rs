@@ -16,7 +16,7 @@ use crate::monitor::generated::{
 use crate::monitor::session::{unknown, version};
 use crate::monitor::visit::{CommandError, decode_none, nothing};
 use crate::session::Session;
-use crate::session::control::{Ask, Control, Mode};
+use crate::session::control::{Control, Mode, Request};
 use crate::session::lock::{Bql, BqlGuard};
 use machine::Machine;
 use machine::virtio::VirtioConfig;
@@ -70,7 +70,7 @@ impl<'a> OnMainLoop<'a> {
     /// Asks the vCPU thread; `answer` makes of its answer that of the command, later.
     pub(super) fn ask_then(
         &mut self,
-        ask: Ask,
+        ask: Request,
         answer: impl Fn(std::result::Result<(), String>) -> Result<Value> + Send + 'static,
     ) {
         let (sender, receiver) = channel();
@@ -89,7 +89,7 @@ impl<'a> OnMainLoop<'a> {
     }
 
     /// Asks the vCPU thread for something that returns nothing.
-    fn ask(&mut self, ask: Ask) -> Result<()> {
+    fn ask(&mut self, ask: Request) -> Result<()> {
         self.ask_then(ask, |result| match result {
             Ok(()) => Ok(nothing()),
             Err(description) => Err(CommandError::generic(description)),
@@ -97,7 +97,7 @@ impl<'a> OnMainLoop<'a> {
         Ok(())
     }
 
-    fn job(&mut self, id: &str, kind: JobType, devices: &[String], ask: Ask) -> Result<()> {
+    fn job(&mut self, id: &str, kind: JobType, devices: &[String], ask: Request) -> Result<()> {
         let drives = &self.background.options.drives;
         let known = |device: &String| {
             let mut names = drives
@@ -206,7 +206,7 @@ impl Commands for OnMainLoop<'_> {
     }
 
     fn quit(&mut self) -> Result<()> {
-        self.ask(Ask::Quit)
+        self.ask(Request::Quit)
     }
 
     fn query_qmp_schema(&mut self, arguments: Map<String, Value>) -> Result<Value> {
@@ -222,15 +222,15 @@ impl Commands for OnMainLoop<'_> {
     }
 
     fn stop(&mut self) -> Result<()> {
-        self.ask(Ask::Stop)
+        self.ask(Request::Stop)
     }
 
     fn cont(&mut self) -> Result<()> {
-        self.ask(Ask::Go)
+        self.ask(Request::Go)
     }
 
     fn system_reset(&mut self) -> Result<()> {
-        self.ask(Ask::Reset)
+        self.ask(Request::Reset)
     }
 
     fn system_powerdown(&mut self) -> Result<()> {
@@ -240,16 +240,16 @@ impl Commands for OnMainLoop<'_> {
 
     fn replay_break(&mut self, at: i64) -> Result<()> {
         self.only_in_replay()?;
-        self.ask(Ask::StopAt(Some(icount(at)?)))
+        self.ask(Request::StopAt(Some(icount(at)?)))
     }
 
     fn replay_delete_break(&mut self) -> Result<()> {
         self.only_in_replay()?;
-        self.ask(Ask::StopAt(None))
+        self.ask(Request::StopAt(None))
     }
 
     fn replay_seek(&mut self, to: i64) -> Result<()> {
-        self.ask(Ask::Seek(icount(to)?))
+        self.ask(Request::Seek(icount(to)?))
     }
 
     fn query_jobs(&mut self) -> Result<Vec<JobInfo>> {
@@ -267,7 +267,7 @@ impl Commands for OnMainLoop<'_> {
         _vmstate: String,
         devices: Vec<String>,
     ) -> Result<()> {
-        let ask = Ask::Save {
+        let ask = Request::Save {
             name: tag,
             replace: false,
         };
@@ -281,11 +281,16 @@ impl Commands for OnMainLoop<'_> {
         _vmstate: String,
         devices: Vec<String>,
     ) -> Result<()> {
-        self.job(&job_id, JobType::SnapshotLoad, &devices, Ask::Load(tag))
+        self.job(&job_id, JobType::SnapshotLoad, &devices, Request::Load(tag))
     }
 
     fn snapshot_delete(&mut self, job_id: String, tag: String, devices: Vec<String>) -> Result<()> {
-        self.job(&job_id, JobType::SnapshotDelete, &devices, Ask::Delete(tag))
+        self.job(
+            &job_id,
+            JobType::SnapshotDelete,
+            &devices,
+            Request::Delete(tag),
+        )
     }
 
     fn query_name(&mut self) -> Result<NameInfo> {

@@ -17,7 +17,8 @@ use super::generated::{Event, ShutdownCause};
 use super::{Address, Events};
 use crate::host::serial::Backend;
 use crate::recording::options::MachineOptions;
-use crate::session::control::Happening;
+use crate::run::vcpu::GuestEvent;
+use crate::session::control::RunEvent;
 
 /// What all commands know.
 #[derive(Debug, Clone)]
@@ -36,26 +37,26 @@ pub struct Background {
 pub fn listener(events: Events) -> crate::session::control::Listener {
     Box::new(move |happening| {
         events.tell(&match happening {
-            Happening::Stopped => Event::Stop,
-            Happening::Resumed => Event::Resume,
-            Happening::Reset { guest: true } => Event::Reset {
+            RunEvent::Stopped => Event::Stop,
+            RunEvent::Resumed => Event::Resume,
+            RunEvent::Guest(GuestEvent::Reset { by_guest: true }) => Event::Reset {
                 guest: true,
                 reason: ShutdownCause::GuestReset,
             },
-            Happening::Reset { guest: false } => Event::Reset {
+            RunEvent::Guest(GuestEvent::Reset { by_guest: false }) => Event::Reset {
                 guest: false,
                 reason: ShutdownCause::HostQmpSystemReset,
             },
-            Happening::ClockSet(offset) => Event::RtcChange {
+            RunEvent::Guest(GuestEvent::ClockSet(offset)) => Event::RtcChange {
                 offset: offset.div_euclid(1_000_000_000),
                 qom_path: "/machine/soc0/rtc".to_owned(),
             },
-            Happening::Shutdown(cause) => {
+            RunEvent::Shutdown(cause) => {
                 let (guest, reason) = shutdown(*cause);
                 Event::Shutdown { guest, reason }
             }
             // Its job tells of it.
-            Happening::Worked { .. } => return,
+            RunEvent::Worked { .. } => return,
         });
     })
 }

@@ -51,7 +51,8 @@ pub struct Chain {
     pub snapshot: Snapshot,
 }
 
-/// Snapshots whose files are what they were, so that several that are opened one after another are checked once.
+/// Snapshots whose files are what they were, so that several that are opened one after another are
+/// checked once.
 #[derive(Debug, Default)]
 pub(crate) struct Checked(Mutex<BTreeSet<String>>);
 
@@ -105,8 +106,8 @@ impl Chain {
         layers.collect()
     }
 
-    /// The hash of each page in the parent of the last snapshot, where `base` is that of each page in the last: for what no
-    /// snapshot below holds, a number that is the hash of nothing.
+    /// The hash of each page in the parent of the last snapshot, where `base` is that of each page
+    /// in the last: for what no snapshot below holds, a number that is the hash of nothing.
     pub(crate) fn without_last(&self, base: &[u128]) -> Result<Vec<u128>, Error> {
         let mut base = base.to_vec();
         let files = self.snapshots.iter();
@@ -128,10 +129,12 @@ impl Chain {
         Ok(base)
     }
 
-    /// Puts a machine of the same recording into the state of the snapshot, whatever state it is in.
+    /// Puts a machine of the same recording into the state of the snapshot, whatever state it is
+    /// in.
     ///
     /// # Errors
-    /// If the snapshot is not one of this machine. Then the state of the machine is of no use any more.
+    /// If the snapshot is not one of this machine. Then the state of the machine is of no use any
+    /// more.
     pub fn load(&self, machine: &mut Machine) -> Result<Loaded, Error> {
         machine.rewind();
         self.load_at_power_on(machine)

@@ -8,8 +8,9 @@
 //!   drive-ID.qcow2  clusters of a disk that differ from the parent's: a layer on the parent's, or on the image
 //! ```
 //!
-//! A snapshot lies on its parent, and the first on what the machine was switched on with. So it is as large as what has
-//! changed. Where a snapshot goes that others lie on, what they need of it moves into them.
+//! A snapshot lies on its parent, and the first on what the machine was switched on with. So it is
+//! as large as what has changed. Where a snapshot goes that others lie on, what they need of it
+//! moves into them.
 //!
 //! A snapshot appears whole or not at all: it is made under another name, and renamed.
 

@@ -1,8 +1,9 @@
 //! `pages.bin`: the pages of RAM that differ from the parent's, compressed.
 //!
-//! A header of 16 bytes (`rr-pages`, a u32 format version, a u32 number of pages), then for each page, in order, a record of
-//! 24 bytes: u32 page, u32 bytes stored, u128 hash; all big-endian. Then what is stored, in the same order: nothing for a page
-//! of zeroes, 4096 bytes as they are, or fewer, an LZ4 block.
+//! A header of 16 bytes (`rr-pages`, a u32 format version, a u32 number of pages), then for each
+//! page, in order, a record of 24 bytes: u32 page, u32 bytes stored, u128 hash; all big-endian.
+//! Then what is stored, in the same order: nothing for a page of zeroes, 4096 bytes as they are, or
+//! fewer, an LZ4 block.
 
 use super::damaged;
 use crate::error::Error;

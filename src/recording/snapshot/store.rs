@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 
 /// Held while something changes.
 const LOCK: &str = ".lock";
-/// What names begin with that are not those of snapshots: half-made ones, and what is left of deleted ones.
+/// What names begin with that are not those of snapshots: half-made ones, and what is left of
+/// deleted ones.
 pub(crate) const HALF: &str = ".half-";
 
 /// The snapshots of one recording.
@@ -301,7 +302,8 @@ impl Store {
         }
     }
 
-    /// Deletes the oldest snapshots, but the first and the last, until all take at most so many bytes.
+    /// Deletes the oldest snapshots, but the first and the last, until all take at most so many
+    /// bytes.
     pub(crate) fn thin(&self, budget: u64) -> Result<(), Error> {
         loop {
             let list = self.list()?;

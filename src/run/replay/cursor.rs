@@ -89,7 +89,8 @@ impl<'log> Cursor<'log> {
                     event: Event::Instruction { .. },
                     ..
                 })) => continue,
-                // Behind the shutdown nothing is read: this log was closed by `rr repair`, or is a slice.
+                // Behind the shutdown nothing is read: this log was closed by `rr repair`, or is a
+                // slice.
                 Some(Ok(Record {
                     event: Event::End, ..
                 })) => None,

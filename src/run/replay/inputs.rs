@@ -99,7 +99,8 @@ impl Inputs for Replayer<'_> {
     }
 }
 
-/// Whether the host can have answered a write of `len` bytes like this: it took some, or gave an errno.
+/// Whether the host can have answered a write of `len` bytes like this: it took some, or gave an
+/// errno.
 fn can_be(result: i32, taken: u32, len: u64) -> bool {
     let consistent = match u32::try_from(result) {
         Ok(result) => result == taken,

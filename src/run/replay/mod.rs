@@ -9,16 +9,22 @@ use crate::error::Error;
 use crate::host::disk::DiskPool;
 use crate::host::serial::Output;
 use crate::recording::digests::Digests;
+use crate::recording::place::Place;
 use crate::recording::snapshot::{Chain, Loaded};
-use crate::run::checkpoints::Relay;
-use crate::run::driver::{Driver, Finish, Outside, Situation, Step, Wish};
+use crate::run::driver::{
+    Closed, DigestOf, Driver, Failure, Outside, Situation, Snapshots, Step, Travel, UserRequest,
+};
 use crate::run::drives::Disks;
 use crate::run::observe::Watched;
+use crate::run::report::Finish;
 use cursor::Cursor;
 use machine::inputs::Moment;
 use replay_format::Log;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+const NO_RESET: Error = Error::Refused("a replay is what was recorded: it cannot be reset");
 const CLOSED: Error = Error::Internal("a disk was used after it was closed");
 
 /// The driver that reads the log.
@@ -27,8 +33,6 @@ pub struct Replayer<'log> {
     digests: Digests,
     /// Digests that were equal so far.
     checked: u64,
-    /// Snapshots on the way.
-    relay: Option<&'log mut dyn Relay>,
     /// Sees what happens.
     watched: Option<Watched<'log>>,
     output: Output,
@@ -37,10 +41,13 @@ pub struct Replayer<'log> {
     /// The disks at work; none once they are closed.
     pool: Option<DiskPool>,
     failure: Option<Error>,
+    /// Somebody wants the run to end.
+    stop: Arc<AtomicBool>,
 }
 
 impl<'log> Replayer<'log> {
-    /// A driver in front of a log: it must [`begin`](Self::begin), or travel to a snapshot.
+    /// A driver in front of a log: it must [`begin`](Self::begin), or load a snapshot.
+    /// Once `stop` is set, the run ends.
     pub fn new(
         path: PathBuf,
         log: &'log Log<'log>,
@@ -48,19 +55,32 @@ impl<'log> Replayer<'log> {
         output: Output,
         disks: Disks,
         pool: DiskPool,
+        stop: Arc<AtomicBool>,
     ) -> Self {
         Self {
             cursor: Cursor::new(path, log),
             digests,
             checked: 0,
-            relay: None,
             watched: None,
             output,
             muted: false,
             disks,
             pool: Some(pool),
             failure: None,
+            stop,
         }
+    }
+
+    /// Digests that were compared since it began, or last loaded a snapshot, and equal.
+    pub(crate) fn digests_checked(&self) -> u64 {
+        self.checked
+    }
+
+    /// Opens the disks anew, as they were at a snapshot; `None`: at power-on.
+    fn reopen(&mut self, at: Option<&Chain>) -> Result<DiskPool, Error> {
+        self.pool = None;
+        self.checked = 0;
+        self.disks.start(self.disks.open(at)?)
     }
 
     /// Reads what stands at the start of every log.
@@ -71,40 +91,23 @@ impl<'log> Replayer<'log> {
         self.cursor.begin()
     }
 
-    /// Who says at which snapshots the state is compared, and who sees what happens.
-    pub(crate) fn attach(
-        &mut self,
-        relay: Option<&'log mut dyn Relay>,
-        watched: Option<Watched<'log>>,
-    ) {
-        (self.relay, self.watched) = (relay, watched);
-    }
-
-    /// Not past the next snapshot.
-    fn clamped(&self, until: u64) -> u64 {
-        let ahead = self.relay.as_ref().and_then(|relay| relay.ahead());
-        ahead.map_or(until, |ahead| until.min(ahead.icount))
-    }
-
-    /// What is to be done at the next snapshot, if the run is there: what the log has up to it is done.
-    fn arrived(&self, icount: u64) -> Result<Option<Step>, Error> {
-        let Some(ahead) = self.relay.as_ref().and_then(|relay| relay.ahead()) else {
-            return Ok(None);
-        };
-        if icount > ahead.icount {
-            let reason = format!(
-                "the snapshot at icount {} is of another log: delete it, or restore both from a copy",
-                ahead.icount
-            );
-            return Err(Error::recording(&self.cursor.path, reason));
-        }
-        let there = icount == ahead.icount && self.cursor.place.offset >= ahead.log.offset;
-        Ok(there.then_some(Step::Compare))
+    /// Has somebody see what happens.
+    pub(crate) fn observe(&mut self, watched: Option<Watched<'log>>) {
+        self.watched = watched;
     }
 }
 
 impl Driver for Replayer<'_> {
     fn next(&mut self, situation: &Situation) -> Result<Step, Error> {
+        // It takes no messages: this is how it learns that the run is to end.
+        if self.stop.load(Ordering::Acquire) {
+            return Ok(Step::Stop(Finish::Interrupted));
+        }
+        match situation.user {
+            Some(UserRequest::Reset) => return Err(NO_RESET),
+            Some(UserRequest::Quit) => return Ok(Step::Stop(Finish::Quit)),
+            None => {}
+        }
         let step = self.step(situation)?;
         if let Some(watched) = &mut self.watched {
             watched.step(situation, &step);
@@ -112,55 +115,11 @@ impl Driver for Replayer<'_> {
         Ok(step)
     }
 
-    fn outside(&mut self, _icount: u64) -> Result<Option<Outside<'_>>, Error> {
-        let disks = self.pool.as_ref().ok_or(CLOSED)?;
-        Ok(Some(Outside {
-            log: self.cursor.place.into(),
-            disks: Some(disks),
-            pending: disks.pending()?,
-            // All that will ever fail is known from the start.
-            failed: Vec::new(),
-        }))
-    }
-
-    fn travel(&mut self, to: Option<(&Chain, Loaded)>) -> Result<(), Error> {
-        self.pool = None;
-        let chain = to.as_ref().map(|(chain, _)| *chain);
-        let pool = self.disks.start(self.disks.open(chain)?)?;
-        match to {
-            // A slice is never asked for this: it has no power-on.
-            None => self.begin()?,
-            Some((chain, loaded)) => {
-                self.cursor.jump(&chain.snapshot)?;
-                pool.expect(loaded.pending);
-            }
-        }
-        self.pool = Some(pool);
-        self.checked = 0;
-        Ok(())
-    }
-
-    fn mute(&mut self, muted: bool) {
-        self.muted = muted;
-    }
-
-    fn end(&self) -> Option<u64> {
-        Some(self.cursor.log.end().icount)
-    }
-
-    fn by_user(&mut self, _icount: u64, wish: Wish) -> Result<Step, Error> {
-        match wish {
-            Wish::Reset => Err(Error::Refused(
-                "a replay is what was recorded: it cannot be reset",
-            )),
-            Wish::Quit => Ok(Step::Stop(Finish::Quit)),
-        }
-    }
-
-    fn digest(&mut self, at: Moment, digest: u128, last: bool) -> Result<(), Error> {
-        match self.digests.at(at.icount, last) {
+    fn digest(&mut self, at: Moment, digest: u128, of: DigestOf) -> Result<(), Error> {
+        match self.digests.at(at.icount, of == DigestOf::End) {
             Some(recorded) if recorded != digest => {
-                Err(other_state(at, format!("{recorded:032x}"), digest))
+                let expected = format!("{recorded:032x}");
+                Err(Divergence::of_state(at, expected, digest).into())
             }
             Some(_) => {
                 self.checked += 1;
@@ -170,58 +129,72 @@ impl Driver for Replayer<'_> {
         }
     }
 
-    fn compare(&mut self, at: Moment, digest: u128) -> Result<Option<Finish>, Error> {
-        let Some(relay) = &mut self.relay else {
-            return Ok(None);
-        };
-        let wanted = relay.ahead().map(|snapshot| &snapshot.digest);
-        match wanted.filter(|wanted| **wanted != format!("{digest:032x}")) {
-            Some(wanted) => {
-                let wanted = format!("{wanted}, as of the snapshot here");
-                Err(other_state(at, wanted, digest))
-            }
-            None => Ok((!relay.reached(self.checked)).then_some(Finish::Reached)),
+    fn failure(&mut self) -> Failure {
+        match self.failure.take() {
+            Some(error) => Failure::Error(error),
+            None if self.cursor.head.is_none() => Failure::LogCut,
+            None => Failure::Error(Error::Internal("the machine halted without a reason")),
         }
     }
 
-    fn digests_checked(&self) -> u64 {
-        self.checked
-    }
-
-    fn lost_output(&self) -> Option<std::io::Error> {
-        self.output.lost()
-    }
-
-    fn failure(&mut self) -> Error {
-        self.failure
-            .take()
-            .unwrap_or(Error::Internal("the machine halted without a reason"))
-    }
-
-    fn log_cut(&self) -> bool {
-        self.failure.is_none() && self.cursor.head.is_none()
-    }
-
-    fn close(&mut self) -> Result<(), Error> {
+    fn close(&mut self, _finish: Finish) -> Result<Closed, Error> {
         // What the guest wrote is wanted by nobody.
         self.pool = None;
-        Ok(())
+        Ok(Closed {
+            digests_checked: self.checked,
+            lost_output: self.output.lost().map(|error| error.to_string()),
+        })
     }
 
-    fn finish(&mut self) -> Result<(), Error> {
+    fn snapshots(&mut self) -> Option<&mut dyn Snapshots> {
+        Some(self)
+    }
+
+    fn travel(&mut self) -> Option<&mut dyn Travel> {
+        Some(self)
+    }
+}
+
+impl Snapshots for Replayer<'_> {
+    fn outside(&mut self, _icount: u64) -> Result<Outside<'_>, Error> {
+        let disks = self.pool.as_ref().ok_or(CLOSED)?;
+        Ok(Outside {
+            log: self.cursor.place.into(),
+            disks: Some(disks),
+            pending: disks.pending()?,
+            // All that will ever fail is known from the start.
+            failed: Vec::new(),
+        })
+    }
+
+    fn load(&mut self, chain: &Chain, loaded: Loaded) -> Result<(), Error> {
+        let pool = self.reopen(Some(chain))?;
+        self.cursor.jump(&chain.snapshot)?;
+        pool.expect(loaded.pending);
+        self.pool = Some(pool);
         Ok(())
     }
 }
 
-/// The error for a state that is not the recorded one.
-fn other_state(at: Moment, expected: String, found: u128) -> Error {
-    Box::new(Divergence {
-        at,
-        event: None,
-        offset: None,
-        expected: format!("state digest {expected}"),
-        found: format!("{found:032x}"),
-        instruction: None,
-    })
-    .into()
+impl Travel for Replayer<'_> {
+    fn power_on(&mut self) -> Result<(), Error> {
+        let pool = self.reopen(None)?;
+        // A slice is never asked for this: it has no power-on.
+        self.begin()?;
+        self.pool = Some(pool);
+        Ok(())
+    }
+
+    fn mute(&mut self, muted: bool) {
+        self.muted = muted;
+    }
+
+    fn log(&self) -> &Log<'_> {
+        self.cursor.log
+    }
+
+    fn place(&self, icount: u64) -> Place {
+        let event = self.cursor.place.index;
+        Place { icount, event }
+    }
 }

@@ -4,8 +4,9 @@ use super::{CLOSED, Replayer};
 use crate::divergence::describe;
 use crate::error::Error;
 use crate::host::disk::drive_of;
-use crate::run::driver::{Arrival, Finish, Idle, Situation, Step};
+use crate::run::driver::{Arrival, Idle, Situation, Step};
 use crate::run::record::{shutdown, slept_at_most};
+use crate::run::report::Finish;
 use replay_format::{AsyncEvent, Checkpoint, Clock, Event, ShutdownCause};
 
 impl Replayer<'_> {
@@ -13,9 +14,6 @@ impl Replayer<'_> {
     pub(super) fn step(&mut self, situation: &Situation) -> Result<Step, Error> {
         loop {
             let icount = situation.at.icount;
-            if let Some(step) = self.arrived(icount)? {
-                return Ok(step);
-            }
             let Some(head) = self.cursor.head else {
                 return self.log_ended(situation);
             };
@@ -30,10 +28,11 @@ impl Replayer<'_> {
                 if situation.idle.is_some() {
                     return Err(self.diverged(situation, "a machine that waits"));
                 }
-                // Not `tried` yet: a slice or a digest may end the run right before that instruction.
+                // Not `tried` yet: a slice or a digest may end the run right before that
+                // instruction.
                 let inline = is_inline(&head.event);
                 return Ok(Step::Run {
-                    until: self.clamped(head.icount.saturating_add(u64::from(inline))),
+                    until: head.icount.saturating_add(u64::from(inline)),
                 });
             }
             match head.event {
@@ -184,7 +183,7 @@ impl Replayer<'_> {
             return Err(self.diverged(situation, "a machine that executes nothing more"));
         }
         Ok(Step::Run {
-            until: self.clamped(self.cursor.end),
+            until: self.cursor.end,
         })
     }
 }

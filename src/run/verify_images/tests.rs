@@ -5,10 +5,11 @@ use crate::host::disk::{DriveOptions, Format};
 use crate::host::serial::Backend;
 use crate::recording::Recording;
 use crate::recording::options::{Bios, Icount, MachineOptions};
+use crate::run::open::ReplayHow;
 use crate::run::snapshots::Plan;
-use crate::session::context::Company;
+use crate::session::context::RunContext;
 use crate::session::control::{Control, Mode};
-use crate::session::launch::{RecordTo, ReplayHow, replay, run};
+use crate::session::launch::{RecordTo, replay, run};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, mpsc};
@@ -50,7 +51,7 @@ fn a_changed_image_wakes_a_replay_that_is_stopped() {
         digest_interval: 1_000_000,
         plan: Plan::default(),
     };
-    run(&options, &Backend::Null, Some(&to), Company::default()).unwrap();
+    run(&options, &Backend::Null, Some(&to), RunContext::default()).unwrap();
     // A change that hides its time: only the content tells.
     let modified = disk.metadata().unwrap().modified().unwrap();
     disk.write_all_at(b"x", SIZE - 1).unwrap();
@@ -62,11 +63,11 @@ fn a_changed_image_wakes_a_replay_that_is_stopped() {
     thread::spawn(move || {
         let recording = Recording::open(&dir).unwrap();
         let how = ReplayHow::default();
-        let company = Company {
+        let context = RunContext {
             control,
-            ..Company::default()
+            ..RunContext::default()
         };
-        let result = replay(&recording, &how, &Backend::Null, company);
+        let result = replay(&recording, &how, &Backend::Null, context);
         sender.send(result)
     });
     let result = ended.recv_timeout(Duration::from_secs(60));
