@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use rr::error::Error;
 use rr::host::serial::Backend;
 use rr::recording::Recording;
-use rr::run::observe::Watcher;
-use rr::run::open::ReplayHow;
+use rr::run::observe::Observer;
+use rr::run::open::ReplayOptions;
 use rr::run::report::{Finish, Report};
 use rr::session::context::RunContext;
 use rr::session::launch::replay;
@@ -17,7 +17,7 @@ use crate::output::{self, outcome};
 /// Replays it. A divergence is told, and gives the exit status.
 pub(crate) fn replayed(
     recording: &Recording,
-    how: &ReplayHow,
+    how: &ReplayOptions,
     serial: &Backend,
     context: RunContext<'_>,
 ) -> anyhow::Result<Result<Report, ExitCode>> {
@@ -27,7 +27,7 @@ pub(crate) fn replayed(
 /// The same; a divergence is left to the caller.
 pub(crate) fn untold(
     recording: &Recording,
-    how: &ReplayHow,
+    how: &ReplayOptions,
     serial: &Backend,
     context: RunContext<'_>,
 ) -> Result<Report, Error> {
@@ -44,7 +44,7 @@ pub(crate) fn untold(
 /// says what was not done.
 pub(crate) fn unseen(
     recording: &Recording,
-    how: &ReplayHow,
+    how: &ReplayOptions,
     context: RunContext<'_>,
     undone: &str,
 ) -> anyhow::Result<Result<Report, ExitCode>> {
@@ -59,11 +59,11 @@ pub(crate) fn unseen(
 pub(crate) fn watched(
     recording: &Recording,
     serial: &Backend,
-    watcher: &mut dyn Watcher,
+    observer: &mut dyn Observer,
 ) -> Result<Report, Error> {
     let context = RunContext {
-        watcher: Some(watcher),
+        observer: Some(observer),
         ..RunContext::default()
     };
-    untold(recording, &ReplayHow::default(), serial, context)
+    untold(recording, &ReplayOptions::default(), serial, context)
 }

@@ -8,7 +8,7 @@ use super::connection::Connection;
 use super::exchange::SessionId;
 use super::execute::ExecuteNow;
 use super::json::JsonError;
-use super::limiter::{Happening, Limiter};
+use super::limiter::{Limiter, TimedEvent};
 use super::request::Request;
 use super::server::{Item, Link, Out};
 use super::session::{Answer, Verdict};
@@ -170,7 +170,7 @@ impl IoThread {
         }
     }
 
-    fn broadcast(&mut self, event: &Happening) {
+    fn broadcast(&mut self, event: &TimedEvent) {
         let event = event.to_value();
         let negotiated = |connection: &&mut Connection| connection.session.is_negotiated();
         for connection in self.connections.values_mut().filter(negotiated) {

@@ -14,7 +14,7 @@ const LIMITED: &[&str] = &["RTC_CHANGE", "WATCHDOG"];
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Happening {
+pub(super) struct TimedEvent {
     /// The event's name.
     pub name: &'static str,
     /// What it says, if anything.
@@ -23,7 +23,7 @@ pub(super) struct Happening {
     pub time: SystemTime,
 }
 
-impl Happening {
+impl TimedEvent {
     /// As the clients get it.
     pub(super) fn to_value(&self) -> Value {
         let since = self.time.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -42,12 +42,12 @@ impl Happening {
 #[derive(Debug, Default)]
 pub(super) struct Limiter {
     /// For each kind that was sent within a period: when the next may be, and the last one meanwhile.
-    kinds: BTreeMap<&'static str, (Instant, Option<Happening>)>,
+    kinds: BTreeMap<&'static str, (Instant, Option<TimedEvent>)>,
 }
 
 impl Limiter {
     /// Takes an event; gives it back where it may go out at once.
-    pub(super) fn take(&mut self, event: Happening, now: Instant) -> Option<Happening> {
+    pub(super) fn take(&mut self, event: TimedEvent, now: Instant) -> Option<TimedEvent> {
         if !LIMITED.contains(&event.name) {
             return Some(event);
         }
@@ -64,7 +64,7 @@ impl Limiter {
     }
 
     /// The events whose time has come, in the order in which they happened.
-    pub(super) fn due(&mut self, now: Instant) -> Vec<Happening> {
+    pub(super) fn due(&mut self, now: Instant) -> Vec<TimedEvent> {
         let mut due = Vec::new();
         self.kinds.retain(|_, (next, held)| {
             if *next > now {
@@ -89,7 +89,7 @@ impl Limiter {
     }
 
     /// All that is held back: the monitor ends.
-    pub(super) fn rest(&mut self) -> Vec<Happening> {
+    pub(super) fn rest(&mut self) -> Vec<TimedEvent> {
         let held = std::mem::take(&mut self.kinds).into_values();
         let mut rest: Vec<_> = held.filter_map(|(_, held)| held).collect();
         rest.sort_by_key(|event| event.time);
@@ -102,9 +102,9 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn event(name: &'static str, number: u64) -> Happening {
+    fn event(name: &'static str, number: u64) -> TimedEvent {
         let time = UNIX_EPOCH + Duration::from_micros(number);
-        Happening {
+        TimedEvent {
             name,
             data: Some(json!(number)),
             time,
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn what_clients_get() {
         let time = UNIX_EPOCH + Duration::from_micros(3_000_007);
-        let stop = Happening {
+        let stop = TimedEvent {
             name: "STOP",
             data: None,
             time,

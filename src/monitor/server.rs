@@ -7,7 +7,7 @@ use super::execute::ExecuteNow;
 use super::generated::Event;
 use super::in_band::InBand;
 use super::io::IoThread;
-use super::limiter::Happening;
+use super::limiter::TimedEvent;
 use super::request::Request;
 use super::session::Answer;
 use super::wake::Waker;
@@ -38,7 +38,7 @@ pub(super) enum Out {
     /// To one session.
     Reply(SessionId, Answer),
     /// To all of them.
-    Event(Happening),
+    Event(TimedEvent),
 }
 
 pub(super) type Link = Arc<Exchange<Item, Out, Waker>>;
@@ -56,7 +56,7 @@ impl Events {
     pub(super) fn post(&self, name: &'static str, data: Option<Value>) {
         if let Some(link) = &self.0 {
             let time = SystemTime::now();
-            link.post(Out::Event(Happening { name, data, time }));
+            link.post(Out::Event(TimedEvent { name, data, time }));
         }
     }
 }

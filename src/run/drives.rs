@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How the disks of a run are opened and set to work.
-pub struct Disks {
+pub struct Drives {
     drives: Vec<DriveOptions>,
     kind: Kind,
 }
@@ -22,7 +22,7 @@ enum Kind {
     Replay(PathBuf, IoErrors),
 }
 
-impl Disks {
+impl Drives {
     /// For a run, recorded in `dir` if that is there.
     pub(crate) fn record(
         drives: &[DriveOptions],

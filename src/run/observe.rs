@@ -5,7 +5,7 @@ use machine::inputs::Moment;
 
 /// What is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sight<'a> {
+pub enum Observation<'a> {
     /// Every hart waits, and virtual time passes. One for each checkpoint `clock-warp-start` of the
     /// log.
     Idle {
@@ -29,25 +29,25 @@ pub enum Sight<'a> {
 }
 
 /// Is told what happens in a replay, and when: at an instruction count, and in virtual time (ns).
-pub trait Watcher: Send {
+pub trait Observer: Send {
     /// Something happens.
-    fn saw(&mut self, icount: u64, time: u64, sight: Sight<'_>);
+    fn saw(&mut self, icount: u64, time: u64, sight: Observation<'_>);
 }
 
-/// A watcher, and what it takes to tell it the time.
-pub(crate) struct Watched<'w> {
-    watcher: &'w mut dyn Watcher,
+/// A observer, and what it takes to tell it the time.
+pub(crate) struct Observed<'w> {
+    observer: &'w mut dyn Observer,
     /// One instruction takes 2^shift ns.
     shift: u8,
     /// Where the machine stood when it was driven on: instruction count, virtual time.
     since: (u64, u64),
 }
 
-impl<'w> Watched<'w> {
-    pub(crate) fn new(watcher: &'w mut dyn Watcher, shift: u8) -> Self {
+impl<'w> Observed<'w> {
+    pub(crate) fn new(observer: &'w mut dyn Observer, shift: u8) -> Self {
         let since = (0, 0);
         Self {
-            watcher,
+            observer,
             shift,
             since,
         }
@@ -58,11 +58,13 @@ impl<'w> Watched<'w> {
         let (icount, time) = (situation.at.icount, situation.now);
         self.since = (icount, time);
         match step {
-            Step::Warp { ns } => self.watcher.saw(icount, time, Sight::Idle { ns: *ns }),
+            Step::Warp { ns } => self
+                .observer
+                .saw(icount, time, Observation::Idle { ns: *ns }),
             Step::Arrival(Arrival::Frame { adapter, data }) => {
                 let (adapter, frame) = (*adapter, &data[..]);
-                self.watcher
-                    .saw(icount, time, Sight::Received { adapter, frame });
+                self.observer
+                    .saw(icount, time, Observation::Received { adapter, frame });
             }
             _ => {}
         }
@@ -73,7 +75,7 @@ impl<'w> Watched<'w> {
         let (icount, time) = self.since;
         // Within a run no time passes but that of its instructions.
         let time = time + (at.icount.saturating_sub(icount) << self.shift);
-        self.watcher
-            .saw(at.icount, time, Sight::Sent { adapter, frame });
+        self.observer
+            .saw(at.icount, time, Observation::Sent { adapter, frame });
     }
 }

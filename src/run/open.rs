@@ -5,7 +5,7 @@ use crate::host::disk::Disk;
 use crate::host::serial::Output;
 use crate::recording::digests::Digests;
 use crate::recording::{DIGESTS, LOG, MANIFEST, Recording};
-use crate::run::drives::Disks;
+use crate::run::drives::Drives;
 use crate::run::images::Images;
 use crate::run::replay::Replayer;
 use crate::run::report::{Finish, Report};
@@ -17,7 +17,7 @@ use std::sync::atomic::AtomicBool;
 
 /// How to replay.
 #[derive(Debug, Clone, Default)]
-pub struct ReplayHow {
+pub struct ReplayOptions {
     /// Stop at this instruction count.
     pub until: Option<u64>,
     /// Replay even though images have changed.
@@ -38,7 +38,7 @@ pub(crate) struct OpenRecording<'r> {
 
 impl<'r> OpenRecording<'r> {
     /// Opens what a recording was started from, and checks that it is that; `changed` allows other
-    /// images. The disks are checked by [`Measuring`].
+    /// images. The disks are checked by [`ImageCheck`].
     ///
     /// # Errors
     /// Whatever keeps it from starting.
@@ -52,7 +52,7 @@ impl<'r> OpenRecording<'r> {
             other => other,
         })?;
         let digests = recording.digests()?;
-        let disks = Disks::replay(recording)?.open(None)?;
+        let disks = Drives::replay(recording)?.open(None)?;
         let images = Images::of(recording, changed, &disks)?;
         let opened = Self {
             recording,
@@ -80,7 +80,7 @@ impl<'r> OpenRecording<'r> {
     ) -> Result<(Machine, Replayer<'l>), Error> {
         let recording = self.recording;
         let machine = self.images.machine(&recording.manifest.machine)?;
-        let drives = Disks::replay(recording)?;
+        let drives = Drives::replay(recording)?;
         let pool = drives.start(disks)?;
         let (path, digests) = (recording.path(LOG), self.digests.clone());
         let stop = Arc::clone(stop);

@@ -10,7 +10,7 @@ use crate::run::driver::{
     Arrival, Closed, DigestOf, Driver, Failure, Idle, Outside, Situation, Snapshots, Step,
     UserRequest,
 };
-use crate::run::drives::Disks;
+use crate::run::drives::Drives;
 use crate::run::mailbox::{Mailbox, Message};
 use crate::run::report::Finish;
 use machine::Request;
@@ -27,7 +27,7 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(5);
 /// What the run uses on the host.
 pub struct Host {
     output: Output,
-    disks: Disks,
+    disks: Drives,
     /// The disks at work; none once they are closed.
     pool: Option<DiskPool>,
     networks: Vec<NetHandle>,
@@ -43,7 +43,7 @@ impl Host {
     /// Output of the serial port, disks, networks, and how many frames are in the mailbox.
     pub fn new(
         output: Output,
-        disks: Disks,
+        disks: Drives,
         pool: DiskPool,
         networks: Vec<NetHandle>,
         frames: Arc<AtomicUsize>,

@@ -31,7 +31,7 @@ const PATIENCE: Timespec = Timespec {
 
 /// Images of disks that are being measured, on a thread of its own. Dropping it gives up.
 #[derive(Debug)]
-pub(crate) struct Measuring {
+pub(crate) struct ImageCheck {
     give_up: Arc<AtomicBool>,
     /// Gives whether all were measured.
     thread: Option<JoinHandle<Result<bool, Error>>>,
@@ -40,7 +40,7 @@ pub(crate) struct Measuring {
     notes: Notes,
 }
 
-impl Measuring {
+impl ImageCheck {
     /// Measures the images of a recording that has begun, and completes its machine.json; none:
     /// there are none.
     pub(crate) fn record(
@@ -83,7 +83,7 @@ impl Measuring {
         }
         let stop = Arc::clone(stop);
         let recording = recording.clone();
-        let mut measuring = Self::start(disks, notes, move |images| {
+        let mut image_check = Self::start(disks, notes, move |images| {
             let checked = images
                 .iter()
                 .try_for_each(|image| recording.check_image(image).map(drop));
@@ -94,9 +94,9 @@ impl Measuring {
             checked
         })?;
         if suspicious {
-            measuring.join()?;
+            image_check.join()?;
         }
-        Ok(Some(measuring))
+        Ok(Some(image_check))
     }
 
     fn start(
@@ -194,7 +194,7 @@ impl Measuring {
             match poll(&mut fds, patience) {
                 Ok(0) => {
                     self.notes
-                        .remark("measuring the disk images to their end; Ctrl-C gives up");
+                        .remark("image_check the disk images to their end; Ctrl-C gives up");
                     patience = None;
                 }
                 Ok(_) if !fds[0].revents().is_empty() => return Ok(true),
@@ -218,7 +218,7 @@ impl Measuring {
     }
 }
 
-impl Drop for Measuring {
+impl Drop for ImageCheck {
     fn drop(&mut self) {
         self.give_up.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {

@@ -1,7 +1,7 @@
 //! What a run has beside its machine: who may ask something of it, and who is told of it.
 
 use crate::notes::Notes;
-use crate::run::observe::Watcher;
+use crate::run::observe::Observer;
 use crate::session::control::Control;
 use crate::session::frontend::Frontends;
 use machine::Execution;
@@ -18,7 +18,7 @@ pub struct RunContext<'a> {
     /// What serves them.
     pub frontends: Frontends,
     /// Sees what happens in a replay.
-    pub watcher: Option<&'a mut dyn Watcher>,
+    pub observer: Option<&'a mut dyn Observer>,
     /// How instructions are executed: it changes nothing but the speed.
     pub execution: Execution,
     /// Is told how far the run is.
@@ -34,7 +34,7 @@ impl Default for RunContext<'_> {
         Self {
             control: Control::unused(),
             frontends: Vec::new(),
-            watcher: None,
+            observer: None,
             execution: Execution::default(),
             progress: None,
             notes: Notes::default(),
@@ -52,7 +52,7 @@ impl<'a> RunContext<'a> {
         RunContext {
             control: self.control,
             frontends: self.frontends,
-            watcher: self.watcher.map(|watcher| watcher as _),
+            observer: self.observer.map(|observer| observer as _),
             execution: self.execution,
             progress: self.progress.map(|progress| progress as _),
             notes: self.notes,

@@ -12,15 +12,15 @@ use crate::recording::Recording;
 use crate::recording::options::MachineOptions;
 use crate::recording::snapshot::{FIRST, Store};
 use crate::run::driver::Arrival;
-use crate::run::drives::Disks;
+use crate::run::drives::Drives;
 use crate::run::images::Images;
 use crate::run::mailbox::{Mailbox, Message};
-use crate::run::observe::Watched;
-use crate::run::open::{OpenRecording, ReplayHow, check_whole};
+use crate::run::observe::Observed;
+use crate::run::open::{OpenRecording, ReplayOptions, check_whole};
 use crate::run::record::{Host, Recorder};
 use crate::run::report::Report;
 use crate::run::snapshots::{Plan, Snapshotter};
-use crate::run::verify_images::Measuring;
+use crate::run::verify_images::ImageCheck;
 use crate::timeline::checkpoint::Checkpoint;
 use std::path::Path;
 use std::sync::Arc;
@@ -77,10 +77,10 @@ pub fn run(
         }
         None => (None, None),
     };
-    let disks = Disks::record(&options.drives, to.map(|to| to.dir), &mailbox);
+    let disks = Drives::record(&options.drives, to.map(|to| to.dir), &mailbox);
     let opened = disks.open(None)?;
-    let measuring = match recording {
-        Some(recording) => Measuring::record(recording, &opened, &context.notes)?,
+    let image_check = match recording {
+        Some(recording) => ImageCheck::record(recording, &opened, &context.notes)?,
         None => None,
     };
     let snapshotter = match to {
@@ -104,7 +104,7 @@ pub fn run(
     let session = session(machine, recorder, mailbox, stop, bounds, &context.control);
     let users = (context.frontends, About { options, serial });
     let report = drive(&session, snapshotter, input, users, context.progress)?;
-    measuring.map_or(Ok(()), Measuring::finish)?;
+    image_check.map_or(Ok(()), ImageCheck::finish)?;
     Ok(report)
 }
 
@@ -148,7 +148,7 @@ fn networks(
 /// A divergence, or whatever keeps it from starting.
 pub fn replay(
     recording: &Recording,
-    how: &ReplayHow,
+    how: &ReplayOptions,
     serial: &Backend,
     context: RunContext<'_>,
 ) -> Result<Report, Error> {
@@ -157,8 +157,8 @@ pub fn replay(
     let (stop, control, notes) = (&context.stop, &context.control, &context.notes);
     let (opened, disks) = OpenRecording::new(recording, how.changed_images)?;
     let woken = Arc::clone(control);
-    let measuring = match how.changed_images {
-        false => Measuring::check(recording, &disks, stop, move || woken.wake(), notes)?,
+    let image_check = match how.changed_images {
+        false => ImageCheck::check(recording, &disks, stop, move || woken.wake(), notes)?,
         true => None,
     };
     let Serial { input, output } = Serial::open(serial, stop, notes)?;
@@ -174,8 +174,10 @@ pub fn replay(
     start.load(&mut replayer, &mut machine, Some(&mut snapshotter), true)?;
     machine.set_execution(context.execution);
     let shift = recording.manifest.machine.icount.shift;
-    let watched = context.watcher.map(|watcher| Watched::new(watcher, shift));
-    replayer.observe(watched);
+    let observed = context
+        .observer
+        .map(|observer| Observed::new(observer, shift));
+    replayer.observe(observed);
     let end = slice.filter(|range| !range.ends);
     let until = [how.until, end.map(|range| range.to)];
     let bounds = Bounds {
@@ -193,8 +195,8 @@ pub fn replay(
     drop(session);
     // What it makes is to be relied on: then it waits.
     let early = how.plan == Plan::default();
-    let report = match measuring {
-        Some(measuring) => measuring.settle(result, early)?,
+    let report = match image_check {
+        Some(image_check) => image_check.settle(result, early)?,
         None => result?,
     };
     check_whole(recording, &bytes, from, &report)?;

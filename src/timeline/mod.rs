@@ -9,6 +9,10 @@ pub mod checkpoint;
 mod open;
 
 pub(crate) use open::verify;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "what is not as expected fails the test")]
+mod tests;
+
 pub use open::{Keep, Options};
 
 use crate::divergence::Divergence;
@@ -22,7 +26,7 @@ use crate::run::replay::Replayer;
 use crate::run::report::{Finish, Report};
 use crate::run::snapshots::Snapshotter;
 use crate::run::vcpu::{After, Limits, Vcpu};
-use crate::run::verify_images::Measuring;
+use crate::run::verify_images::ImageCheck;
 use checkpoint::Checkpoint;
 use machine::Machine;
 use std::sync::Arc;
@@ -79,7 +83,7 @@ pub struct Timeline<'l> {
     cancel: Arc<AtomicBool>,
     progress: Option<Progress<'l>>,
     /// Disk images that are still being checked.
-    measuring: Option<Measuring>,
+    image_check: Option<ImageCheck>,
     /// Holds checkpoints that nobody else wants.
     _scratch: Option<TempDir>,
 }
@@ -333,7 +337,7 @@ impl<'l> Timeline<'l> {
     /// # Errors
     /// An image that has changed.
     pub fn check_images(&mut self) -> Result<(), Error> {
-        self.measuring.take().map_or(Ok(()), Measuring::finish)
+        self.image_check.take().map_or(Ok(()), ImageCheck::finish)
     }
 
     /// Ends it, and says what it came to. Where the recording was replayed to its end, all that it

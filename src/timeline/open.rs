@@ -12,7 +12,7 @@ use crate::run::open::OpenRecording;
 use crate::run::report::Report;
 use crate::run::snapshots::{Plan, Snapshotter};
 use crate::run::vcpu::Vcpu;
-use crate::run::verify_images::Measuring;
+use crate::run::verify_images::ImageCheck;
 use machine::Execution;
 use replay_format::Log;
 use std::path::PathBuf;
@@ -89,11 +89,11 @@ impl<'l> Timeline<'l> {
         options: Options<'l>,
     ) -> Result<Self, Error> {
         let (opened, disks) = OpenRecording::new(recording, false)?;
-        let measuring =
-            Measuring::check(recording, &disks, &options.cancel, || {}, &options.notes)?;
+        let image_check =
+            ImageCheck::check(recording, &disks, &options.cancel, || {}, &options.notes)?;
         let timeline = Self::of(&opened, disks, log, options)?;
         Ok(Self {
-            measuring,
+            image_check,
             ..timeline
         })
     }
@@ -147,7 +147,7 @@ impl<'l> Timeline<'l> {
             effort: Effort::default(),
             cancel: options.cancel,
             progress: options.progress,
-            measuring: None,
+            image_check: None,
             _scratch: scratch,
         })
     }

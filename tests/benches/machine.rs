@@ -14,7 +14,7 @@ use machine::Execution;
 use rr::host::serial::Backend;
 use rr::recording::Recording;
 use rr::recording::options::{Bios, Icount, MachineOptions, fresh_seed};
-use rr::run::open::ReplayHow;
+use rr::run::open::ReplayOptions;
 use rr::run::report::Report;
 use rr::run::snapshots::Plan;
 use rr::session::context::RunContext;
@@ -68,7 +68,7 @@ impl Bench {
             Mode::Record => run(&options(), &Backend::Null, Some(&to), context),
             Mode::Replay => {
                 let recording = Recording::open(&self.rec).unwrap();
-                let how = ReplayHow::default();
+                let how = ReplayOptions::default();
                 replay(&recording, &how, &Backend::Null, context)
             }
         }

@@ -9,7 +9,7 @@ use rr::host::map::MappedFile;
 use rr::host::serial::Backend;
 use rr::recording::options::{Bios, Icount, MachineOptions, fresh_seed};
 use rr::recording::{LOG, Recording};
-use rr::run::open::ReplayHow;
+use rr::run::open::ReplayOptions;
 use rr::run::report::Finish;
 use rr::run::snapshots::Plan;
 use rr::session::context::RunContext;
@@ -71,7 +71,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
 
     let recording = Recording::open(&rec)?;
-    let how = ReplayHow::default();
+    let how = ReplayOptions::default();
     let serial = Backend::File(second.clone());
     let replayed = match replayed(&recording, &how, &serial, RunContext::default())? {
         Ok(report) => report,

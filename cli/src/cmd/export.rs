@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow, bail};
 use rr::host::serial::Backend;
 use rr::recording::Recording;
-use rr::run::observe::{Sight, Watcher};
+use rr::run::observe::{Observation, Observer};
 use rr::run::report::Finish;
 
 use crate::args::input::Input;
@@ -154,8 +154,8 @@ struct Taken<W: std::io::Write> {
     idle: IdleTimes,
 }
 
-impl<W: std::io::Write + Send> Watcher for Taken<W> {
-    fn saw(&mut self, icount: u64, time: u64, sight: Sight<'_>) {
+impl<W: std::io::Write + Send> Observer for Taken<W> {
+    fn saw(&mut self, icount: u64, time: u64, sight: Observation<'_>) {
         self.idle.saw(icount, time, sight);
         if let Some(capture) = &mut self.capture {
             capture.saw(icount, time, sight);
@@ -207,9 +207,9 @@ fn of_recording(input: &Input, recording: &Recording, files: &Files) -> anyhow::
 fn watch(
     recording: &Recording,
     serial: &Backend,
-    watcher: &mut dyn Watcher,
+    observer: &mut dyn Observer,
 ) -> anyhow::Result<ExitCode> {
-    let result = watched(recording, serial, watcher);
+    let result = watched(recording, serial, observer);
     let report = match outcome::or_diverged(result).context("the recording is replayed for this")? {
         Ok(report) => report,
         Err(code) => return Ok(code),

@@ -7,7 +7,7 @@ use rr::host::serial::Backend;
 use rr::recording::Recording;
 use rr::recording::position::Position;
 use rr::recording::snapshot::{NameError, snapshot_name};
-use rr::run::open::ReplayHow;
+use rr::run::open::ReplayOptions;
 use rr::run::snapshots::Plan;
 use rr::session::context::RunContext;
 use rr::session::control::Mode;
@@ -64,7 +64,7 @@ fn from_snapshot(text: &str) -> Result<String, NameError> {
 /// Does it.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let recording = Recording::open(&args.recording)?;
-    let how = ReplayHow {
+    let how = ReplayOptions {
         // To the end is to the last event; a count stops in front of the events at it.
         until: args
             .until

@@ -8,7 +8,7 @@ use anyhow::bail;
 use machine::Execution;
 use replay_format::Completeness;
 use rr::recording::Recording;
-use rr::run::open::ReplayHow;
+use rr::run::open::ReplayOptions;
 use rr::run::report::Finish;
 use rr::session::context::RunContext;
 
@@ -80,7 +80,7 @@ fn check_recording(dir: &Path, execution: Execution) -> anyhow::Result<ExitCode>
         execution,
         ..RunContext::default()
     };
-    let how = ReplayHow::default();
+    let how = ReplayOptions::default();
     let report = match unseen(&recording, &how, context, "not verified")? {
         Ok(report) => report,
         Err(code) => return Ok(code),

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use rr::analysis::bisect::{Bisection, Difference, Ending, Parting};
+use rr::analysis::bisect::{Bisection, Difference, Ending, FirstDifference};
 use serde_json::Value;
 
 use crate::diff::paint::{BOLD, CYAN, GREEN, Paint, RED};
@@ -47,7 +47,12 @@ pub(crate) fn print(hunt: &Bisection<'_>, paint: Paint, out: &mut dyn Write) -> 
     )
 }
 
-fn parting(at: &Parting<'_>, what: &str, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+fn parting(
+    at: &FirstDifference<'_>,
+    what: &str,
+    paint: Paint,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let mut head = format!(
         "{what} at icount {}: hart {}, pc {:#x}",
         thousands(at.icount),

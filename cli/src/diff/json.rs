@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use replay_format::diff::Edit;
 use replay_format::{Completeness, Log};
-use rr::analysis::bisect::{Bisection, Parting};
+use rr::analysis::bisect::{Bisection, FirstDifference};
 use serde_json::{Map, Value, json};
 
 use crate::diff::bisect::ended;
@@ -57,7 +57,7 @@ pub(crate) fn print(compared: &Compared<'_, '_>, out: &mut dyn Write) -> io::Res
 
 /// What a hunt came to.
 pub(crate) fn hunt(hunt: &Bisection<'_>) -> io::Result<Value> {
-    let part = |at: &Option<Parting<'_>>| at.as_ref().map(parting).transpose();
+    let part = |at: &Option<FirstDifference<'_>>| at.as_ref().map(parting).transpose();
     Ok(json!({
         "parting": part(&hunt.parting)?,
         "noticed": part(&hunt.noticed)?,
@@ -69,7 +69,7 @@ pub(crate) fn hunt(hunt: &Bisection<'_>) -> io::Result<Value> {
     }))
 }
 
-fn parting(at: &Parting<'_>) -> io::Result<Value> {
+fn parting(at: &FirstDifference<'_>) -> io::Result<Value> {
     let inputs = at.inputs.iter();
     let inputs = inputs.map(|input| input.as_ref().map(events::json::value).transpose());
     Ok(json!({

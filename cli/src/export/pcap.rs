@@ -13,7 +13,7 @@ use pcap_file::pcapng::blocks::interface_description::{
 use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
 use pcap_file::{DataLink, Endianness, PcapError};
 use replay_format::{AsyncEvent, Event, Log};
-use rr::run::observe::{Sight, Watcher};
+use rr::run::observe::{Observation, Observer};
 
 /// Time stamps count nanoseconds: 10^-9 s.
 const NANOSECONDS: u8 = 9;
@@ -111,12 +111,12 @@ impl<W: Write> Capture<W> {
 }
 
 /// Frames of a replay, both ways.
-impl<W: Write + Send> Watcher for Capture<W> {
-    fn saw(&mut self, icount: u64, time: u64, sight: Sight<'_>) {
+impl<W: Write + Send> Observer for Capture<W> {
+    fn saw(&mut self, icount: u64, time: u64, sight: Observation<'_>) {
         let (adapter, way, frame) = match sight {
-            Sight::Received { adapter, frame } => (adapter, Way::In, frame),
-            Sight::Sent { adapter, frame } => (adapter, Way::Out, frame),
-            Sight::Idle { .. } => return,
+            Observation::Received { adapter, frame } => (adapter, Way::In, frame),
+            Observation::Sent { adapter, frame } => (adapter, Way::Out, frame),
+            Observation::Idle { .. } => return,
         };
         if self.failed.is_none() {
             self.failed = self.frame(adapter, way, (icount, time), frame).err();

@@ -4,7 +4,7 @@ use replay_format::{Checkpoint, Event, Record};
 use rr::error::Error;
 use rr::recording::Recording;
 use rr::recording::snapshot::{FIRST, Store};
-use rr::run::observe::{Sight, Watcher};
+use rr::run::observe::{Observation, Observer};
 
 /// The virtual time of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,9 +33,9 @@ pub(crate) fn idle_before(recording: &Recording) -> Result<u64, Error> {
 #[derive(Debug, Default)]
 pub(crate) struct IdleTimes(pub(crate) Vec<u64>);
 
-impl Watcher for IdleTimes {
-    fn saw(&mut self, _icount: u64, _time: u64, sight: Sight<'_>) {
-        if let Sight::Idle { ns } = sight {
+impl Observer for IdleTimes {
+    fn saw(&mut self, _icount: u64, _time: u64, sight: Observation<'_>) {
+        if let Observation::Idle { ns } = sight {
             self.0.push(ns);
         }
     }

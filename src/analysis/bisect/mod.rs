@@ -6,12 +6,12 @@
 //! down to one instruction. In small steps every instruction is watched, so a difference that is
 //! gone again before the next comparison is found, too.
 
+mod first_difference;
 mod listing;
-mod parting;
 mod side;
 
+pub use first_difference::{Difference, FirstDifference, Input, MemoryRange};
 pub use listing::Line;
-pub use parting::{Difference, Input, Parting, Range};
 
 use crate::analysis::diff::Bracket;
 use crate::analysis::symbols::Symbols;
@@ -72,9 +72,9 @@ enum View {
 pub struct Bisection<'l> {
     /// The first instruction after which the states differ; `None`: no state that was compared
     /// differs.
-    pub parting: Option<Parting<'l>>,
+    pub parting: Option<FirstDifference<'l>>,
     /// If at first only devices differ: the first instruction after which registers or RAM do.
-    pub noticed: Option<Parting<'l>>,
+    pub noticed: Option<FirstDifference<'l>>,
     /// The instruction count up to which the states are known to be the same; `None`: they differ
     /// from the start.
     pub same_at: Option<u64>,
@@ -240,7 +240,7 @@ pub fn bisect<'l>(sources: [Source<'_, 'l>; 2], trail: Known) -> Result<Bisectio
         same = pair.sides[0].icount().min(end);
         if let Some(at) = found {
             same = at;
-            parting = Some(parting::look(
+            parting = Some(first_difference::look(
                 &mut pair.sides,
                 [one.log, two.log],
                 at,
@@ -249,7 +249,8 @@ pub fn bisect<'l>(sources: [Source<'_, 'l>; 2], trail: Known) -> Result<Bisectio
             if pair.agree(View::Guest) {
                 // Not as far as it could be: behind the range it would be long, and say little.
                 if let Some(at) = pair.narrow(View::Guest, at + 1, last)? {
-                    let seen = parting::look(&mut pair.sides, [one.log, two.log], at, &symbols)?;
+                    let seen =
+                        first_difference::look(&mut pair.sides, [one.log, two.log], at, &symbols)?;
                     noticed = Some(seen);
                 }
             }

@@ -7,7 +7,7 @@ use crate::recording::digests::Digests;
 use crate::recording::place::Place;
 use crate::recording::snapshot::{Chain, Snapshot};
 use crate::recording::{DIGESTS, LOG, Recording};
-use crate::run::drives::Disks;
+use crate::run::drives::Drives;
 use crate::run::open::OpenRecording;
 use crate::run::report::Finish;
 use crate::timeline::{Ending, Options, Timeline};
@@ -42,7 +42,7 @@ impl<'a> Course<'a> {
     where
         'a: 'l,
     {
-        let disks = Disks::replay(self.recording)?.open(None)?;
+        let disks = Drives::replay(self.recording)?.open(None)?;
         let mut timeline = Timeline::of(self.opened, disks, self.log, options)?;
         timeline.goto_snapshot(chain)?;
         for (place, segment) in self.segments.iter().enumerate().skip(first) {

@@ -8,7 +8,7 @@ use crate::host::signals::{self, Signals};
 use crate::notes::Notes;
 use crate::recording::snapshot::Checked;
 use crate::run::open::OpenRecording;
-use crate::run::verify_images::Measuring;
+use crate::run::verify_images::ImageCheck;
 use crate::timeline::{Keep, Options, Progress};
 use machine::Execution;
 use parking_lot::Mutex;
@@ -24,7 +24,7 @@ use std::time::Duration;
 const TICK: Duration = Duration::from_millis(100);
 
 /// What all threads know.
-struct Crew<'a> {
+struct Workers<'a> {
     segments: &'a Segments<'a>,
     course: Course<'a>,
     /// Each thread's replay is known by how far it is.
@@ -63,9 +63,10 @@ impl Segments<'_> {
         let log = self.recording.whole_log(&bytes)?;
         let digests = self.recording.digests()?;
         let (opened, disks) = OpenRecording::new(self.recording, false)?;
-        let measuring = Measuring::check(self.recording, &disks, &how.cancel, || {}, &how.notes)?;
+        let image_check =
+            ImageCheck::check(self.recording, &disks, &how.cancel, || {}, &how.notes)?;
         drop(disks);
-        let crew = Crew {
+        let workers = Workers {
             segments: self,
             course: Course {
                 recording: self.recording,
@@ -81,10 +82,10 @@ impl Segments<'_> {
             notes: how.notes,
             cancel: how.cancel,
         };
-        let found = crew.run(jobs, &signals, how.progress);
+        let found = workers.run(jobs, &signals, how.progress);
         // A changed image is the cause of whatever else went wrong.
-        if let Some(measuring) = measuring
-            && !measuring.vouch(signals.came())?
+        if let Some(image_check) = image_check
+            && !image_check.vouch(signals.came())?
         {
             return Ok(None);
         }
@@ -96,7 +97,7 @@ impl Segments<'_> {
     }
 }
 
-impl Crew<'_> {
+impl Workers<'_> {
     /// Starts the threads, and gives what segments came to: all of them, unless a signal came.
     fn run(
         &self,

@@ -73,8 +73,8 @@ impl Inputs for Replayer<'_> {
 
     fn net_send(&mut self, at: Moment, adapter: u8, frame: &[u8]) -> Result<(), Halted> {
         // Whoever answered is in the log.
-        if let Some(watched) = &mut self.watched {
-            watched.sent(at, adapter, frame);
+        if let Some(observed) = &mut self.observed {
+            observed.sent(at, adapter, frame);
         }
         Ok(())
     }

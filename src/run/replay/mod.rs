@@ -14,8 +14,8 @@ use crate::recording::snapshot::{Chain, Loaded};
 use crate::run::driver::{
     Closed, DigestOf, Driver, Failure, Outside, Situation, Snapshots, Step, Travel, UserRequest,
 };
-use crate::run::drives::Disks;
-use crate::run::observe::Watched;
+use crate::run::drives::Drives;
+use crate::run::observe::Observed;
 use crate::run::report::Finish;
 use cursor::Cursor;
 use machine::inputs::Moment;
@@ -34,10 +34,10 @@ pub struct Replayer<'log> {
     /// Digests that were equal so far.
     checked: u64,
     /// Sees what happens.
-    watched: Option<Watched<'log>>,
+    observed: Option<Observed<'log>>,
     output: Output,
     muted: bool,
-    disks: Disks,
+    disks: Drives,
     /// The disks at work; none once they are closed.
     pool: Option<DiskPool>,
     failure: Option<Error>,
@@ -53,7 +53,7 @@ impl<'log> Replayer<'log> {
         log: &'log Log<'log>,
         digests: Digests,
         output: Output,
-        disks: Disks,
+        disks: Drives,
         pool: DiskPool,
         stop: Arc<AtomicBool>,
     ) -> Self {
@@ -61,7 +61,7 @@ impl<'log> Replayer<'log> {
             cursor: Cursor::new(path, log),
             digests,
             checked: 0,
-            watched: None,
+            observed: None,
             output,
             muted: false,
             disks,
@@ -92,8 +92,8 @@ impl<'log> Replayer<'log> {
     }
 
     /// Has somebody see what happens.
-    pub(crate) fn observe(&mut self, watched: Option<Watched<'log>>) {
-        self.watched = watched;
+    pub(crate) fn observe(&mut self, observed: Option<Observed<'log>>) {
+        self.observed = observed;
     }
 }
 
@@ -109,8 +109,8 @@ impl Driver for Replayer<'_> {
             None => {}
         }
         let step = self.step(situation)?;
-        if let Some(watched) = &mut self.watched {
-            watched.step(situation, &step);
+        if let Some(observed) = &mut self.observed {
+            observed.step(situation, &step);
         }
         Ok(step)
     }

@@ -5,7 +5,7 @@ use crate::host::disk::{DriveOptions, Format};
 use crate::host::serial::Backend;
 use crate::recording::Recording;
 use crate::recording::options::{Bios, Icount, MachineOptions};
-use crate::run::open::ReplayHow;
+use crate::run::open::ReplayOptions;
 use crate::run::snapshots::Plan;
 use crate::session::context::RunContext;
 use crate::session::control::{Control, Mode};
@@ -62,7 +62,7 @@ fn a_changed_image_wakes_a_replay_that_is_stopped() {
     let (sender, ended) = mpsc::channel();
     thread::spawn(move || {
         let recording = Recording::open(&dir).unwrap();
-        let how = ReplayHow::default();
+        let how = ReplayOptions::default();
         let context = RunContext {
             control,
             ..RunContext::default()

@@ -38,7 +38,7 @@ pub struct Difference {
 
 /// Bytes of memory that are not the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Range {
+pub struct MemoryRange {
     /// Physical address.
     pub address: u64,
     /// Bytes.
@@ -51,7 +51,7 @@ pub struct Range {
 
 /// Where two runs part.
 #[derive(Debug)]
-pub struct Parting<'l> {
+pub struct FirstDifference<'l> {
     /// Instructions executed before this one.
     pub icount: u64,
     /// The hart that executes it.
@@ -73,7 +73,7 @@ pub struct Parting<'l> {
     /// State of devices, and of the machine.
     pub devices: Vec<Difference>,
     /// The first ranges of memory that differ.
-    pub memory: Vec<Range>,
+    pub memory: Vec<MemoryRange>,
     /// How many more there are.
     pub memory_more: u64,
     /// The last input of each.
@@ -87,7 +87,7 @@ pub(super) fn look<'l>(
     logs: [&'l Log<'l>; 2],
     icount: u64,
     symbols: &Symbols,
-) -> Result<Parting<'l>, Error> {
+) -> Result<FirstDifference<'l>, Error> {
     for side in sides.iter_mut() {
         side.at(icount)?;
     }
@@ -118,7 +118,7 @@ pub(super) fn look<'l>(
     // What a wait of the host took counts only where it made another virtual time.
     let time = devices.iter().any(|found| found.name.starts_with("clock."));
     let surroundings = logs.map(|log| surroundings(log, icount, time));
-    Ok(Parting {
+    Ok(FirstDifference {
         icount,
         hart: hart as u8,
         pc,
@@ -254,8 +254,8 @@ fn named(path: &Path) -> (Option<u8>, String) {
 }
 
 /// The first ranges that differ, and how many more there are.
-fn memory(one: &mut Side<'_>, two: &mut Side<'_>) -> (Vec<Range>, u64) {
-    let mut ranges: Vec<Range> = Vec::new();
+fn memory(one: &mut Side<'_>, two: &mut Side<'_>) -> (Vec<MemoryRange>, u64) {
+    let mut ranges: Vec<MemoryRange> = Vec::new();
     let mut more = 0;
     for page in one.pages_that_differ(two) {
         let (first, second) = (one.page(page), two.page(page));
@@ -269,7 +269,7 @@ fn memory(one: &mut Side<'_>, two: &mut Side<'_>) -> (Vec<Range>, u64) {
                 let shown = bytes[from..to].iter().take(BYTES);
                 shown.map(|byte| format!("{byte:02x}")).collect::<String>()
             };
-            ranges.push(Range {
+            ranges.push(MemoryRange {
                 address: base + from as u64,
                 len: (to - from) as u64,
                 first: hex(&first),

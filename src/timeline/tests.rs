@@ -1,0 +1,245 @@
+//! A timeline is at one state at one place, however it got there.
+
+use super::{Keep, Options, Timeline};
+use crate::error::Error;
+use crate::host::serial::Backend;
+use crate::recording::Recording;
+use crate::recording::options::{Bios, Icount, MachineOptions};
+use crate::recording::place::Place;
+use crate::run::snapshots::Plan;
+use crate::session::context::RunContext;
+use crate::session::launch::{RecordTo, run};
+use machine::Execution;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use replay_format::Log;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tempfile::TempDir;
+
+/// Records a sample, with snapshots at so many instructions.
+fn recorded(sample: &str, harts: u8, append: &str, every: Option<u64>) -> (TempDir, Recording) {
+    let folder = tempfile::tempdir().unwrap();
+    let kernel = format!("{}/samples/bin/{sample}.elf", env!("CARGO_MANIFEST_DIR"));
+    let options = MachineOptions {
+        memory: 16 << 20,
+        harts,
+        chaos: (harts > 1).then_some(7),
+        bios: Bios::None,
+        kernel: Some(kernel.into()),
+        raw_kernel: false,
+        initrd: None,
+        append: append.to_owned(),
+        drives: Vec::new(),
+        netdevs: Vec::new(),
+        icount: Icount::default(),
+        rng_seed: "0".repeat(64),
+    };
+    let dir = folder.path().join("rec.rr");
+    let to = RecordTo {
+        dir: &dir,
+        overwrite: false,
+        digest_interval: 10_000,
+        plan: Plan {
+            every,
+            ..Plan::recording()
+        },
+    };
+    run(&options, &Backend::Null, Some(&to), RunContext::default()).unwrap();
+    let recording = Recording::open(&dir).unwrap();
+    (folder, recording)
+}
+
+fn open<'l>(recording: &Recording, log: &'l Log<'l>) -> Timeline<'l> {
+    Timeline::open(recording, log, Options::default()).unwrap()
+}
+
+/// What is done to a timeline.
+#[derive(Debug, Clone)]
+enum Move {
+    /// Goes to this share of all instructions.
+    Goto(u16),
+    /// Goes in front of this event: somewhere, if it does not wait, in the middle of idle time.
+    Event(u16),
+    Step,
+    StepBack,
+    Checkpoint,
+    /// Saves a snapshot into the recording, where there is none of this instruction count.
+    Save,
+}
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let one = prop_oneof![
+        4 => any::<u16>().prop_map(Move::Goto),
+        4 => any::<u16>().prop_map(Move::Event),
+        2 => Just(Move::Step),
+        2 => Just(Move::StepBack),
+        1 => Just(Move::Checkpoint),
+        1 => Just(Move::Save),
+    ];
+    prop::collection::vec(one, 1..24)
+}
+
+/// The place in front of the event at this share of all events.
+fn event(log: &Log<'_>, share: u16) -> Place {
+    let index = log.end().index * u64::from(share) / u64::from(u16::MAX);
+    let mut events = log.events().map_while(Result::ok);
+    let record = events.find(|record| record.index >= index);
+    record.map_or(Place::at(log.end().icount), |record| Place {
+        icount: record.icount,
+        event: record.index,
+    })
+}
+
+/// Walks to and fro, and holds each state against the first one that was seen at its place.
+fn walk(recording: &Recording, moves: &[Move], known: &mut BTreeMap<Place, u128>) {
+    let bytes = recording.map_log().unwrap();
+    let log = recording.whole_log(&bytes).unwrap();
+    let end = log.end().icount;
+    let mut timeline = open(recording, &log);
+    timeline.goto(Place::at(0)).unwrap();
+    for step in moves {
+        let before = timeline.place();
+        match step {
+            Move::Goto(share) => {
+                let to = end * u64::from(*share) / u64::from(u16::MAX);
+                timeline.goto(Place::at(to)).unwrap();
+                assert_eq!(timeline.icount(), to);
+            }
+            Move::Event(share) => {
+                let to = event(&log, *share);
+                timeline.goto(to).unwrap();
+                assert!(timeline.place() >= to || timeline.ended().is_some());
+            }
+            Move::Step => timeline.step().unwrap(),
+            Move::StepBack => {
+                let moved = timeline.step_back().unwrap();
+                assert_eq!(moved, before.icount > 0);
+                assert_eq!(timeline.icount(), before.icount.saturating_sub(1));
+            }
+            Move::Checkpoint => timeline.checkpoint().unwrap(),
+            Move::Save => save(recording, &log, before),
+        }
+        if timeline.ended().is_none() {
+            let (place, digest) = (timeline.place(), timeline.machine_mut().digest());
+            let first = *known.entry(place).or_insert(digest);
+            assert_eq!(first, digest, "at {place:?} after {step:?}");
+        }
+    }
+}
+
+/// Saves a snapshot at a place, by a timeline of its own beside the other.
+fn save(recording: &Recording, log: &Log<'_>, at: Place) {
+    let options = Options {
+        keep: Keep::Recording,
+        ..Options::default()
+    };
+    let mut timeline = Timeline::open(recording, log, options).unwrap();
+    timeline.goto(at).unwrap();
+    if timeline.ended().is_none() {
+        timeline.checkpoint().unwrap();
+    }
+}
+
+fn walks(sample: &str, harts: u8, append: &str, every: Option<u64>, cases: u32) {
+    let (_folder, recording) = recorded(sample, harts, append, every);
+    let known = std::cell::RefCell::new(BTreeMap::new());
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let walked = TestRunner::new(config).run(&moves(), |moves| {
+        walk(&recording, &moves, &mut known.borrow_mut());
+        Ok(())
+    });
+    walked.unwrap();
+    // The same places from power-on, without any snapshot.
+    let (_folder, plain) = recorded(sample, harts, append, None);
+    let bytes = plain.map_log().unwrap();
+    let log = plain.whole_log(&bytes).unwrap();
+    if bytes[..] == recording.map_log().unwrap()[..] {
+        let mut timeline = open(&plain, &log);
+        timeline.goto(Place::at(0)).unwrap();
+        for (place, digest) in known.borrow().iter() {
+            timeline.run_to(*place).unwrap();
+            assert_eq!(
+                (timeline.place(), timeline.machine_mut().digest()),
+                (*place, *digest)
+            );
+        }
+    }
+}
+
+#[test]
+fn one_state_at_one_place_with_idle_time() {
+    walks("clock", 1, "", Some(3_000), 24);
+}
+
+#[test]
+fn one_state_at_one_place_among_harts() {
+    walks("smp", 3, "", Some(20_000), 12);
+}
+
+#[test]
+fn two_timelines_live_on_one_thread() {
+    let (_folder, recording) = recorded("smp", 2, "", None);
+    let bytes = recording.map_log().unwrap();
+    let log = recording.whole_log(&bytes).unwrap();
+    let end = log.end().icount;
+    let (mut one, mut two) = (open(&recording, &log), open(&recording, &log));
+    for share in [1, 3, 2, 5, 4] {
+        let place = Place::at(end * share / 6);
+        one.goto(place).unwrap();
+        two.goto(place).unwrap();
+        assert_eq!(one.machine_mut().digest(), two.machine_mut().digest());
+        one.step_back().unwrap();
+        assert_ne!(one.place(), two.place());
+    }
+}
+
+#[test]
+fn the_tiers_agree() {
+    let (_folder, recording) = recorded("mix", 1, "n=1", None);
+    let bytes = recording.map_log().unwrap();
+    let log = recording.whole_log(&bytes).unwrap();
+    let place = Place::at(log.end().icount / 2 + 1);
+    let digests = [Execution::Interpreter, Execution::default()].map(|execution| {
+        let options = Options {
+            execution,
+            ..Options::default()
+        };
+        let mut timeline = Timeline::open(&recording, &log, options).unwrap();
+        timeline.goto(place).unwrap();
+        timeline.step_back().unwrap();
+        timeline.machine_mut().digest()
+    });
+    assert_eq!(digests[0], digests[1]);
+}
+
+#[test]
+fn a_cancelled_timeline_goes_on_later() {
+    let (_folder, recording) = recorded("mix", 1, "n=1", None);
+    let bytes = recording.map_log().unwrap();
+    let log = recording.whole_log(&bytes).unwrap();
+    let cancel = Arc::new(AtomicBool::new(false));
+    let raised = Arc::clone(&cancel);
+    let middle = log.end().icount / 2;
+    let mut told = |icount| {
+        raised.fetch_or(icount > middle, Ordering::AcqRel);
+    };
+    let options = Options {
+        cancel: Arc::clone(&cancel),
+        progress: Some(&mut told),
+        ..Options::default()
+    };
+    let mut timeline = Timeline::open(&recording, &log, options).unwrap();
+    let end = Place::at(log.end().icount);
+    assert!(matches!(timeline.goto(end), Err(Error::Cancelled)));
+    let stopped = timeline.icount();
+    assert!((middle..end.icount).contains(&stopped), "{stopped}");
+    cancel.store(false, Ordering::Release);
+    timeline.step_back().unwrap();
+    assert_eq!(timeline.icount(), stopped - 1);
+}
