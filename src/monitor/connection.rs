@@ -1,9 +1,9 @@
 //! One client: bytes in, bytes out, and its session.
 
 use super::address::Stream;
-use super::exchange::SessionId;
 use super::json;
 use super::session::{Session, greeting};
+use crate::sync::exchange::SessionId;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use serde_json::Value;

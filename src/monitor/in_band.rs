@@ -1,11 +1,12 @@
 //! The main loop's end of the monitor: it executes what is in-band, one command at a time, in order.
 
-use super::exchange::{SessionId, Wake};
 use super::execute::{Execute, Later, Outcome};
 use super::request::Request;
 use super::server::{Item, Link, Out};
 use super::session::Answer;
 use super::visit::CommandError;
+use crate::sync::exchange::SessionId;
+use crate::sync::inbox::Wake;
 use serde_json::Value;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;

@@ -5,7 +5,6 @@
 
 use super::address::Listener;
 use super::connection::Connection;
-use super::exchange::SessionId;
 use super::execute::ExecuteNow;
 use super::json::JsonError;
 use super::limiter::{Limiter, TimedEvent};
@@ -13,6 +12,7 @@ use super::request::Request;
 use super::server::{Item, Link, Out};
 use super::session::{Answer, Verdict};
 use crate::notes::Notes;
+use crate::sync::exchange::SessionId;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use serde_json::Value;

@@ -2,7 +2,6 @@
 
 use super::address::{Address, Listener};
 use super::commands::{Background, OnIoThread, OnMainLoop, listener};
-use super::exchange::{Exchange, SessionId, Wake};
 use super::execute::ExecuteNow;
 use super::generated::Event;
 use super::in_band::InBand;
@@ -16,6 +15,8 @@ use crate::notes::Notes;
 use crate::session::Session;
 use crate::session::control::Control;
 use crate::session::frontend::{About, Attached, Frontend};
+use crate::sync::exchange::{Exchange, SessionId};
+use crate::sync::inbox::Wake;
 use serde_json::Value;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};

@@ -1,6 +1,6 @@
 //! Wakes a thread that waits in `poll`.
 
-use super::exchange::Wake;
+use crate::sync::inbox::Wake;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;

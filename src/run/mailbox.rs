@@ -1,7 +1,7 @@
 //! What the threads beside a run hand to the one that executes it.
 
 use super::driver::Arrival;
-use crate::handover;
+use crate::sync::inbox::Inbox;
 use replay_format::ShutdownCause;
 
 /// One such thing.
@@ -14,4 +14,4 @@ pub enum Message {
 }
 
 /// Where they wait.
-pub type Mailbox = handover::Mailbox<Message>;
+pub type Mailbox = Inbox<Message>;

@@ -4,8 +4,8 @@
 //! What can be seen or stopped without waiting for anybody ([`Control::status`],
 //! [`Control::cancel`]) is in atomics: it needs neither the BQL nor the replay lock.
 
+use super::requests::Requests;
 use crate::error::Error;
-use crate::questions::Questions;
 use crate::recording::snapshot::Store;
 use crate::run::mailbox::Mailbox;
 use crate::run::vcpu::GuestEvent;
@@ -142,7 +142,7 @@ pub struct Control {
     pub no_shutdown: bool,
     /// The guest does not start before it is told to.
     pub start_stopped: bool,
-    questions: Questions<(Request, Reply)>,
+    requests: Requests<(Request, Reply)>,
     state: AtomicU8,
     stop_at: AtomicU64,
     work: AtomicU8,
@@ -160,7 +160,7 @@ impl Control {
             recording,
             no_shutdown: false,
             start_stopped: false,
-            questions: Questions::new(),
+            requests: Requests::new(),
             state: AtomicU8::new(0),
             stop_at: AtomicU64::new(NONE),
             work: AtomicU8::new(0),
@@ -227,13 +227,13 @@ impl Control {
     /// Stops a seek, a snapshot or a replay as soon as possible. Never waits; does nothing where
     /// there is nothing.
     pub fn cancel(&self) {
-        self.questions.cancel();
+        self.requests.cancel();
         self.nudge();
     }
 
     /// Asks something, and has the answer taken by `answer`. Never waits.
     pub fn ask(&self, ask: Request, answer: Reply) {
-        match self.questions.ask((ask, answer)) {
+        match self.requests.ask((ask, answer)) {
             Ok(()) => self.nudge(),
             Err((_, answer)) => answer(Err(OVER)),
         }
@@ -241,7 +241,7 @@ impl Control {
 
     /// Wakes the vCPU thread, wherever it waits.
     pub(crate) fn wake(&self) {
-        self.questions.wake();
+        self.requests.wake();
         self.nudge();
     }
 
@@ -252,13 +252,13 @@ impl Control {
     }
 
     /// What is asked of the vCPU thread.
-    pub(crate) fn questions(&self) -> &Questions<(Request, Reply)> {
-        &self.questions
+    pub(crate) fn requests(&self) -> &Requests<(Request, Reply)> {
+        &self.requests
     }
 
     /// The run is over: whoever still asks is told.
     pub(crate) fn hang_up(&self) {
-        for (_, answer) in self.questions.hang_up() {
+        for (_, answer) in self.requests.hang_up() {
             answer(Err(OVER));
         }
     }

@@ -7,6 +7,7 @@ pub mod frontend;
 pub mod launch;
 pub mod lock;
 mod main_loop;
+mod requests;
 mod serve;
 mod threads;
 
@@ -133,7 +134,7 @@ impl Session<'_> {
             }
             let waits = matches!(thread.doing, Doing::Paused | Doing::Over(_));
             if waits && thread.held.is_none() && !self.stopping() {
-                self.control.questions().wait(|| self.stopping());
+                self.control.requests().wait(|| self.stopping());
                 continue;
             }
             if let Some(finish) = self.period(thread, None)? {

@@ -34,13 +34,13 @@ impl Session<'_> {
         if self.mailbox.kicked() {
             self.mailbox.settle();
         }
-        if self.control.questions().is_cancelled() {
+        if self.control.requests().is_cancelled() {
             self.cancel(thread);
         }
         while let Some((request, reply)) = thread
             .held
             .take()
-            .or_else(|| self.control.questions().next())
+            .or_else(|| self.control.requests().next())
         {
             let ready = thread.vcpu.request.is_none() && self.driver.lock().settled();
             if !ready {
@@ -205,7 +205,7 @@ impl Session<'_> {
 
     /// Somebody has had enough of what is under way.
     fn cancel(&self, thread: &mut VcpuThread) {
-        self.control.questions().take_cancelled();
+        self.control.requests().take_cancelled();
         let mut driver = self.driver.lock();
         let driver = &mut **driver;
         let replays = thread.doing == Doing::Executing && driver.travel().is_some();
@@ -275,7 +275,7 @@ impl Session<'_> {
         machine: &mut Machine,
     ) -> Result<(), Error> {
         self.give_up_seek(thread, driver);
-        self.control.questions().take_cancelled();
+        self.control.requests().take_cancelled();
         match &from {
             From::Here => {}
             From::Snapshot(chain) => go_back(thread, Checkpoint::Own(chain), driver, machine)?,
@@ -300,7 +300,7 @@ impl Session<'_> {
         machine: &mut Machine,
     ) -> Result<(), Error> {
         let icount = machine.icount();
-        self.control.questions().take_cancelled();
+        self.control.requests().take_cancelled();
         self.control.works(Some((Work::Save, icount, icount)));
         let saved = match &mut thread.snapshotter {
             Some(snapshotter) => self.save_with(snapshotter, name, replace, driver, machine),
@@ -323,9 +323,9 @@ impl Session<'_> {
             snapshotter.delete(name, outside(driver, icount)?)?;
         }
         let outside = outside(driver, icount)?;
-        let give_up = || self.control.questions().is_cancelled();
+        let give_up = || self.control.requests().is_cancelled();
         let taken = snapshotter.take(name, machine, outside, &give_up);
-        self.control.questions().take_cancelled();
+        self.control.requests().take_cancelled();
         taken.map(|_| ())
     }
 

@@ -74,28 +74,24 @@ const ENGINE: Rooms = Rooms {
     folder: "src",
     may_know: &[
         ("notes", ""),
-        ("handover", ""),
-        ("questions", ""),
+        ("sync", ""),
         ("divergence", ""),
         ("host", "notes"),
         ("error", "divergence host"),
         ("recording", "error host notes"),
-        ("run", "divergence error handover host notes recording"),
-        (
-            "timeline",
-            "divergence error handover host notes recording run",
-        ),
+        ("run", "divergence error host notes recording sync"),
+        ("timeline", "divergence error host notes recording run"),
         (
             "session",
-            "divergence error handover host notes questions recording run timeline",
+            "divergence error host notes recording run sync timeline",
         ),
         (
             "analysis",
-            "divergence error handover host notes recording run timeline",
+            "divergence error host notes recording run timeline",
         ),
         (
             "monitor",
-            "error handover host notes recording run session timeline",
+            "error host notes recording run session sync timeline",
         ),
     ],
     exceptions: &[

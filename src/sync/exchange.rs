@@ -1,26 +1,17 @@
 //! The hand-over between the monitor's I/O thread and the main loop.
 //!
-//! Requests go one way: a queue for each session, taken in turns, so that no session starves another. Replies and
-//! events come back in one queue, so a client sees them in the order in which they happened. Each side is woken
-//! through a descriptor that its `poll` waits for. The lock is held for a push or a pop, so the I/O thread may take it.
+//! Requests go one way: those of one session in their order, and the sessions in turns, so that
+//! none starves another. Replies and events come back in one queue, so a client sees them in the
+//! order in which they happened. Each side is woken through a descriptor that its `poll` waits for.
+//! The locks are held for moments, so the I/O thread may take them.
 //!
-//! A waker's signal is cleared *before* the queue is looked at, and raised *after* something was put there: what
-//! the look misses, the next wait finds. Modelled with loom (`RUSTFLAGS="--cfg loom" cargo test -p rr --lib`).
+//! A waker's signal is cleared *before* an inbox is looked at, and raised *after* something was put
+//! there: what the look misses, the next wait finds.
 
-#[cfg(loom)]
-use loom::sync::Mutex;
-#[cfg(not(loom))]
-use std::sync::Mutex;
-
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-#[cfg(not(loom))]
-use std::sync::MutexGuard;
+use super::inbox::{Inbox, Wake};
+use super::primitives::{Mutex, MutexGuard};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::PoisonError;
-
-#[cfg(loom)]
-type Guard<'a, T> = loom::sync::MutexGuard<'a, T>;
-#[cfg(not(loom))]
-type Guard<'a, T> = MutexGuard<'a, T>;
 
 /// Requests of one session that wait at most; while so many do, nothing more is read from it.
 pub const QUEUE: usize = 8;
@@ -28,144 +19,117 @@ pub const QUEUE: usize = 8;
 /// Names a session.
 pub type SessionId = u64;
 
-/// Wakes a thread that waits, now or the next time it does.
-pub trait Wake {
-    /// Never blocks.
-    fn wake(&self);
-}
-
-/// Both directions, under one small lock.
+/// Both directions: an inbox for each thread.
 #[derive(Debug)]
 pub struct Exchange<I, O, W> {
-    state: Mutex<State<I, O>>,
-    main: W,
-    io: W,
-}
-
-#[derive(Debug)]
-struct State<I, O> {
-    queues: BTreeMap<SessionId, VecDeque<I>>,
-    /// The sessions with requests, in the order in which they have their turns.
-    turns: VecDeque<SessionId>,
-    outbox: VecDeque<O>,
+    /// The main loop's. The session whose request is first has the next turn.
+    requests: Inbox<(SessionId, I), W>,
+    /// The I/O thread's.
+    outbox: Inbox<O, W>,
     /// Sessions whose client is gone, but which are not over.
-    gone: BTreeSet<SessionId>,
-    closing: bool,
+    gone: Mutex<BTreeSet<SessionId>>,
 }
 
 impl<I, O, W: Wake> Exchange<I, O, W> {
     /// Empty; `main` and `io` wake the two threads.
     pub fn new(main: W, io: W) -> Self {
-        let state = State {
-            queues: BTreeMap::new(),
-            turns: VecDeque::new(),
-            outbox: VecDeque::new(),
-            gone: BTreeSet::new(),
-            closing: false,
-        };
         Self {
-            state: Mutex::new(state),
-            main,
-            io,
+            requests: Inbox::with(main),
+            outbox: Inbox::with(io),
+            gone: Mutex::new(BTreeSet::new()),
         }
     }
 
     /// What wakes the main loop.
     pub fn main(&self) -> &W {
-        &self.main
+        self.requests.waker()
     }
 
     /// What wakes the I/O thread.
     pub fn io(&self) -> &W {
-        &self.io
+        self.outbox.waker()
     }
 
-    fn state(&self) -> Guard<'_, State<I, O>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn gone(&self) -> MutexGuard<'_, BTreeSet<SessionId>> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// I/O thread: queues a request, in the order of its session.
     pub fn submit(&self, session: SessionId, request: I) {
-        let mut state = self.state();
-        let queue = state.queues.entry(session).or_default();
-        queue.push_back(request);
-        if queue.len() == 1 {
-            state.turns.push_back(session);
-        }
-        drop(state);
-        self.main.wake();
+        self.requests.post((session, request));
     }
 
     /// I/O thread: whether the session's queue has room. If not, this thread is woken when it has.
     pub fn has_room(&self, session: SessionId) -> bool {
-        let state = self.state();
-        state
-            .queues
-            .get(&session)
-            .is_none_or(|queue| queue.len() < QUEUE)
+        let mut waiting = 0;
+        self.requests
+            .each(|(of, _)| waiting += usize::from(*of == session));
+        waiting < QUEUE
     }
 
     /// I/O thread: what came back since the last time.
     pub fn collect(&self) -> VecDeque<O> {
-        std::mem::take(&mut self.state().outbox)
+        self.outbox.take_all()
     }
 
     /// I/O thread: the session's client is gone; what it waits for in vain need not be waited for.
     pub fn client_gone(&self, session: SessionId) {
-        self.state().gone.insert(session);
-        self.main.wake();
+        self.gone().insert(session);
+        self.requests.nudge();
     }
 
     /// I/O thread: nothing of the session is left.
     pub fn forget(&self, session: SessionId) {
-        self.state().gone.remove(&session);
+        self.gone().remove(&session);
     }
 
     /// I/O thread: whether the monitor is to end once all that was posted is out.
     pub fn is_closing(&self) -> bool {
-        self.state().closing
+        self.outbox.is_closed()
     }
 
     /// Main loop: the next request.
     pub fn take(&self) -> Option<(SessionId, I)> {
-        let mut state = self.state();
-        let session = state.turns.pop_front()?;
-        let queue = state.queues.get_mut(&session)?;
-        let was_full = queue.len() >= QUEUE;
-        let request = queue.pop_front()?;
-        if queue.is_empty() {
-            state.queues.remove(&session);
-        } else {
-            state.turns.push_back(session);
-        }
-        drop(state);
+        let (taken, was_full) = self.requests.take_with(take_in_turns)?;
         if was_full {
-            self.io.wake();
+            self.outbox.nudge();
         }
-        Some((session, request))
+        Some(taken)
     }
 
     /// Main loop: whether the session's client is gone.
     pub fn is_gone(&self, session: SessionId) -> bool {
-        self.state().gone.contains(&session)
+        self.gone().contains(&session)
     }
 
     /// Any thread: something for the clients.
     pub fn post(&self, out: O) {
-        self.state().outbox.push_back(out);
-        self.io.wake();
+        self.outbox.post(out);
     }
 
     /// Any thread: nothing more will be posted.
     pub fn close(&self) {
-        self.state().closing = true;
-        self.io.wake();
+        self.outbox.close();
     }
+}
+
+/// Takes the first request, and puts the others of its session behind all that wait. Also whether
+/// the session had no room.
+fn take_in_turns<I>(waiting: &mut VecDeque<(SessionId, I)>) -> Option<((SessionId, I), bool)> {
+    let taken = waiting.pop_front()?;
+    let (its, others): (VecDeque<_>, VecDeque<_>) = waiting
+        .drain(..)
+        .partition(|(session, _)| *session == taken.0);
+    let was_full = its.len() + 1 >= QUEUE;
+    *waiting = others;
+    waiting.extend(its);
+    Some((taken, was_full))
 }
 
 #[cfg(all(test, loom))]
 mod model {
-    use super::{Exchange, QUEUE, Wake};
+    use super::{Exchange, QUEUE};
+    use crate::sync::inbox::Wake;
     use loom::sync::{Arc, Condvar, Mutex};
     use loom::thread;
 
