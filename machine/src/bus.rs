@@ -1,5 +1,6 @@
 //! The physical address space: RAM, the boot ROM, and the devices of QEMU's `virt` board.
 
+use crate::board::{self, Fixed, Part};
 use crate::device::clint::Clint;
 use crate::device::goldfish_rtc::GoldfishRtc;
 use crate::device::htif::{Effect, Htif};
@@ -7,49 +8,12 @@ use crate::device::plic::Plic;
 use crate::device::test_finisher::{Request, TestFinisher};
 use crate::device::uart16550::Uart16550;
 use crate::device::{AccessError, Context, Device};
-use crate::fdt::{VIRTIO_BASE, VIRTIO_SIZE, VIRTIO_SLOTS};
 use crate::inputs::Halted;
 use crate::ram::Ram;
-use crate::virtio::{VirtioConfig, VirtioMmio, WINDOW, read_empty};
+use crate::virtio::{VirtioConfig, VirtioMmio, read_empty};
 use serde::{Deserialize, Serialize};
 
-/// Where RAM starts.
-pub const RAM_BASE: u64 = 0x8000_0000;
-/// Where the boot ROM starts; harts come out of reset here.
-pub const ROM_BASE: u64 = 0x1000;
-/// PLIC source of the serial port.
-pub const UART_IRQ: u32 = 10;
-/// PLIC source of the real-time clock.
-pub const RTC_IRQ: u32 = 11;
-/// PLIC source of the first virtio slot; the others follow.
-pub const VIRTIO_IRQ: u32 = 1;
-
-/// What is behind a range of addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Slot {
-    Finisher,
-    Rtc,
-    Clint,
-    Plic,
-    Uart,
-}
-
-/// Who answers an access.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Target {
-    Board(Slot),
-    /// A virtio slot, with or without a device.
-    Virtio(usize),
-}
-
-/// The memory map of the devices: base, size, device.
-const MAP: [(u64, u64, Slot); 5] = [
-    (0x10_0000, 0x1000, Slot::Finisher),
-    (0x10_1000, 0x1000, Slot::Rtc),
-    (0x200_0000, 0x1_0000, Slot::Clint),
-    (0xc00_0000, 0x60_0000, Slot::Plic),
-    (0x1000_0000, 0x100, Slot::Uart),
-];
+pub use crate::board::{RAM_BASE, ROM_BASE};
 
 /// Why an access got nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +59,7 @@ impl Devices {
             htif_exit: None,
             virtio: virtio
                 .iter()
-                .take(VIRTIO_SLOTS.into())
+                .take(board::VIRTIO_SLOTS.into())
                 .map(VirtioMmio::new)
                 .collect(),
         }
@@ -114,20 +78,20 @@ impl Devices {
             && slots.all(|(one, other)| one.same_kind(other))
     }
 
-    fn device(&mut self, slot: Slot) -> &mut dyn Device {
-        match slot {
-            Slot::Finisher => &mut self.finisher,
-            Slot::Rtc => &mut self.rtc,
-            Slot::Clint => &mut self.clint,
-            Slot::Plic => &mut self.plic,
-            Slot::Uart => &mut self.uart,
+    fn fixed(&mut self, device: Fixed) -> &mut dyn Device {
+        match device {
+            Fixed::Finisher => &mut self.finisher,
+            Fixed::Rtc => &mut self.rtc,
+            Fixed::Clint => &mut self.clint,
+            Fixed::Plic => &mut self.plic,
+            Fixed::Uart => &mut self.uart,
         }
     }
 
     /// Puts all devices into their power-on state.
     pub(crate) fn reset(&mut self) {
-        for (_, _, slot) in MAP {
-            self.device(slot).reset();
+        for device in Fixed::ALL {
+            self.fixed(device).reset();
         }
         for device in &mut self.virtio {
             device.reset();
@@ -166,10 +130,16 @@ impl Devices {
 
     /// Passes the devices' interrupt lines on to the PLIC.
     pub(crate) fn route_interrupts(&mut self) {
-        self.plic.set_level(UART_IRQ, self.uart.irq());
-        self.plic.set_level(RTC_IRQ, self.rtc.irq());
-        for (source, device) in (VIRTIO_IRQ..).zip(&self.virtio) {
-            self.plic.set_level(source, device.irq());
+        for device in Fixed::ALL {
+            if let Some(source) = device.row().source {
+                let level = self.fixed(device).irq();
+                self.plic.set_level(source, level);
+            }
+        }
+        for (slot, device) in (0..).zip(&self.virtio) {
+            if let Some(source) = board::virtio(slot).and_then(|row| row.source) {
+                self.plic.set_level(source, device.irq());
+            }
         }
     }
 
@@ -212,10 +182,10 @@ impl Bus {
             value[..bytes.len()].copy_from_slice(bytes);
             return Ok(u64::from_le_bytes(value));
         }
-        let (offset, target) = find(address, size)?;
-        let answer = match target {
-            Target::Board(slot) => self.devices.device(slot).read(offset, size, cx),
-            Target::Virtio(slot) => match self.devices.virtio.get_mut(slot) {
+        let (part, offset) = board::find(address, size).ok_or(BusError::Fault)?;
+        let answer = match part {
+            Part::Fixed(device) => self.devices.fixed(device).read(offset, size, cx),
+            Part::Virtio(slot) => match self.devices.virtio.get_mut(usize::from(slot)) {
                 Some(device) => device.read(offset, size),
                 None => read_empty(offset, size),
             },
@@ -232,10 +202,10 @@ impl Bus {
         value: u64,
         cx: &mut Context<'_>,
     ) -> Result<(), BusError> {
-        let (offset, target) = find(address, size)?;
-        let answer = match target {
-            Target::Board(slot) => self.devices.device(slot).write(offset, size, value, cx),
-            Target::Virtio(slot) => match self.devices.virtio.get_mut(slot) {
+        let (part, offset) = board::find(address, size).ok_or(BusError::Fault)?;
+        let answer = match part {
+            Part::Fixed(device) => self.devices.fixed(device).write(offset, size, value, cx),
+            Part::Virtio(slot) => match self.devices.virtio.get_mut(usize::from(slot)) {
                 Some(device) => device.write(offset, size, value, &mut self.ram, cx),
                 None => Ok(()),
             },
@@ -324,24 +294,6 @@ impl Bus {
     }
 }
 
-fn find(address: u64, size: u8) -> Result<(u64, Target), BusError> {
-    let inside = |offset: u64, len: u64| {
-        let end = offset.checked_add(u64::from(size));
-        end.is_some_and(|end| end <= len)
-    };
-    let board = MAP.iter().find_map(|&(base, len, slot)| {
-        let offset = address.checked_sub(base)?;
-        inside(offset, len).then_some((offset, Target::Board(slot)))
-    });
-    let virtio = || {
-        let from_first = address.checked_sub(VIRTIO_BASE)?;
-        let (slot, offset) = (from_first / VIRTIO_SIZE, from_first % VIRTIO_SIZE);
-        let there = slot < u64::from(VIRTIO_SLOTS) && inside(offset, WINDOW);
-        there.then_some((offset, Target::Virtio(slot as usize)))
-    };
-    board.or_else(virtio).ok_or(BusError::Fault)
-}
-
 fn lenient<T>(result: Result<T, AccessError>, absent: T) -> Result<T, BusError> {
     match result {
         Ok(value) => Ok(value),
@@ -357,7 +309,7 @@ mod tests {
     use crate::inputs::Moment;
     use crate::virtio::testing::Outside;
 
-    const FIRST: u64 = VIRTIO_BASE;
+    const FIRST: u64 = 0x1000_1000;
 
     fn bus() -> Bus {
         let virtio = [VirtioConfig::Console { port: 1 }];

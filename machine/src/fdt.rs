@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use vm_fdt::FdtWriter;
 
-use crate::bus::{RTC_IRQ, UART_IRQ};
+use crate::board::{self, Fixed, Row, VIRTIO_SLOTS};
 use crate::device::{clint, plic};
 
 /// Ratified extensions that each hart has, in the canonical order of `riscv,isa`.
@@ -14,24 +14,8 @@ pub const ISA_EXTENSIONS: [&str; 11] = [
     "i", "m", "a", "f", "d", "c", "zicntr", "zicsr", "zifencei", "sstc", "svadu",
 ];
 
-/// Slots for virtio devices: slot `n` is at [`VIRTIO_BASE`] `+ n *` [`VIRTIO_SIZE`], on source `n + 1`.
-pub const VIRTIO_SLOTS: u8 = 8;
-/// Physical address of the first virtio slot.
-pub const VIRTIO_BASE: u64 = 0x1000_1000;
-/// Bytes of one virtio slot.
-pub const VIRTIO_SIZE: u64 = 0x1000;
-
 /// Frequency of the serial port's clock in Hz.
 const UART_CLOCK: u32 = 3_686_400;
-
-/// Address and size of the devices in the tree.
-mod window {
-    pub(super) const TEST: (u64, u64) = (0x10_0000, 0x1000);
-    pub(super) const RTC: (u64, u64) = (0x10_1000, 0x1000);
-    pub(super) const CLINT: (u64, u64) = (0x200_0000, 0x1_0000);
-    pub(super) const PLIC: (u64, u64) = (0xc00_0000, 0x60_0000);
-    pub(super) const UART: (u64, u64) = (0x1000_0000, 0x100);
-}
 
 /// Numbers of the local interrupts at a hart's own controller (privileged specification, 3.1.9).
 mod local {
@@ -135,7 +119,10 @@ fn chosen(tree: &mut Tree, config: &FdtConfig<'_>) -> Result {
         if !config.bootargs.is_empty() {
             tree.text("bootargs", config.bootargs)?;
         }
-        tree.text("stdout-path", &format!("/soc/serial@{:x}", window::UART.0))?;
+        tree.text(
+            "stdout-path",
+            &format!("/soc/{}", node_name(&Fixed::Uart.row())),
+        )?;
         if let Some(initrd) = &config.initrd {
             tree.0.property_u64("linux,initrd-start", initrd.start)?;
             tree.0.property_u64("linux,initrd-end", initrd.end)?;
@@ -222,48 +209,46 @@ fn soc(tree: &mut Tree, config: &FdtConfig<'_>) -> Result {
     tree.cells(2, 2)?;
     tree.text("compatible", "simple-bus")?;
     tree.0.property_null("ranges")?;
-    tree.device(
-        "test",
-        window::TEST,
-        &["sifive,test1", "sifive,test0", "syscon"],
-        |tree| Ok(tree.0.property_phandle(phandle::TEST)?),
-    )?;
-    tree.device("rtc", window::RTC, &["google,goldfish-rtc"], |tree| {
-        tree.source(RTC_IRQ)
-    })?;
-    tree.device(
-        "clint",
-        window::CLINT,
-        &["sifive,clint0", "riscv,clint0"],
-        |tree| tree.local_interrupts(config.harts, [local::M_SOFTWARE, local::M_TIMER]),
-    )?;
-    tree.device(
-        "plic",
-        window::PLIC,
-        &["sifive,plic-1.0.0", "riscv,plic0"],
-        |tree| {
+    for device in Fixed::ALL {
+        fixed(tree, device, config.harts)?;
+    }
+    for &slot in config.virtio_slots {
+        let row = board::virtio(slot).ok_or(FdtError::NoSuchSlot(slot))?;
+        tree.device(&row, &["virtio,mmio"], |_| Ok(()))?;
+    }
+    Ok(())
+}
+
+fn fixed(tree: &mut Tree, device: Fixed, harts: u32) -> Result {
+    let row = device.row();
+    match device {
+        Fixed::Finisher => {
+            let compatible = ["sifive,test1", "sifive,test0", "syscon"];
+            tree.device(&row, &compatible, |tree| {
+                Ok(tree.0.property_phandle(phandle::TEST)?)
+            })
+        }
+        Fixed::Rtc => tree.device(&row, &["google,goldfish-rtc"], |_| Ok(())),
+        Fixed::Clint => tree.device(&row, &["sifive,clint0", "riscv,clint0"], |tree| {
+            tree.local_interrupts(harts, [local::M_SOFTWARE, local::M_TIMER])
+        }),
+        Fixed::Plic => tree.device(&row, &["sifive,plic-1.0.0", "riscv,plic0"], |tree| {
             tree.0.property_phandle(phandle::PLIC)?;
             tree.number("riscv,ndev", plic::SOURCES)?;
-            tree.local_interrupts(config.harts, [local::M_EXTERNAL, local::S_EXTERNAL])?;
+            tree.local_interrupts(harts, [local::M_EXTERNAL, local::S_EXTERNAL])?;
             tree.number("#address-cells", 0)?;
             tree.number("#interrupt-cells", 1)?;
             Ok(tree.0.property_null("interrupt-controller")?)
-        },
-    )?;
-    tree.device("serial", window::UART, &["ns16550a"], |tree| {
-        tree.source(UART_IRQ)?;
-        tree.number("clock-frequency", UART_CLOCK)
-    })?;
-    for &slot in config.virtio_slots {
-        if slot >= VIRTIO_SLOTS {
-            return Err(FdtError::NoSuchSlot(slot));
-        }
-        let at = VIRTIO_BASE + u64::from(slot) * VIRTIO_SIZE;
-        tree.device("virtio_mmio", (at, VIRTIO_SIZE), &["virtio,mmio"], |tree| {
-            tree.source(u32::from(slot) + 1)
-        })?;
+        }),
+        Fixed::Uart => tree.device(&row, &["ns16550a"], |tree| {
+            tree.number("clock-frequency", UART_CLOCK)
+        }),
     }
-    Ok(())
+}
+
+/// The name of the device's node, with the address.
+fn node_name(row: &Row) -> String {
+    format!("{}@{:x}", row.name, row.base)
 }
 
 /// The writer, with the shapes that this tree is made of.
@@ -276,17 +261,20 @@ impl Tree {
         Ok(self.0.end_node(node)?)
     }
 
-    /// A node with `reg` and `compatible`, named by its address.
+    /// The node of a device: its registers, its drivers, its interrupt, and what else is said of it.
     fn device(
         &mut self,
-        name: &str,
-        window: (u64, u64),
+        row: &Row,
         compatible: &[&str],
         content: impl FnOnce(&mut Self) -> Result,
     ) -> Result {
-        self.node(&format!("{name}@{:x}", window.0), |tree| {
-            tree.reg(window)?;
+        self.node(&node_name(row), |tree| {
+            tree.reg((row.base, row.size))?;
             tree.texts("compatible", compatible)?;
+            if let Some(source) = row.source {
+                tree.number("interrupts", source)?;
+                tree.number("interrupt-parent", phandle::PLIC)?;
+            }
             content(tree)
         })
     }
@@ -317,12 +305,6 @@ impl Tree {
         self.number("#interrupt-cells", 1)?;
         self.0.property_null("interrupt-controller")?;
         self.text("compatible", compatible)
-    }
-
-    /// The device's source at the PLIC.
-    fn source(&mut self, id: u32) -> Result {
-        self.number("interrupts", id)?;
-        self.number("interrupt-parent", phandle::PLIC)
     }
 
     /// Two interrupts into each hart's own controller.

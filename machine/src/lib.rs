@@ -1,6 +1,7 @@
 //! A RISC-V machine compatible with QEMU's `virt`, as a pure function of its initial state, its
 //! instruction count and what comes through [`inputs::Inputs`].
 
+pub mod board;
 pub mod boot;
 pub mod bus;
 pub mod clock;

@@ -30,15 +30,7 @@ const MACHINE: Rooms = Rooms {
         ("state", "bus clock cpu machine ram schedule virtio"),
         ("boot", "board bus fdt machine"),
     ],
-    exceptions: &[
-        ("machine/src/bus.rs", "fdt::VIRTIO_BASE"),
-        ("machine/src/bus.rs", "fdt::VIRTIO_SIZE"),
-        ("machine/src/bus.rs", "fdt::VIRTIO_SLOTS"),
-        ("machine/src/fdt.rs", "bus::RTC_IRQ"),
-        ("machine/src/fdt.rs", "bus::UART_IRQ"),
-        ("machine/src/virtio/memory.rs", "bus::RAM_BASE"),
-        ("machine/src/virtio/testing.rs", "bus::RAM_BASE"),
-    ],
+    exceptions: &[],
 };
 
 /// The translator. `lib` is what the root itself defines.

@@ -1,4 +1,4 @@
-//! Names of trap causes (volume II 1.12, table 3.6).
+//! Names and numbers of trap causes (volume II 1.12, table 3.6).
 
 /// The name of an exception, given `mcause` without the interrupt bit.
 pub fn exception_name(code: u64) -> Option<&'static str> {
@@ -21,15 +21,32 @@ pub fn exception_name(code: u64) -> Option<&'static str> {
     })
 }
 
+/// Numbers of the interrupts: codes in `mcause`, bits of `mip` and `mie` (section 3.1.9), and in a
+/// device tree the inputs of a hart's own interrupt controller.
+pub mod interrupt {
+    /// Supervisor software.
+    pub const S_SOFTWARE: u32 = 1;
+    /// Machine software.
+    pub const M_SOFTWARE: u32 = 3;
+    /// Supervisor timer.
+    pub const S_TIMER: u32 = 5;
+    /// Machine timer.
+    pub const M_TIMER: u32 = 7;
+    /// Supervisor external.
+    pub const S_EXTERNAL: u32 = 9;
+    /// Machine external.
+    pub const M_EXTERNAL: u32 = 11;
+}
+
 /// The name of an interrupt, given `mcause` without the interrupt bit.
 pub fn interrupt_name(code: u64) -> Option<&'static str> {
-    Some(match code {
-        1 => "supervisor software interrupt",
-        3 => "machine software interrupt",
-        5 => "supervisor timer interrupt",
-        7 => "machine timer interrupt",
-        9 => "supervisor external interrupt",
-        11 => "machine external interrupt",
+    Some(match u32::try_from(code).ok()? {
+        interrupt::S_SOFTWARE => "supervisor software interrupt",
+        interrupt::M_SOFTWARE => "machine software interrupt",
+        interrupt::S_TIMER => "supervisor timer interrupt",
+        interrupt::M_TIMER => "machine timer interrupt",
+        interrupt::S_EXTERNAL => "supervisor external interrupt",
+        interrupt::M_EXTERNAL => "machine external interrupt",
         _ => return None,
     })
 }

@@ -45,12 +45,6 @@ impl GoldfishRtc {
         Self::default()
     }
 
-    /// The interrupt line.
-    #[must_use]
-    pub fn irq(&self) -> bool {
-        self.irq_pending && self.irq_enabled
-    }
-
     /// The host's time (ns since the Unix epoch) at which the alarm is due; `None` without one, or
     /// where the host's clock never gets there.
     #[must_use]
@@ -145,6 +139,10 @@ impl Device for GoldfishRtc {
     }
 
     /// The clock goes on: what the guest has set stays.
+    fn irq(&self) -> bool {
+        self.irq_pending && self.irq_enabled
+    }
+
     fn reset(&mut self) {
         *self = Self {
             offset: self.offset,

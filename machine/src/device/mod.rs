@@ -60,6 +60,11 @@ pub trait Device {
         cx: &mut Context<'_>,
     ) -> Result<(), AccessError>;
 
+    /// The interrupt line to the PLIC: a function of the device's state.
+    fn irq(&self) -> bool {
+        false
+    }
+
     /// The virtual time (ns) at which the device next wants [`Device::tick`]; `None`: never.
     fn deadline(&self) -> Option<u64> {
         None

@@ -120,21 +120,6 @@ impl Uart16550 {
         cx.inputs.serial_write(cx.at, self.port, &bytes)
     }
 
-    /// The interrupt line.
-    ///
-    /// "Transmitter empty" leaves the line when the guest reads LSR, though it stays in IIR until
-    /// that is read: drivers that never read IIR (xv6 before February 2023) work on QEMU, whose PLIC
-    /// does not look at the level again on completion, and would be interrupted without end here.
-    /// The PLIC keeps the request, so none gets lost.
-    #[must_use]
-    pub fn irq(&self) -> bool {
-        match self.cause() {
-            iir::NONE => false,
-            iir::THRE => self.thre_line || self.modem_interrupt(),
-            _ => true,
-        }
-    }
-
     fn fifos_on(&self) -> bool {
         self.fcr & fcr::ENABLE != 0
     }
@@ -389,6 +374,20 @@ impl Device for Uart16550 {
         // Leaving loopback, or a reset of the receiver, may have made room.
         self.refill(cx.now);
         Ok(())
+    }
+
+    /// The interrupt line.
+    ///
+    /// "Transmitter empty" leaves the line when the guest reads LSR, though it stays in IIR until
+    /// that is read: drivers that never read IIR (xv6 before February 2023) work on QEMU, whose PLIC
+    /// does not look at the level again on completion, and would be interrupted without end here.
+    /// The PLIC keeps the request, so none gets lost.
+    fn irq(&self) -> bool {
+        match self.cause() {
+            iir::NONE => false,
+            iir::THRE => self.thre_line || self.modem_interrupt(),
+            _ => true,
+        }
     }
 
     fn deadline(&self) -> Option<u64> {

@@ -1,6 +1,6 @@
 //! Guest memory as devices see it: physical addresses, and lists of buffers.
 
-use crate::bus::RAM_BASE;
+use crate::board::RAM_BASE;
 use crate::ram::Ram;
 use serde::{Deserialize, Serialize};
 

@@ -15,9 +15,6 @@ use virtio_bindings::virtio_config::{
 };
 use virtio_bindings::virtio_mmio::*;
 
-/// Bytes of a slot that hold registers, as on QEMU's board; behind them is nothing.
-pub(crate) const WINDOW: u64 = 0x200;
-
 /// "virt".
 const MAGIC: u32 = u32::from_le_bytes(*b"virt");
 const VERSION: u32 = 2;

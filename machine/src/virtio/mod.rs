@@ -22,7 +22,7 @@ mod tests;
 
 pub use error::{DeviceError, Ring};
 pub use mmio::VirtioMmio;
-pub(crate) use mmio::{WINDOW, read_empty};
+pub(crate) use mmio::read_empty;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! A small driver for tests: it negotiates, builds queues in RAM, and reads what comes back.
 
 use super::{VirtioConfig, VirtioMmio};
-use crate::bus::RAM_BASE;
+use crate::board::RAM_BASE;
 use crate::device::{AccessError, Context};
 use crate::inputs::{BlockRequest, Halted, Inputs, Moment};
 use crate::ram::Ram;
