@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use riscv_isa::cause::interrupt;
 use vm_fdt::FdtWriter;
 
 use crate::board::{self, Fixed, Row, VIRTIO_SLOTS};
@@ -16,14 +17,6 @@ pub const ISA_EXTENSIONS: [&str; 11] = [
 
 /// Frequency of the serial port's clock in Hz.
 const UART_CLOCK: u32 = 3_686_400;
-
-/// Numbers of the local interrupts at a hart's own controller (privileged specification, 3.1.9).
-mod local {
-    pub(super) const M_SOFTWARE: u32 = 3;
-    pub(super) const M_TIMER: u32 = 7;
-    pub(super) const S_EXTERNAL: u32 = 9;
-    pub(super) const M_EXTERNAL: u32 = 11;
-}
 
 /// Handles by which nodes refer to each other. A hart's two follow [`phandle::HARTS`].
 mod phandle {
@@ -230,12 +223,12 @@ fn fixed(tree: &mut Tree, device: Fixed, harts: u32) -> Result {
         }
         Fixed::Rtc => tree.device(&row, &["google,goldfish-rtc"], |_| Ok(())),
         Fixed::Clint => tree.device(&row, &["sifive,clint0", "riscv,clint0"], |tree| {
-            tree.local_interrupts(harts, [local::M_SOFTWARE, local::M_TIMER])
+            tree.local_interrupts(harts, [interrupt::M_SOFTWARE, interrupt::M_TIMER])
         }),
         Fixed::Plic => tree.device(&row, &["sifive,plic-1.0.0", "riscv,plic0"], |tree| {
             tree.0.property_phandle(phandle::PLIC)?;
             tree.number("riscv,ndev", plic::SOURCES)?;
-            tree.local_interrupts(harts, [local::M_EXTERNAL, local::S_EXTERNAL])?;
+            tree.local_interrupts(harts, [interrupt::M_EXTERNAL, interrupt::S_EXTERNAL])?;
             tree.number("#address-cells", 0)?;
             tree.number("#interrupt-cells", 1)?;
             Ok(tree.0.property_null("interrupt-controller")?)

@@ -1,7 +1,7 @@
 //! Running: until an instruction count, an idle machine, or a request of the guest.
 
 use crate::bus::Devices;
-use crate::cpu::{Core, Hart, Leave, Power, Surroundings, Tlbs};
+use crate::cpu::{Core, Hart, Leave, Power, Surroundings, Tlbs, irq};
 use crate::device::Context;
 use crate::device::test_finisher::Request;
 use crate::inputs::{Halted, Inputs, Moment};
@@ -21,15 +21,6 @@ pub enum Exit {
     Request(Request),
     /// The engine stopped the machine; the reason is with its [`Inputs`].
     Halted,
-}
-
-/// Bits of `mip` that devices drive (Privileged specification, section 3.1.9).
-mod line {
-    pub(super) const MSIP: u64 = 1 << 3;
-    pub(super) const STIP: u64 = 1 << 5;
-    pub(super) const MTIP: u64 = 1 << 7;
-    pub(super) const SEIP: u64 = 1 << 9;
-    pub(super) const MEIP: u64 = 1 << 11;
 }
 
 impl Machine {
@@ -214,11 +205,11 @@ impl Machine {
             let machine_context = 2 * id;
             let supervisor_timer = csrs.sstc() && clint.mtime(now) >= csrs.stimecmp;
             let lines = [
-                (line::MSIP, clint.msip(id)),
-                (line::MTIP, clint.mtip(id, now)),
-                (line::STIP, supervisor_timer),
-                (line::MEIP, plic.external(machine_context)),
-                (line::SEIP, plic.external(machine_context + 1)),
+                (irq::MSI, clint.msip(id)),
+                (irq::MTI, clint.mtip(id, now)),
+                (irq::STI, supervisor_timer),
+                (irq::MEI, plic.external(machine_context)),
+                (irq::SEI, plic.external(machine_context + 1)),
             ];
             csrs.lines.mip = lines
                 .into_iter()

@@ -51,18 +51,20 @@ pub(crate) mod mstatus {
 
 /// Interrupt bits of `mip` and `mie` (section 3.1.9).
 pub(crate) mod irq {
+    use riscv_isa::cause::interrupt;
+
     /// Supervisor software.
-    pub(crate) const SSI: u64 = 1 << 1;
+    pub(crate) const SSI: u64 = 1 << interrupt::S_SOFTWARE;
     /// Machine software.
-    pub(crate) const MSI: u64 = 1 << 3;
+    pub(crate) const MSI: u64 = 1 << interrupt::M_SOFTWARE;
     /// Supervisor timer.
-    pub(crate) const STI: u64 = 1 << 5;
+    pub(crate) const STI: u64 = 1 << interrupt::S_TIMER;
     /// Machine timer.
-    pub(crate) const MTI: u64 = 1 << 7;
+    pub(crate) const MTI: u64 = 1 << interrupt::M_TIMER;
     /// Supervisor external.
-    pub(crate) const SEI: u64 = 1 << 9;
+    pub(crate) const SEI: u64 = 1 << interrupt::S_EXTERNAL;
     /// Machine external.
-    pub(crate) const MEI: u64 = 1 << 11;
+    pub(crate) const MEI: u64 = 1 << interrupt::M_EXTERNAL;
 
     pub(crate) const SUPERVISOR: u64 = SSI | STI | SEI;
     pub(super) const ALL: u64 = SUPERVISOR | MSI | MTI | MEI;

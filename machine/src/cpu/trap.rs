@@ -5,6 +5,7 @@
 use super::csr::{irq, mstatus};
 use super::{Hart, Mode};
 use crate::inputs::Halted;
+use riscv_isa::cause::interrupt;
 
 /// Why an instruction did not complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,8 +45,15 @@ pub(crate) mod cause {
 
 /// `xcause` of an interrupt has the top bit.
 const INTERRUPT: u64 = 1 << 63;
-/// Bit numbers of `mip` from the highest priority down (section 3.1.9).
-const PRIORITY: [u64; 6] = [11, 3, 7, 9, 1, 5];
+/// Interrupts from the highest priority down (section 3.1.9).
+const PRIORITY: [u32; 6] = [
+    interrupt::M_EXTERNAL,
+    interrupt::M_SOFTWARE,
+    interrupt::M_TIMER,
+    interrupt::S_EXTERNAL,
+    interrupt::S_SOFTWARE,
+    interrupt::S_TIMER,
+];
 
 impl Hart {
     /// The interrupt that the hart must take before its next instruction: its number.
@@ -69,7 +77,9 @@ impl Hart {
             0
         };
         let pick = |set: u64| PRIORITY.into_iter().find(|&bit| set >> bit & 1 != 0);
-        pick(to_machine).or_else(|| pick(to_supervisor))
+        pick(to_machine)
+            .or_else(|| pick(to_supervisor))
+            .map(u64::from)
     }
 
     /// Whether WFI is over: an enabled interrupt is pending, masked globally or not (section 3.3.3).
