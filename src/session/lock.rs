@@ -1,9 +1,25 @@
-//! The two big locks and their order.
+//! The two big locks and their order, and the threads of a run.
 //!
-//! The replay lock is held for a whole execution period and keeps batches of events in sequence;
-//! the BQL is finer and guards the machine. Whoever wants both takes the replay lock first. Taking
-//! it with the BQL in hand would deadlock sooner or later, so it panics at once, in every build.
-//! Unlocking is fine in any order.
+//! # Threads
+//!
+//! - The **main loop** is the process's first thread. It reads serial input, notices signals, and
+//!   serves the front ends.
+//! - The **vCPU thread** executes the guest: `Session::run` in `src/session/mod.rs`. All harts
+//!   execute on it, in turns (`machine/src/schedule.rs`).
+//! - Each disk and each network has a thread. It knows neither lock, and posts into the mailbox.
+//! - The monitor's I/O thread owns the sockets and executes out-of-band commands. It takes neither
+//!   lock.
+//! - Disk images are measured on a thread beside the run (`src/run/verify_images.rs`).
+//!
+//! # Locks and their order
+//!
+//! The machine is under the BQL, and the driver under the replay lock. The vCPU thread holds the
+//! replay lock for a whole execution period, which keeps batches of events in sequence; inside it,
+//! the BQL. A thread that needs both takes the replay lock first. Taking it with the BQL in hand
+//! would deadlock sooner or later, so it panics at once, in every build. Unlocking is fine in any
+//! order. Both locks are released before the thread waits.
+//!
+//! What the threads hand to each other is listed in [`crate::sync`].
 
 use parking_lot::{Mutex, MutexGuard};
 use std::cell::Cell;

@@ -1,5 +1,5 @@
 //! The two examples of the seed's document on atomics ("Using atomic_mb_read and atomic_mb_set", in docs/devel/atomics.txt
-//! of QEMU 2.12), as models: what its rewriting promises holds with the orderings that ARCHITECTURE.md names for it.
+//! of QEMU 2.12), as models: what its rewriting promises holds with the orderings that src/sync/mod.rs names for it.
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};

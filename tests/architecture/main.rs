@@ -1,4 +1,4 @@
-//! The invariants of ARCHITECTURE.md, as far as a program can check them. Each test says all that
+//! The rules of ARCHITECTURE.md, as far as a program can check them. Each test says all that
 //! is wrong.
 #![allow(clippy::unwrap_used, reason = "what is not as expected fails the test")]
 

@@ -133,7 +133,7 @@ fn words_are_found() {
     assert!(!places(&["unsafe"], |path| path == "src/host/map.rs").is_empty());
 }
 
-/// Invariant 3.
+/// `unsafe` has its rooms: a rule of ARCHITECTURE.md.
 #[test]
 fn unsafe_code_has_its_places() {
     let allowed = |path: &str| {
@@ -146,7 +146,7 @@ fn unsafe_code_has_its_places() {
     );
 }
 
-/// Invariant 1, beyond what clippy.toml of the machine catches.
+/// The machine does not know the host: beyond what clippy.toml of the machine catches.
 #[test]
 fn the_machine_knows_nothing_of_the_host() {
     let words = [
