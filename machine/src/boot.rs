@@ -1,10 +1,10 @@
-//! From images to a load plan: what lies where in RAM at power-on, and where the harts start. Images
-//! come as bytes; the engine reads the files.
+//! From images to a load plan: what lies where in RAM at power-on, and where the harts start.
+//! Images come as bytes; the engine reads the files.
 //!
-//! Placement is that of QEMU's `virt`: firmware at the start of RAM; a flat kernel at the next 2 MiB
-//! behind it, an ELF file where it says; the initial RAM disk half-way up, at most 512 MiB behind the
-//! kernel; the device tree near the top of RAM below 3 GiB. Where RAM is too small for that, pieces
-//! move together before the plan fails.
+//! Placement is that of QEMU's `virt`: firmware at the start of RAM; a flat kernel at the next 2
+//! MiB behind it, an ELF file where it says; the initial RAM disk half-way up, at most 512 MiB
+//! behind the kernel; the device tree near the top of RAM below 3 GiB. Where RAM is too small for
+//! that, pieces move together before the plan fails.
 
 mod elf;
 mod error;
@@ -39,8 +39,8 @@ pub struct BootConfig<'a> {
     pub kernel: Option<&'a [u8]>,
     /// Takes the kernel as a flat binary, whatever it looks like (`--kernel raw:FILE`).
     pub raw_kernel: bool,
-    /// The machine is its own firmware ([`crate::Config::sbi`]), so the kernel is one for supervisor
-    /// mode and lies where it would behind firmware. Nothing lies below it.
+    /// The machine is its own firmware ([`crate::Config::sbi`]), so the kernel is one for
+    /// supervisor mode and lies where it would behind firmware. Nothing lies below it.
     pub sbi: bool,
     /// Initial RAM disk.
     pub initrd: Option<&'a [u8]>,

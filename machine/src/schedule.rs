@@ -1,7 +1,7 @@
 //! Whose turn it is: the harts execute one after the other, a number of instructions each.
 //!
-//! The interleaving is part of the machine's definition. Whose turn it is and what is left of it are
-//! machine state, so a run that was stopped anywhere goes on as if it had not been.
+//! The interleaving is part of the machine's definition. Whose turn it is and what is left of it
+//! are machine state, so a run that was stopped anywhere goes on as if it had not been.
 
 use crate::cpu::Hart;
 use serde::{Deserialize, Serialize};

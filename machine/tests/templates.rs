@@ -1,5 +1,5 @@
-//! Each instruction that is translated does what the interpreter does: random instructions with operands at
-//! the edges, executed by both.
+//! Each instruction that is translated does what the interpreter does: random instructions with
+//! operands at the edges, executed by both.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,7 +1,8 @@
 //! Throughput in bytes of log: `cargo bench -p replay-format`.
 //!
-//! `mix` is what a machine that is busy with timers, serial output and a disk writes (about 6 bytes an
-//! event); `linux` is a real log of QEMU's, repeated. The aim is over 1 GB/s for `summary` and `parse`.
+//! `mix` is what a machine that is busy with timers, serial output and a disk writes (about 6 bytes
+//! an event); `linux` is a real log of QEMU's, repeated. The aim is over 1 GB/s for `summary` and
+//! `parse`.
 #![allow(
     clippy::expect_used,
     reason = "a benchmark may stop at a broken sample"

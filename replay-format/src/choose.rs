@@ -8,8 +8,8 @@ use crate::header::Header;
 use crate::summary::{Walk, walk};
 use crate::version::{ID_BASE, Table, Version};
 
-/// The tables in the order in which they are preferred where a log does not tell: rr's own, then the
-/// most widespread first.
+/// The tables in the order in which they are preferred where a log does not tell: rr's own, then
+/// the most widespread first.
 const PREFERENCE: [&str; 12] = [
     "7", "12", "10", "13", "8", "9", "7-4.0", "7-3.0", "12-7.1", "6", "5", "11",
 ];
@@ -17,8 +17,8 @@ const PREFERENCE: [&str; 12] = [
 /// Chooses the table; the walk under it comes along.
 pub(crate) fn choose(bytes: &[u8], header: &Header) -> Result<(&'static Table, Walk), Error> {
     let mut tables = candidates(header)?;
-    // Tables that share a version differ in the id of EVENT_END, which is the last byte of a whole log.
-    // Trying the one that fits first saves a walk; the sort is stable.
+    // Tables that share a version differ in the id of EVENT_END, which is the last byte of a whole
+    // log. Trying the one that fits first saves a walk; the sort is stable.
     let last = bytes.last().copied();
     tables.sort_by_key(|table| table.id(Kind::End).map(|(id, _)| id) != last);
 
@@ -67,8 +67,8 @@ fn candidates(header: &Header) -> Result<Vec<&'static Table>, Error> {
     }
 }
 
-/// Whole before merely cut before neither; then how far it reads plausibly; then bytes behind EVENT_END
-/// before nonsense; then preference.
+/// Whole before merely cut before neither; then how far it reads plausibly; then bytes behind
+/// EVENT_END before nonsense; then preference.
 fn rank(table: &Table, walk: &Walk) -> (u8, u64, bool, Reverse<usize>) {
     let state = match &walk.error {
         None => 2,
@@ -85,12 +85,12 @@ fn rank(table: &Table, walk: &Walk) -> (u8, u64, bool, Reverse<usize>) {
     (state, walk.plausible_end(), ended, place)
 }
 
-/// A cut event that claims to be longer is a sign of the wrong table. The longest that QEMU writes is a
-/// network packet, and its network buffers are 68 KiB.
+/// A cut event that claims to be longer is a sign of the wrong table. The longest that QEMU writes
+/// is a network packet, and its network buffers are 68 KiB.
 const LONGEST_EVENT: u64 = 69 * 1024;
 
-/// Any file of zeros begins like an unfinished recording: at least its first event must make sense, or
-/// be the one that is cut.
+/// Any file of zeros begins like an unfinished recording: at least its first event must make sense,
+/// or be the one that is cut.
 fn is_credible(walk: &Walk) -> bool {
     let first = walk.summary.end.index > 0 && walk.implausible != Some(crate::HEADER_LEN as u64);
     let cut = walk.summary.end.index == 0 && walk.error.as_ref().is_some_and(Error::is_truncated);

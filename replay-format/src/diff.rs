@@ -1,8 +1,8 @@
 //! Differences between two logs, aligned on the instruction count.
 //!
-//! What is compared is what happens and when: all events but `EVENT_INSTRUCTION`, which only say how far
-//! it is to the next, each with its icount. Where both logs have events at one icount that are not the
-//! same, as many as possible are matched there.
+//! What is compared is what happens and when: all events but `EVENT_INSTRUCTION`, which only say
+//! how far it is to the next, each with its icount. Where both logs have events at one icount that
+//! are not the same, as many as possible are matched there.
 
 use std::collections::VecDeque;
 
@@ -23,8 +23,8 @@ pub enum Edit<'a> {
     Second(Record<'a>),
 }
 
-/// Compares two logs: an iterator over the [`Edit`]s, from shortly before the first difference on. Its
-/// memory does not grow with the logs.
+/// Compares two logs: an iterator over the [`Edit`]s, from shortly before the first difference on.
+/// Its memory does not grow with the logs.
 #[derive(Debug, Clone)]
 pub struct Diff<'a> {
     first: Side<'a>,
@@ -76,7 +76,8 @@ impl<'a> Diff<'a> {
         self.skipped
     }
 
-    /// Settles what is at the icount of both heads, which are not the same: with the most events in common.
+    /// Settles what is at the icount of both heads, which are not the same: with the most events in
+    /// common.
     fn settle(&mut self, icount: u64) {
         let a: Vec<_> = self.first.upto(icount);
         let b: Vec<_> = self.second.upto(icount);
@@ -105,8 +106,8 @@ impl<'a> Diff<'a> {
     }
 }
 
-/// How many events can be common from each pair of places on. A pair of same events is always taken: that
-/// is never worse.
+/// How many events can be common from each pair of places on. A pair of same events is always
+/// taken: that is never worse.
 fn common_to_come(a: &[Record<'_>], b: &[Record<'_>]) -> Vec<Vec<u8>> {
     let mut rows = vec![vec![0; b.len() + 1]];
     for one in a.iter().rev() {
@@ -274,7 +275,8 @@ fn common_prefix(one: &[u8], two: &[u8]) -> usize {
 /// How much of two logs is the same, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tally {
-    /// Events of each kind, by [`Kind::index`], that both have; that only the first has; only the second.
+    /// Events of each kind, by [`Kind::index`], that both have; that only the first has; only the
+    /// second.
     pub events: [[u64; Kind::COUNT]; 3],
     /// Events that are the same before the first difference.
     pub before: u64,
@@ -284,7 +286,8 @@ pub struct Tally {
     pub last: Option<u64>,
     /// Places at which they differ, with the same events in between.
     pub places: u64,
-    /// Where they meet again behind the last difference: the icount of the first event that is the same.
+    /// Where they meet again behind the last difference: the icount of the first event that is the
+    /// same.
     pub meet: Option<u64>,
     /// Events that are the same behind the last difference.
     pub tail: u64,

@@ -53,7 +53,8 @@ pub enum Error {
         at: Position,
         /// The event that is cut; `None` if none is, or if its id is not there yet.
         kind: Option<Kind>,
-        /// Bytes that it needs at least, its id included; for an array this is what the length field claims.
+        /// Bytes that it needs at least, its id included; for an array this is what the length
+        /// field claims.
         needed: u64,
         /// Bytes that are left.
         available: u64,
@@ -160,7 +161,8 @@ impl std::fmt::Display for Argument {
     }
 }
 
-/// Why an event was not written. Nothing of it is in the sink then, except after [`WriteError::Io`].
+/// Why an event was not written. Nothing of it is in the sink then, except after
+/// [`WriteError::Io`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {

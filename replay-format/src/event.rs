@@ -1,8 +1,8 @@
 //! The events, and the one table of them.
 //!
 //! [`events!`](self) lists every event once: its name, when a version has it, its arguments in the
-//! order of the log, and the value that it decodes to. Ids (by counting the rows that a version has),
-//! names, sizes, decoding and encoding are all derived from these rows.
+//! order of the log, and the value that it decodes to. Ids (by counting the rows that a version
+//! has), names, sizes, decoding and encoding are all derived from these rows.
 
 use crate::error::{Fault, WriteError};
 use crate::values::{Checkpoint, Clock, InputEvent, ShutdownCause};

@@ -16,8 +16,8 @@ pub struct Index {
 }
 
 impl Index {
-    /// Builds an index with a point at each `every` events (at least 1) in one pass over the log. Of a
-    /// log that is cut or damaged it covers the events before that place.
+    /// Builds an index with a point at each `every` events (at least 1) in one pass over the log.
+    /// Of a log that is cut or damaged it covers the events before that place.
     pub fn build(log: &Log<'_>, every: u64) -> Index {
         let every = every.max(1);
         let mut points = Vec::new();
@@ -40,7 +40,8 @@ impl Index {
 
     /// The last point from which every event at this icount, or later, is still to come.
     pub fn before_icount(&self, icount: u64) -> Position {
-        // Several points can have the icount itself; only those before it are surely before its events.
+        // Several points can have the icount itself; only those before it are surely before its
+        // events.
         self.point(self.points.partition_point(|point| point.icount < icount))
     }
 
@@ -49,7 +50,8 @@ impl Index {
         self.point(self.points.partition_point(|point| point.index <= index))
     }
 
-    /// The icount at this fraction of the log's instructions, 0.0 to 1.0 (beyond them it is clamped).
+    /// The icount at this fraction of the log's instructions, 0.0 to 1.0 (beyond them it is
+    /// clamped).
     pub fn icount_at(&self, fraction: f64) -> u64 {
         let icount = (self.end.icount as f64 * fraction.clamp(0.0, 1.0)) as u64;
         icount.min(self.end.icount)

@@ -35,8 +35,9 @@ pub enum Completeness {
 }
 
 impl<'a> Log<'a> {
-    /// Reads a log, and finds out by which table: from the version id and, where several tables share
-    /// it or the header is still zero, by what reads whole, else furthest (FORMAT.md, "Which table").
+    /// Reads a log, and finds out by which table: from the version id and, where several tables
+    /// share it or the header is still zero, by what reads whole, else furthest (FORMAT.md, "Which
+    /// table").
     ///
     /// A log that is cut or damaged further on is no error here: see [`Log::completeness`] and
     /// [`Log::error`]. All events before that place can be read.
@@ -141,7 +142,8 @@ impl<'a> Log<'a> {
         })
     }
 
-    /// The events from a known position on, as [`Events::position`] or [`Index`](crate::Index) gave it.
+    /// The events from a known position on, as [`Events::position`] or [`Index`](crate::Index) gave
+    /// it.
     ///
     /// # Errors
     /// As [`events_from`](Log::events_from).
@@ -209,7 +211,8 @@ impl Events<'_> {
 impl<'a> Iterator for Events<'a> {
     type Item = Result<Record<'a>, Error>;
 
-    // For `rr dump`, which does little else: a record that is built here and taken apart there costs time.
+    // For `rr dump`, which does little else: a record that is built here and taken apart there
+    // costs time.
     #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if self.state != State::Running {
@@ -264,7 +267,8 @@ enum Problem {
     Overflow(u32),
 }
 
-/// Decodes the event at the start of `rest`, and moves the position behind it; also says how long it is.
+/// Decodes the event at the start of `rest`, and moves the position behind it; also says how long
+/// it is.
 #[inline(always)]
 pub(crate) fn step<'a>(
     rest: &'a [u8],
@@ -299,7 +303,8 @@ fn decode_event<'a>(rest: &'a [u8], table: &Table) -> Result<(Event<'a>, usize),
     }
 }
 
-/// Up to version 11, the kind of an asynchronous event stands behind the id, and behind the checkpoint.
+/// Up to version 11, the kind of an asynchronous event stands behind the id, and behind the
+/// checkpoint.
 #[inline]
 fn async_kind(rest: &[u8], id: u8, table: &Table) -> Result<Kind, Problem> {
     if table.async_id() != Some(id) {

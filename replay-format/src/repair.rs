@@ -20,8 +20,9 @@ pub struct Salvage<'a> {
 }
 
 impl<'a> Salvage<'a> {
-    /// Looks at what is left of a log. One that ends inside its header holds no events; it is taken for
-    /// the version that its first four bytes name, if they are there and not zero, else for rr's own.
+    /// Looks at what is left of a log. One that ends inside its header holds no events; it is taken
+    /// for the version that its first four bytes name, if they are there and not zero, else for
+    /// rr's own.
     ///
     /// # Errors
     /// As for [`Log::parse`], less [`Error::TruncatedHeader`].
@@ -75,7 +76,8 @@ impl<'a> Salvage<'a> {
         self.header
     }
 
-    /// Where the events end that are saved: bytes (those of the header included), events, instructions.
+    /// Where the events end that are saved: bytes (those of the header included), events,
+    /// instructions.
     pub fn end(&self) -> Position {
         self.end
     }

@@ -18,14 +18,14 @@ pub enum Seek {
 }
 
 impl Log<'_> {
-    /// Finds a place from the start of the log. The place behind the last whole event if the log ends,
-    /// or cannot be read any more, before it.
+    /// Finds a place from the start of the log. The place behind the last whole event if the log
+    /// ends, or cannot be read any more, before it.
     pub fn seek(&self, to: Seek) -> Position {
         forward(self.bytes(), self.table(), self.start(), to)
     }
 
-    /// Finds a place from a known position on, as [`Index`](crate::Index) gives it; `from` itself if the
-    /// place is before it.
+    /// Finds a place from a known position on, as [`Index`](crate::Index) gives it; `from` itself
+    /// if the place is before it.
     ///
     /// # Errors
     /// [`Error::BadOffset`] if the position is not in this log.

@@ -9,8 +9,8 @@ use crate::repair::{end_event, whole_header};
 use crate::seek::Seek;
 use crate::wire::Encoder;
 
-/// A range of a log. Instruction counts in it are those of the log: it begins with the instructions up to
-/// its first place.
+/// A range of a log. Instruction counts in it are those of the log: it begins with the instructions
+/// up to its first place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slice<'l, 'a> {
     log: &'l Log<'a>,
@@ -95,8 +95,8 @@ impl<'l, 'a> Slice<'l, 'a> {
         Ok(bytes)
     }
 
-    /// The first event, if it is an `EVENT_INSTRUCTION` that leads over the first place: where it leads,
-    /// and the place behind it.
+    /// The first event, if it is an `EVENT_INSTRUCTION` that leads over the first place: where it
+    /// leads, and the place behind it.
     fn straddling(&self) -> Option<(u64, Position)> {
         let (from, to) = self.events;
         if from.icount >= self.icounts.0 || from.offset >= to.offset {

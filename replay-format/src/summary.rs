@@ -1,7 +1,8 @@
 //! The fold over a log: how many events and bytes of each kind, and how many instructions.
 //!
-//! This walk is the fast path. It steps over events of a fixed length by the table's lengths alone, and
-//! decodes only the others. [`Log::parse`](crate::Log::parse) makes it once, to choose the table.
+//! This walk is the fast path. It steps over events of a fixed length by the table's lengths alone,
+//! and decodes only the others. [`Log::parse`](crate::Log::parse) makes it once, to choose the
+//! table.
 
 use crate::error::{Error, Position};
 use crate::event::{Event, Kind};
@@ -17,7 +18,8 @@ pub struct Summary {
     pub events: [u64; Kind::COUNT],
     /// Their bytes, ids included, by [`Kind::index`]; the header is not in it.
     pub bytes: [u64; Kind::COUNT],
-    /// Where the whole events end: all bytes (header included), events and instructions before that.
+    /// Where the whole events end: all bytes (header included), events and instructions before
+    /// that.
     pub end: Position,
 }
 
@@ -135,8 +137,8 @@ pub(crate) fn walk(bytes: &[u8], table: &Table) -> Walk {
     }
 }
 
-/// What can be read, and yet no QEMU writes: a sign of the wrong table. Such an event must not be of a
-/// fixed length, or the fast walk must stop at it.
+/// What can be read, and yet no QEMU writes: a sign of the wrong table. Such an event must not be
+/// of a fixed length, or the fast walk must stop at it.
 fn is_implausible(event: &Event<'_>) -> bool {
     match *event {
         // QEMU leaves out the event if there were no instructions.
@@ -160,8 +162,8 @@ fn fixed_events(rest: &[u8], table: &Table, at: Position, by_id: &mut [u64; 256]
     } = at;
     let mut bytes = rest;
     while let Some(&[id, a, b, c, d, ..]) = bytes.first_chunk::<WINDOW>() {
-        // Every second event or so is this one: a guess of the branch predictor is quicker than a length
-        // that the next step has to wait for.
+        // Every second event or so is this one: a guess of the branch predictor is quicker than a
+        // length that the next step has to wait for.
         let next = if id == instruction {
             let count = u32::from_be_bytes([a, b, c, d]);
             let (sum, overflow) = icount.overflowing_add(count.into());

@@ -1,5 +1,5 @@
-//! Versions, and the tables of ids: one version can have several, because QEMU changed the number of
-//! shutdown causes, and with it all later ids, without a new version.
+//! Versions, and the tables of ids: one version can have several, because QEMU changed the number
+//! of shutdown causes, and with it all later ids, without a new version.
 
 use crate::event::{Group, Kind};
 use crate::wire::Field;
@@ -104,7 +104,8 @@ pub struct Table {
     pub(crate) features: Features,
     /// What an event id is. The async group's id is not here: see `async_id`.
     kinds: [Option<Kind>; 256],
-    /// Bytes of an event by its id, the id included; 0 where they vary or the walk must look closer.
+    /// Bytes of an event by its id, the id included; 0 where they vary or the walk must look
+    /// closer.
     pub(crate) fixed: [u8; 256],
     /// The id of the async group, up to version 11.
     async_id: Option<u8>,
@@ -229,7 +230,8 @@ impl Table {
     }
 }
 
-/// The length for the fast walk: 0 for what varies, and for the two kinds that it must not pass over.
+/// The length for the fast walk: 0 for what varies, and for the two kinds that it must not pass
+/// over.
 const fn walk_len(kind: Kind, features: &Features) -> u8 {
     if matches!(kind, Kind::ShutdownMax | Kind::End) {
         return 0;

@@ -64,8 +64,8 @@ impl<W: Write> Writer<W> {
         }
     }
 
-    /// Writes the event at this icount, after as many `EVENT_INSTRUCTION` as get there: none if the log
-    /// is there already, several for more than `u32::MAX` instructions.
+    /// Writes the event at this icount, after as many `EVENT_INSTRUCTION` as get there: none if the
+    /// log is there already, several for more than `u32::MAX` instructions.
     ///
     /// # Errors
     /// [`WriteError`]. Except after an error of the sink, nothing is written then.

@@ -126,7 +126,8 @@ fn read(bytes: &[u8]) -> Result<(), TestCaseError> {
         return Ok(());
     };
     for table in Table::ALL {
-        // An event has at least one byte, so there are no more steps than bytes; the error is one more.
+        // An event has at least one byte, so there are no more steps than bytes; the error is one
+        // more.
         let log = Log::with_table(bytes, table).expect("the header is there");
         let (mut offset, mut index, mut bytes_of_kinds) = (12, 0, 0);
         let mut error = None;

@@ -63,8 +63,8 @@ fn serial_sample_event_by_event() {
 /// Counts of events and bytes by name, and instructions.
 type Count = (BTreeMap<String, (u64, u64)>, u64);
 
-/// Counts without any of the crate: ids and sizes as literals, for version 7 of QEMU 2.12 and version 12
-/// from QEMU 7.2.
+/// Counts without any of the crate: ids and sizes as literals, for version 7 of QEMU 2.12 and
+/// version 12 from QEMU 7.2.
 fn count_by_hand(log: &[u8]) -> Count {
     let be = |at: usize| u32::from_be_bytes(log[at..at + 4].try_into().expect("4 bytes"));
     let causes7 = "NONE HOST_ERROR HOST_QMP HOST_SIGNAL HOST_UI GUEST_SHUTDOWN GUEST_RESET \

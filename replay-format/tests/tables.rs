@@ -1,4 +1,5 @@
-//! The tables against the ids that are documented, and the choice between those that share a version.
+//! The tables against the ids that are documented, and the choice between those that share a
+//! version.
 #![allow(
     clippy::expect_used,
     reason = "a test fails by panicking, helpers included"
@@ -279,7 +280,8 @@ fn a_zero_header_is_no_obstacle() {
             table.key()
         };
         assert_eq!(Log::parse(&bytes).expect("a log").table().key(), expected);
-        // A cut soon behind the first event that tells two versions apart can still be read by both.
+        // A cut soon behind the first event that tells two versions apart can still be read by
+        // both.
         for cut in 300..bytes.len() {
             let log = Log::parse(&bytes[..cut]).expect("a log");
             assert_eq!(

@@ -15,7 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// From one look at what is left to the next.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// This end. Linux throws away what the other end has not read when this one is closed, so dropping it waits for the reader.
+/// This end. Linux throws away what the other end has not read when this one is closed, so dropping
+/// it waits for the reader.
 #[derive(Debug)]
 pub(super) struct Pty {
     fd: OwnedFd,

@@ -1,7 +1,7 @@
 //! A Unix socket whose clients come and go: QEMU's `server=on,wait=off`.
 //!
-//! One client at a time; the next one waits in the socket's queue. The main loop accepts, reads, and notices the end; the
-//! vCPU thread writes to whoever is there.
+//! One client at a time; the next one waits in the socket's queue. The main loop accepts, reads,
+//! and notices the end; the vCPU thread writes to whoever is there.
 
 use parking_lot::Mutex;
 use std::io;

@@ -10,8 +10,8 @@ pub struct RawMode {
 }
 
 impl RawMode {
-    /// Puts the terminal of stdin into raw mode. Output processing stays on, so that messages of the
-    /// program still end their lines properly.
+    /// Puts the terminal of stdin into raw mode. Output processing stays on, so that messages of
+    /// the program still end their lines properly.
     ///
     /// # Errors
     /// Those of the host; a stdin that is no terminal is one.

@@ -12,11 +12,13 @@ use std::time::{Duration, Instant};
 
 /// Bytes read at once.
 const CHUNK: usize = 64 << 10;
-/// While a client has so many bytes to read, none of its requests are: else it could fill the memory.
+/// While a client has so many bytes to read, none of its requests are: else it could fill the
+/// memory.
 const UNREAD: usize = 1 << 20;
 /// A client that leaves so many bytes unread is cut off; only events can bring it there.
 const UNREAD_MAX: usize = 64 << 20;
-/// A client that reads no answers is waited for so long, once it sends nothing more or the monitor ends.
+/// A client that reads no answers is waited for so long, once it sends nothing more or the monitor
+/// ends.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A client, from its greeting until nothing of it is left.
@@ -60,7 +62,8 @@ impl Connection {
         &self.stream
     }
 
-    /// What to wait for; `room`: its queue takes another request. `None`: it has nothing to say any more.
+    /// What to wait for; `room`: its queue takes another request. `None`: it has nothing to say any
+    /// more.
     pub(super) fn wants(&self, room: bool) -> Option<PollFlags> {
         let mut flags = PollFlags::empty();
         flags.set(

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 /// What a command returned, or why it failed.
 pub type Done = Result<Value, CommandError>;
 
-/// Asked again and again, at the latest after a nudge, until it gives the answer. No other in-band command is
-/// executed meanwhile, but the main loop is free.
+/// Asked again and again, at the latest after a nudge, until it gives the answer. No other in-band
+/// command is executed meanwhile, but the main loop is free.
 pub type Later = Box<dyn FnMut() -> Option<Done> + Send>;
 
 /// What became of a command.

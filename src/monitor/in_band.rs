@@ -1,4 +1,5 @@
-//! The main loop's end of the monitor: it executes what is in-band, one command at a time, in order.
+//! The main loop's end of the monitor: it executes what is in-band, one command at a time, in
+//! order.
 
 use super::execute::{Execute, Later, Outcome};
 use super::request::Request;

@@ -1,7 +1,7 @@
 //! The monitor's I/O thread: it owns the sockets, parses, and executes what is out-of-band.
 //!
-//! It takes neither the BQL nor the replay lock, and the only system call that it waits in is `poll`. So it answers
-//! whatever the rest of the program is doing.
+//! It takes neither the BQL nor the replay lock, and the only system call that it waits in is
+//! `poll`. So it answers whatever the rest of the program is doing.
 
 use super::address::Listener;
 use super::connection::Connection;
@@ -24,8 +24,8 @@ use std::time::{Duration, Instant};
 const LINGERING: usize = 64;
 /// How long the clients have to take the last replies, once the monitor ends.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// How long they have to go away by themselves then. (To QEMU's Python client it is an error if the end comes in one with
-/// the reply to `quit`.)
+/// How long they have to go away by themselves then. (To QEMU's Python client it is an error if the
+/// end comes in one with the reply to `quit`.)
 const PAUSE: Duration = Duration::from_millis(50);
 /// Where a client could not be let in, for want of descriptors: when to try again.
 const RETRY: Duration = Duration::from_millis(100);
@@ -203,7 +203,8 @@ impl IoThread {
                     receive(connection, parsed, commands, exchange);
                 }
                 connection.flush();
-                // What was not looked at because too much was unread may be now: nothing else would tell.
+                // What was not looked at because too much was unread may be now: nothing else would
+                // tell.
                 if !connection.has_more(exchange.has_room(connection.id)) {
                     break;
                 }

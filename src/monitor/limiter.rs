@@ -41,7 +41,8 @@ impl TimedEvent {
 /// What is held back.
 #[derive(Debug, Default)]
 pub(super) struct Limiter {
-    /// For each kind that was sent within a period: when the next may be, and the last one meanwhile.
+    /// For each kind that was sent within a period: when the next may be, and the last one
+    /// meanwhile.
     kinds: BTreeMap<&'static str, (Instant, Option<TimedEvent>)>,
 }
 

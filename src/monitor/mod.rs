@@ -6,8 +6,8 @@
 //!            out-of-band commands                             BQL, replay lock, vCPU thread
 //! ```
 //!
-//! What a client may say and what becomes of it is in [`json`], [`request`] and [`session`], all without I/O. What the
-//! commands are is in `schema/`, from which `generated/` is made.
+//! What a client may say and what becomes of it is in [`json`], [`request`] and [`session`], all
+//! without I/O. What the commands are is in `schema/`, from which `generated/` is made.
 
 mod address;
 pub mod commands;

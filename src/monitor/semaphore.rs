@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Counts posts that nobody waited for. No thread waits in here: who finds it at zero comes back later.
+/// Counts posts that nobody waited for. No thread waits in here: who finds it at zero comes back
+/// later.
 #[derive(Debug, Default)]
 pub struct Semaphore {
     count: AtomicU64,

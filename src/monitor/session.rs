@@ -1,4 +1,5 @@
-//! One client's session: what it has negotiated, and what is to become of each of its requests. No I/O.
+//! One client's session: what it has negotiated, and what is to become of each of its requests. No
+//! I/O.
 
 use super::generated::{VersionInfo, VersionTriple};
 use super::json::JsonError;
@@ -99,7 +100,8 @@ impl Session {
         matches!(self.capabilities, Capabilities::Agreed { oob: true })
     }
 
-    /// Decides on a request. `allows_oob`: whether a command does; `None`: there is no such command.
+    /// Decides on a request. `allows_oob`: whether a command does; `None`: there is no such
+    /// command.
     pub fn receive(
         &mut self,
         parsed: Result<Value, JsonError>,

@@ -1,5 +1,6 @@
-//! What generated code stands on: arguments are held against a table of their types, with the messages that QEMU
-//! gives, before serde makes typed values of them. The tables come from `rr qapi gen`.
+//! What generated code stands on: arguments are held against a table of their types, with the
+//! messages that QEMU gives, before serde makes typed values of them. The tables come from `rr qapi
+//! gen`.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -298,7 +299,8 @@ fn value(path: &Path<'_>, found: &Value, of: &Type) -> Result<(), CommandError> 
             Some(number) if number << (64 - bits) >> (64 - bits) == number => Ok(()),
             Some(_) => Err(out_of_range(path.last(), &format!("int{bits}_t"))),
         },
-        // QEMU takes a negative number for `uint64` as that number plus 2^64. It cannot be meant, and is refused here.
+        // QEMU takes a negative number for `uint64` as that number plus 2^64. It cannot be meant,
+        // and is refused here.
         Type::UInt { bits } => match found.as_u64() {
             Some(number) if number << (64 - bits) >> (64 - bits) == number => Ok(()),
             None if found.as_i64().is_none() || *bits == 64 => {

@@ -1,11 +1,13 @@
-//! The two examples of the seed's document on atomics ("Using atomic_mb_read and atomic_mb_set", in docs/devel/atomics.txt
-//! of QEMU 2.12), as models: what its rewriting promises holds with the orderings that src/sync/mod.rs names for it.
+//! The two examples of the seed's document on atomics ("Using atomic_mb_read and atomic_mb_set", in
+//! docs/devel/atomics.txt of QEMU 2.12), as models: what its rewriting promises holds with the
+//! orderings that src/sync/mod.rs names for it.
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
 use loom::thread;
 
-/// Two stores with release, seen by two loads with acquire in the other order: whoever sees the second sees the first.
+/// Two stores with release, seen by two loads with acquire in the other order: whoever sees the
+/// second sees the first.
 #[test]
 fn message_passing() {
     loom::model(|| {
@@ -22,9 +24,10 @@ fn message_passing() {
     });
 }
 
-/// A loop of `atomic_mb_set` with its barriers hoisted out: a release fence before all stores, a full one behind them. The
-/// other thread uses `atomic_mb_set` and `atomic_mb_read` as before: what came before the stores is visible with each of
-/// them, and the two threads cannot both miss what the other has stored.
+/// A loop of `atomic_mb_set` with its barriers hoisted out: a release fence before all stores, a
+/// full one behind them. The other thread uses `atomic_mb_set` and `atomic_mb_read` as before: what
+/// came before the stores is visible with each of them, and the two threads cannot both miss what
+/// the other has stored.
 #[test]
 fn a_loop_of_stores_with_one_barrier() {
     loom::model(|| {

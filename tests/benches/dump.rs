@@ -1,9 +1,12 @@
 //! The log tools over long logs, as a user runs them: `cargo bench -p rr-cli`.
 //!
-//! `mix` is over 1 GB of generated events, about 6 bytes each; `linux` over 500 MB of QEMU's log of Linux, repeated: 3 bytes an
-//! event. The aims: `inspect` at over 1 GB/s, `dump --format ndjson` at over 200 MB/s of log, memory flat.
+//! `mix` is over 1 GB of generated events, about 6 bytes each; `linux` over 500 MB of QEMU's log of
+//! Linux, repeated: 3 bytes an event. The aims: `inspect` at over 1 GB/s, `dump --format ndjson` at
+//! over 200 MB/s of log, memory flat.
 //!
-//! Seconds of CPU time per GB, of all threads, are beside the speed: they hold on a busy host too. Memory is what the process has to itself (`RssAnon`, at its highest). The log is mapped: its pages are the kernel's to keep or to drop.
+//! Seconds of CPU time per GB, of all threads, are beside the speed: they hold on a busy host too.
+//! Memory is what the process has to itself (`RssAnon`, at its highest). The log is mapped: its
+//! pages are the kernel's to keep or to drop.
 #![allow(
     clippy::expect_used,
     reason = "a benchmark: a panic is how it reports trouble"

@@ -1,7 +1,8 @@
-//! The machine at work on `samples/mix`: not recorded, recorded, replayed; interpreted and translated.
+//! The machine at work on `samples/mix`: not recorded, recorded, replayed; interpreted and
+//! translated.
 //!
-//! First ratios of CPU time, from interleaved runs: they hold on a noisy host. Then, by criterion, how
-//! many instructions a second.
+//! First ratios of CPU time, from interleaved runs: they hold on a noisy host. Then, by criterion,
+//! how many instructions a second.
 
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 #![allow(

@@ -1,4 +1,5 @@
-//! A recording does not depend on how it was executed: each sample, recorded in one way, replays in the others.
+//! A recording does not depend on how it was executed: each sample, recorded in one way, replays in
+//! the others.
 
 use crate::harness::{Dir, sample};
 

@@ -1,7 +1,7 @@
 //! A log that is not what was written: one byte flipped, or cut at any byte.
 //!
-//! It is always noticed: as a divergence (1), or as an error (2), in one line. Also where the machine's
-//! state at the end is the same: the time that `clock` printed is nowhere in it.
+//! It is always noticed: as a divergence (1), or as an error (2), in one line. Also where the
+//! machine's state at the end is the same: the time that `clock` printed is nowhere in it.
 
 use crate::harness::{Dir, Ran, sample};
 use std::sync::atomic::{AtomicUsize, Ordering};

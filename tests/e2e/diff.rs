@@ -31,7 +31,8 @@ fn json(ran: &Ran) -> Value {
     object
 }
 
-/// Plants a fault, and checks that exactly that instruction is found; `None` where none from there on has a result.
+/// Plants a fault, and checks that exactly that instruction is found; `None` where none from there
+/// on has a result.
 fn found(dir: &Dir, rec: &str, fault: &str) -> Option<Value> {
     let ran = dir.rr(&["diff", rec, "--json", "--plant-fault", fault]);
     let object = json(&ran);
@@ -57,7 +58,8 @@ fn found(dir: &Dir, rec: &str, fault: &str) -> Option<Value> {
     Some(parting.clone())
 }
 
-/// All along a recording: wherever a fault is, it is found, though most are gone again after a few instructions.
+/// All along a recording: wherever a fault is, it is found, though most are gone again after a few
+/// instructions.
 fn found_all_along(dir: &Dir, rec: &str, end: u64) {
     for part in 0..12 {
         let from = end / 12 * part;
@@ -74,8 +76,8 @@ fn marked(parting: &Value) -> &str {
     line["text"].as_str().unwrap()
 }
 
-/// Other input in one of two recordings: it parts them where it arrives, and is noticed where the guest reads the byte.
-/// A fault in that very load is found, too.
+/// Other input in one of two recordings: it parts them where it arrives, and is noticed where the
+/// guest reads the byte. A fault in that very load is found, too.
 #[test]
 fn another_input() {
     let dir = Dir::new();
@@ -153,8 +155,8 @@ fn two_recordings_of_one_guest() {
         bank(&dir, rec, &[]);
     }
     let object = json(&dir.rr(&["diff", "one.rr", "two.rr", "--json"]).code(1));
-    // Their seeds differ from the start, and that is not what is looked for. Where the input comes at the same places, only
-    // readings of the host's clock differ, which the guest does not see.
+    // Their seeds differ from the start, and that is not what is looked for. Where the input comes
+    // at the same places, only readings of the host's clock differ, which the guest does not see.
     assert_eq!(object["settings"][0]["name"], "machine.rng_seed");
     let (hunt, part) = (&object["hunt"], &object["part"]["icount"]);
     let parted = hunt["parting"]["icount"].as_u64();

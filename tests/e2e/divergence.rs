@@ -109,7 +109,8 @@ fn a_difference_that_only_a_digest_sees() {
     assert!(report.contains(place), "{report}");
 }
 
-/// The report is of the first difference, with digests every 100 instructions within that many of it.
+/// The report is of the first difference, with digests every 100 instructions within that many of
+/// it.
 #[test]
 fn digests_close_in() {
     let dir = Dir::new();

@@ -1,5 +1,5 @@
-//! A hundred rounds of `echo`: input in pieces of random size at random instants, while the host is kept
-//! busy. Every byte comes back, and the replay is the same.
+//! A hundred rounds of `echo`: input in pieces of random size at random instants, while the host is
+//! kept busy. Every byte comes back, and the replay is the same.
 //!
 //! `RR_ECHO_ROUNDS` sets the number of rounds, `RR_ECHO_SEED` what is random.
 
@@ -9,8 +9,8 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// A linear congruential generator (multiplier and increment are Knuth's, of MMIX): enough for timing, and
-/// the same everywhere.
+/// A linear congruential generator (multiplier and increment are Knuth's, of MMIX): enough for
+/// timing, and the same everywhere.
 struct Random(u64);
 
 impl Random {

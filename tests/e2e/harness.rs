@@ -60,7 +60,8 @@ impl Ran {
         icount.unwrap_or_else(|_| panic!("no instruction count in: {text}"))
     }
 
-    /// The error: exactly one line, which begins with `rr: `. What depends on the place is replaced.
+    /// The error: exactly one line, which begins with `rr: `. What depends on the place is
+    /// replaced.
     #[track_caller]
     pub(crate) fn error(&self, dir: &Dir) -> String {
         let lines: Vec<_> = self.err.lines().collect();
@@ -112,7 +113,8 @@ impl Dir {
         Ran::of(&args.join(" "), command.output().unwrap())
     }
 
-    /// Runs a script with `rr` on its path, and without an exit status of its own for a closed pipe.
+    /// Runs a script with `rr` on its path, and without an exit status of its own for a closed
+    /// pipe.
     pub(crate) fn shell(&self, script: &str) -> Ran {
         let mut command = Command::new("bash");
         let bin = Path::new(RR).parent().unwrap().display();
@@ -145,7 +147,8 @@ impl Dir {
         }
     }
 
-    /// Records, replays and verifies: the console, the instruction count and the digest are the same.
+    /// Records, replays and verifies: the console, the instruction count and the digest are the
+    /// same.
     #[track_caller]
     pub(crate) fn round_trip(&self, machine: &[&str], input: &[u8]) -> Ran {
         let rec = "rec.rr";

@@ -1,4 +1,5 @@
-//! Disk images are measured beside the guest: nobody waits for a large one, and a changed one is found all the same.
+//! Disk images are measured beside the guest: nobody waits for a large one, and a changed one is
+//! found all the same.
 
 use crate::harness::{Dir, Running, eventually, sample};
 use rustix::process::Signal;
@@ -83,7 +84,8 @@ fn killed_before_it_was_measured() {
     dir.rr(&allowed).code(0);
 }
 
-/// The guest has ended, and its image is not measured yet: a signal ends that, too, and the recording is whole.
+/// The guest has ended, and its image is not measured yet: a signal ends that, too, and the
+/// recording is whole.
 #[test]
 fn a_signal_gives_up() {
     let dir = Dir::new();
@@ -119,7 +121,8 @@ fn changed_while_it_is_recorded() {
     );
 }
 
-/// Each change is found, and is the cause of the divergence that follows from it: the guest reads sector 0.
+/// Each change is found, and is the cause of the divergence that follows from it: the guest reads
+/// sector 0.
 #[test]
 fn changed_since() {
     let dir = Dir::new();
@@ -156,7 +159,8 @@ fn changed_since() {
     );
 }
 
-/// Whoever wants to see a place of a replay need not wait for the image; that its content was not looked at is told.
+/// Whoever wants to see a place of a replay need not wait for the image; that its content was not
+/// looked at is told.
 #[test]
 fn a_replay_that_stops_early_does_not_wait() {
     let dir = Dir::new();

@@ -21,8 +21,8 @@ fn size(dir: &Dir, file: &str) -> u64 {
     std::fs::metadata(dir.path(file)).map_or(0, |found| found.len())
 }
 
-/// Waits until all that has happened up to now is on disk: the second time that the log grows from now
-/// on, it grows by all of it.
+/// Waits until all that has happened up to now is on disk: the second time that the log grows from
+/// now on, it grows by all of it.
 fn on_disk(dir: &Dir) {
     for _ in 0..2 {
         let before = size(dir, "rec.rr/replay.bin");

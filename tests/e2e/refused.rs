@@ -1,4 +1,5 @@
-//! Recordings with a file that is not what was recorded: refused, with a message that stands here in full.
+//! Recordings with a file that is not what was recorded: refused, with a message that stands here
+//! in full.
 
 use crate::errors::prepared;
 use crate::harness::sample;

@@ -1,4 +1,5 @@
-//! A recording verified in segments comes to what it comes to as a whole; parts that are not all of one recording are refused.
+//! A recording verified in segments comes to what it comes to as a whole; parts that are not all of
+//! one recording are refused.
 
 use crate::harness::{Dir, Ran, Running, eventually, sample};
 use rustix::process::Signal;
@@ -191,7 +192,8 @@ fn a_divergence_is_in_one_part() {
     }
 }
 
-/// The state at the end of a segment is compared with its snapshot, also where no digest was recorded.
+/// The state at the end of a segment is compared with its snapshot, also where no digest was
+/// recorded.
 #[test]
 fn a_snapshot_of_another_state_is_found_out() {
     let dir = mix();

@@ -136,7 +136,8 @@ fn read_up_to(peer: &mut UnixStream, text: &str) -> Vec<u8> {
     got
 }
 
-/// Clients come and go; one speaks and leaves without listening. What the guest says to nobody is in the replay alone.
+/// Clients come and go; one speaks and leaves without listening. What the guest says to nobody is
+/// in the replay alone.
 #[test]
 fn unix_clients_that_come_and_go() {
     let dir = Dir::new();

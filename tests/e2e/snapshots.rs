@@ -1,4 +1,5 @@
-//! Snapshots: a replay from each is the rest of the same run; none is ever there in part, or damaged without a word.
+//! Snapshots: a replay from each is the rest of the same run; none is ever there in part, or
+//! damaged without a word.
 
 use crate::harness::{Dir, Ran, eventually, sample};
 use std::fs;

@@ -160,8 +160,8 @@ fn signal() {
     );
 }
 
-/// From a key to the guest's answer on the screen, while it is recorded. The figures are told, not bounded: only a second would be
-/// wrong on any host.
+/// From a key to the guest's answer on the screen, while it is recorded. The figures are told, not
+/// bounded: only a second would be wrong on any host.
 #[test]
 fn keys_are_answered_soon() {
     let dir = Dir::new();

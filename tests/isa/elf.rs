@@ -1,4 +1,5 @@
-//! An ELF file with one segment: the ELF64 header and one program header (System V ABI, "ELF Header").
+//! An ELF file with one segment: the ELF64 header and one program header (System V ABI, "ELF
+//! Header").
 
 /// `bytes`, to be loaded and entered at `base`.
 pub(crate) fn executable(base: u64, bytes: &[u8]) -> Vec<u8> {

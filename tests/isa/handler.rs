@@ -6,8 +6,9 @@ use crate::asm::{Asm, Label, ZERO};
 use crate::layout::{SIGNATURE_END, context, tag};
 use crate::runtime::{Machine, STATUS_FS};
 
-/// The fields of `mstatus` and `sstatus` that are compared: not FS, VS, XS and SD, since a machine may be imprecise about
-/// what is dirty (volume II, 3.1.6.6); and QEMU and we have different reasons to be.
+/// The fields of `mstatus` and `sstatus` that are compared: not FS, VS, XS and SD, since a machine
+/// may be imprecise about what is dirty (volume II, 3.1.6.6); and QEMU and we have different
+/// reasons to be.
 const STATUS_MASK: u64 = 0x0000_000f_007e_19ea;
 /// What differs between the two handlers.
 pub(crate) struct Level {
@@ -46,8 +47,8 @@ pub(crate) const SUPERVISOR: Level = Level {
     ret: Op::Sret,
 };
 
-/// Records the trap and goes on after the instruction that caused it. An `ecall` into machine mode also records all
-/// registers, and is the end of the run if it is the one at [`context::END`].
+/// Records the trap and goes on after the instruction that caused it. An `ecall` into machine mode
+/// also records all registers, and is the end of the run if it is the one at [`context::END`].
 pub(crate) fn handler(
     asm: &mut Asm,
     level: &Level,
@@ -68,8 +69,9 @@ pub(crate) fn handler(
     asm.csr(Op::Csrrs, 4, level.epc, ZERO);
     asm.csr(Op::Csrrs, 5, level.tval, ZERO);
     asm.csr(Op::Csrrs, 6, level.status, ZERO);
-    // Where nothing answers, QEMU makes two aligned accesses of a misaligned one, and so gives the address of a part that
-    // starts before it: of access faults the last three bits are not compared. Of page faults they are.
+    // Where nothing answers, QEMU makes two aligned accesses of a misaligned one, and so gives the
+    // address of a part that starts before it: of access faults the last three bits are not
+    // compared. Of page faults they are.
     let access_fault = asm.label();
     let compared = asm.label();
     for cause in [5, 7] {
@@ -147,7 +149,8 @@ pub(crate) fn handler(
     asm.bind(resume);
     asm.csr(Op::Csrrw, ZERO, level.epc, 4);
     asm.store(Op::Sd, 2, 31, context::NEXT);
-    // With MPRV set, the mret changes whose memory loads and stores see, and QEMU 7.2 forgets to flush its TLB for that.
+    // With MPRV set, the mret changes whose memory loads and stores see, and QEMU 7.2 forgets to
+    // flush its TLB for that.
     if machine == Machine::Qemu && level.ret == Op::Mret {
         asm.op(Op::SfenceVma);
     } else {
@@ -160,8 +163,9 @@ pub(crate) fn handler(
     entry
 }
 
-/// QEMU 7.2 reports a misaligned or faulting read-modify-write as that of its load, where volume II, 3.1.15 has the
-/// store/AMO causes. On it, the causes 4, 5 and 13 (x3) of an AMO or SC (at x4) become 6, 7 and 15.
+/// QEMU 7.2 reports a misaligned or faulting read-modify-write as that of its load, where volume
+/// II, 3.1.15 has the store/AMO causes. On it, the causes 4, 5 and 13 (x3) of an AMO or SC (at x4)
+/// become 6, 7 and 15.
 fn right_cause_of_atomics(asm: &mut Asm, machine: Machine) {
     let right = asm.label();
     let load = asm.label();

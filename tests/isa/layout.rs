@@ -1,17 +1,19 @@
-//! Where things are: in the address space of the `virt` board, and in the memory of the test program.
+//! Where things are: in the address space of the `virt` board, and in the memory of the test
+//! program.
 
 /// The program is loaded and entered here, and is at most 16 MiB.
 pub(crate) const PROGRAM: u64 = 0x8000_0000;
 
-/// Memory that streams read and write, filled anew for each stream: two pages for those in machine mode, then the eight
-/// pages that the page tables of the others map.
+/// Memory that streams read and write, filled anew for each stream: two pages for those in machine
+/// mode, then the eight pages that the page tables of the others map.
 pub(crate) const MEMORY: u64 = 0x8100_0000;
 pub(crate) const SCRATCH_BYTES: u64 = 2 * 4096;
 pub(crate) const DATA_PAGES: u64 = MEMORY + SCRATCH_BYTES;
 pub(crate) const DATA_PAGE_COUNT: u64 = 8;
 pub(crate) const MEMORY_BYTES: u64 = SCRATCH_BYTES + DATA_PAGE_COUNT * 4096;
 
-/// A page full of `ret`, for jumps through the page tables. Never mapped writable, so that no jump runs what a store left.
+/// A page full of `ret`, for jumps through the page tables. Never mapped writable, so that no jump
+/// runs what a store left.
 pub(crate) const RET_PAGE: u64 = 0x8102_0000;
 
 /// What the handlers and the runtime remember, see [`context`].
@@ -33,8 +35,8 @@ pub(crate) const FINISHER: u64 = 0x0010_0000;
 /// The code of user-mode streams is mapped here a second time, with the user bit.
 pub(crate) const USER_ALIAS: u64 = 0x1_0000_0000;
 
-/// The window that random page tables map: 64 pages, and after them entries at the 2 MiB level. As physical addresses
-/// (with MPRV for machine mode) these are a hole, on either machine.
+/// The window that random page tables map: 64 pages, and after them entries at the 2 MiB level. As
+/// physical addresses (with MPRV for machine mode) these are a hole, on either machine.
 pub(crate) const WINDOW: u64 = 0x2_0000_0000;
 pub(crate) const WINDOW_PAGES: u64 = 64;
 
@@ -84,7 +86,8 @@ pub(crate) mod row {
 pub(crate) const POOL_WORDS: u64 = 256;
 /// The registers of each run start so many words further on in the pool.
 pub(crate) const POOL_STEP: u64 = 11;
-/// Each stream runs so often, so that a machine that compiles hot code does that, and meets it with other registers.
+/// Each stream runs so often, so that a machine that compiles hot code does that, and meets it with
+/// other registers.
 pub(crate) const ITERATIONS: u64 = 16;
 
 /// The kinds of records in the signature: their first words.

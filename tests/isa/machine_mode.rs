@@ -93,8 +93,9 @@ impl Body<'_> {
         (self.temporary(), offset)
     }
 
-    /// LR and SC: what succeeds by definition, and what must fail. What an implementation may choose is left out: an SC
-    /// after a trap or another store, one to a part of what was reserved, and one whose address is near the LR's.
+    /// LR and SC: what succeeds by definition, and what must fail. What an implementation may
+    /// choose is left out: an SC after a trap or another store, one to a part of what was reserved,
+    /// and one whose address is near the LR's.
     fn lr_sc(&mut self) {
         let (register, offset) = self.atomic_address();
         let base = self.random.pick(&self.bases.clone());

@@ -13,7 +13,8 @@ const QEMU_CPU: &str = "rv64,h=off,v=off,zba=off,zbb=off,zbc=off,zbs=off,Zfh=off
 /// Far more than any batch needs: a machine that hangs is stopped.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// Whether QEMU can be started. If not, says that the test is skipped; with RR_REQUIRE_TOOLS=1 that is a failure.
+/// Whether QEMU can be started. If not, says that the test is skipped; with RR_REQUIRE_TOOLS=1 that
+/// is a failure.
 pub(crate) fn have_qemu() -> bool {
     let Err(error) = Command::new(QEMU).arg("--version").output() else {
         return true;

@@ -1,8 +1,10 @@
-//! The ISA against an independent reference: random instruction streams run on `rr` and on QEMU, and must leave the same
-//! traps, registers and memory. `rr` runs them twice: interpreted, and all translated.
+//! The ISA against an independent reference: random instruction streams run on `rr` and on QEMU,
+//! and must leave the same traps, registers and memory. `rr` runs them twice: interpreted, and all
+//! translated.
 //!
-//! A test program holds many streams. The guest itself hashes what each leaves behind, and prints the hash: a
-//! mismatch is then looked into by running that one stream alone, with all of it printed.
+//! A test program holds many streams. The guest itself hashes what each leaves behind, and prints
+//! the hash: a mismatch is then looked into by running that one stream alone, with all of it
+//! printed.
 //!
 //! - `RR_ISA_SEEDS=N`: so many streams of each kind, instead of 200.
 //! - `RR_ISA_SEED=S`: only the stream with this seed, as a failure names it.

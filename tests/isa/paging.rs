@@ -1,8 +1,10 @@
-//! Streams in supervisor and user mode, and in machine mode with MPRV, under Sv39 page tables with random permissions.
+//! Streams in supervisor and user mode, and in machine mode with MPRV, under Sv39 page tables with
+//! random permissions.
 //!
-//! The first gigabyte of memory is mapped where it is for the supervisor, and at `USER_ALIAS` for the user: that is where
-//! the code runs. The window has 64 pages of 4 KiB and some larger ones, all with random entries. Every fourth of its
-//! pages is for jumps: it maps the page full of `ret`, and is never writable.
+//! The first gigabyte of memory is mapped where it is for the supervisor, and at `USER_ALIAS` for
+//! the user: that is where the code runs. The window has 64 pages of 4 KiB and some larger ones,
+//! all with random entries. Every fourth of its pages is for jumps: it maps the page full of `ret`,
+//! and is never writable.
 
 use riscv_isa::{Insn, Op, csr};
 
@@ -57,7 +59,8 @@ pub(crate) fn stream(asm: &mut Asm, seed: u64) -> Row {
     // What ends or records a stream, the calls, always goes to machine mode.
     let mut medeleg = random.u64() & 0xb0ff;
     if Theme::of(seed) == Theme::Atomics {
-        // QEMU delegates an atomic's fault as that of its load, before the handler can put the cause right.
+        // QEMU delegates an atomic's fault as that of its load, before the handler can put the
+        // cause right.
         medeleg = medeleg & 0x300f | (medeleg & 0x2030) << 2 | medeleg & 0x30;
     }
     if random.one_in(4) {
@@ -107,8 +110,9 @@ pub(crate) fn stream(asm: &mut Asm, seed: u64) -> Row {
     }
 }
 
-/// A page of the window for loads and stores. With SUM, a supervisor that has read a user's page can execute it on
-/// QEMU 7.2, as its TLB then holds all of the permissions. So it keeps off the pages for jumps, and off their ends.
+/// A page of the window for loads and stores. With SUM, a supervisor that has read a user's page
+/// can execute it on QEMU 7.2, as its TLB then holds all of the permissions. So it keeps off the
+/// pages for jumps, and off their ends.
 fn page(random: &mut Random, mode: Mode) -> u64 {
     let page = random.below(WINDOW_PAGES);
     match mode {
@@ -183,8 +187,8 @@ impl Paging<'_> {
         });
     }
 
-    /// An aligned atomic. (Which of misalignment and page fault comes first is up to the implementation.) No SC, as
-    /// whether one that fails may fault is up to it as well.
+    /// An aligned atomic. (Which of misalignment and page fault comes first is up to the
+    /// implementation.) No SC, as whether one that fails may fault is up to it as well.
     fn atomic(&mut self) {
         let address = self.address(8);
         let register = self.body.temporary();
@@ -204,7 +208,8 @@ impl Paging<'_> {
         });
     }
 
-    /// A call of one of the pages for jumps, or of nowhere. The handler comes back by way of x1, as does the page.
+    /// A call of one of the pages for jumps, or of nowhere. The handler comes back by way of x1, as
+    /// does the page.
     fn call(&mut self) {
         if self.mode == Mode::Mprv {
             return;
@@ -266,7 +271,8 @@ impl Paging<'_> {
 
     /// Another entry for a page, and the fence that makes it count.
     fn change_entry(&mut self) {
-        // The user cannot; and where the fence is forbidden, the old entry could go on to be used, or not.
+        // The user cannot; and where the fence is forbidden, the old entry could go on to be used,
+        // or not.
         let no_fence = self.mode == Mode::Supervisor && self.mstatus & status::TVM != 0;
         if self.mode == Mode::User || no_fence {
             return;

@@ -50,7 +50,8 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// With one stream for each seed. If `full`, it prints the words of each signature and not only their hash.
+    /// With one stream for each seed. If `full`, it prints the words of each signature and not only
+    /// their hash.
     pub(crate) fn new(kind: Kind, seeds: &[u64], full: bool, machine: Machine) -> Self {
         let mut asm = Asm::new(PROGRAM);
         let table = asm.label();

@@ -1,5 +1,5 @@
-//! The random numbers of the generator: splitmix64, so that a seed gives the same streams everywhere and for ever; and
-//! operand values that are more telling than uniform ones.
+//! The random numbers of the generator: splitmix64, so that a seed gives the same streams
+//! everywhere and for ever; and operand values that are more telling than uniform ones.
 
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);

@@ -1,4 +1,5 @@
-//! The fixed part of the test program: it starts each stream, records its traps, and prints the signature.
+//! The fixed part of the test program: it starts each stream, records its traps, and prints the
+//! signature.
 
 use riscv_isa::{Op, csr};
 
@@ -12,8 +13,8 @@ use crate::layout::{
 /// Floating-point unit on.
 pub(crate) const STATUS_FS: u64 = 3 << 13;
 
-/// What the program is to run on. The two programs differ only where the reference does not do what the specification
-/// asks for, by as many bytes, so that all addresses are the same.
+/// What the program is to run on. The two programs differ only where the reference does not do what
+/// the specification asks for, by as many bytes, so that all addresses are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Machine {
     Rr,
@@ -98,7 +99,8 @@ fn set_up(asm: &mut Asm, mtvec: Label, stvec: Label, table: Label) {
     asm.op(Op::FenceI);
 }
 
-/// Fills the memory from the stream's pool, again and again; leaves for `finish` after the last stream.
+/// Fills the memory from the stream's pool, again and again; leaves for `finish` after the last
+/// stream.
 fn start_stream(asm: &mut Asm, finish: Label) {
     asm.li(5, CONTEXT);
     asm.i(Op::Ld, 6, 5, context::ROW);
@@ -211,8 +213,8 @@ fn append_memory(asm: &mut Asm) {
     asm.store(Op::Sd, 6, 5, context::NEXT);
 }
 
-/// Prints the stream's number, the length of its signature in words, its hash, and [`context::CAUSES`]; and the words, if
-/// `full`.
+/// Prints the stream's number, the length of its signature in words, its hash, and
+/// [`context::CAUSES`]; and the words, if `full`.
 fn print_signature(asm: &mut Asm, print_hex: Label, full: bool) {
     asm.li(5, CONTEXT);
     asm.i(Op::Ld, 20, 5, context::NEXT);

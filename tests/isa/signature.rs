@@ -71,7 +71,8 @@ pub(crate) fn missing(causes: u64, wanted: u64) -> Vec<String> {
         .collect()
 }
 
-/// A record of a signature: its kind, the index of its first word after the tag, and how many words follow.
+/// A record of a signature: its kind, the index of its first word after the tag, and how many words
+/// follow.
 #[derive(Clone, Copy, Debug)]
 struct Record {
     tag: u64,
@@ -135,7 +136,8 @@ fn kind(of: u64) -> &'static str {
     }
 }
 
-/// Where the signatures of a stream part: the record, the fields that differ, and the code that led there.
+/// Where the signatures of a stream part: the record, the fields that differ, and the code that led
+/// there.
 pub(crate) fn explain(program: &Program, place: &Place, ours: &[u64], theirs: &[u64]) -> String {
     let Some(at) = (0..ours.len().max(theirs.len())).find(|&i| ours.get(i) != theirs.get(i)) else {
         return "the words are the same: only the hash differs".to_owned();

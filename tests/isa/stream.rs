@@ -1,5 +1,5 @@
-//! Random instructions: those that any mode may run. Registers in `bases` point into memory and are never written; all
-//! else is random. Control only goes forward, so every stream ends.
+//! Random instructions: those that any mode may run. Registers in `bases` point into memory and are
+//! never written; all else is random. Control only goes forward, so every stream ends.
 
 use riscv_isa::table::{Format, TABLE};
 use riscv_isa::{Insn, Op, csr, decode};
@@ -27,7 +27,8 @@ pub(crate) struct Row {
 pub(crate) struct Body<'a> {
     pub(crate) asm: &'a mut Asm,
     pub(crate) random: Random,
-    /// Registers that point to the middle of the scratch pages, with 2 KiB to either side; aligned to 8 bytes.
+    /// Registers that point to the middle of the scratch pages, with 2 KiB to either side; aligned
+    /// to 8 bytes.
     pub(crate) bases: Vec<u8>,
     /// Where each of the following steps starts; jumps go to one of the next few.
     targets: Vec<Label>,
@@ -37,7 +38,8 @@ pub(crate) struct Body<'a> {
 const REACH: u64 = 4;
 
 impl<'a> Body<'a> {
-    /// Chooses the base registers, and emits the start of the stream, which sets them to the three addresses.
+    /// Chooses the base registers, and emits the start of the stream, which sets them to the three
+    /// addresses.
     pub(crate) fn new(asm: &'a mut Asm, mut random: Random, addresses: &[u64]) -> Self {
         // One that compressed instructions reach, any one, and often the stack pointer.
         let mut bases = vec![random.range(8, 15) as u8, random.range(3, 31) as u8];
@@ -115,7 +117,8 @@ impl<'a> Body<'a> {
             let entry = &TABLE[self.random.below(TABLE.len() as u64) as usize];
             let word = self.random.u32() & !entry.mask | entry.match_bits;
             match decode(word) {
-                // A reserved rounding mode. Rarely, or a quarter of the floating-point instructions would be illegal.
+                // A reserved rounding mode. Rarely, or a quarter of the floating-point instructions
+                // would be illegal.
                 None if self.random.one_in(8) => return self.asm.word(word),
                 Some(insn) if self.is_plain(&insn) => return self.asm.word(word),
                 _ => {}
@@ -123,7 +126,8 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// A compressed instruction that changes nothing but registers, or is a load or store in memory.
+    /// A compressed instruction that changes nothing but registers, or is a load or store in
+    /// memory.
     pub(crate) fn compressed(&mut self) {
         loop {
             let half = self.random.u32() as u16;
@@ -136,7 +140,8 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Whether it goes on with the next instruction, touches no memory, and writes no base register.
+    /// Whether it goes on with the next instruction, touches no memory, and writes no base
+    /// register.
     fn is_plain(&self, insn: &Insn) -> bool {
         match insn.op.entry().format {
             Format::I => insn.op != Op::Jalr && self.is_free(insn.rd),
@@ -250,7 +255,8 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Reads and writes of CSRs that hold what was written, which `one_more` does too; and of some that are not there.
+    /// Reads and writes of CSRs that hold what was written, which `one_more` does too; and of some
+    /// that are not there.
     pub(crate) fn csr(&mut self, one_more: u16) {
         let ops = [
             Op::Csrrw,
@@ -277,7 +283,8 @@ impl<'a> Body<'a> {
         ]);
         let (rd, rs1) = (self.free(), self.any());
         self.asm.csr(op, rd, number, rs1);
-        // A reserved dynamic rounding mode makes most floating-point instructions illegal; so not for long.
+        // A reserved dynamic rounding mode makes most floating-point instructions illegal; so not
+        // for long.
         if matches!(number, csr::FRM | csr::FCSR) && !self.random.one_in(4) {
             let mode = self.random.below(5) as u8;
             self.asm.csr(Op::Csrrwi, ZERO, csr::FRM, mode);

@@ -6,15 +6,16 @@ use crate::layout::{
 };
 use crate::random::Random;
 
-/// What a stream is about. Not everything can be tested together, since some of what an implementation may choose depends
-/// on the combination.
+/// What a stream is about. Not everything can be tested together, since some of what an
+/// implementation may choose depends on the combination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Theme {
-    /// Atomic read-modify-writes. QEMU does the load of one before it looks whether it may store. So here all pages are
-    /// accessed from the start, as a failing one sets that bit or not; and there is none where nothing answers, as that
-    /// fault would come before a page fault.
+    /// Atomic read-modify-writes. QEMU does the load of one before it looks whether it may store.
+    /// So here all pages are accessed from the start, as a failing one sets that bit or not; and
+    /// there is none where nothing answers, as that fault would come before a page fault.
     Atomics,
-    /// Pages where nothing answers. Not together with accesses to two pages: either may fault first.
+    /// Pages where nothing answers. Not together with accesses to two pages: either may fault
+    /// first.
     Holes,
     /// Neither of these, but all sorts of misaligned accesses.
     Plain,
@@ -123,7 +124,8 @@ pub(crate) fn small(random: &mut Random, theme: Theme, page: u64) -> u64 {
     address >> 2 | flags
 }
 
-/// An entry for a large page at `address`; one in eight has an address that is not aligned to its size.
+/// An entry for a large page at `address`; one in eight has an address that is not aligned to its
+/// size.
 fn large(random: &mut Random, theme: Theme, address: u64, size: u64) -> u64 {
     let misaligned = if random.one_in(8) {
         PAGE << random.below(u64::from(size.trailing_zeros()) - 12)

@@ -63,7 +63,8 @@ impl Dir {
         command
     }
 
-    /// Runs `rr` with these arguments, and a file name among them that can have spaces: none is split.
+    /// Runs `rr` with these arguments, and a file name among them that can have spaces: none is
+    /// split.
     #[track_caller]
     pub(crate) fn rr(&self, arguments: &[&str]) -> Ran {
         let output = self.command().args(arguments).output().unwrap();

@@ -35,7 +35,8 @@ fn check(dir: &Dir, command: &[&str]) -> usize {
             let fits = line.chars().count() <= width || line.starts_with("Usage:");
             assert!(fits, "{command:?}, {width}: {line}");
         }
-        // A word alone, between a line that is full and one that goes on: the rest of a line that was too long.
+        // A word alone, between a line that is full and one that goes on: the rest of a line that
+        // was too long.
         for window in lines.windows(3) {
             let &[before, line, after] = window else {
                 continue;

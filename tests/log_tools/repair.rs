@@ -11,7 +11,8 @@ fn forget_the_end(dir: &Dir) {
     dir.write("rec.rr/digests.bin", &digests[..16]);
 }
 
-/// Repairs `cut`; says how many instructions survive, after holding what is written against what is there.
+/// Repairs `cut`; says how many instructions survive, after holding what is written against what is
+/// there.
 fn repair(dir: &Dir, cut: &[u8], arguments: &[&str]) -> u64 {
     dir.write("cut", cut);
     let whole = [&["repair", "cut", "-o", "saved", "--overwrite"], arguments].concat();
@@ -24,8 +25,8 @@ fn repair(dir: &Dir, cut: &[u8], arguments: &[&str]) -> u64 {
     json["instructions"].as_u64().unwrap()
 }
 
-/// Replays the recording with the cut log, as one that was killed, and with the repaired one in its place: to
-/// the same last event.
+/// Replays the recording with the cut log, as one that was killed, and with the repaired one in its
+/// place: to the same last event.
 fn replays_to(dir: &Dir, instructions: u64) {
     let replay = |log: &str| {
         std::fs::copy(dir.path(log), dir.path("rec.rr/replay.bin")).unwrap();
@@ -64,7 +65,8 @@ fn a_small_recording_cut_at_every_byte() {
     assert!(reached[log.len() - 1] > 0);
 }
 
-/// Interrupts, exceptions, idle time, input, resets: the log is cut in the middle of what belongs together.
+/// Interrupts, exceptions, idle time, input, resets: the log is cut in the middle of what belongs
+/// together.
 #[test]
 fn a_larger_recording_cut_here_and_there() {
     let dir = Dir::new();
@@ -88,7 +90,8 @@ fn a_larger_recording_cut_here_and_there() {
     }
 }
 
-/// A replay cannot begin behind the end of the log, nor can a slice whose log is cut in front of its start.
+/// A replay cannot begin behind the end of the log, nor can a slice whose log is cut in front of
+/// its start.
 #[test]
 fn snapshots_behind_the_cut() {
     let dir = Dir::new();

@@ -66,7 +66,8 @@ fn places() {
     assert!(xv6.dump(&["--from", "50%", "--to", "40%"]).is_empty());
 }
 
-/// As everywhere else, `@NAME` is where a snapshot was taken, and a slice has a start and a middle of its own.
+/// As everywhere else, `@NAME` is where a snapshot was taken, and a slice has a start and a middle
+/// of its own.
 #[test]
 fn places_of_recordings() {
     let dir = Dir::new();

@@ -1,5 +1,5 @@
-//! Ten thousand random and mutated requests over several connections at once, to a machine that runs: it does not
-//! crash or hang, and no reply is lost. Its recording replays.
+//! Ten thousand random and mutated requests over several connections at once, to a machine that
+//! runs: it does not crash or hang, and no reply is lost. Its recording replays.
 
 use crate::client::{Client, SOCKET, start};
 use crate::harness::{Dir, sample};
@@ -90,7 +90,8 @@ fn hammer(mut client: Client, names: &[String], seed: u64) {
         for _ in 0..10 {
             bytes.extend(request(&mut random, names));
         }
-        // Whatever they were: after this, the parser is at a beginning. What blocks is let go, as often as it may be.
+        // Whatever they were: after this, the parser is at a beginning. What blocks is let go, as
+        // often as it may be.
         bytes.push(0xff);
         let marker = format!("batch {batch}");
         bytes.extend(

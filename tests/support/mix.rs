@@ -5,8 +5,8 @@ use replay_format::{AsyncEvent, Checkpoint, Clock, Event, ShutdownCause, Table, 
 /// Events with their instruction counts.
 pub(crate) type Timed<'a> = Vec<(u64, Event<'a>)>;
 
-/// What a machine that is busy with timers, serial output and a disk writes, about 6 bytes an event. Deterministic, and
-/// without a period that a branch predictor could learn.
+/// What a machine that is busy with timers, serial output and a disk writes, about 6 bytes an
+/// event. Deterministic, and without a period that a branch predictor could learn.
 pub(crate) fn mix(events: usize) -> Timed<'static> {
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let mut icount = 0;

@@ -1,7 +1,8 @@
-//! A second reader of logs, for counting: it shares nothing with `replay-format`, and knows versions 7 (of
-//! QEMU 2.12, and of rr) and 12 (from QEMU 7.2) only.
+//! A second reader of logs, for counting: it shares nothing with `replay-format`, and knows
+//! versions 7 (of QEMU 2.12, and of rr) and 12 (from QEMU 7.2) only.
 //!
-//! Ids and layouts stand here as literals, typed from `facts/log-format.md`. It panics where it is lost.
+//! Ids and layouts stand here as literals, typed from `facts/log-format.md`. It panics where it is
+//! lost.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +17,9 @@ pub(crate) struct Counts {
     pub(crate) instructions: u64,
 }
 
-/// Each id's name and arguments: digits are bytes, `a` an array, `i` an input event, `s` samples of 16
-/// bytes as many as the u32 before, `S` likewise with a u64, `x` an asynchronous event of version 7.
+/// Each id's name and arguments: digits are bytes, `a` an array, `i` an input event, `s` samples of
+/// 16 bytes as many as the u32 before, `S` likewise with a u64, `x` an asynchronous event of
+/// version 7.
 const SEVEN: &str = "EVENT_INSTRUCTION=4 EVENT_INTERRUPT= EVENT_EXCEPTION= EVENT_ASYNC=x \
     EVENT_SHUTDOWN_NONE= EVENT_SHUTDOWN_HOST_ERROR= EVENT_SHUTDOWN_HOST_QMP= \
     EVENT_SHUTDOWN_HOST_SIGNAL= EVENT_SHUTDOWN_HOST_UI= EVENT_SHUTDOWN_GUEST_SHUTDOWN= \

@@ -1,4 +1,5 @@
-//! Meaning: every name exists and fits where it stands, no two members are one, documentation matches.
+//! Meaning: every name exists and fits where it stands, no two members are one, documentation
+//! matches.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +13,8 @@ use crate::value::Meta;
 /// How many types may stand for each other's base or branch: the check calls itself for each.
 const DEPTH: usize = 128;
 
-/// Checks all entities, completes unions with the branches that the schema does not name, documentation with what
-/// it leaves out, and arrays with what they take from their elements.
+/// Checks all entities, completes unions with the branches that the schema does not name,
+/// documentation with what it leaves out, and arrays with what they take from their elements.
 pub(crate) fn check(schema: &mut Schema) -> Result<(), Error> {
     let mut states = vec![State::New; schema.entities.len()];
     for index in 0..schema.entities.len() {
@@ -317,9 +318,9 @@ impl<'s> Checker<'s> {
     }
 }
 
-/// What a value of the type can look like in JSON, a letter for each: string, number, boolean, object, list, null. An
-/// enumeration looks like more than a string, as values also come from command lines, where nothing is quoted.
-/// None: not in an alternate.
+/// What a value of the type can look like in JSON, a letter for each: string, number, boolean,
+/// object, list, null. An enumeration looks like more than a string, as values also come from
+/// command lines, where nothing is quoted. None: not in an alternate.
 fn looks(of: &Entity) -> Option<String> {
     let fixed = match &of.kind {
         Kind::Builtin(Json::String) => "snb",

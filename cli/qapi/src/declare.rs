@@ -309,7 +309,8 @@ impl Declarer {
             Role::Base => "base",
         };
         let name = format!("q_obj_{}-{suffix}", origin.definition.1);
-        // There already if the definition is a second one of its name, which is refused in a moment.
+        // There already if the definition is a second one of its name, which is refused in a
+        // moment.
         if !self.schema.by_name.contains_key(&name) {
             let object = Object {
                 members,

@@ -12,8 +12,8 @@ pub struct Doc {
     pub symbol: Option<String>,
     /// The text before all sections.
     pub body: String,
-    /// What `@name:` says, one for each argument, member or value; those that are not documented come last and
-    /// have no text.
+    /// What `@name:` says, one for each argument, member or value; those that are not documented
+    /// come last and have no text.
     pub arguments: Vec<Section>,
     /// The same for features.
     pub features: Vec<Section>,
@@ -232,7 +232,8 @@ impl Builder {
         self.current().1.ends_with("\n\n")
     }
 
-    /// What stands behind the word that starts a section. The lines that follow are indented as this text is.
+    /// What stands behind the word that starts a section. The lines that follow are indented as
+    /// this text is.
     fn first_line(&mut self, word: &str, line: &str) -> Result<(), Problem> {
         let rest = line[word.len()..].trim_start();
         self.indent = match rest {

@@ -57,7 +57,8 @@ pub(crate) fn connect(schema: &mut Schema, index: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// What an entity's documentation may describe: its own values, members or branches, and those given in place.
+/// What an entity's documentation may describe: its own values, members or branches, and those
+/// given in place.
 fn described<'s>(schema: &'s Schema, entity: &'s Entity) -> Vec<Described<'s>> {
     let members = |object: &'s Object| {
         object

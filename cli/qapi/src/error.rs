@@ -5,12 +5,12 @@ use std::fmt;
 use crate::source::Position;
 use crate::value::Meta;
 
-/// A schema that is refused. Displays as the include chain, the definition if the fault lies inside one, and
-/// `FILE:LINE:COLUMN: reason`, each on a line.
+/// A schema that is refused. Displays as the include chain, the definition if the fault lies inside
+/// one, and `FILE:LINE:COLUMN: reason`, each on a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
-    /// Where; `None` if the schema's first file cannot be read. For a fault inside a definition this is where
-    /// the definition starts.
+    /// Where; `None` if the schema's first file cannot be read. For a fault inside a definition
+    /// this is where the definition starts.
     pub at: Option<Position>,
     /// The definition that the fault lies in.
     pub definition: Option<Box<(Meta, String)>>,
@@ -243,7 +243,8 @@ problems! {
     FeatureOfType(name: String) => ("feature '{0}' is not supported for types");
 }
 
-/// Names; displayed quoted and sorted. The form `{:#}` starts with the plural `s` if there are several, and a space.
+/// Names; displayed quoted and sorted. The form `{:#}` starts with the plural `s` if there are
+/// several, and a space.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names(pub Vec<String>);
 

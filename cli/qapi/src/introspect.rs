@@ -8,9 +8,9 @@ use crate::condition::{Condition, holds};
 use crate::definition::Feature;
 use crate::schema::{EMPTY, Entity, Json, Kind, Object, Schema};
 
-/// Commands and events in schema order, then the types that they lead to, in the order of first use. What has a
-/// condition that does not hold for `symbols` is left out. Types that have a definition are called `0`, `1`, and so on, as
-/// their names are no part of the interface.
+/// Commands and events in schema order, then the types that they lead to, in the order of first
+/// use. What has a condition that does not hold for `symbols` is left out. Types that have a
+/// definition are called `0`, `1`, and so on, as their names are no part of the interface.
 #[must_use]
 pub fn introspect(schema: &Schema, symbols: &BTreeSet<String>) -> Value {
     let mut introspection = Introspection {

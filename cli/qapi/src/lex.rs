@@ -40,8 +40,8 @@ impl Lexer {
         }
     }
 
-    /// The next token and where it starts. Ordinary comments are skipped, unless `comments`: inside of
-    /// documentation each is a line of it. A comment that starts with `##` is never skipped.
+    /// The next token and where it starts. Ordinary comments are skipped, unless `comments`: inside
+    /// of documentation each is a line of it. A comment that starts with `##` is never skipped.
     pub(crate) fn next(&mut self, comments: bool) -> Result<(Token, Place), (Problem, Place)> {
         loop {
             let start = self.at;

@@ -1,6 +1,7 @@
-//! The QAPI schema language, as QEMU 7.2 has it: parser, checker, introspection, and a generator of Rust and of
-//! documentation. Files go through [`Schema::load`]: characters (`lex`), JSON and comments (`parse`, `doc`), shape
-//! (`shape`), entities (`declare`), meaning (`check`); everything else reads the schema that comes out.
+//! The QAPI schema language, as QEMU 7.2 has it: parser, checker, introspection, and a generator of
+//! Rust and of documentation. Files go through [`Schema::load`]: characters (`lex`), JSON and
+//! comments (`parse`, `doc`), shape (`shape`), entities (`declare`), meaning (`check`); everything
+//! else reads the schema that comes out.
 #![forbid(unsafe_code)]
 
 mod check;

@@ -1,4 +1,5 @@
-//! The reference of a schema, in Markdown: commands, events and types, each with what its documentation says.
+//! The reference of a schema, in Markdown: commands, events and types, each with what its
+//! documentation says.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;

@@ -2,14 +2,14 @@
 
 use crate::error::Problem;
 
-/// As the name stands in generated code, where only letters, digits and `_` are left: two members whose names are
-/// the same here collide.
+/// As the name stands in generated code, where only letters, digits and `_` are left: two members
+/// whose names are the same here collide.
 pub(crate) fn folded(name: &str) -> String {
     name.replace(['-', '.'], "_")
 }
 
-/// The part of a name that style rules apply to: without `__RFQDN_`, the prefix of downstream extensions, and
-/// without `x-`.
+/// The part of a name that style rules apply to: without `__RFQDN_`, the prefix of downstream
+/// extensions, and without `x-`.
 pub(crate) fn stem<'n>(name: &'n str, source: &str) -> Result<&'n str, Problem> {
     let local = match name
         .strip_prefix("__")

@@ -10,7 +10,8 @@ use crate::error::{Error, Problem};
 use crate::source::Position;
 use crate::value::Meta;
 
-/// The type of no members: what a command without arguments takes, and one without a result returns.
+/// The type of no members: what a command without arguments takes, and one without a result
+/// returns.
 pub const EMPTY: &str = "q_empty";
 
 /// A checked schema.

@@ -1,5 +1,6 @@
-//! Golden cases: each `cases/NAME.json` with `NAME.out`, its dump, or `NAME.err`, what is wrong with it. Write them with
-//! `UPDATE_GOLDEN=1 cargo test -p rr-qapi --test cases`, then look at what `git diff` says.
+//! Golden cases: each `cases/NAME.json` with `NAME.out`, its dump, or `NAME.err`, what is wrong
+//! with it. Write them with `UPDATE_GOLDEN=1 cargo test -p rr-qapi --test cases`, then look at what
+//! `git diff` says.
 #![allow(clippy::unwrap_used, reason = "what is not as expected fails the test")]
 
 use std::collections::BTreeSet;

@@ -30,7 +30,8 @@ fn whole_way(text: &[u8]) -> bool {
     true
 }
 
-/// Each type that an entry of the introspection names has an entry, unless its own condition hides it.
+/// Each type that an entry of the introspection names has an entry, unless its own condition hides
+/// it.
 fn closed(infos: &Value) {
     let infos = infos.as_array().unwrap();
     let mut names = BTreeSet::new();

@@ -25,8 +25,9 @@ pub(crate) struct MachineArgs {
     #[arg(long, value_name = "SEED")]
     chaos: Option<u64>,
 
-    /// Firmware: an ELF file or a flat binary, loaded at the start of RAM; `none`: the kernel starts
-    /// in machine mode; `builtin`: the machine serves the kernel's SBI calls (the default for Linux)
+    /// Firmware: an ELF file or a flat binary, loaded at the start of RAM; `none`: the kernel
+    /// starts in machine mode; `builtin`: the machine serves the kernel's SBI calls (the default
+    /// for Linux)
     #[arg(long, value_name = "FILE|none|builtin")]
     bios: Option<Bios>,
 
@@ -61,13 +62,13 @@ pub(crate) struct MachineArgs {
     )]
     netdev: Vec<NetdevOptions>,
 
-    /// Virtual time: one instruction takes 2^N ns (0 to 10, default 2); sleep=on (the default) lets an
-    /// idle guest sleep in real time, sleep=off skips to its next timer
+    /// Virtual time: one instruction takes 2^N ns (0 to 10, default 2); sleep=on (the default) lets
+    /// an idle guest sleep in real time, sleep=off skips to its next timer
     #[arg(long, value_name = "shift=N[,sleep=on|off]")]
     icount: Option<Icount>,
 
-    /// All entropy that the guest gets comes from this: 64 hexadecimal digits; by default fresh. Recordings that are
-    /// to be compared want the same
+    /// All entropy that the guest gets comes from this: 64 hexadecimal digits; by default fresh.
+    /// Recordings that are to be compared want the same
     #[arg(long, value_name = "HEX", value_parser = rng_seed)]
     rng_seed: Option<String>,
 }
@@ -84,8 +85,8 @@ fn rng_seed(text: &str) -> Result<String, String> {
 #[command(next_help_heading = "Machine")]
 pub(crate) struct SerialArgs {
     /// Where the serial port leads: stdio (on a terminal, Ctrl-A x ends the run), null, file:PATH
-    /// (output alone), unix:PATH (connects), unix:PATH,server=on (waits for a client; with ,wait=off clients
-    /// come and go, and what is said to nobody is dropped), pty
+    /// (output alone), unix:PATH (connects), unix:PATH,server=on (waits for a client; with
+    /// ,wait=off clients come and go, and what is said to nobody is dropped), pty
     #[arg(long, value_name = "BACKEND", default_value = "stdio")]
     pub(crate) serial: Backend,
 }

@@ -9,7 +9,8 @@ pub(crate) struct SnapshotArgs {
     #[arg(long, value_name = "N", value_parser = instructions)]
     snapshot_every: Option<u64>,
 
-    /// What the recording's snapshots may take on disk (K, M, G are powers of 1024): the oldest go, but not the first
+    /// What the recording's snapshots may take on disk (K, M, G are powers of 1024): the oldest go,
+    /// but not the first
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     snapshot_budget: Option<u64>,
 }

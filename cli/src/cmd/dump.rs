@@ -47,9 +47,10 @@ pub(crate) struct Args {
 
     /// Only these kinds of events; several with commas
     ///
-    /// Upper or lower case, with or without EVENT_ or REPLAY_ASYNC_EVENT_ in front: EVENT_CHAR_WRITE, net,
-    /// clock-host. A name that others begin with stands for all of these (checkpoint), and * for anything
-    /// (EVENT_CHECKPOINT_CLOCK*). `rr inspect` lists the kinds of a log.
+    /// Upper or lower case, with or without EVENT_ or REPLAY_ASYNC_EVENT_ in front:
+    /// EVENT_CHAR_WRITE, net, clock-host. A name that others begin with stands for all of these
+    /// (checkpoint), and * for anything (EVENT_CHECKPOINT_CLOCK*). `rr inspect` lists the kinds of
+    /// a log.
     #[arg(long = "kind", value_name = "KIND", value_delimiter = ',')]
     kinds: Vec<Pattern>,
 

@@ -40,12 +40,13 @@ pub(crate) struct Args {
     #[arg(value_name = "REC|LOG")]
     input: PathBuf,
 
-    /// Network frames, as pcapng: an interface for each adapter. Of a recording both ways, of a log those
-    /// that came from outside
+    /// Network frames, as pcapng: an interface for each adapter. Of a recording both ways, of a log
+    /// those that came from outside
     #[arg(long, value_name = "FILE", group = "what")]
     pcap: Option<PathBuf>,
 
-    /// Of a recording what the guest printed on its serial port, of a log the serial input that it holds
+    /// Of a recording what the guest printed on its serial port, of a log the serial input that it
+    /// holds
     #[arg(long, value_name = "FILE", group = "what")]
     console: Option<PathBuf>,
 

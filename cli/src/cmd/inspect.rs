@@ -33,11 +33,12 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
 
-    /// Also draw the run: events of each kind, executing and idle time, speed of the host, snapshots; FILE.svg or FILE.html
+    /// Also draw the run: events of each kind, executing and idle time, speed of the host,
+    /// snapshots; FILE.svg or FILE.html
     ///
-    /// Over virtual time for a recording, which is replayed to know it; over instructions for a bare log. Where that
-    /// replay leaves the recording is marked, and the exit status is 1. The file needs nothing else, and is light or
-    /// dark as the reader's system is.
+    /// Over virtual time for a recording, which is replayed to know it; over instructions for a
+    /// bare log. Where that replay leaves the recording is marked, and the exit status is 1. The
+    /// file needs nothing else, and is light or dark as the reader's system is.
     #[arg(long, value_name = "FILE")]
     plot: Option<PlotFile>,
 

@@ -31,9 +31,9 @@ Ctrl-D                leaves this prompt; quit ends the run
 
 /// A prompt for the monitor of a running rr
 ///
-/// Commands are written COMMAND KEY=VALUE...; the Tab key completes them from the monitor's own schema. Lines that
-/// begin with no command go to human-monitor-command: info status, info registers, x /4xw 0x80000000. Events are
-/// shown as they come. Commands can be piped in, too.
+/// Commands are written COMMAND KEY=VALUE...; the Tab key completes them from the monitor's own
+/// schema. Lines that begin with no command go to human-monitor-command: info status, info
+/// registers, x /4xw 0x80000000. Events are shown as they come. Commands can be piped in, too.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The monitor: PATH, unix:PATH or tcp:127.0.0.1:PORT, as in --qmp

@@ -13,9 +13,9 @@ const REFUSED: u8 = 1;
 
 /// Asks the monitor of a running rr for one thing
 ///
-/// The answer goes to standard output as one line of JSON. Values are typed as the monitor's schema says: lists are
-/// written a,b,c, and whatever has members as JSON. If the monitor refuses, its reason goes to standard error, and
-/// the exit status is 1.
+/// The answer goes to standard output as one line of JSON. Values are typed as the monitor's schema
+/// says: lists are written a,b,c, and whatever has members as JSON. If the monitor refuses, its
+/// reason goes to standard error, and the exit status is 1.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  rr qmp vm.sock query-status\n  rr qmp vm.sock replay-seek icount=1000000\n  \

@@ -21,9 +21,10 @@ use crate::replayed::replayed;
 
 /// Replays a recording exactly
 ///
-/// What the guest printed goes to standard output again. Nothing is read from the host: no clock, no
-/// serial input. Every interrupt, exception and state digest of the recording is checked. Exit status:
-/// 0, or 1 if the replay diverged; a recording that was cut off replays to its last whole event.
+/// What the guest printed goes to standard output again. Nothing is read from the host: no clock,
+/// no serial input. Every interrupt, exception and state digest of the recording is checked. Exit
+/// status: 0, or 1 if the replay diverged; a recording that was cut off replays to its last whole
+/// event.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The recording

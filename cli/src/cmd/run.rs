@@ -12,8 +12,8 @@ use crate::output::{self, outcome};
 
 /// Runs a machine without recording it
 ///
-/// The serial port is on standard input and output unless --serial says otherwise. Exit status: 0, or
-/// 3 if the guest reported failure.
+/// The serial port is on standard input and output unless --serial says otherwise. Exit status: 0,
+/// or 3 if the guest reported failure.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]

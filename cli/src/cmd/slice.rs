@@ -31,7 +31,8 @@ pub(crate) struct Args {
     #[arg(value_name = "REC|LOG")]
     input: PathBuf,
 
-    /// The first place: 12345 or 1.5M instructions, 50%, event#17, @SNAPSHOT, start, end; events at it are in the slice
+    /// The first place: 12345 or 1.5M instructions, 50%, event#17, @SNAPSHOT, start, end; events at
+    /// it are in the slice
     #[arg(long, value_name = "POS", default_value_t = Position::Start)]
     from: Position,
 

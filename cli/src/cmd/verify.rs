@@ -21,11 +21,11 @@ use crate::segments::{self, Choice, SCHEMA, jobs};
 
 /// Checks that a recording replays exactly, or that a log is whole
 ///
-/// A recording is replayed, with every interrupt, exception and state digest compared. Of a bare log
-/// the structure is checked. Exit status: 0, or 1 if the replay diverged or the log is cut off.
+/// A recording is replayed, with every interrupt, exception and state digest compared. Of a bare
+/// log the structure is checked. Exit status: 0, or 1 if the replay diverged or the log is cut off.
 ///
-/// A recording with snapshots can be verified in segments, from one snapshot to another: side by side (--jobs), or one by one, on
-/// several machines (--segment), whose results --merge then joins.
+/// A recording with snapshots can be verified in segments, from one snapshot to another: side by
+/// side (--jobs), or one by one, on several machines (--segment), whose results --merge then joins.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = SCHEMA)]
 pub(crate) struct Args {

@@ -26,7 +26,8 @@ pub(crate) struct Compared<'l, 'a> {
 }
 
 impl Compared<'_, '_> {
-    /// Whether nothing differs of what is compared. Two logs that end at different counts differ, too.
+    /// Whether nothing differs of what is compared. Two logs that end at different counts differ,
+    /// too.
     pub(crate) fn is_same(&self) -> bool {
         let [one, two] = self
             .logs
@@ -48,7 +49,8 @@ pub(crate) struct Recorded<'l> {
     pub(crate) hunt: Option<Bisection<'l>>,
 }
 
-/// The setting that every recording has another value of. The hunt leaves out what comes of it alone.
+/// The setting that every recording has another value of. The hunt leaves out what comes of it
+/// alone.
 pub(crate) const SEED: &str = "machine.rng_seed";
 
 /// What is shown of the first difference.
@@ -66,7 +68,8 @@ pub(crate) struct Logs<'a> {
     pub(crate) tally: Tally,
 }
 
-/// Goes through two logs, and keeps the first difference with so much context. `bytes`: those of the longer.
+/// Goes through two logs, and keeps the first difference with so much context. `bytes`: those of
+/// the longer.
 pub(crate) fn compare(diff: Diff<'_>, context: usize, bytes: u64) -> Logs<'_> {
     let mut tally = Tally::new(&diff.skipped());
     let mut before = VecDeque::new();
@@ -90,7 +93,8 @@ pub(crate) fn compare(diff: Diff<'_>, context: usize, bytes: u64) -> Logs<'_> {
             continue;
         }
         hunk.edits.extend(before.drain(..));
-        // As in `diff -u`: differences with no more than the context of both between them are shown as one.
+        // As in `diff -u`: differences with no more than the context of both between them are shown
+        // as one.
         if same && tally.tail > 2 * context as u64 || !same && differing == SHOWN {
             open = false;
             hunk.cut = !same;

@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-/// Colours as `diff --color` has them: what only the first has, only the second, where it is, what it is of.
+/// Colours as `diff --color` has them: what only the first has, only the second, where it is, what
+/// it is of.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Paint(pub(crate) bool);
 

@@ -14,8 +14,8 @@ use crate::diff::paint::Paint;
 use crate::output;
 use crate::output::outcome::thousands;
 
-/// Replays it, and hunts where its states are not the recorded ones, or, if it is to look closely, in any case. `fault`: an
-/// instruction that goes wrong, for tests.
+/// Replays it, and hunts where its states are not the recorded ones, or, if it is to look closely,
+/// in any case. `fault`: an instruction that goes wrong, for tests.
 pub(crate) fn run(
     input: &Input,
     fault: Option<Fault>,

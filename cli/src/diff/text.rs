@@ -229,7 +229,8 @@ pub(crate) struct Row {
     pub(crate) only_second: u64,
 }
 
-/// The kinds that occur, in the order of the ids; not the counts of instructions, which differ with all else.
+/// The kinds that occur, in the order of the ids; not the counts of instructions, which differ with
+/// all else.
 pub(crate) fn rows<'c>(compared: &'c Compared<'_, '_>) -> impl Iterator<Item = Row> + 'c {
     let [one, two] = compared.logs;
     let [_, first, second] = &compared.tally.events;

@@ -1,7 +1,8 @@
 //! Bytes on their way out, for output of many millions of short lines.
 //!
-//! What is put in has a fixed length of which only a part counts: copying without looking at the length is
-//! much quicker for pieces of a few bytes. For the same reason numbers become digits four at a time, from a table.
+//! What is put in has a fixed length of which only a part counts: copying without looking at the
+//! length is much quicker for pieces of a few bytes. For the same reason numbers become digits four
+//! at a time, from a table.
 
 use std::io::{self, Write};
 
@@ -159,8 +160,8 @@ const PIECE: usize = 80;
 /// What a line takes while it is put together. The end of a buffer must leave so much room.
 pub(crate) const LINE_ROOM: usize = LINE + PIECE;
 
-/// A short line on its way. Its length is one byte, and its room that much and a piece more: so every piece fits, and
-/// the compiler knows it.
+/// A short line on its way. Its length is one byte, and its room that much and a piece more: so
+/// every piece fits, and the compiler knows it.
 #[derive(Debug)]
 pub(crate) struct Line<'b> {
     bytes: &'b mut [u8; LINE_ROOM],

@@ -1,7 +1,7 @@
 //! Events as ndjson: one JSON object per line. The schema is in `rr dump --help`.
 //!
-//! Written by hand, since a log has many millions of events: no value is built, numbers go straight into
-//! the buffer. Memory is flat: a payload is written in pieces.
+//! Written by hand, since a log has many millions of events: no value is built, numbers go straight
+//! into the buffer. Memory is flat: a payload is written in pieces.
 
 use std::io::{self, Write};
 
@@ -212,14 +212,15 @@ pub(crate) fn value(record: &Record<'_>) -> io::Result<serde_json::Value> {
     Ok(serde_json::from_slice(&line)?)
 }
 
-/// What a line begins with. Neighbours differ in the last digits of the index and the offset only: the
-/// rest is copied, and these are written over it.
+/// What a line begins with. Neighbours differ in the last digits of the index and the offset only:
+/// the rest is copied, and these are written over it.
 #[derive(Debug)]
 struct Start {
     /// `{"index":N,"offset":N,"icount":`
     text: [u8; START_ROOM],
     len: u8,
-    /// Index and offset less their last four digits. Those below [`FOUR`] can have fewer, and have no neighbours.
+    /// Index and offset less their last four digits. Those below [`FOUR`] can have fewer, and have
+    /// no neighbours.
     index: u64,
     offset: u64,
     /// Where the last four digits of the index, and of the offset, begin.

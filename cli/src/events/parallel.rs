@@ -1,4 +1,5 @@
-//! Printing a long log with all processors: pieces of it are printed side by side, and written in order.
+//! Printing a long log with all processors: pieces of it are printed side by side, and written in
+//! order.
 
 use std::io::{self, Sink, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -32,8 +33,9 @@ struct Worker {
     printed: Receiver<io::Result<Ndjson<Sink>>>,
 }
 
-/// Prints events from a place on, those that `selected` picks, as long as all of a piece are in front of `last`.
-/// Returns where it stopped: what follows is left to be printed one after the other.
+/// Prints events from a place on, those that `selected` picks, as long as all of a piece are in
+/// front of `last`. Returns where it stopped: what follows is left to be printed one after the
+/// other.
 pub(crate) fn ndjson<'a>(
     log: &Log<'a>,
     from: Position,
@@ -59,7 +61,8 @@ pub(crate) fn ndjson<'a>(
         };
         let workers: Vec<Worker> = (0..threads).map_while(|_| start()).collect();
         let mut progress = Progress::new(log.bytes().len() as u64);
-        // Each worker has two pieces: one that it prints, one that waits, or is printed and waits for its turn.
+        // Each worker has two pieces: one that it prints, one that waits, or is printed and waits
+        // for its turn.
         let turns = workers.len() * 2;
         let mut in_work = std::collections::VecDeque::new();
         let mut at = from;
@@ -97,7 +100,8 @@ fn gone() -> io::Error {
     io::Error::other("a thread that prints has ended early")
 }
 
-/// The piece behind a place; `None` near the end of the log, and where an event is longer than a piece.
+/// The piece behind a place; `None` near the end of the log, and where an event is longer than a
+/// piece.
 fn next_piece(log: &Log<'_>, from: Position) -> Option<Piece> {
     let mut to = log.seek_from(from, Seek::Event(from.index + EVENTS)).ok()?;
     if to.offset - from.offset > BYTES {

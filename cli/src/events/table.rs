@@ -23,7 +23,8 @@ pub(crate) struct Tables<W> {
 }
 
 impl<W: Write> Tables<W> {
-    /// Writes to `out`; wide enough for everything up to `end`, and names of up to `name` characters.
+    /// Writes to `out`; wide enough for everything up to `end`, and names of up to `name`
+    /// characters.
     pub(crate) fn new(out: W, end: Position, name: usize) -> Tables<W> {
         let width = |text: String| u16::try_from(text.len()).unwrap_or(u16::MAX);
         let widths = [

@@ -198,8 +198,8 @@ const PREVIEW: usize = 48;
 /// Room for all arguments of an event as text; each byte of the preview can become four.
 const ARGUMENTS_ROOM: usize = 512 + 4 * PREVIEW + LINE_ROOM;
 
-/// The arguments as `name=value`, with a preview of the payload. For messages, and for the lines of a
-/// dump.
+/// The arguments as `name=value`, with a preview of the payload. For messages, and for the lines of
+/// a dump.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Arguments<'e>(pub(crate) &'e Event<'e>);
 

@@ -11,7 +11,8 @@ use crate::export::tracks::{IDLE, TRACKS, short, track};
 
 /// The process that all is of.
 const PROCESS: u32 = 1;
-/// The thread of the first track. Perfetto takes 0 for no thread, and that of the process's number for its main thread.
+/// The thread of the first track. Perfetto takes 0 for no thread, and that of the process's number
+/// for its main thread.
 const FIRST: usize = 2;
 
 /// One entry of `traceEvents`. Times are in microseconds.

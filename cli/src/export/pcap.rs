@@ -1,5 +1,5 @@
-//! Network frames as pcapng: one interface per adapter, time stamps in nanoseconds, the instruction count in
-//! the comment.
+//! Network frames as pcapng: one interface per adapter, time stamps in nanoseconds, the instruction
+//! count in the comment.
 
 use std::borrow::Cow;
 use std::io::{self, Write};

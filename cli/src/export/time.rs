@@ -11,13 +11,15 @@ use rr::run::observe::{Observation, Observer};
 pub(crate) struct Times {
     /// One instruction takes 2^shift ns.
     pub(crate) shift: u8,
-    /// How long the machine idled, in ns: for each checkpoint `clock-warp-start` of the log, in order.
+    /// How long the machine idled, in ns: for each checkpoint `clock-warp-start` of the log, in
+    /// order.
     pub(crate) idle: Vec<u64>,
     /// How long it had idled before the log begins, in ns: of a slice, before its start.
     pub(crate) before: u64,
 }
 
-/// How long the machine of a slice had idled before the slice begins, in ns; 0 for a whole recording.
+/// How long the machine of a slice had idled before the slice begins, in ns; 0 for a whole
+/// recording.
 pub(crate) fn idle_before(recording: &Recording) -> Result<u64, Error> {
     if recording.manifest.slice.is_none() {
         return Ok(0);
@@ -59,7 +61,8 @@ pub(crate) struct When {
 }
 
 impl<'t> Clock<'t> {
-    /// At the start. Without times one instruction counts as 1 ns, and nothing is known of idle time.
+    /// At the start. Without times one instruction counts as 1 ns, and nothing is known of idle
+    /// time.
     pub(crate) fn new(times: Option<&'t Times>) -> Clock<'t> {
         Clock {
             times,

@@ -1,8 +1,9 @@
-//! Long texts of help: paragraphs, and tables that keep their columns, fitted to the width that there is.
+//! Long texts of help: paragraphs, and tables that keep their columns, fitted to the width that
+//! there is.
 //!
-//! clap breaks each line of a text by itself, and mangen each word. So the texts are taken apart first: lines that are not
-//! indented and follow each other are a paragraph; an indented line is an entry of a table, whose last column goes on
-//! in lines that begin where it begins.
+//! clap breaks each line of a text by itself, and mangen each word. So the texts are taken apart
+//! first: lines that are not indented and follow each other are a paragraph; an indented line is an
+//! entry of a table, whose last column goes on in lines that begin where it begins.
 
 use clap::Command;
 use clap::builder::StyledStr;

@@ -19,8 +19,8 @@ const DIVERGED: u8 = 1;
 /// Trouble on this side.
 const TROUBLE: u8 = 2;
 
-/// Status of a run, a recording or a replay that was carried out. Output that was lost, and a replay that
-/// was stopped, are trouble; a guest's failure shows where `guest` asks for it.
+/// Status of a run, a recording or a replay that was carried out. Output that was lost, and a
+/// replay that was stopped, are trouble; a guest's failure shows where `guest` asks for it.
 pub(crate) fn status(report: &Report, guest: bool) -> ExitCode {
     for broken in &report.broken_devices {
         output::note(broken);

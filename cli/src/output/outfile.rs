@@ -18,7 +18,8 @@ pub(crate) struct Overwrite {
     pub(crate) overwrite: bool,
 }
 
-/// A file on its way. It is there under its name only once it is [kept](OutFile::keep), and gone if it is not.
+/// A file on its way. It is there under its name only once it is [kept](OutFile::keep), and gone if
+/// it is not.
 #[derive(Debug)]
 pub(crate) struct OutFile {
     name: PathBuf,

@@ -12,8 +12,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Events between two looks at the clock.
 const EVERY: u32 = 1 << 16;
 
-/// Shows how many bytes of a log are done: after a second, on a terminal that is not the output's too,
-/// never with `--quiet`.
+/// Shows how many bytes of a log are done: after a second, on a terminal that is not the output's
+/// too, never with `--quiet`.
 #[derive(Debug)]
 pub(crate) struct Progress {
     total: u64,
@@ -59,7 +59,8 @@ impl Progress {
         }
         let bar = self.bar.get_or_insert_with(|| {
             let bar = ProgressBar::new(self.total);
-            // No rate and no time left: the bar, which comes late, would guess them wildly at first.
+            // No rate and no time left: the bar, which comes late, would guess them wildly at
+            // first.
             let template = "{bar:40} {bytes} of {total_bytes}";
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);

@@ -2,7 +2,8 @@
 
 use replay_format::{Header, Table};
 
-/// The reason in words. `header`: `None` if the file ends inside it; `whole`: the log reads to its end.
+/// The reason in words. `header`: `None` if the file ends inside it; `whole`: the log reads to its
+/// end.
 pub(crate) fn table_reason(table: &Table, header: Option<Header>, whole: bool) -> String {
     let reads = if whole {
         "reads the log whole"

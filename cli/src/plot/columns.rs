@@ -2,7 +2,8 @@
 
 use replay_format::Kind;
 
-/// Columns of a plot at least, unless the run is shorter than so many nanoseconds; and less than twice as many.
+/// Columns of a plot at least, unless the run is shorter than so many nanoseconds; and less than
+/// twice as many.
 pub(super) const COLUMNS: usize = 200;
 
 /// What happens in one column.
@@ -48,7 +49,8 @@ impl Column {
     }
 }
 
-/// Columns of one width side by side; as time goes on they become wider, so that they are never many.
+/// Columns of one width side by side; as time goes on they become wider, so that they are never
+/// many.
 #[derive(Debug)]
 pub(super) struct Columns {
     all: Vec<Column>,

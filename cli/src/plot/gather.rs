@@ -45,7 +45,8 @@ pub(super) struct Ending {
     pub(super) whole: String,
 }
 
-/// A snapshot of the recording: its name; instruction count and virtual time, or why nobody can tell.
+/// A snapshot of the recording: its name; instruction count and virtual time, or why nobody can
+/// tell.
 pub(super) type Listed = (String, Result<(u64, u64), String>);
 
 /// What is known.

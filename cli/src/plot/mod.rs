@@ -1,4 +1,5 @@
-//! `rr inspect --plot`: a run at a glance. What is known of it comes from [`source`], [`gather`] brings it into columns,
+//! `rr inspect --plot`: a run at a glance. What is known of it comes from [`source`], [`gather`]
+//! brings it into columns,
 //! [`svg`] draws them.
 
 mod columns;

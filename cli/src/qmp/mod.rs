@@ -40,7 +40,8 @@ pub(crate) struct Asker(Box<dyn Write + Send>);
 /// The receiving half.
 pub(crate) struct Hearer(BufReader<Box<dyn Read + Send>>);
 
-/// Connects to `unix:PATH`, `tcp:HOST:PORT` or a PATH, and negotiates, out-of-band execution included.
+/// Connects to `unix:PATH`, `tcp:HOST:PORT` or a PATH, and negotiates, out-of-band execution
+/// included.
 pub(crate) fn connect(place: &str) -> anyhow::Result<(Asker, Hearer)> {
     let named = || place.to_owned();
     let (out, read) = open(place).map_err(explain).with_context(named)?;

@@ -33,7 +33,8 @@ pub(crate) struct Schema {
 }
 
 impl Schema {
-    /// From the result of `query-qmp-schema`. What is not understood is left out: the monitor knows better.
+    /// From the result of `query-qmp-schema`. What is not understood is left out: the monitor knows
+    /// better.
     pub(crate) fn new(entities: &Value) -> Self {
         let entities = entities.as_array().map(Vec::as_slice).unwrap_or_default();
         let by_name: BTreeMap<&str, &Value> = entities

@@ -1,6 +1,7 @@
 //! Compressed instructions (RV64C) to the 32-bit words that they stand for.
 //!
-//! Source: volume I, chapter 16 "C Standard Extension for Compressed Instructions", tables 16.5 to 16.7.
+//! Source: volume I, chapter 16 "C Standard Extension for Compressed Instructions", tables 16.5 to
+//! 16.7.
 
 use crate::{Insn, Op, encode};
 
@@ -81,8 +82,9 @@ const ZERO: u8 = 0;
 const RA: u8 = 1;
 const SP: u8 = 2;
 
-/// The 32-bit word that a compressed instruction stands for. `None` if it is reserved, or not in RV64C, or if the low two
-/// bits are 3 (no compressed instruction). HINTs give the word of the instruction that they are an encoding of.
+/// The 32-bit word that a compressed instruction stands for. `None` if it is reserved, or not in
+/// RV64C, or if the low two bits are 3 (no compressed instruction). HINTs give the word of the
+/// instruction that they are an encoding of.
 pub fn expand_compressed(half: u16) -> Option<u32> {
     let h = u32::from(half);
     let op = |op, rd, rs1, rs2, imm| Insn {

@@ -1,5 +1,6 @@
-//! Numbers and names of the control and status registers: user, supervisor and machine level of the privileged
-//! architecture 1.12 (volume II, section 2.2), the debug triggers, and `stimecmp` of Sstc.
+//! Numbers and names of the control and status registers: user, supervisor and machine level of the
+//! privileged architecture 1.12 (volume II, section 2.2), the debug triggers, and `stimecmp` of
+//! Sstc.
 
 macro_rules! csrs {
     ($($constant:ident $number:literal $name:literal $what:literal;)*) => {

@@ -3,14 +3,16 @@
 use crate::table::{ENTRIES, Entry, Format, TABLE};
 use crate::{Insn, compressed};
 
-/// Bits 6:2 (major opcode) and 14:12 (`funct3`) choose a bucket, so that a word is compared with a handful of entries.
+/// Bits 6:2 (major opcode) and 14:12 (`funct3`) choose a bucket, so that a word is compared with a
+/// handful of entries.
 const BUCKETS: usize = 32 * 8;
 
 const fn bucket_of(word: u32) -> usize {
     ((word >> 2 & 0x1f) << 3 | word >> 12 & 7) as usize
 }
 
-/// Whether an entry has words in this bucket: they agree in those bits of the bucket that the entry fixes.
+/// Whether an entry has words in this bucket: they agree in those bits of the bucket that the entry
+/// fixes.
 const fn belongs(entry: &Entry, bucket: usize) -> bool {
     let word = (bucket as u32 >> 3) << 2 | (bucket as u32 & 7) << 12;
     (word ^ entry.match_bits) & entry.mask & 0x707c == 0
@@ -68,11 +70,12 @@ fn find(word: u32) -> Option<&'static Entry> {
         .find(|entry| word & entry.mask == entry.match_bits)
 }
 
-/// Decodes the instruction at the start of `raw`. If the low two bits are not 3 it is a compressed one, and the upper 16
-/// bits are ignored.
+/// Decodes the instruction at the start of `raw`. If the low two bits are not 3 it is a compressed
+/// one, and the upper 16 bits are ignored.
 ///
-/// `None` is an illegal instruction: reserved encodings, the rounding modes 5 and 6 in an instruction, and whatever
-/// belongs to an extension that RV64GC does not have. HINTs are decoded as the instruction that they are an encoding of.
+/// `None` is an illegal instruction: reserved encodings, the rounding modes 5 and 6 in an
+/// instruction, and whatever belongs to an extension that RV64GC does not have. HINTs are decoded
+/// as the instruction that they are an encoding of.
 pub fn decode(raw: u32) -> Option<Insn> {
     if raw & 3 != 3 {
         let half = raw as u16;

@@ -3,9 +3,9 @@
 use crate::Insn;
 use crate::table::Format;
 
-/// The 32-bit word of an instruction; `len` and `raw` play no part, so a compressed one gives the word that it stands
-/// for. Fields are cut to their width, and those that the format does not have are ignored:
-/// `decode(encode(&insn))` gives `insn` back if its fields are in range.
+/// The 32-bit word of an instruction; `len` and `raw` play no part, so a compressed one gives the
+/// word that it stands for. Fields are cut to their width, and those that the format does not have
+/// are ignored: `decode(encode(&insn))` gives `insn` back if its fields are in range.
 pub fn encode(insn: &Insn) -> u32 {
     let entry = insn.op.entry();
     let rd = (u32::from(insn.rd) & 31) << 7;

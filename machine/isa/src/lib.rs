@@ -1,5 +1,5 @@
-//! RV64GC with Zicsr, Zifencei, Zicntr and the privileged instructions: one table ([`table`]), and the decoder,
-//! encoder and disassembler derived from it; names of registers, CSRs and trap causes.
+//! RV64GC with Zicsr, Zifencei, Zicntr and the privileged instructions: one table ([`table`]), and
+//! the decoder, encoder and disassembler derived from it; names of registers, CSRs and trap causes.
 //!
 //! ```
 //! use riscv_isa::{Op, decode, disassemble, encode};
@@ -43,16 +43,17 @@ pub struct Insn {
     pub rm: u8,
     /// 2 if it was fetched as a compressed instruction, else 4.
     pub len: u8,
-    /// The immediate, sign-extended. In bytes for loads, stores, jumps and branches; of `lui` and `auipc` the value that
-    /// is added (a multiple of 4096). Unsigned: shift amounts, CSR numbers (0 to 4095), the 12 bits `fm, pred, succ` of
-    /// a fence.
+    /// The immediate, sign-extended. In bytes for loads, stores, jumps and branches; of `lui` and
+    /// `auipc` the value that is added (a multiple of 4096). Unsigned: shift amounts, CSR numbers
+    /// (0 to 4095), the 12 bits `fm, pred, succ` of a fence.
     pub imm: i32,
     /// As fetched; of a compressed instruction the low 16 bits.
     pub raw: u32,
 }
 
 impl Insn {
-    /// An instruction without operands, of length 4: a start for building one field by field. `raw` is 0.
+    /// An instruction without operands, of length 4: a start for building one field by field. `raw`
+    /// is 0.
     pub const fn new(op: Op) -> Self {
         Self {
             op,

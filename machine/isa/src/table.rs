@@ -1,13 +1,14 @@
-//! The instruction table: every instruction of RV64GC, Zicsr, Zifencei and the privileged ones, once.
+//! The instruction table: every instruction of RV64GC, Zicsr, Zifencei and the privileged ones,
+//! once.
 //!
 //! Source: RISC-V ISA Manual, volume I (20191213), chapter 24 "RV32/64G Instruction Set Listings";
-//! volume II (1.12), chapter "Instruction Set Listings". A word is an instruction if `word & mask == match`.
-//! No two entries overlap, so the order does not matter (`tests/table.rs`).
+//! volume II (1.12), chapter "Instruction Set Listings". A word is an instruction if `word & mask
+//! == match`. No two entries overlap, so the order does not matter (`tests/table.rs`).
 
 /// Where an instruction's operands are in its word. Names follow the manual where it has one.
 ///
-/// In the names of the floating-point formats `X` is an integer register, `F` a floating-point one, destination first;
-/// `Rm` says that a rounding mode is in `funct3`.
+/// In the names of the floating-point formats `X` is an integer register, `F` a floating-point one,
+/// destination first; `Rm` says that a rounding mode is in `funct3`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
     /// `rd`, and 20 upper bits.

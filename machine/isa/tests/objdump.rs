@@ -1,5 +1,6 @@
-//! The decoder and disassembler against an independent one: `riscv64-unknown-elf-objdump`, on all 65536 halfwords and on
-//! random words of every entry. Skipped where objdump is absent, unless RR_REQUIRE_TOOLS=1 makes that a failure.
+//! The decoder and disassembler against an independent one: `riscv64-unknown-elf-objdump`, on all
+//! 65536 halfwords and on random words of every entry. Skipped where objdump is absent, unless
+//! RR_REQUIRE_TOOLS=1 makes that a failure.
 #![allow(
     clippy::unwrap_used,
     reason = "a test: a panic is how it reports a failure"
@@ -18,7 +19,8 @@ use riscv_isa::{Op, csr, decode, disassemble};
 
 const OBJDUMP: &str = "riscv64-unknown-elf-objdump";
 
-/// What objdump prints at each of these words, which are laid out at addresses 0, 4, 8 and so on. `None` without objdump.
+/// What objdump prints at each of these words, which are laid out at addresses 0, 4, 8 and so on.
+/// `None` without objdump.
 fn objdump(words: &[u32], name: &str) -> Option<Vec<String>> {
     if let Err(error) = Command::new(OBJDUMP).arg("--version").output() {
         assert!(
@@ -56,7 +58,8 @@ fn objdump(words: &[u32], name: &str) -> Option<Vec<String>> {
     Some((0..words.len()).map(at).collect())
 }
 
-/// Two differences of style: objdump 2.40 drops the `i` of immediate operations, and writes data in its own way.
+/// Two differences of style: objdump 2.40 drops the `i` of immediate operations, and writes data in
+/// its own way.
 fn normal(text: &str) -> String {
     let Some((mnemonic, operands)) = text.split_once(' ') else {
         return text.to_owned();
@@ -85,17 +88,21 @@ fn normal(text: &str) -> String {
 /// Where the two differ in substance, and why ours is right.
 fn known_difference(word: u32, theirs: &str) -> bool {
     let Some(insn) = decode(word) else {
-        // Volume I, 11.2: the rounding modes 5 and 6 are invalid. And 16.5: c.addi16sp without an immediate is reserved.
+        // Volume I, 11.2: the rounding modes 5 and 6 are invalid. And 16.5: c.addi16sp without an
+        // immediate is reserved.
         return theirs.ends_with(",unknown") || word & 0xffff == 0x6101;
     };
     let unknown = theirs.starts_with(".4byte");
     match insn.op {
-        // HINTs: objdump writes the compressed instruction's own name, we the instruction that it is an encoding of.
+        // HINTs: objdump writes the compressed instruction's own name, we the instruction that it
+        // is an encoding of.
         _ if insn.len == 2 && theirs.starts_with("c.") => insn.rd == 0 || insn.imm == 0,
         Op::Addi if insn.len == 2 && insn.imm == 0 => normal(theirs).starts_with("addi "),
-        // Volume I, 2.7: an implementation ignores the reserved fields of fences, for forward compatibility.
+        // Volume I, 2.7: an implementation ignores the reserved fields of fences, for forward
+        // compatibility.
         Op::Fence | Op::FenceI => unknown,
-        // These never round, but nothing says that their rounding mode has to be 0; QEMU accepts all of the valid ones.
+        // These never round, but nothing says that their rounding mode has to be 0; QEMU accepts
+        // all of the valid ones.
         Op::FcvtDS | Op::FcvtDW | Op::FcvtDWu => insn.rm != 0 && unknown,
         // CSRs that this machine does not have: of the hypervisor, of RV32.
         Op::Csrrw | Op::Csrrs | Op::Csrrc | Op::Csrrwi | Op::Csrrsi | Op::Csrrci => {

@@ -1,4 +1,5 @@
-//! The table against itself: no two entries overlap, and every word of every entry survives decoding and encoding.
+//! The table against itself: no two entries overlap, and every word of every entry survives
+//! decoding and encoding.
 #![allow(
     clippy::unwrap_used,
     reason = "a test: a panic is how it reports a failure"

@@ -17,8 +17,8 @@
 //! a result that condition 3 refuses (infinite, NaN or, for a finite number over infinity, zero).
 //!
 //! `mul_add` is asked only where it is one instruction: on AArch64, and on x86-64 if the build has
-//! the FMA feature (`-C target-feature=+fma` or a `target-cpu` with it). Otherwise it is a call into
-//! the C library, and the software is as fast.
+//! the FMA feature (`-C target-feature=+fma` or a `target-cpu` with it). Otherwise it is a call
+//! into the C library, and the software is as fast.
 
 use crate::{Flags, Round};
 

@@ -31,8 +31,8 @@ pub(crate) fn fold(x: u128) -> u64 {
     (x >> 64) as u64 | u64::from(x as u64 != 0)
 }
 
-/// Whether a magnitude rounds up: `odd` is the last bit that is kept, `rest` what is dropped, `half`
-/// one half of the last bit that is kept.
+/// Whether a magnitude rounds up: `odd` is the last bit that is kept, `rest` what is dropped,
+/// `half` one half of the last bit that is kept.
 #[inline]
 pub(crate) fn rounds_up(rm: Round, sign: bool, odd: bool, rest: u64, half: u64) -> bool {
     match rm {

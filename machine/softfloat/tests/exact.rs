@@ -1,7 +1,7 @@
 //! Bits and flags of binary32 and binary64, in every mode, against big-integer arithmetic.
 //!
-//! The reference rounds by definition. The bit patterns of the non-negative numbers are in the order
-//! of their values, so the two neighbours of an exact outcome are found by bisection, and the
+//! The reference rounds by definition. The bit patterns of the non-negative numbers are in the
+//! order of their values, so the two neighbours of an exact outcome are found by bisection, and the
 //! outcome is compared with them and with the middle between them.
 
 mod common;

@@ -1,5 +1,5 @@
-//! Known answers: the tables of the RISC-V unprivileged ISA ("F" and "D" extensions) and the special
-//! cases of IEEE 754-2019, clauses 6 and 7.
+//! Known answers: the tables of the RISC-V unprivileged ISA ("F" and "D" extensions) and the
+//! special cases of IEEE 754-2019, clauses 6 and 7.
 
 use softfloat::{Flags, Round};
 
@@ -350,8 +350,8 @@ fn overflow_and_underflow() {
     assert_eq!(run(|fl| f::add(max, s(1.0), RNE, fl)), (max, NX));
     assert_eq!(run(|fl| f::add(max, s(1.0), RUP, fl)), (inf, of));
 
-    // Just below the smallest normal number, by 2^-24 and by 2^-25 of it: both give that number, but
-    // the first, with an unbounded exponent, would not have rounded to it.
+    // Just below the smallest normal number, by 2^-24 and by 2^-25 of it: both give that number,
+    // but the first, with an unbounded exponent, would not have rounded to it.
     let below = |x: f32| s(1.0 - x);
     assert_eq!(
         run(|fl| f::mul(smallest, below(f32::EPSILON / 2.0), RNE, fl)),

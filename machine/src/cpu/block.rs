@@ -32,8 +32,8 @@ struct Block {
 pub enum Execution {
     /// The interpreter alone.
     Interpreter,
-    /// Blocks that were interpreted so many times are translated to code of the host, where there is a
-    /// translation for it.
+    /// Blocks that were interpreted so many times are translated to code of the host, where there
+    /// is a translation for it.
     Translated {
         /// Visits of a block before.
         after: u32,
@@ -91,7 +91,8 @@ impl BlockCache {
         (block.start == start).then_some(&block.ops)
     }
 
-    /// Counts a visit of the block at `start`, which is cached; true if it has just been translated.
+    /// Counts a visit of the block at `start`, which is cached; true if it has just been
+    /// translated.
     #[inline(always)]
     pub(super) fn visit(&mut self, start: u64) -> bool {
         let Some(jit) = &mut self.jit else {

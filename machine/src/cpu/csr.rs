@@ -100,7 +100,8 @@ impl Counter {
         self.frozen.unwrap_or(basis.wrapping_add(self.offset))
     }
 
-    /// The instruction that writes does not count itself (section 2.5.1 of the unprivileged specification).
+    /// The instruction that writes does not count itself (section 2.5.1 of the unprivileged
+    /// specification).
     fn write(&mut self, basis: u64, value: u64) {
         match &mut self.frozen {
             Some(frozen) => *frozen = value,

@@ -1,4 +1,5 @@
-//! The F and D extensions (Unprivileged specification 20191213, chapters 11 and 12), over `softfloat`.
+//! The F and D extensions (Unprivileged specification 20191213, chapters 11 and 12), over
+//! `softfloat`.
 
 use super::csr::mstatus;
 use super::mem::At;

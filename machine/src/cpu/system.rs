@@ -1,4 +1,5 @@
-//! CSR instructions, environment calls, returns, WFI and fences (Zicsr; Privileged specification, chapter 3).
+//! CSR instructions, environment calls, returns, WFI and fences (Zicsr; Privileged specification,
+//! chapter 3).
 
 use super::csr::{CsrContext, mstatus};
 use super::mem::At;
@@ -7,7 +8,8 @@ use super::{Core, Mode, Trap};
 use riscv_isa::{Insn, Op};
 
 impl Core<'_> {
-    /// Executes an instruction that ends its block; `next` is the address after it. Returns the new pc.
+    /// Executes an instruction that ends its block; `next` is the address after it. Returns the new
+    /// pc.
     pub(super) fn exec_system(&mut self, insn: &Insn, at: At, next: u64) -> Result<u64, Trap> {
         let mode = self.hart.mode;
         let status = self.hart.csrs.mstatus;

@@ -1,4 +1,5 @@
-//! Hart state management (chapter 9). Starting and stopping take no time, so no state is ever pending.
+//! Hart state management (chapter 9). Starting and stopping take no time, so no state is ever
+//! pending.
 
 use super::{Answer, Call, SbiError, enter, ram_offset};
 use crate::cpu::Power;

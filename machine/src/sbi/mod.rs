@@ -168,8 +168,8 @@ fn handler(extension: u32) -> Option<Handler> {
 }
 
 /// What firmware sets up before it starts a kernel, as OpenSBI leaves it: all exceptions and
-/// supervisor interrupts go to supervisor mode (OpenSBI passes on by hand what it does not delegate),
-/// Sstc and the counters are on, memory is open, floating point is on.
+/// supervisor interrupts go to supervisor mode (OpenSBI passes on by hand what it does not
+/// delegate), Sstc and the counters are on, memory is open, floating point is on.
 const SETUP: [(u16, u64); 8] = [
     (csr::MEDELEG, 0xb1ff),
     (csr::MIDELEG, irq::SUPERVISOR),
@@ -182,8 +182,8 @@ const SETUP: [(u16, u64); 8] = [
     (csr::MSTATUS, crate::cpu::mstatus::FS),
 ];
 
-/// Sets a hart up after power-on: hart 0 starts the kernel at `entry` with the device tree at `fdt`, the
-/// others are stopped (chapter 9).
+/// Sets a hart up after power-on: hart 0 starts the kernel at `entry` with the device tree at
+/// `fdt`, the others are stopped (chapter 9).
 pub(crate) fn power_on(hart: &mut Hart, entry: u64, fdt: u64) {
     for (number, value) in SETUP {
         let exists = hart.set_csr(number, value);

@@ -1,4 +1,5 @@
-//! Any bytes, by any table: no panic, no more events than bytes, and the fast walk agrees with decoding.
+//! Any bytes, by any table: no panic, no more events than bytes, and the fast walk agrees with
+//! decoding.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

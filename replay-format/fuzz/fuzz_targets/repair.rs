@@ -1,4 +1,5 @@
-//! Any bytes, by any table: the repaired log is whole, has the events that could be read, and nothing is left to repair.
+//! Any bytes, by any table: the repaired log is whole, has the events that could be read, and
+//! nothing is left to repair.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

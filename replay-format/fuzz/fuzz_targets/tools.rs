@@ -1,4 +1,5 @@
-//! Any bytes as a log: a slice of it is whole and has what happens in its range; a comparison goes through every event of two logs.
+//! Any bytes as a log: a slice of it is whole and has what happens in its range; a comparison goes
+//! through every event of two logs.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -11,8 +11,8 @@ const BLOCK: usize = 64 << 10;
 impl Disk {
     /// The BLAKE3 of the size and of every block that is not zero, each with its place.
     ///
-    /// It is a function of what the guest reads alone: the format, what is allocated and in which file do not matter. Zeroes
-    /// that a qcow2 image knows of are not read.
+    /// It is a function of what the guest reads alone: the format, what is allocated and in which
+    /// file do not matter. Zeroes that a qcow2 image knows of are not read.
     ///
     /// # Errors
     /// If the disk cannot be read.

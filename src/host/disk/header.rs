@@ -1,4 +1,5 @@
-//! The first bytes of a qcow2 image: what must be known before it is opened (QEMU, docs/interop/qcow2.txt, "Header").
+//! The first bytes of a qcow2 image: what must be known before it is opened (QEMU,
+//! docs/interop/qcow2.txt, "Header").
 
 use super::{DiskError, Format};
 use byteorder::{BigEndian, ByteOrder};

@@ -27,8 +27,8 @@ pub struct FileIdentity {
 
 /// Images that are to be measured. This can go on while the guest runs, and beyond its end.
 ///
-/// Nobody writes to them meanwhile: a disk on an overlay does not, its locks (which this shares) keep other runs of rr away,
-/// and that another program did is found at the end.
+/// Nobody writes to them meanwhile: a disk on an overlay does not, its locks (which this shares)
+/// keep other runs of rr away, and that another program did is found at the end.
 #[derive(Debug)]
 pub struct Measure {
     files: Vec<LayerFile>,
@@ -96,7 +96,8 @@ fn look(file: &LayerFile) -> Result<FileIdentity, DiskError> {
     })
 }
 
-/// Hashes a file, unless told to stop; its holes are not read. (Reading instead of mapping: a file that somebody cuts is an error, not a SIGBUS.)
+/// Hashes a file, unless told to stop; its holes are not read. (Reading instead of mapping: a file
+/// that somebody cuts is an error, not a SIGBUS.)
 fn hash(file: &File, size: u64, stop: &AtomicBool) -> io::Result<Option<blake3::Hash>> {
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; STEP];

@@ -1,7 +1,8 @@
 //! The requests that failed in a recording, kept beside its log.
 //!
-//! The log says when a request completed, not how. A request that failed has left a part of its effect
-//! on the disk, or none, and the guest may look: so that part is kept too, and a replay brings about the same.
+//! The log says when a request completed, not how. A request that failed has left a part of its
+//! effect on the disk, or none, and the guest may look: so that part is kept too, and a replay
+//! brings about the same.
 
 use super::DiskError;
 use serde::{Deserialize, Serialize};
@@ -80,8 +81,9 @@ impl IoErrors {
         self.errors.is_empty()
     }
 
-    /// Writes the file; it is the old one or the new one, never half of it. To be called before the log says that the
-    /// operation completed: else a recording that is killed between would replay it as done.
+    /// Writes the file; it is the old one or the new one, never half of it. To be called before the
+    /// log says that the operation completed: else a recording that is killed between would replay
+    /// it as done.
     ///
     /// # Errors
     /// Those of the file.

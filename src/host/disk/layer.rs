@@ -27,7 +27,8 @@ pub(super) struct LayerFile {
     pub stamp: Stamp,
 }
 
-/// What changes when somebody writes to a file: its length, and when it was last written to (seconds, nanoseconds).
+/// What changes when somebody writes to a file: its length, and when it was last written to
+/// (seconds, nanoseconds).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp(u64, i64, i64);
 
@@ -67,16 +68,16 @@ pub(super) struct Layers {
 
 /// Opens an image and, read-only, what it is based on.
 ///
-/// A lock of the host (flock) goes with it: shared for reading, exclusive for writing. QEMU does not know these
-/// locks (it has others), so they keep apart only runs of rr.
+/// A lock of the host (flock) goes with it: shared for reading, exclusive for writing. QEMU does
+/// not know these locks (it has others), so they keep apart only runs of rr.
 pub(super) fn open(path: &Path, format: Format, write: bool) -> Result<Layers, DiskError> {
     let mut files = Vec::new();
     let access = open_on(path, Some(format), write, &mut files)?;
     Ok(Layers { access, files })
 }
 
-/// Puts layers of a snapshot, the lowest first, on an image; or on nothing, to look at the layers alone. What they say of
-/// what they lie on is not asked: the image may have moved.
+/// Puts layers of a snapshot, the lowest first, on an image; or on nothing, to look at the layers
+/// alone. What they say of what they lie on is not asked: the image may have moved.
 pub(super) fn stack(base: Option<Layers>, layers: &[&Path]) -> Result<Layers, DiskError> {
     let (mut below, mut files) = match base {
         Some(Layers { access, files }) => (Some(access), files),
@@ -196,7 +197,8 @@ fn open_backing(
     format: Option<&str>,
     files: &mut Vec<LayerFile>,
 ) -> Result<FormatAccess<ImageFile>, DiskError> {
-    // As in QEMU: a colon before the first slash is a protocol (json:, nbd:, ...), not a part of a name.
+    // As in QEMU: a colon before the first slash is a protocol (json:, nbd:, ...), not a part of a
+    // name.
     let protocol = name
         .find([':', '/'])
         .is_some_and(|at| name[at..].starts_with(':'));
@@ -226,7 +228,8 @@ fn open_backing(
     open_on(&path, format, false, files)
 }
 
-/// Opens a file that can be an image. Anything else is not even opened: a pipe would wait for its writer.
+/// Opens a file that can be an image. Anything else is not even opened: a pipe would wait for its
+/// writer.
 pub(super) fn open_file(path: &Path, write: bool) -> Result<File, DiskError> {
     let fail = |error| DiskError::of(path, "open it", write)(error);
     let kind = std::fs::metadata(path).map_err(fail)?.file_type();

@@ -72,8 +72,9 @@ impl DriveOptions {
         format!("overlay-{}.qcow2", self.name(place))
     }
 
-    /// The options with everything settled that a recording must hold: an absolute path (symbolic links
-    /// stay, as the names of backing files count from there) and the format; and what the user should know of it.
+    /// The options with everything settled that a recording must hold: an absolute path (symbolic
+    /// links stay, as the names of backing files count from there) and the format; and what the
+    /// user should know of it.
     ///
     /// # Errors
     /// If the image cannot be read.
@@ -139,8 +140,8 @@ fn once<T>(place: &mut Option<T>, word: &'static str, value: T) -> Result<(), Dr
     }
 }
 
-/// Whether QEMU takes this for the name of something: a letter, then letters, digits, `-`, `.`, `_`.
-/// Nothing in it can lead out of the recording's folder.
+/// Whether QEMU takes this for the name of something: a letter, then letters, digits, `-`, `.`,
+/// `_`. Nothing in it can lead out of the recording's folder.
 fn is_name(id: &str) -> bool {
     let mut chars = id.chars();
     chars.next().is_some_and(|c| c.is_ascii_alphabetic())

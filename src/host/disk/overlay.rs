@@ -9,8 +9,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// Bytes of a cluster, as QEMU has them by default. Part of what a recording means: what a discard leaves of
-/// clusters that it covers only partly depends on it, so it must be the same in a replay.
+/// Bytes of a cluster, as QEMU has them by default. Part of what a recording means: what a discard
+/// leaves of clusters that it covers only partly depends on it, so it must be the same in a replay.
 pub(super) const CLUSTER: usize = 64 << 10;
 /// Bytes of a backing file's name, at most (QEMU, docs/interop/qcow2.txt, "Header").
 const MAX_NAME: usize = 1023;
@@ -42,10 +42,11 @@ impl<'a> Base<'a> {
     }
 }
 
-/// The mark in the header of an overlay that its reference counts may lag behind (incompatible feature bit 0, "dirty").
+/// The mark in the header of an overlay that its reference counts may lag behind (incompatible
+/// feature bit 0, "dirty").
 ///
-/// It stands there while the overlay is open. So after a `kill -9`, QEMU and `qemu-img check -r all` count anew, instead
-/// of taking clusters in use for free ones.
+/// It stands there while the overlay is open. So after a `kill -9`, QEMU and `qemu-img check -r
+/// all` count anew, instead of taking clusters in use for free ones.
 #[derive(Debug)]
 pub(super) struct Mark(File);
 
@@ -99,7 +100,8 @@ pub(super) fn scratch(
     made.map_err(DiskError::io(folder, "create the replay's overlay in it"))
 }
 
-/// Makes a layer of a snapshot, which is written to in whole clusters, and so without what it lies on.
+/// Makes a layer of a snapshot, which is written to in whole clusters, and so without what it lies
+/// on.
 pub(super) fn layer(
     place: &Path,
     below: &Below,

@@ -52,12 +52,13 @@ impl Disk {
         Ok(Vec::new())
     }
 
-    /// What of a request that failed was done all the same: exactly this, applied to what was there before, gives
-    /// what is there now.
+    /// What of a request that failed was done all the same: exactly this, applied to what was there
+    /// before, gives what is there now.
     ///
-    /// A read or a flush changes nothing. A write goes forward byte by byte, so what was done is its beginning: as much
-    /// of it as is found on the disk. (More than was written may be found, where the same bytes were there before; that is
-    /// no difference.) A discard or write-zeroes does whole sectors in any order: those that are zero now.
+    /// A read or a flush changes nothing. A write goes forward byte by byte, so what was done is
+    /// its beginning: as much of it as is found on the disk. (More than was written may be found,
+    /// where the same bytes were there before; that is no difference.) A discard or write-zeroes
+    /// does whole sectors in any order: those that are zero now.
     ///
     /// # Errors
     /// If the disk cannot even be read. Then its content is unknown, and it is not used any more.
@@ -140,8 +141,9 @@ impl Disk {
         self.access.write(data, offset)
     }
 
-    /// Writes out what is in memory, and for an image of its own waits until it is on the medium. An overlay need
-    /// not survive the host's power: the log, from which it can be made again, does not either.
+    /// Writes out what is in memory, and for an image of its own waits until it is on the medium.
+    /// An overlay need not survive the host's power: the log, from which it can be made again, does
+    /// not either.
     fn flush(&mut self) -> io::Result<()> {
         if self.readonly {
             return Ok(());
@@ -159,8 +161,9 @@ impl Disk {
         self.unwritten && !self.lost
     }
 
-    /// Nobody asks anything of the disk: what is in memory is written to the overlay, so that a killed recording has in
-    /// it what the guest wrote. The guest sees nothing of it; what fails now is tried, and told, again later.
+    /// Nobody asks anything of the disk: what is in memory is written to the overlay, so that a
+    /// killed recording has in it what the guest wrote. The guest sees nothing of it; what fails
+    /// now is tried, and told, again later.
     pub(super) fn rest(&mut self) {
         self.unwritten = false;
         if self.on_overlay {
@@ -168,9 +171,9 @@ impl Disk {
         }
     }
 
-    /// Makes whole clusters zero and gives back their room; leaves the rest as it is. What the guest reads
-    /// there afterwards is up to the disk, but must be the same in a replay: so it does not depend on
-    /// what is allocated.
+    /// Makes whole clusters zero and gives back their room; leaves the rest as it is. What the
+    /// guest reads there afterwards is up to the disk, but must be the same in a replay: so it does
+    /// not depend on what is allocated.
     fn discard(&mut self, range: &Range<u64>) -> io::Result<()> {
         let start = range.start.next_multiple_of(self.granule);
         let end = if range.end == self.capacity {
@@ -214,7 +217,8 @@ impl Disk {
         Ok(())
     }
 
-    /// An image may end within its last sector. The first request that changes something there fills it up.
+    /// An image may end within its last sector. The first request that changes something there
+    /// fills it up.
     fn fill_up(&mut self, end: u64) -> io::Result<()> {
         if end > self.access.size() {
             self.access

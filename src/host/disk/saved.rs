@@ -1,7 +1,8 @@
-//! What a snapshot keeps of a disk: a qcow2 layer of what the guest has changed since the snapshot before.
+//! What a snapshot keeps of a disk: a qcow2 layer of what the guest has changed since the snapshot
+//! before.
 //!
-//! Such a layer lies on the layer of its parent, and the first one on the image itself. The disk that the guest uses
-//! is not touched by it: its overlay stays as it is, and the layer is a copy.
+//! Such a layer lies on the layer of its parent, and the first one on the image itself. The disk
+//! that the guest uses is not touched by it: its overlay stays as it is, and the layer is a copy.
 
 use super::layer::{self, Layers};
 use super::overlay::{self, CLUSTER};
@@ -55,7 +56,8 @@ impl Disk {
         self.changed.clear();
     }
 
-    /// The last snapshot is forgotten, whose layer this is: what it held has changed since the one before.
+    /// The last snapshot is forgotten, whose layer this is: what it held has changed since the one
+    /// before.
     ///
     /// # Errors
     /// If the layer cannot be read.

@@ -47,7 +47,8 @@ pub struct UserOptions {
     pub net: Subnet,
     /// The guest reaches nothing outside; forwarded ports go on to work.
     pub restrict: bool,
-    /// The server that questions to the network's DNS address go to; none: the host's own, from `/etc/resolv.conf`.
+    /// The server that questions to the network's DNS address go to; none: the host's own, from
+    /// `/etc/resolv.conf`.
     pub resolver: Option<SocketAddrV4>,
     /// Ports of the host that lead into the guest.
     pub forwards: Vec<Forward>,

@@ -47,7 +47,8 @@ pub(crate) trait Backend: Send + 'static {
     /// How long to wait at most; none: until something happens.
     fn timeout(&mut self, now: Instant) -> Option<Duration>;
 
-    /// Takes what the guest sent, serves the descriptors that are ready, and delivers frames to the guest.
+    /// Takes what the guest sent, serves the descriptors that are ready, and delivers frames to the
+    /// guest.
     fn run(
         &mut self,
         now: Instant,

@@ -1,5 +1,5 @@
-//! Frames over a Unix stream socket, each behind its length in 4 bytes, big endian: what QEMU's `stream` network
-//! backend and passt speak.
+//! Frames over a Unix stream socket, each behind its length in 4 bytes, big endian: what QEMU's
+//! `stream` network backend and passt speak.
 
 use super::NetError;
 use super::thread::{Backend, FRAME_MAX, Watch};
@@ -110,7 +110,8 @@ impl UnixBackend {
         Ok(())
     }
 
-    /// Reads once, and delivers the whole frames; an error says why the connection is of no more use.
+    /// Reads once, and delivers the whole frames; an error says why the connection is of no more
+    /// use.
     fn receive(&mut self, deliver: &mut dyn FnMut(Vec<u8>)) -> Result<(), String> {
         let Some(stream) = self.stream.as_mut() else {
             return Ok(());

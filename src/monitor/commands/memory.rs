@@ -48,7 +48,8 @@ pub(super) fn read(
     Ok(bytes)
 }
 
-/// What `x/FMT` asks for (gdb's and QEMU's notation: a count, a letter for the form, one for the size).
+/// What `x/FMT` asks for (gdb's and QEMU's notation: a count, a letter for the form, one for the
+/// size).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Format {
     count: u64,

@@ -1,7 +1,7 @@
 //! The commands, on top of [`crate::session::control`] and what the run was started with.
 //!
-//! What changes a run is asked of the vCPU thread and answered once it has been done; the main loop does not wait
-//! meanwhile. What looks at the machine takes the BQL.
+//! What changes a run is asked of the vCPU thread and answered once it has been done; the main loop
+//! does not wait meanwhile. What looks at the machine takes the BQL.
 
 mod human;
 mod jobs;

@@ -39,7 +39,8 @@ pub(super) struct Oob {
     control: Arc<Control>,
     semaphore: Arc<Semaphore>,
     pub(super) nudge: Arc<dyn Fn() + Send + Sync>,
-    /// Only on the main loop, where a command may be answered later: the last one has to wait for the semaphore.
+    /// Only on the main loop, where a command may be answered later: the last one has to wait for
+    /// the semaphore.
     waits: Option<Arc<AtomicBool>>,
 }
 

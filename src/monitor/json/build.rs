@@ -42,7 +42,8 @@ impl Builder {
     /// Takes a token. `Some`: with it, the request ends.
     pub(super) fn token(&mut self, token: Token) -> Option<Result<Value, JsonError>> {
         match token {
-            // Nobody knows what the sender meant, so nobody knows where the request ends: it ends here.
+            // Nobody knows what the sender meant, so nobody knows where the request ends: it ends
+            // here.
             Token::Stray(bytes) => Some(Err(JsonError::Stray(shown(&bytes)))),
             Token::Open(_) if self.open.len() == MAX_NESTING => {
                 Some(Err(JsonError::Limit("nesting depth")))

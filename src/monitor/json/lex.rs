@@ -61,7 +61,8 @@ pub(super) struct Lexer {
     text: Vec<u8>,
 }
 
-/// Bytes that no token holds, so that a client can always get back in step. 0xFE and 0xFF are in no UTF-8.
+/// Bytes that no token holds, so that a client can always get back in step. 0xFE and 0xFF are in no
+/// UTF-8.
 fn resets(byte: u8) -> bool {
     !(0x20..0xfe).contains(&byte)
 }

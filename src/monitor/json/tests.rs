@@ -239,7 +239,8 @@ proptest! {
         prop_assert_eq!(parse(&pretty, piece), vec![Ok(value)]);
     }
 
-    /// What serde_json takes for an object or a list, we do, and the other way round; single quotes aside.
+    /// What serde_json takes for an object or a list, we do, and the other way round; single quotes
+    /// aside.
     #[test]
     fn the_same_language(input in "[\\[\\]{},:\"01.eE+\\-a-ntrfu\\\\ ]{0,40}") {
         let input = format!("[{input}]");

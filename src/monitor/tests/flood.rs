@@ -1,4 +1,5 @@
-//! Ten thousand random and mutated requests over several connections at once: no crash, no hang, no lost reply.
+//! Ten thousand random and mutated requests over several connections at once: no crash, no hang, no
+//! lost reply.
 
 use super::rig::{Client, Rig};
 use proptest::prelude::RngExt;

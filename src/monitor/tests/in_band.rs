@@ -44,7 +44,8 @@ fn errors_keep_their_place_behind_a_command_that_blocks() {
     assert_eq!(order, [json!(5), json!(1), json!(2), json!(null), json!(4)]);
 }
 
-/// 11: an event comes before the reply of the command that made it happen; every session hears of it.
+/// 11: an event comes before the reply of the command that made it happen; every session hears of
+/// it.
 #[test]
 fn events() {
     let rig = Rig::new(2);

@@ -79,7 +79,8 @@ fn log_with(icounts: &[u64]) -> Vec<u8> {
     writer.into_inner()
 }
 
-/// 0: checkpoint at 0. 1: instruction to 10. 2, 3: checkpoints at 10. 4: instruction to 30. 5: checkpoint.
+/// 0: checkpoint at 0. 1: instruction to 10. 2, 3: checkpoints at 10. 4: instruction to 30. 5:
+/// checkpoint.
 const SMALL: &[u64] = &[0, 10, 10, 30];
 
 #[test]
@@ -177,8 +178,8 @@ proptest! {
         prop_assert_eq!(parsed(&text), Position::Icount(number * 1_000_000 + thousandths * 1000));
     }
 
-    /// Everything before the place is before the target, everything behind it is not; and a position that
-    /// is not past the end has a place.
+    /// Everything before the place is before the target, everything behind it is not; and a
+    /// position that is not past the end has a place.
     #[test]
     fn a_place_divides_the_log(
         steps in prop::collection::vec(0u64..4, 0..30), asked in 0u64..100, by_event: bool

@@ -1,5 +1,6 @@
-//! What a client of the monitor may send: it means the same in whatever pieces it comes, what is good is what serde_json
-//! says it is, what comes of it can be written and read again, and after a reset the next request works.
+//! What a client of the monitor may send: it means the same in whatever pieces it comes, what is
+//! good is what serde_json says it is, what comes of it can be written and read again, and after a
+//! reset the next request works.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! Rust from a schema. The output stands on a module `visit` beside it (`src/monitor/visit.rs`), and is formatted as
-//! rustfmt would: items whose layout it would change carry `#[rustfmt::skip]`.
+//! Rust from a schema. The output stands on a module `visit` beside it (`src/monitor/visit.rs`),
+//! and is formatted as rustfmt would: items whose layout it would change carry `#[rustfmt::skip]`.
 
 mod commands;
 mod docs;
@@ -42,7 +42,8 @@ pub enum Error {
     },
 }
 
-/// Generates the files of the module: what has a condition that does not hold for `symbols` is left out.
+/// Generates the files of the module: what has a condition that does not hold for `symbols` is left
+/// out.
 ///
 /// # Errors
 /// Names that cannot be told apart in Rust.

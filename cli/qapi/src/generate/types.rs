@@ -237,7 +237,8 @@ impl<'s> Writer<'_, 's> {
             .iter()
             .filter(|b| self.context.there(b.condition.as_ref()));
         let mut branches: Vec<&Branch> = branches.collect();
-        // serde tries one after the other, and takes an array for a struct and an object for an enumeration.
+        // serde tries one after the other, and takes an array for a struct and an object for an
+        // enumeration.
         branches.sort_by_key(|branch| match self.context.schema.get(&branch.of) {
             Some(of) if of.object().is_some() => 1,
             Some(of) if matches!(of.kind, Kind::Enum { .. }) => 2,

@@ -120,8 +120,8 @@ both_ways!(binary64, u64, 11, 52, Binary64, binary64, crate::f64);
 macro_rules! tiny_results_that_round_to_normal {
     ($name:ident, $float:ident, $frac_bits:literal) => {
         /// Just below the smallest normal number, halfway to it: the host's bits are right, but the
-        /// result is tiny (after rounding), so the fast path must step aside. Chance operands hardly
-        /// get here.
+        /// result is tiny (after rounding), so the fast path must step aside. Chance operands
+        /// hardly get here.
         #[test]
         fn $name() {
             let smallest = $float::MIN_POSITIVE;

@@ -58,7 +58,8 @@ impl Widths {
         self.infinity() | 1 << (self.frac - 1)
     }
 
-    /// The positive numbers next to every boundary, infinity, NaNs of both kinds; each also negated.
+    /// The positive numbers next to every boundary, infinity, NaNs of both kinds; each also
+    /// negated.
     pub(crate) fn specials(self) -> Vec<u64> {
         let one = ((1u64 << (self.exp - 1)) - 1) << self.frac;
         let inf = self.infinity();
@@ -115,8 +116,8 @@ impl Widths {
         list
     }
 
-    /// A random operand: special, uniform, near a boundary, near `other`'s exponent, subnormal, or a
-    /// small integer; its fraction often with few bits set or few bits clear.
+    /// A random operand: special, uniform, near a boundary, near `other`'s exponent, subnormal, or
+    /// a small integer; its fraction often with few bits set or few bits clear.
     pub(crate) fn operand(self, rng: &mut Rng, other: u64) -> u64 {
         let max_field = (1u64 << self.exp) - 1;
         let frac_mask = (1u64 << self.frac) - 1;

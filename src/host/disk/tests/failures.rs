@@ -8,7 +8,8 @@ use std::sync::mpsc::channel;
 
 /// Bytes of the image, and more than a full host can take.
 const LEN: usize = 4 << 20;
-/// KiB that a file may have in the child: less than that, and ends in different places of its structure.
+/// KiB that a file may have in the child: less than that, and ends in different places of its
+/// structure.
 const LIMITS: [u32; 4] = [260, 701, 1500, 2600];
 /// Set in the child process: the folder to work in.
 const FOLDER: &str = "RR_TEST_FULL_DISK";

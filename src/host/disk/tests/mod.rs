@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
-/// Runs `qemu-img`; gives what it printed, and whether it was content. None where it is not installed: then
-/// the test says that it is skipped, or fails with RR_REQUIRE_TOOLS=1.
+/// Runs `qemu-img`; gives what it printed, and whether it was content. None where it is not
+/// installed: then the test says that it is skipped, or fails with RR_REQUIRE_TOOLS=1.
 fn qemu_img(args: &[&dyn AsRef<std::ffi::OsStr>]) -> Option<(bool, String)> {
     let output = Command::new("qemu-img").args(args).output();
     match output {
@@ -94,8 +94,9 @@ fn read(disk: &Disk) -> Vec<u8> {
     disk.read(&(0..disk.capacity())).unwrap()
 }
 
-/// Opens a disk that nobody else has open. In a process of many tests that is not enough for its lock: a child that
-/// another test has forked holds a copy of each lock until it has executed its program. rr itself forks nobody.
+/// Opens a disk that nobody else has open. In a process of many tests that is not enough for its
+/// lock: a child that another test has forked holds a copy of each lock until it has executed its
+/// program. rr itself forks nobody.
 fn opened(options: &DriveOptions, writes: Writes<'_>) -> Disk {
     let started = std::time::Instant::now();
     loop {

@@ -88,7 +88,8 @@ fn compare(disk: &mut Disk, ops: &[BlockOp]) -> Result<Vec<u8>, TestCaseError> {
             continue;
         };
         if disk.access.inner().zero_granularity().is_none() {
-            // A raw image: the file system decides which sectors go. Recordings never discard there.
+            // A raw image: the file system decides which sectors go. Recordings never discard
+            // there.
             let now = read(disk);
             for ((now, before), model) in now
                 .chunks(512)
@@ -120,7 +121,8 @@ proptest! {
         disk.close().unwrap();
         prop_assert!(std::fs::read(&image).unwrap() == before, "the image was changed");
 
-        // Opened anew, it is the same, and so is its digest; so is that of a plain file of that content.
+        // Opened anew, it is the same, and so is its digest; so is that of a plain file of that
+        // content.
         let again = DriveOptions { readonly: true, ..drive(&overlay, Some(Format::Qcow2)) };
         let again = opened(&again, Writes::Image);
         prop_assert!(read(&again) == model);

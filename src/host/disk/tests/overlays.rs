@@ -142,7 +142,8 @@ fn what_is_there_is_not_overwritten() {
     assert_eq!(fs::read(&overlay).unwrap(), b"precious");
 }
 
-/// What `kill -9` leaves: what the disk had in memory only is gone. The overlay says so of itself, and is repaired.
+/// What `kill -9` leaves: what the disk had in memory only is gone. The overlay says so of itself,
+/// and is repaired.
 #[test]
 fn a_killed_recording_leaves_an_overlay_that_is_repaired() {
     const HALF: usize = 512 << 10;

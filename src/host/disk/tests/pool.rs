@@ -103,7 +103,8 @@ fn faults_of_the_caller_are_told() {
     assert_eq!(pool.wait_for(2).unwrap(), BlockResult::Done(vec![]));
     let error = pool.wait_for(2).unwrap_err();
     assert!(matches!(error, DiskError::Operation { id: 2, .. }));
-    // What leads out of the disk is an error for the guest, the same on any host, so none to be kept.
+    // What leads out of the disk is an error for the guest, the same on any host, so none to be
+    // kept.
     let (offset, len) = (4096, 512);
     pool.submit(request(0, 3, BlockOp::Read { offset, len }))
         .unwrap();

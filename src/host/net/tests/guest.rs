@@ -107,8 +107,8 @@ impl Guest {
         self.sockets.get_mut(handle)
     }
 
-    /// Sends all of `data` while receiving; ends its side if `close`; returns what came until the other side ended,
-    /// or until `want` bytes.
+    /// Sends all of `data` while receiving; ends its side if `close`; returns what came until the
+    /// other side ended, or until `want` bytes.
     pub(super) fn exchange(
         &mut self,
         handle: SocketHandle,

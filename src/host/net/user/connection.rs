@@ -1,4 +1,5 @@
-//! One TCP connection: a socket of the host at one end, one of smoltcp towards the guest at the other.
+//! One TCP connection: a socket of the host at one end, one of smoltcp towards the guest at the
+//! other.
 
 use rustix::event::PollFlags;
 use smoltcp::iface::SocketHandle;
@@ -9,10 +10,11 @@ use std::net::{Shutdown, SocketAddrV4, TcpStream};
 
 /// Bytes that each direction holds at most.
 const BUFFER: usize = 64 << 10;
-/// After this long without an answer of the guest the connection ends; a guest under a debugger takes its time.
+/// After this long without an answer of the guest the connection ends; a guest under a debugger
+/// takes its time.
 const SILENCE: Duration = Duration::from_secs(120);
-/// How long one segment alone waits for its acknowledgement: a guest with a full window waits for it, but each one is a
-/// packet in the log.
+/// How long one segment alone waits for its acknowledgement: a guest with a full window waits for
+/// it, but each one is a packet in the log.
 const ACK_DELAY: Duration = Duration::from_millis(1);
 /// How often the guest is asked whether it is still there, once only its side is open.
 const PROBE: Duration = Duration::from_secs(30);

@@ -1,4 +1,5 @@
-//! UDP datagrams and pings: one socket of the host per port, or ping number, of the guest; and forwarded UDP ports.
+//! UDP datagrams and pings: one socket of the host per port, or ping number, of the guest; and
+//! forwarded UDP ports.
 
 use super::addresses::{DNS_PORT, as_seen_by_guest};
 use super::wire::{Udp, Wire};
@@ -51,7 +52,8 @@ struct Forwarded {
     address: SocketAddrV4,
 }
 
-/// Who, of those that sent something to a forwarded port, is meant by an address that the guest sees.
+/// Who, of those that sent something to a forwarded port, is meant by an address that the guest
+/// sees.
 #[derive(Debug)]
 struct Peer {
     forward: usize,
@@ -153,7 +155,8 @@ impl Flows {
         true
     }
 
-    /// Sends a datagram of the guest to a socket address of the host; `resolver`: it is a question to the DNS server.
+    /// Sends a datagram of the guest to a socket address of the host; `resolver`: it is a question
+    /// to the DNS server.
     ///
     /// # Errors
     /// The host's reason that it cannot be sent.
@@ -326,7 +329,8 @@ fn bind(address: SocketAddrV4) -> io::Result<(UdpSocket, SocketAddrV4)> {
     Ok((socket, address))
 }
 
-/// One datagram and its sender; none if there is none, or the host reports an error of an earlier one.
+/// One datagram and its sender; none if there is none, or the host reports an error of an earlier
+/// one.
 fn receive(socket: impl AsFd, buffer: &mut [u8]) -> Option<(usize, SocketAddrV4)> {
     let (count, _, from) = rustix::net::recvfrom(socket, buffer, RecvFlags::empty()).ok()?;
     let from = SocketAddrV4::try_from(from?).ok()?;
@@ -353,7 +357,8 @@ mod tests {
         (flow, address)
     }
 
-    /// A ping socket of the host needs a permission; what it delivers can come from any other socket.
+    /// A ping socket of the host needs a permission; what it delivers can come from any other
+    /// socket.
     #[test]
     fn answers_to_pings_get_the_guests_number_back() {
         let mut flows = Flows::open(&UserOptions::default()).unwrap();

@@ -1,5 +1,6 @@
-//! `--netdev user`: a network of its own, whose gateway carries what the guest sends into ordinary sockets of the host.
-//! smoltcp speaks TCP and ARP, and knows the formats; DHCP, ping and UDP are answered packet by packet.
+//! `--netdev user`: a network of its own, whose gateway carries what the guest sends into ordinary
+//! sockets of the host. smoltcp speaks TCP and ARP, and knows the formats; DHCP, ping and UDP are
+//! answered packet by packet.
 
 mod addresses;
 mod connection;

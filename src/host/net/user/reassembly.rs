@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-/// How long a packet's fragments are waited for (RFC 1122, 3.3.2: 60 s at least, of which this cable needs few).
+/// How long a packet's fragments are waited for (RFC 1122, 3.3.2: 60 s at least, of which this
+/// cable needs few).
 const WAIT: Duration = Duration::from_secs(30);
 /// Packets under way at most; beyond, the oldest goes.
 const PACKETS: usize = 16;
@@ -32,8 +33,8 @@ pub(crate) struct Reassembly {
 }
 
 impl Reassembly {
-    /// Takes a fragment; returns the packet's header and payload once it is whole. Fragments that overlap, which no
-    /// honest sender makes, end the packet.
+    /// Takes a fragment; returns the packet's header and payload once it is whole. Fragments that
+    /// overlap, which no honest sender makes, end the packet.
     pub(crate) fn add(
         &mut self,
         packet: &Ip<'_>,

@@ -1,5 +1,5 @@
-//! TCP: the guest's connections to the outside, and forwarded ports. The guest is answered only when the host's
-//! connection stands, so it sees refusals as they are.
+//! TCP: the guest's connections to the outside, and forwarded ports. The guest is answered only
+//! when the host's connection stands, so it sees refusals as they are.
 
 use super::addresses::as_seen_by_guest;
 use super::connection::{Connection, Pair, Stage, guest_socket};
@@ -211,7 +211,8 @@ impl Connections {
         }
     }
 
-    /// Serves a descriptor that is ready. A connection that turns out to have no way comes back, with its first segment.
+    /// Serves a descriptor that is ready. A connection that turns out to have no way comes back,
+    /// with its first segment.
     pub(crate) fn ready(&mut self, token: Token, now: Instant, wire: &mut Wire) -> Option<Vec<u8>> {
         match token {
             Token::Listener(at) => {
@@ -238,7 +239,8 @@ impl Connections {
         };
         match outcome {
             Ok(()) => {
-                // Everything that waits is for others; then the only listener there is takes this segment.
+                // Everything that waits is for others; then the only listener there is takes this
+                // segment.
                 self.poll(now, wire);
                 let mut socket = guest_socket();
                 if socket.listen(pair.peer).is_err() {
@@ -340,7 +342,8 @@ impl Connections {
         }
     }
 
-    /// At the bound, connections go that only wait for segments that may have strayed: on this cable none does.
+    /// At the bound, connections go that only wait for segments that may have strayed: on this
+    /// cable none does.
     fn make_room(&mut self) {
         if self.connections.len() < CONNECTIONS {
             return;

@@ -16,13 +16,15 @@ pub(crate) const MTU: usize = 1500;
 pub(crate) const ETHERNET: usize = 14;
 /// Bytes of an IP header without options.
 const IP_HEADER: usize = 20;
-/// Bytes of a packet's payload that one fragment holds: whole eight bytes, as places are counted in them.
+/// Bytes of a packet's payload that one fragment holds: whole eight bytes, as places are counted in
+/// them.
 const FRAGMENT: usize = (MTU - IP_HEADER) / 8 * 8;
 /// Bytes of a UDP header.
 const UDP_HEADER: usize = 8;
 /// Hops that a packet made here may go; it goes none.
 const HOPS: u8 = 64;
-/// Bytes of a packet's payload that an ICMP error quotes at most: then the error has 576 bytes (RFC 1812, 4.3.2.3).
+/// Bytes of a packet's payload that an ICMP error quotes at most: then the error has 576 bytes (RFC
+/// 1812, 4.3.2.3).
 const QUOTED: usize = 576 - 2 * IP_HEADER - 8;
 /// Stations whose hardware address is remembered at most.
 const STATIONS: usize = 64;
@@ -167,7 +169,8 @@ impl Wire {
             && address != net.broadcast()
     }
 
-    /// Sends an IP packet to the guest, in fragments if it is long. Without a known station it goes to all of them.
+    /// Sends an IP packet to the guest, in fragments if it is long. Without a known station it goes
+    /// to all of them.
     pub(crate) fn ipv4(
         &mut self,
         source: Ipv4Addr,
