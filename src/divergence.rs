@@ -23,7 +23,7 @@ pub struct Divergence {
 }
 
 impl Divergence {
-    /// Of a state whose digest is not the expected one.
+    /// The divergence of a state whose digest is not the recorded one.
     pub(crate) fn of_state(at: Moment, expected: String, found: u128) -> Box<Self> {
         Box::new(Self {
             at,

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     match run() {
         Ok(code) => code,
-        // Whoever read our output has seen enough, as `head` does.
+        // The reader of our output has closed the pipe, as `head` does.
         Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             output::complain(&output::report::one_line(&error));

@@ -40,7 +40,7 @@ pub(crate) fn untold(
     replay(recording, how, serial, context)
 }
 
-/// The same where nobody sees the guest, and a replay that was stopped is worth nothing: `undone`
+/// The same without the guest's output, where a replay that was stopped is worth nothing: `undone`
 /// says what was not done.
 pub(crate) fn unseen(
     recording: &Recording,
@@ -55,7 +55,7 @@ pub(crate) fn unseen(
     }))
 }
 
-/// Replays a recording with somebody who watches.
+/// Replays a recording with an observer.
 pub(crate) fn watched(
     recording: &Recording,
     serial: &Backend,

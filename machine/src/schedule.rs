@@ -1,6 +1,7 @@
-//! Whose turn it is: the harts execute one after the other, a number of instructions each.
+//! The schedule of the harts: they execute in turns, one after the other, a number of instructions
+//! each.
 //!
-//! The interleaving is part of the machine's definition. Whose turn it is and what is left of it
+//! The interleaving is part of the machine's definition. The current hart and the rest of its turn
 //! are machine state, so a run that was stopped anywhere goes on as if it had not been.
 
 use crate::cpu::Hart;
@@ -41,7 +42,7 @@ impl Schedule {
         self.left = self.quantum(harts);
     }
 
-    /// The hart whose turn it is.
+    /// The hart that has the current turn.
     pub(crate) fn current(&self) -> usize {
         usize::from(self.current)
     }

@@ -1,4 +1,4 @@
-//! A new pseudo-terminal, whose other end somebody opens.
+//! A new pseudo-terminal. Another program opens its other end.
 
 use crate::notes::Notes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -10,22 +10,22 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A reader that takes nothing for so long is not waited for.
+/// How long dropping waits for a reader that takes nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// From one look at what is left to the next.
+/// The time between two looks at the bytes that the reader has left.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// This end. Linux throws away what the other end has not read when this one is closed, so dropping
-/// it waits for the reader.
+/// This end of a pseudo-terminal. Linux drops what the other end has not read when this end is
+/// closed, so dropping it waits for the reader.
 #[derive(Debug)]
 pub(super) struct Pty {
     fd: OwnedFd,
-    /// Of the other end.
+    /// Path of the other end.
     name: CString,
 }
 
 impl Pty {
-    /// Opens one, and says what the other end is called.
+    /// Opens a pseudo-terminal; gives also the path of its other end.
     pub(super) fn open(notes: &Notes) -> io::Result<Self> {
         let fd = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
         rustix::pty::grantpt(&fd)?;
@@ -39,7 +39,7 @@ impl Pty {
         Ok(Self { fd, name })
     }
 
-    /// Bytes that the other end could read now; `None`: none, or nobody has it open.
+    /// Bytes that the other end could read now; `None`: none, or no program has it open.
     fn unread(&self) -> Option<u64> {
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let other = rustix::fs::open(&self.name, flags, Mode::empty()).ok()?;
@@ -49,7 +49,7 @@ impl Pty {
         }
         let count = rustix::io::ioctl_fionread(&other).ok()?;
         drop(other);
-        // If that was the last one, it shows here.
+        // Shows whether that descriptor was the last one of the other end.
         (!has(self.fd.as_fd(), PollFlags::HUP)).then_some(count)
     }
 }

@@ -1,7 +1,7 @@
 //! A Unix socket whose clients come and go: QEMU's `server=on,wait=off`.
 //!
 //! One client at a time; the next one waits in the socket's queue. The main loop accepts, reads,
-//! and notices the end; the vCPU thread writes to whoever is there.
+//! and notices the end; the vCPU thread writes to the client that is connected, if there is one.
 
 use parking_lot::Mutex;
 use std::io;
@@ -11,7 +11,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The socket, and who is connected to it.
+/// The socket, and the client that is connected to it.
 #[derive(Debug)]
 pub struct Server {
     path: PathBuf,
@@ -22,9 +22,9 @@ pub struct Server {
 /// What the main loop waits for.
 #[derive(Debug)]
 pub(crate) enum Awaited<'a> {
-    /// Nobody is there.
+    /// No client is connected: wait for one on the socket.
     Listener(&'a UnixListener),
-    /// Somebody is, and may speak or leave.
+    /// A client is connected: wait for its bytes or its end.
     Client(Arc<UnixStream>),
 }
 
@@ -52,7 +52,7 @@ impl Server {
         })
     }
 
-    /// Who is there.
+    /// The connected client.
     pub fn client(&self) -> Option<Arc<UnixStream>> {
         self.client.lock().clone()
     }
@@ -64,7 +64,7 @@ impl Server {
         }
     }
 
-    /// Takes the next client, if one waits and nobody is there.
+    /// Accepts the next client, if one waits and none is connected.
     pub(crate) fn accept(&self) {
         let mut client = self.client.lock();
         if client.is_none()
@@ -74,10 +74,10 @@ impl Server {
         }
     }
 
-    /// The client has left. Whoever still writes to it is told.
+    /// Drops a client that has left. A write to it fails from now on.
     pub(crate) fn leave(&self) {
         if let Some(client) = self.client.lock().take() {
-            // It may be gone altogether, which is as good.
+            // The socket may be closed already, which is as good.
             let _ = client.shutdown(Shutdown::Both);
         }
     }

@@ -33,7 +33,7 @@ pub fn catch() -> io::Result<Signals> {
         let id = pipe::register(signal, write.try_clone()?)?;
         signals.ids.push(id);
     }
-    // A file that may not grow further gives an error to whoever writes, rather than a death.
+    // SIGXFSZ: a write to a file at its size limit fails, instead of ending the process.
     signals.ids.push(flag::register(SIGXFSZ, Arc::default())?);
     Ok(signals)
 }
@@ -63,7 +63,7 @@ impl Drop for Raised {
 }
 
 impl Signals {
-    /// Whether one has come.
+    /// Whether a signal has come.
     pub fn came(&self) -> bool {
         let mut fds = [PollFd::new(self, PollFlags::IN)];
         poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)

@@ -37,7 +37,7 @@ impl Drop for RawMode {
 /// What a key of the terminal means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
-    /// It is for the guest.
+    /// A byte for the guest.
     Guest(u8),
     /// Ctrl-A x: end the run.
     Quit,

@@ -16,7 +16,7 @@ use std::str::FromStr;
 pub enum Address {
     /// A Unix socket.
     Unix(PathBuf),
-    /// A TCP port of this host alone: whoever reaches the monitor may write files.
+    /// A TCP port that only this host can reach, as a client of the monitor may write files.
     Tcp(SocketAddr),
 }
 
@@ -69,7 +69,7 @@ pub(super) enum Listener {
     Tcp(TcpListener),
 }
 
-/// A client's end.
+/// The connection to a client.
 #[derive(Debug)]
 pub(super) enum Stream {
     Unix(UnixStream),
@@ -80,7 +80,7 @@ impl Listener {
     pub(super) fn bind(address: &Address) -> io::Result<Self> {
         let listener = match address {
             Address::Unix(path) => {
-                // A socket that nobody listens at was left by a process that was killed.
+                // A socket at which no process listens was left by one that was killed.
                 let is_socket = fs::symlink_metadata(path)
                     .is_ok_and(|metadata| metadata.file_type().is_socket());
                 if is_socket
@@ -128,7 +128,7 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         if let Self::Unix(_, path) = self {
-            // Somebody else may have removed it.
+            // Another process may have removed it.
             let _ = fs::remove_file(path);
         }
     }

@@ -15,13 +15,13 @@ const CHUNK: usize = 64 << 10;
 /// While a client has so many bytes to read, none of its requests are: else it could fill the
 /// memory.
 const UNREAD: usize = 1 << 20;
-/// A client that leaves so many bytes unread is cut off; only events can bring it there.
+/// A client that leaves so many bytes unread is disconnected. Only events can add up to that.
 const UNREAD_MAX: usize = 64 << 20;
-/// A client that reads no answers is waited for so long, once it sends nothing more or the monitor
-/// ends.
+/// How long the monitor waits for a client that does not read its replies, once the client sends
+/// nothing more or the monitor ends.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A client, from its greeting until nothing of it is left.
+/// A client, from its greeting until its last request is done.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) id: SessionId,
@@ -30,12 +30,12 @@ pub(super) struct Connection {
     pub(super) in_flight: usize,
     stream: Stream,
     requests: json::Stream,
-    /// Read, but not looked at.
+    /// Bytes that were read and are not parsed yet.
     input: VecDeque<u8>,
     output: VecDeque<u8>,
-    /// Nothing more comes from the client.
+    /// The client sends no more.
     ended: bool,
-    /// Nothing more goes to it, either.
+    /// Nothing more is sent to the client.
     dead: bool,
     deadline: Option<Instant>,
 }
@@ -62,8 +62,8 @@ impl Connection {
         &self.stream
     }
 
-    /// What to wait for; `room`: its queue takes another request. `None`: it has nothing to say any
-    /// more.
+    /// The events to poll for; `room`: the session's queue takes another request. `None`: neither
+    /// reads nor writes are left.
     pub(super) fn wants(&self, room: bool) -> Option<PollFlags> {
         let mut flags = PollFlags::empty();
         flags.set(
@@ -71,7 +71,7 @@ impl Connection {
             !self.ended && self.input.is_empty() && self.listens(room),
         );
         flags.set(PollFlags::OUT, !self.dead && !self.output.is_empty());
-        // An end that is known would be told again and again.
+        // `poll` would report an end that is known again and again.
         (!self.dead && (!self.ended || !flags.is_empty())).then_some(flags)
     }
 
@@ -79,12 +79,12 @@ impl Connection {
         room && self.output.len() < UNREAD
     }
 
-    /// Whether something that was read is to be looked at now.
+    /// Whether bytes that were read are to be parsed now.
     pub(super) fn has_more(&self, room: bool) -> bool {
         !self.input.is_empty() && self.listens(room)
     }
 
-    /// Whether nobody is there: another client may have the socket.
+    /// Whether the client has ended its side, so that the socket can take another client.
     pub(super) fn has_ended(&self) -> bool {
         self.ended
     }
@@ -128,7 +128,7 @@ impl Connection {
         self.output.clear();
     }
 
-    /// The next request that was read, if it is to be looked at now.
+    /// The next request from the bytes that were read, if they are to be parsed now.
     pub(super) fn next(&mut self, room: bool) -> Option<Result<Value, json::JsonError>> {
         while self.has_more(room) {
             let (mut piece, _) = self.input.as_slices();
@@ -143,7 +143,7 @@ impl Connection {
         None
     }
 
-    /// Puts a line out.
+    /// Appends a line to the output.
     pub(super) fn send(&mut self, line: &Value) {
         if self.dead {
             return;
@@ -166,12 +166,12 @@ impl Connection {
         }
     }
 
-    /// Whether all that was put out has been taken, or there is nobody to take it.
+    /// Whether the client has taken all output, or is gone.
     pub(super) fn is_flushed(&self) -> bool {
         self.output.is_empty()
     }
 
-    /// Reads, up to a bound, what nobody will look at.
+    /// Reads and drops input, up to a bound.
     pub(super) fn drain(&mut self) {
         let mut bytes = [0; CHUNK];
         for _ in 0..64 {
@@ -181,7 +181,7 @@ impl Connection {
         }
     }
 
-    /// Whether nothing is left to be done for it.
+    /// Whether nothing is left to be done for the client.
     pub(super) fn is_over(&self, now: Instant) -> bool {
         let waited_enough = self.deadline.is_some_and(|deadline| now >= deadline);
         let done = self.input.is_empty() && self.output.is_empty();

@@ -12,10 +12,10 @@ use serde_json::Value;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-/// Commands that are executed before the main loop looks at its other duties.
+/// Commands that are executed in one turn of the main loop.
 const BATCH: usize = 32;
 
-/// A command that is executed, but not done.
+/// A command that was begun and is not done.
 struct Pending {
     session: SessionId,
     id: Option<Value>,
@@ -36,7 +36,7 @@ impl InBand {
         }
     }
 
-    /// Executes what waits. To be called when the descriptor is readable.
+    /// Executes the requests that wait. To be called when the descriptor is readable.
     pub fn serve(&mut self, commands: &mut dyn Execute) {
         let link = Arc::clone(&self.link);
         link.main().clear();
@@ -71,7 +71,7 @@ impl InBand {
                 }
             }
         }
-        // There may be more.
+        // More requests may wait.
         link.main().wake();
     }
 
@@ -87,7 +87,7 @@ impl InBand {
     fn finish(&self, mut pending: Pending) -> Result<(), Pending> {
         let result = match (pending.later)() {
             Some(result) => result,
-            // Else a client that is gone would hold up all others, perhaps for ever.
+            // A client that is gone would otherwise hold up all others, perhaps for ever.
             None if self.link.is_gone(pending.session) => {
                 Err(CommandError::generic("the client is gone"))
             }

@@ -20,14 +20,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Clients that are gone, but whose requests are not done; while so many are, no new one is let in.
+/// How many clients may be gone with requests that are not done; at this number no new client is
+/// accepted.
 const LINGERING: usize = 64;
-/// How long the clients have to take the last replies, once the monitor ends.
+/// How long the clients have to read the last replies, once the monitor ends.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// How long they have to go away by themselves then. (To QEMU's Python client it is an error if the
-/// end comes in one with the reply to `quit`.)
+/// How long the clients then have to disconnect by themselves. (QEMU's Python client reports an
+/// error if the end comes together with the reply to `quit`.)
 const PAUSE: Duration = Duration::from_millis(50);
-/// Where a client could not be let in, for want of descriptors: when to try again.
+/// When to try again to accept a client, if descriptors ran out.
 const RETRY: Duration = Duration::from_millis(100);
 
 /// A socket that listens, and its client.
@@ -45,7 +46,7 @@ enum Token {
     Client(SessionId),
 }
 
-/// What the thread owns.
+/// The state of the thread.
 pub(super) struct IoThread {
     doors: Vec<Door>,
     connections: BTreeMap<SessionId, Connection>,
@@ -79,7 +80,7 @@ impl IoThread {
         }
     }
 
-    /// Until the monitor is closed, and the last replies are out.
+    /// Runs until the monitor is closed and the last replies are sent.
     pub(super) fn run(mut self) {
         loop {
             let ready = match self.wait() {
@@ -189,12 +190,12 @@ impl IoThread {
                 door.client = Some(id);
                 self.connections.insert(id, Connection::new(id, stream));
             }
-            // It went away again, or there are no descriptors left.
+            // The client went away again, or no descriptors are left.
             Err(_) => door.again = Some(Instant::now() + RETRY),
         }
     }
 
-    /// Looks at what was read, as far as there is room, and writes what is there.
+    /// Parses what was read, as far as the queue has room, and writes output.
     fn serve(&mut self) {
         let (exchange, commands) = (&self.link, &*self.commands);
         for connection in self.connections.values_mut() {
@@ -212,7 +213,7 @@ impl IoThread {
         }
     }
 
-    /// Opens the doors of clients that are gone, and forgets those of whom nothing is left.
+    /// Listens again where a client is gone, and forgets clients whose requests are all done.
     fn tidy(&mut self) {
         let exchange = &self.link;
         for door in &mut self.doors {
@@ -248,7 +249,7 @@ impl IoThread {
 }
 
 impl IoThread {
-    /// Serves those clients for whom `on` holds, until there are none or time is up.
+    /// Serves the clients for which `on` holds, until there are none or the time is over.
     fn linger(&mut self, until: Instant, flags: PollFlags, on: fn(&Connection) -> bool) {
         loop {
             self.connections.values_mut().for_each(Connection::flush);

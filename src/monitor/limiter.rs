@@ -17,9 +17,9 @@ const LIMITED: &[&str] = &["RTC_CHANGE", "WATCHDOG"];
 pub(super) struct TimedEvent {
     /// The event's name.
     pub name: &'static str,
-    /// What it says, if anything.
+    /// Its data, if it has any.
     pub data: Option<Value>,
-    /// When.
+    /// The time at which it happened.
     pub time: SystemTime,
 }
 
@@ -38,7 +38,7 @@ impl TimedEvent {
     }
 }
 
-/// What is held back.
+/// The events that are held back.
 #[derive(Debug, Default)]
 pub(super) struct Limiter {
     /// For each kind that was sent within a period: when the next may be, and the last one
@@ -84,12 +84,12 @@ impl Limiter {
         due
     }
 
-    /// When to ask again.
+    /// When the next event is due.
     pub(super) fn next(&self) -> Option<Instant> {
         self.kinds.values().map(|(next, _)| *next).min()
     }
 
-    /// All that is held back: the monitor ends.
+    /// Gives all events that are held back, as the monitor ends.
     pub(super) fn rest(&mut self) -> Vec<TimedEvent> {
         let held = std::mem::take(&mut self.kinds).into_values();
         let mut rest: Vec<_> = held.filter_map(|(_, held)| held).collect();

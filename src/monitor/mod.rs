@@ -6,8 +6,8 @@
 //!            out-of-band commands                             BQL, replay lock, vCPU thread
 //! ```
 //!
-//! What a client may say and what becomes of it is in [`json`], [`request`] and [`session`], all
-//! without I/O. What the commands are is in `schema/`, from which `generated/` is made.
+//! [`json`], [`request`] and [`session`] parse requests and decide what happens to each, without
+//! I/O. The commands are described in `schema/`, and `generated/` is made from it.
 
 mod address;
 pub mod commands;

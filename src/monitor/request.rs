@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 /// How a request asks for out-of-band execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Band {
-    /// It does not.
+    /// Not at all: the request is in-band.
     In,
     /// `"control": {"run-oob": true}`, as in 2018.
     Control,

@@ -2,8 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Counts posts that nobody waited for. No thread waits in here: who finds it at zero comes back
-/// later.
+/// Counts posts. No thread waits in here: a caller that finds it at zero comes back later.
 #[derive(Debug, Default)]
 pub struct Semaphore {
     count: AtomicU64,
@@ -12,13 +11,14 @@ pub struct Semaphore {
 }
 
 impl Semaphore {
-    /// One more.
+    /// Adds one.
     pub fn post(&self) {
-        // The count alone is handed over; release and acquire all the same, as of any semaphore.
+        // Only the count is handed over. Release and acquire are used all the same, as in any
+        // semaphore.
         self.count.fetch_add(1, Ordering::Release);
     }
 
-    /// One less, if there is one.
+    /// Takes one away, if it is not zero.
     pub fn try_wait(&self) -> bool {
         let one_less = |count: u64| count.checked_sub(1);
         let result = self

@@ -1,5 +1,4 @@
-//! One client's session: what it has negotiated, and what is to become of each of its requests. No
-//! I/O.
+//! One client's session: what it has negotiated, and what happens to each of its requests. No I/O.
 
 use super::generated::{VersionInfo, VersionTriple};
 use super::json::JsonError;
@@ -10,7 +9,7 @@ use serde_json::{Map, Value, json};
 /// What the client agreed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Capabilities {
-    /// Nothing yet: all it may do is to negotiate.
+    /// Nothing yet: the only command allowed is the one that negotiates.
     Expected,
     /// Commands.
     Agreed {
@@ -19,23 +18,23 @@ enum Capabilities {
     },
 }
 
-/// What becomes of a request.
+/// What happens to a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
     /// Its answer is known, and goes out in its place among the session's others.
     InOrder(Answer),
     /// Its answer is known, and goes out at once.
     AtOnce(Answer),
-    /// It waits for its turn.
+    /// The request is queued for in-band execution.
     InBand(Request),
-    /// It is executed at once.
+    /// The request is executed at once, out of band.
     OutOfBand(Request),
 }
 
 /// A reply and the id that it echoes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
-    /// Of the request, where it had one.
+    /// The id of the request, if it had one.
     pub id: Option<Value>,
     /// What the command returned.
     pub result: Result<Value, CommandError>,
@@ -73,12 +72,12 @@ impl Default for Session {
     }
 }
 
-/// What the server says first.
+/// The greeting.
 pub fn greeting() -> Value {
     json!({"QMP": {"version": version(), "capabilities": ["oob"]}})
 }
 
-/// Who the server is.
+/// Name and version of the server.
 pub fn version() -> VersionInfo {
     VersionInfo {
         qemu: VersionTriple {
@@ -91,7 +90,7 @@ pub fn version() -> VersionInfo {
 }
 
 impl Session {
-    /// Whether events are for this client.
+    /// Whether events are sent to this client.
     pub fn is_negotiated(&self) -> bool {
         self.capabilities != Capabilities::Expected
     }

@@ -1,12 +1,11 @@
-//! What generated code stands on: arguments are held against a table of their types, with the
-//! messages that QEMU gives, before serde makes typed values of them. The tables come from `rr qapi
-//! gen`.
+//! The support of generated code: arguments are checked against a table of their types, with QEMU's
+//! messages, before serde makes typed values of them. The tables come from `rr qapi gen`.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-/// What a client can tell errors apart by.
+/// The class of an error, by which clients tell errors apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorClass {
     /// All that have no class of their own.
@@ -39,9 +38,9 @@ impl ErrorClass {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{description}")]
 pub struct CommandError {
-    /// For programs.
+    /// The class, for programs.
     pub class: ErrorClass,
-    /// For people.
+    /// The description, for people.
     pub description: String,
 }
 
@@ -55,7 +54,7 @@ impl CommandError {
     }
 }
 
-/// What is known of a command without running it.
+/// The properties of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CommandInfo {
     /// As on the wire.
@@ -68,7 +67,7 @@ pub struct CommandInfo {
     pub allow_preconfig: bool,
 }
 
-/// What is known of an event.
+/// The properties of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventInfo {
     /// As on the wire.
@@ -205,7 +204,7 @@ pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     T::deserialize(from).map(Some)
 }
 
-/// Holds arguments against their type.
+/// Checks arguments against their type.
 ///
 /// # Errors
 /// The first argument that is not as it must be.
@@ -221,7 +220,7 @@ enum Path<'p> {
 }
 
 impl Path<'_> {
-    /// The whole way: `keys[0].data`.
+    /// The whole path: `keys[0].data`.
     fn full(&self) -> String {
         match self {
             Path::Root => String::new(),

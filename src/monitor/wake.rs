@@ -13,7 +13,7 @@ pub(super) struct Waker {
 }
 
 impl Waker {
-    /// Not woken.
+    /// Creates a waker that is not signalled.
     ///
     /// # Errors
     /// Those of the host: no descriptors are left.
@@ -24,7 +24,7 @@ impl Waker {
         Ok(Self { far, near })
     }
 
-    /// To be called before looking at what there is to do.
+    /// Clears the signal. To be called before looking for work.
     pub(super) fn clear(&self) {
         let mut bytes = [0; 256];
         loop {
@@ -39,7 +39,7 @@ impl Waker {
 
 impl Wake for Waker {
     fn wake(&self) {
-        // Where it is full, it is readable all the same.
+        // A full pipe is readable, which is all that is wanted.
         let _ = (&self.far).write(&[0]);
     }
 }

@@ -34,7 +34,7 @@ pub(crate) struct Args {
     directory: Option<PathBuf>,
 }
 
-/// Does it.
+/// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let dir = args.directory.clone().unwrap_or_else(default_dir);
     fs::create_dir_all(&dir).with_context(|| format!("{}: cannot create it", dir.display()))?;

@@ -204,7 +204,7 @@ fn of_recording(input: &Input, recording: &Recording, files: &Files) -> anyhow::
     Ok(ExitCode::SUCCESS)
 }
 
-/// Replays a recording with somebody who watches. What keeps it from being replayed whole is told.
+/// Replays a recording with an observer. Tells what keeps it from being replayed whole.
 fn watch(
     recording: &Recording,
     serial: &Backend,

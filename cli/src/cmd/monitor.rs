@@ -74,7 +74,7 @@ impl Highlighter for Completing {}
 impl Validator for Completing {}
 impl Helper for Completing {}
 
-/// Does it.
+/// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (mut asker, mut hearer) = qmp::connect(&args.place)?;
     asker.ask("query-qmp-schema", None, false)?;
@@ -148,7 +148,7 @@ fn hear(
     }
 }
 
-/// Reads lines until there are no more, or nobody answers any more.
+/// Reads lines until there are no more, or the monitor has ended.
 fn prompt(
     editor: &mut Editor<Completing, FileHistory>,
     asker: &mut Asker,

@@ -80,7 +80,7 @@ struct Symbols {
     defined: Vec<String>,
 }
 
-/// Does it.
+/// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.action {
         Action::Check { schema, dump } => with(&schema, |schema| {

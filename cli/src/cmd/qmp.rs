@@ -39,7 +39,7 @@ pub(crate) struct Args {
     oob: bool,
 }
 
-/// Does it.
+/// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (mut asker, mut hearer) = qmp::connect(&args.place)?;
     let mut schema = Schema::default();

@@ -53,7 +53,7 @@ pub(crate) struct Args {
     monitor: MonitorArgs,
 }
 
-/// Does it.
+/// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let options = args.machine.options()?;
     let to = RecordTo {

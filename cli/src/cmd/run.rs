@@ -26,7 +26,7 @@ pub(crate) struct Args {
     core: CoreArgs,
 }
 
-/// Does it.
+/// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let options = args.machine.options()?;
     let (control, frontends) = args.monitor.open(Mode::Run, None)?;

@@ -53,7 +53,7 @@ pub(crate) struct Args {
     core: CoreArgs,
 }
 
-/// Does it.
+/// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Some(input) = &args.input else {
         return segments::merge_files(&args.merge);

@@ -125,7 +125,7 @@ fn work<'a>(
         let printed = events.map_or(Ok(()), |events| {
             print(events, piece, selected, &mut printer)
         });
-        // Whoever waited for it may have given up.
+        // The receiver may have ended with an error.
         if done.send(printed.map(|()| printer)).is_err() {
             return;
         }

@@ -58,7 +58,7 @@ impl OutFile {
                 .filter(|folder| !folder.as_os_str().is_empty());
             let folder = folder.unwrap_or(Path::new("."));
             let file = builder.tempfile_in(folder).map_err(|error| {
-                // The name that it would have had on its way helps nobody.
+                // An error names the file that the user asked for, not the temporary one.
                 let reason = match error.kind() {
                     ErrorKind::NotFound => format!("there is no directory {}", folder.display()),
                     kind => kind.to_string(),

@@ -33,7 +33,7 @@ pub(super) struct Plot {
 pub(super) struct Snapshots {
     /// Where they are, and what each is.
     pub(super) marks: Vec<(u64, String)>,
-    /// Those of which nobody knows where they are, and why.
+    /// Snapshots whose place is unknown, and why.
     pub(super) damaged: Vec<String>,
 }
 
@@ -45,8 +45,8 @@ pub(super) struct Ending {
     pub(super) whole: String,
 }
 
-/// A snapshot of the recording: its name; instruction count and virtual time, or why nobody can
-/// tell.
+/// A snapshot of the recording: its name; instruction count and virtual time, or why they are not
+/// known.
 pub(super) type Listed = (String, Result<(u64, u64), String>);
 
 /// What is known.

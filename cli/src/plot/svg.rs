@@ -148,7 +148,7 @@ pub(super) fn draw(plot: &Plot, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "</svg>")
 }
 
-/// The picture in words, for those who hear it.
+/// The picture in words, for screen readers.
 fn spoken(plot: &Plot, lanes: &[Lane]) -> String {
     let mut text = format!("{}.", plot.facts);
     if let Some(ending) = &plot.ending {
@@ -273,7 +273,7 @@ fn step(length: u64) -> u64 {
     }
 }
 
-/// What is in a column, for whoever points at it.
+/// The numbers of a column, shown under the pointer.
 fn hovers(plot: &Plot, (top, bottom): (f64, f64), out: &mut dyn Write) -> io::Result<()> {
     for (place, column) in plot.columns.iter().enumerate() {
         let (from, to) = extent(plot, place);
@@ -341,7 +341,7 @@ fn legend(plot: &Plot, y: f64, out: &mut dyn Write) -> io::Result<()> {
     text(out, ("soft", "start"), (at, y), 11, rows, "")
 }
 
-/// A text; `about` shows to whoever points at it.
+/// A text; `about` is shown under the pointer.
 fn text(
     out: &mut dyn Write,
     (class, anchor): (&str, &str),

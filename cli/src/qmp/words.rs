@@ -7,7 +7,7 @@ use super::schema::{Argument, Kind, Schema};
 /// The arguments of a command from words `key=value`; `None` without any.
 ///
 /// # Errors
-/// The word that is none, or whose value is not of its type.
+/// A word that cannot be used: it is unknown, or its value is not of its type.
 pub(crate) fn arguments(
     schema: &Schema,
     command: &str,

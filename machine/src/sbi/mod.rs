@@ -29,7 +29,7 @@ enum SbiError {
 /// Why a call did not succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Failure {
-    /// The guest is told.
+    /// The guest gets this error code.
     Error(SbiError),
     /// The engine stopped the machine.
     Halted,
@@ -82,7 +82,7 @@ pub(crate) struct Call<'a> {
     pub(crate) devices: &'a mut Devices,
     pub(crate) ram: &'a mut crate::ram::Ram,
     pub(crate) inputs: &'a mut dyn Inputs,
-    /// Where the call is.
+    /// The moment of the call.
     pub(crate) at: Moment,
     /// Virtual time in ns.
     pub(crate) now: u64,

@@ -27,8 +27,8 @@ pub struct FileIdentity {
 
 /// Images that are to be measured. This can go on while the guest runs, and beyond its end.
 ///
-/// Nobody writes to them meanwhile: a disk on an overlay does not, its locks (which this shares)
-/// keep other runs of rr away, and that another program did is found at the end.
+/// The images do not change meanwhile. The guest writes to an overlay, the locks of the disk (which
+/// this shares) keep other runs of rr away, and a write by another program is found at the end.
 #[derive(Debug)]
 pub struct Measure {
     files: Vec<LayerFile>,
@@ -81,7 +81,7 @@ impl Measure {
     }
 }
 
-/// As in "cannot ...".
+/// What was being done, in the words that follow "cannot".
 const MEASURE: &str = "measure it";
 
 fn look(file: &LayerFile) -> Result<FileIdentity, DiskError> {
@@ -97,7 +97,7 @@ fn look(file: &LayerFile) -> Result<FileIdentity, DiskError> {
 }
 
 /// Hashes a file, unless told to stop; its holes are not read. (Reading instead of mapping: a file
-/// that somebody cuts is an error, not a SIGBUS.)
+/// that another program cuts short is an error then, not a SIGBUS.)
 fn hash(file: &File, size: u64, stop: &AtomicBool) -> io::Result<Option<blake3::Hash>> {
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; STEP];
@@ -117,7 +117,7 @@ fn hash(file: &File, size: u64, stop: &AtomicBool) -> io::Result<Option<blake3::
             _ => size,
         };
         while at < end {
-            // Only a hint that nobody wants the result; nothing else hangs on it.
+            // Only a hint that the result is not wanted: no other data depends on it.
             if stop.load(Ordering::Relaxed) {
                 return Ok(None);
             }

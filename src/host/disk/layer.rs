@@ -13,7 +13,7 @@ use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-/// Images one on top of the other, at most. QEMU has no limit; nobody needs more.
+/// The longest chain of images. QEMU has no limit; longer ones do not occur.
 const MAX_LAYERS: usize = 64;
 
 /// A file that belongs to a disk.
@@ -23,11 +23,11 @@ pub(super) struct LayerFile {
     pub path: PathBuf,
     /// Open, for reading.
     pub file: File,
-    /// How it was when it was opened.
+    /// Length and time of last change when it was opened.
     pub stamp: Stamp,
 }
 
-/// What changes when somebody writes to a file: its length, and when it was last written to
+/// What a write to a file changes: its length, and the time of its last change
 /// (seconds, nanoseconds).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp(u64, i64, i64);
@@ -44,7 +44,7 @@ impl Stamp {
 }
 
 impl LayerFile {
-    /// Checks that nobody has written to it since it was opened.
+    /// Checks that the file was not written to since it was opened.
     pub(super) fn check_untouched(&self) -> Result<(), DiskError> {
         let found = self.file.metadata();
         let found = found.map_err(DiskError::io(&self.path, "look at it"))?;
@@ -60,7 +60,7 @@ impl LayerFile {
 /// An image that is open, with all it is based on.
 #[derive(Debug)]
 pub(super) struct Layers {
-    /// Access to it.
+    /// Access to the image through imago.
     pub access: FormatAccess<ImageFile>,
     /// Its files: the image itself, what it is based on, and so on.
     pub files: Vec<LayerFile>,

@@ -60,7 +60,7 @@ impl Mark {
         Ok(Self(file))
     }
 
-    /// Everything is written out.
+    /// Takes the mark away: everything is written out.
     pub(super) fn clear(&self) -> io::Result<()> {
         self.0.write_all_at(&[0], Self::PLACE)
     }
@@ -82,7 +82,7 @@ pub(super) fn create(
         Ok((access, Mark::set(again)?))
     });
     if made.is_err() {
-        // It is ours, and of no use. That this fails too is no news.
+        // The new file is of no use. An error here adds nothing to the first one.
         let _ = std::fs::remove_file(place);
     }
     made.map_err(DiskError::io(place, "create the overlay"))

@@ -13,7 +13,7 @@ const STEP: u64 = 1 << 20;
 /// Why a request was not carried out.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// By its own fault: it would be the same on any host.
+    /// The request itself is invalid: it would fail on any host.
     Refused,
     /// The host failed.
     Host(io::Error),
@@ -80,7 +80,7 @@ impl Disk {
         found
     }
 
-    /// Does exactly that part of a request.
+    /// Carries out exactly this part of a request.
     ///
     /// # Errors
     /// Those of the host, and a part that does not belong to the request.
@@ -161,9 +161,9 @@ impl Disk {
         self.unwritten && !self.lost
     }
 
-    /// Nobody asks anything of the disk: what is in memory is written to the overlay, so that a
-    /// killed recording has in it what the guest wrote. The guest sees nothing of it; what fails
-    /// now is tried, and told, again later.
+    /// Writes to the overlay what is in memory, while the disk has no request. So a killed
+    /// recording has in it what the guest wrote. The guest does not notice; a write that fails now
+    /// is tried again later, and its error is told then.
     pub(super) fn rest(&mut self) {
         self.unwritten = false;
         if self.on_overlay {

@@ -51,13 +51,13 @@ impl Disk {
         done.map_err(DiskError::io(place, "write the snapshot's layer"))
     }
 
-    /// The last snapshot holds what has changed so far.
+    /// Notes that the last snapshot holds all changes so far.
     pub(super) fn saved(&mut self) {
         self.changed.clear();
     }
 
-    /// The last snapshot is forgotten, whose layer this is: what it held has changed since the one
-    /// before.
+    /// Forgets the last snapshot, which has this layer: its clusters count as changed since the
+    /// snapshot before.
     ///
     /// # Errors
     /// If the layer cannot be read.
@@ -89,7 +89,7 @@ impl Disk {
     }
 }
 
-/// Makes one layer of two, for a snapshot whose parent goes.
+/// Joins two layers to one, for a snapshot whose parent is deleted.
 ///
 /// # Errors
 /// If they cannot be read, or the new one cannot be written.

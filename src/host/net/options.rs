@@ -19,7 +19,7 @@ const ACCEPTED: &str = "user[,id=ID][,net=ADDR/BITS][,restrict=on|off][,resolver
 pub struct NetdevOptions {
     /// Its name, for messages and threads.
     pub id: String,
-    /// What it is.
+    /// Its kind.
     pub kind: NetdevKind,
 }
 

@@ -136,7 +136,7 @@ impl Thread {
         let _ = (&self.wake).write(&[0]);
     }
 
-    /// What has passed until now.
+    /// The counters of frames until now.
     pub(crate) fn counts(&self) -> NetCounts {
         NetCounts {
             sent: self.port.sent.load(Ordering::Relaxed),
@@ -151,7 +151,7 @@ impl Drop for Thread {
         self.port.stop.store(true, Ordering::Release);
         self.wake();
         if let Some(thread) = self.thread.take() {
-            // A panic there has been shown already; there is nothing to add.
+            // A panic of the thread has been printed already.
             let _ = thread.join();
         }
     }

@@ -4,12 +4,12 @@ use crate::monitor::visit::CommandError;
 use machine::Machine;
 use std::fmt::Write;
 
-/// How an address is meant.
+/// The address space of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Space {
-    /// As this hart sees it.
+    /// Virtual addresses of this hart.
     Virtual(u8),
-    /// On the bus.
+    /// Physical addresses.
     Physical,
 }
 
@@ -57,11 +57,11 @@ pub(super) struct Format {
     size: usize,
 }
 
-/// Items that are shown at most.
+/// The most items that one command shows.
 const MAX_COUNT: u64 = 1 << 16;
 
 impl Format {
-    /// From the text behind the slash.
+    /// Parses the text behind the slash.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let letters = text.trim_start_matches(|c: char| c.is_ascii_digit());
         let digits = &text[..text.len() - letters.len()];

@@ -1,7 +1,8 @@
 //! The commands, on top of [`crate::session::control`] and what the run was started with.
 //!
-//! What changes a run is asked of the vCPU thread and answered once it has been done; the main loop
-//! does not wait meanwhile. What looks at the machine takes the BQL.
+//! A command that changes the run becomes a request to the vCPU thread, and is answered once the
+//! request is done; the main loop does not wait meanwhile. A command that looks at the machine
+//! takes the BQL.
 
 mod human;
 mod jobs;
@@ -20,7 +21,7 @@ use crate::recording::options::MachineOptions;
 use crate::run::vcpu::GuestEvent;
 use crate::session::control::RunEvent;
 
-/// What all commands know.
+/// What all commands know of the run.
 #[derive(Debug, Clone)]
 pub struct Background {
     /// The machine.
@@ -29,7 +30,7 @@ pub struct Background {
     pub serial: Backend,
     /// Where the monitor listens.
     pub addresses: Vec<Address>,
-    /// Where to tell what happens.
+    /// Where events go.
     pub events: Events,
 }
 
@@ -55,13 +56,13 @@ pub fn listener(events: Events) -> crate::session::control::Listener {
                 let (guest, reason) = shutdown(*cause);
                 Event::Shutdown { guest, reason }
             }
-            // Its job tells of it.
+            // The job of this work has its own event.
             RunEvent::Worked { .. } => return,
         });
     })
 }
 
-/// Whether the guest did it, and why.
+/// Whether the guest caused the shutdown, and the reason in QMP's words.
 fn shutdown(cause: replay_format::ShutdownCause) -> (bool, ShutdownCause) {
     use replay_format::ShutdownCause as Cause;
     match cause {

@@ -1,4 +1,4 @@
-//! Commands that may be executed out of band: they wait for nobody.
+//! Commands that may be executed out of band. They never wait.
 
 use crate::monitor::execute::{Done, ExecuteNow, Later};
 use crate::monitor::generated::{
@@ -13,7 +13,8 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// The counting semaphore of `x-oob-test`. No thread waits in it: who finds it at zero comes back.
+/// The counting semaphore of `x-oob-test`. No thread waits in it: a caller that finds it at zero
+/// comes back later.
 #[derive(Debug, Default)]
 pub(super) struct Semaphore(AtomicU64);
 
@@ -23,7 +24,7 @@ impl Semaphore {
         self.0.fetch_add(1, Ordering::Release);
     }
 
-    /// One less, if there is one.
+    /// Takes one away, if it is not zero.
     fn try_wait(&self) -> bool {
         let one_less = |count: u64| count.checked_sub(1);
         let result = self

@@ -34,7 +34,7 @@ enum Want {
 pub(super) struct Builder {
     open: Vec<Open>,
     want: Want,
-    /// What was wrong first. The rest of the request is only looked at for its end.
+    /// The first error. The rest of the request is only searched for its end.
     error: Option<JsonError>,
 }
 
@@ -42,8 +42,7 @@ impl Builder {
     /// Takes a token. `Some`: with it, the request ends.
     pub(super) fn token(&mut self, token: Token) -> Option<Result<Value, JsonError>> {
         match token {
-            // Nobody knows what the sender meant, so nobody knows where the request ends: it ends
-            // here.
+            // What the sender meant is unknown, and so is where the request ends: it ends here.
             Token::Stray(bytes) => Some(Err(JsonError::Stray(shown(&bytes)))),
             Token::Open(_) if self.open.len() == MAX_NESTING => {
                 Some(Err(JsonError::Limit("nesting depth")))

@@ -19,7 +19,7 @@ pub(super) enum Token {
     Text(Vec<u8>),
     Number(Vec<u8>),
     Word(Vec<u8>),
-    /// What is none of these.
+    /// A piece that is none of these.
     Stray(Vec<u8>),
 }
 
@@ -45,9 +45,9 @@ enum State {
     Skip,
 }
 
-/// What one byte led to.
+/// The result of one byte.
 pub(super) struct Step {
-    /// The byte was used; else it is to be offered again.
+    /// Whether the byte was used; if not, it is to be offered again.
     pub(super) taken: bool,
     /// A token that ended.
     pub(super) token: Option<Token>,
@@ -73,7 +73,7 @@ impl Lexer {
         matches!(self.state, State::Between | State::Skip)
     }
 
-    /// Passes over what follows, until a request may begin.
+    /// Skips input until a request may begin.
     pub(super) fn skip(&mut self) {
         self.text = Vec::new();
         self.state = State::Skip;

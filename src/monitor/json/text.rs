@@ -1,4 +1,4 @@
-//! What a string or a number token says.
+//! The values of string and number tokens.
 
 use super::JsonError;
 use serde_json::{Number, Value};

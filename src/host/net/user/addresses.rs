@@ -19,11 +19,11 @@ pub(crate) enum Destination {
     Socket(SocketAddrV4),
     /// To the resolver.
     Resolver(SocketAddrV4),
-    /// To someone whom the guest may not reach (`restrict=on`).
+    /// To an address that the guest may not reach (`restrict=on`).
     Prohibited,
-    /// To a port of the network's own stations where nobody listens.
+    /// To a port of the network's own stations at which no service listens.
     Refused,
-    /// To nobody: not an address of one station.
+    /// To no station: a broadcast or multicast address, or none at all.
     Nowhere,
 }
 

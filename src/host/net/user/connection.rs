@@ -58,7 +58,7 @@ pub(crate) fn guest_socket() -> Socket<'static> {
     let mut socket = Socket::new(buffer(), buffer());
     socket.set_timeout(Some(SILENCE));
     socket.set_ack_delay(Some(ACK_DELAY));
-    // Whoever sends decides what is worth a packet.
+    // Without Nagle's algorithm: the sender decides what is worth a packet.
     socket.set_nagle_enabled(false);
     socket
 }
@@ -146,7 +146,7 @@ impl Connection {
         socket.state() == State::Closed && (self.broken() || !socket.can_recv())
     }
 
-    /// It ends before both sides said that they were done.
+    /// Breaks the connection off before both sides have closed it.
     fn broken(&self) -> bool {
         !(self.host_done && self.guest_done)
     }

@@ -52,8 +52,7 @@ struct Forwarded {
     address: SocketAddrV4,
 }
 
-/// Who, of those that sent something to a forwarded port, is meant by an address that the guest
-/// sees.
+/// A sender to a forwarded port. The guest sees it under another address.
 #[derive(Debug)]
 struct Peer {
     forward: usize,
@@ -104,7 +103,7 @@ impl Flows {
         })
     }
 
-    /// How many there are.
+    /// The number of flows.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.flows.len()
@@ -246,7 +245,7 @@ impl Flows {
         }
     }
 
-    /// None once there is nothing more to take.
+    /// The next datagram; none once the socket is empty.
     fn receive_udp(
         &mut self,
         token: Token,

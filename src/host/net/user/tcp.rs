@@ -105,7 +105,7 @@ impl Connections {
         })
     }
 
-    /// How many there are.
+    /// The number of connections.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.connections.len()
@@ -204,7 +204,7 @@ impl Connections {
             }
             Err(error) if unreachable(error) => Opened::Unreachable,
             Err(_) => {
-                // Nobody listens for it: the stack resets it.
+                // No socket listens for it, so the stack answers with a reset.
                 self.frames.incoming.push_back(frame);
                 Opened::Handled
             }
@@ -402,7 +402,7 @@ fn begin(to: SocketAddrV4) -> Result<TcpStream, Errno> {
     }
 }
 
-/// There is no way to it, as opposed to nobody being there.
+/// Whether the error says that there is no route, rather than that the connection was refused.
 fn unreachable(error: Errno) -> bool {
     error != Errno::CONNREFUSED && error != Errno::CONNRESET
 }

@@ -71,7 +71,7 @@ pub(crate) struct Udp<'a> {
     pub(crate) data: &'a [u8],
 }
 
-/// The near end of the guest's cable: who is there, and what goes to them.
+/// The near end of the guest's cable: the stations on it, and the frames for them.
 #[derive(Debug)]
 pub(crate) struct Wire {
     /// The network's addresses.
@@ -85,7 +85,7 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// A cable with nobody known on it.
+    /// A cable on which no station is known.
     pub(crate) fn new(net: Subnet) -> Self {
         let [a, b, c, d] = net.gateway().octets();
         Self {
@@ -160,7 +160,7 @@ impl Wire {
         }
     }
 
-    /// Whether an address may be the guest's: of the network, and nobody else's.
+    /// Whether an address may be the guest's: of the network, and not one of the network's own.
     pub(crate) fn is_guest(&self, address: Ipv4Addr) -> bool {
         let net = self.net;
         net.contains(address)
