@@ -254,7 +254,8 @@ impl Tree {
         Ok(self.0.end_node(node)?)
     }
 
-    /// The node of a device: its registers, its drivers, its interrupt, and what else is said of it.
+    /// The node of a device: its registers, its drivers, its interrupt, and what else is said of
+    /// it.
     fn device(
         &mut self,
         row: &Row,

@@ -1,7 +1,7 @@
 //! How each type of argument is written: integers are big-endian, arrays have a u32 length.
 //!
-//! [`Reader`] and [`Encoder`] have one method of the same name for each [`Field`]; the table of events
-//! names them.
+//! [`Reader`] and [`Encoder`] have one method of the same name for each [`Field`]; the table of
+//! events names them.
 
 use crate::error::{Argument, Fault, WriteError};
 use crate::event::Kind;

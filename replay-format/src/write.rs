@@ -9,7 +9,8 @@ use crate::version::Table;
 use crate::wire::Encoder;
 
 /// Writes a log. Each event goes to the sink in one `write_all`, so wrap a file in a
-/// [`BufWriter`](io::BufWriter) and [`flush`](Writer::flush) it as often as a crash may cost events.
+/// [`BufWriter`](io::BufWriter) and [`flush`](Writer::flush) it as often as a crash may cost
+/// events.
 #[derive(Debug)]
 pub struct Writer<W> {
     sink: W,

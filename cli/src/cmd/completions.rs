@@ -28,7 +28,7 @@ enum Name {
     Fish,
 }
 
-/// Prints them.
+/// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let shell = match args.shell {
         Name::Bash => Shell::Bash,

@@ -86,7 +86,7 @@ impl Selection {
         self.kinds.get(record.event.kind().index()) == Some(&true)
     }
 
-    /// Whether every event that ends at the place, or before, is in front of the last place.
+    /// Whether all events that end at this place or before it are in front of the last place.
     fn is_in_front(&self, place: &Position) -> bool {
         match self.to {
             Target::Icount(icount) => place.icount < icount,
@@ -95,16 +95,16 @@ impl Selection {
     }
 }
 
-/// How far a dump came.
+/// Where a dump ended.
 #[derive(Debug)]
 enum Ended {
-    /// To the last event that was asked for, or to a proper end.
+    /// At the last event that was asked for, or at the end of the log.
     Well,
-    /// To where the log cannot be read any more.
+    /// Where the log cannot be read any more.
     At(Error),
 }
 
-/// Prints the events.
+/// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let input = Input::open(&args.input)?;
     let log = input.log()?;
@@ -177,7 +177,7 @@ where
 {
     let mut progress = Progress::new(log.bytes().len() as u64);
     let mut left = selection.limit;
-    // A place that the log gave is in it.
+    // The place was given by this log, so it is valid.
     let mut events = log.events_at(start).unwrap_or_else(|_| log.events());
     loop {
         // Looked at where it is: moving each record out of its wrappings costs a third of the time.
@@ -198,7 +198,7 @@ where
             print(record)?;
             left -= 1;
         }
-        // Not to stumble over damage behind what was asked for.
+        // Damage behind the last event that was asked for is not an error.
         if left == 0 || selection.to == Target::Event(record.index) {
             return Ok(Ended::Well);
         }

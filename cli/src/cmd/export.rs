@@ -58,7 +58,7 @@ pub(crate) struct Args {
     overwrite: Overwrite,
 }
 
-/// The files, on their way.
+/// The files that are being written.
 struct Files {
     pcap: Option<OutFile>,
     console: Option<OutFile>,
@@ -74,7 +74,7 @@ impl Files {
     }
 }
 
-/// Writes them.
+/// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let input = Input::open(&args.input)?;
     let recording = input.recording()?;
@@ -149,7 +149,7 @@ fn of_log(input: &Input, files: &Files) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// What is taken from a replay.
+/// The data that is taken from a replay.
 struct Taken<W: std::io::Write> {
     capture: Option<Capture<W>>,
     idle: IdleTimes,

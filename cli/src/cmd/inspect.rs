@@ -46,10 +46,10 @@ pub(crate) struct Args {
     overwrite: Overwrite,
 }
 
-/// What `rr inspect --help` says of `--json`.
+/// The help text about `--json`.
 const SCHEMA: &str = include_str!("inspect_schema.txt");
 
-/// What `--json` prints; the fields are documented in [`SCHEMA`].
+/// The output of `--json`; the fields are documented in [`SCHEMA`].
 #[derive(Debug, Serialize)]
 struct Summary {
     schema: u32,
@@ -80,7 +80,7 @@ struct Problem {
     icount: u64,
 }
 
-/// In the order of the event ids, which a map would lose.
+/// A list, in the order of the event ids; a map would lose the order.
 #[derive(Debug)]
 struct Kinds(Vec<(&'static str, Count)>);
 
@@ -96,7 +96,7 @@ impl Serialize for Kinds {
     }
 }
 
-/// Prints the summary; then complains about what is wrong, if anything is.
+/// Runs the command: prints the summary, then an error if the log or the recording is damaged.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let input = Input::open(&args.input)?;
     let log = input.log()?;
@@ -104,7 +104,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let plot = plot
         .map(|plot| Ok::<_, anyhow::Error>((plot, OutFile::create(&plot.path, args.overwrite)?)));
     let plot = plot.transpose()?;
-    // A bad machine.json must not hide what the log says.
+    // A damaged machine.json must not hide the summary of the log.
     let (machine, machine_error) = match input.machine() {
         Ok(machine) => (machine, None),
         Err(error) => (None, Some(error)),
@@ -239,7 +239,7 @@ fn completeness(summary: &Summary) -> String {
     }
 }
 
-/// What machine.json says, as it says it; options that are not set are left out.
+/// The options of machine.json, as they stand there; options that are not set are left out.
 fn recorded(recording: &Value, facts: &mut Vec<(&str, String)>) {
     let plain = |value: &Value| match value {
         Value::String(text) => escaped(text),
@@ -312,7 +312,7 @@ fn kinds(summary: &Summary) -> Columns {
     columns.load_style(presets::NOTHING);
     columns.set_header(["event", "count", "bytes", "share"]);
     for (name, Count { count, bytes }) in &summary.kinds.0 {
-        // In thousandths; the header is no event's.
+        // In thousandths. The header belongs to no event.
         let events = summary.whole_bytes.saturating_sub(HEADER_LEN as u64).max(1);
         let share = u128::from(*bytes) * 1000 / u128::from(events);
         let share = format!("{}.{}%", share / 10, share % 10);

@@ -30,7 +30,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     fs::create_dir_all(&args.dir).with_context(|| args.dir.display().to_string())?;
     let mut command = super::Args::command();
-    // Fills in what subcommands inherit.
+    // Adds global options to the subcommands.
     command.build();
     let mut pages = 1;
     page(&args.dir, &command, "rr".to_owned())?;
@@ -50,7 +50,7 @@ fn page(dir: &Path, command: &clap::Command, name: String) -> anyhow::Result<()>
     let path = dir.join(format!("{name}.1"));
     let notes = command.get_after_long_help().or(command.get_after_help());
     let notes = notes.map(|notes| notes.to_string()).unwrap_or_default();
-    // mangen would fill the tables too.
+    // mangen would wrap the tables too.
     let command = command.clone().display_name(name);
     let command = command
         .after_help(None::<&str>)

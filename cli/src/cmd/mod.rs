@@ -73,7 +73,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Does it. An error becomes exit status 2.
+    /// Runs the command. An error becomes exit status 2.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Command::Demo(args) => demo::run(args),

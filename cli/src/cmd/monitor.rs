@@ -41,7 +41,7 @@ pub(crate) struct Args {
     place: String,
 }
 
-/// Completes from the schema.
+/// Completes commands, keys and values from the schema.
 struct Completing(Schema);
 
 impl Completer for Completing {
@@ -91,7 +91,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     editor.set_helper(Some(Completing(schema)));
     let history = history();
     if let Some(history) = &history {
-        // There is none the first time.
+        // There is no history the first time.
         let _ = editor.load_history(history);
     }
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
@@ -122,7 +122,7 @@ fn history() -> Option<PathBuf> {
     Some(state.or_else(home)?.join("rr/monitor_history"))
 }
 
-/// Takes all that comes: answers go to the prompt, events are shown.
+/// Reads all replies and events: replies go to the prompt, events are printed.
 fn hear(
     mut hearer: Hearer,
     answers: &Sender<Result<Value, Refusal>>,
@@ -185,7 +185,7 @@ fn prompt(
     }
 }
 
-/// The request that a line is; `None`: it asks for help.
+/// Parses a line into a request; `None`: the line asks for help.
 fn request(schema: &Schema, line: &str) -> Result<Option<Value>, String> {
     if line == "help" || line == "?" {
         return Ok(None);
@@ -219,7 +219,7 @@ fn request(schema: &Schema, line: &str) -> Result<Option<Value>, String> {
     Ok(Some(request.into()))
 }
 
-/// What a command returned, for people: texts as they are, and nothing for nothing.
+/// The result of a command as text: strings as they are, an empty object as nothing.
 fn answer(out: &mut dyn Write, value: &Value) -> std::io::Result<()> {
     match value {
         Value::String(text) => write!(out, "{}", text.replace("\r\n", "\n")),

@@ -53,7 +53,7 @@ fn table(key: &str) -> Result<&'static Table, String> {
     })
 }
 
-/// Writes the repaired log, and says how much of it there is.
+/// Runs the command: writes the repaired log, and prints how much survives.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let out = OutFile::create(&args.output, args.overwrite)?;
     let input = Input::open(&args.input)?;
@@ -67,7 +67,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     out.keep()?;
     let mut say = Vec::new();
     tell(&args, &input, &salvage, bytes, &mut say)?;
-    // What is said must not get into a log that goes to standard output.
+    // The report must not get into a log that goes to standard output.
     if outfile::is_stdout(&args.output) {
         String::from_utf8_lossy(&say).lines().for_each(output::note);
     } else {

@@ -48,7 +48,7 @@ pub(crate) struct Args {
     overwrite: Overwrite,
 }
 
-/// Writes the slice.
+/// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let input = Input::open(&args.input)?;
     if let Some(recording) = input.recording()? {
@@ -81,7 +81,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         thousands(last),
         input.name()
     ));
-    // What was cut off, or is damaged, could have been in the range.
+    // The part that was cut off or is damaged could have been in the range.
     if let Some(error) = log.error().filter(|_| last == log.end().icount) {
         output::note(&format!("{}: {error}", input.name()));
     }

@@ -1,4 +1,4 @@
-//! What a hunt came to, for people.
+//! The result of a bisection as text.
 
 use std::io::{self, Write};
 
@@ -14,7 +14,7 @@ const SHOWN: usize = 16;
 /// Characters of a value that are shown at most.
 const WIDTH: usize = 40;
 
-/// Prints it.
+/// Prints the result.
 pub(crate) fn print(hunt: &Bisection<'_>, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
     match (&hunt.parting, hunt.same_at) {
         (Some(at), _) => parting(at, "the states part", paint, out)?,

@@ -1,4 +1,4 @@
-//! The first difference between two logs, with what is around it.
+//! The first difference between two logs, with its context.
 
 use std::collections::VecDeque;
 
@@ -41,7 +41,7 @@ impl Compared<'_, '_> {
     }
 }
 
-/// What only two recordings have.
+/// What two recordings have beyond their logs.
 #[derive(Debug)]
 pub(crate) struct Recorded<'l> {
     pub(crate) settings: Vec<Setting>,
@@ -49,20 +49,20 @@ pub(crate) struct Recorded<'l> {
     pub(crate) hunt: Option<Bisection<'l>>,
 }
 
-/// The setting that every recording has another value of. The hunt leaves out what comes of it
+/// The setting in which any two recordings differ. Bisection ignores differences that come from it
 /// alone.
 pub(crate) const SEED: &str = "machine.rng_seed";
 
-/// What is shown of the first difference.
+/// The lines that are shown of the first difference.
 #[derive(Debug, Default)]
 pub(crate) struct Hunk<'a> {
     /// Context, what differs, context.
     pub(crate) edits: Vec<Edit<'a>>,
-    /// What differs goes on behind it.
+    /// Whether more events differ behind these lines.
     pub(crate) cut: bool,
 }
 
-/// What the comparison of two logs gives.
+/// The result of comparing two logs.
 pub(crate) struct Logs<'a> {
     pub(crate) hunk: Hunk<'a>,
     pub(crate) tally: Tally,

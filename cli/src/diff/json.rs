@@ -12,7 +12,7 @@ use crate::diff::hunk::Compared;
 use crate::diff::text::rows;
 use crate::events;
 
-/// Prints the object.
+/// Prints the difference as one JSON object.
 pub(crate) fn print(compared: &Compared<'_, '_>, out: &mut dyn Write) -> io::Result<()> {
     let tally = &compared.tally;
     let kinds: Map<String, Value> = rows(compared)
@@ -55,7 +55,7 @@ pub(crate) fn print(compared: &Compared<'_, '_>, out: &mut dyn Write) -> io::Res
     writeln!(out)
 }
 
-/// What a hunt came to.
+/// The result of a bisection.
 pub(crate) fn hunt(hunt: &Bisection<'_>) -> io::Result<Value> {
     let part = |at: &Option<FirstDifference<'_>>| at.as_ref().map(parting).transpose();
     Ok(json!({

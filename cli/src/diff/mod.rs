@@ -7,5 +7,5 @@ mod paint;
 pub(crate) mod replay;
 pub(crate) mod text;
 
-/// What `rr diff --help` says of `--json`.
+/// The help text about `--json`.
 pub(crate) const SCHEMA: &str = include_str!("schema.txt");

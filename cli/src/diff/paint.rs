@@ -2,8 +2,7 @@
 
 use std::io::{self, Write};
 
-/// Colours as `diff --color` has them: what only the first has, only the second, where it is, what
-/// it is of.
+/// Colours of `diff --color`: lines of the first alone, of the second alone, positions, file names.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Paint(pub(crate) bool);
 

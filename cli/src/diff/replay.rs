@@ -14,8 +14,8 @@ use crate::diff::paint::Paint;
 use crate::output;
 use crate::output::outcome::thousands;
 
-/// Replays it, and hunts where its states are not the recorded ones, or, if it is to look closely,
-/// in any case. `fault`: an instruction that goes wrong, for tests.
+/// Replays the recording, and bisects where its states are not the recorded ones; with `closely` in
+/// any case. `fault`: an instruction that goes wrong, for tests.
 pub(crate) fn run(
     input: &Input,
     fault: Option<Fault>,
@@ -41,7 +41,7 @@ pub(crate) fn run(
     let diverged = ending.filter(|ending| matches!(ending, Ending::Diverged(_)));
     let differs = digests.differ_at.is_some() || diverged.is_some();
     let trail = Known {
-        // What is the same again by the next digest can be anywhere.
+        // A difference that is gone again by the next digest can be anywhere.
         known: if differs { digests } else { Bracket::default() },
         part: None,
         closely,

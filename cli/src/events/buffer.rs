@@ -1,27 +1,27 @@
-//! Bytes on their way out, for output of many millions of short lines.
+//! An output buffer for many millions of short lines.
 //!
-//! What is put in has a fixed length of which only a part counts: copying without looking at the
-//! length is much quicker for pieces of a few bytes. For the same reason numbers become digits four
-//! at a time, from a table.
+//! Pieces are copied with a fixed length, of which only the first bytes count: a copy whose length
+//! the compiler knows is much quicker for pieces of a few bytes. For the same reason numbers become
+//! digits four at a time, from a table.
 
 use std::io::{self, Write};
 
-/// Written out when so much has gathered.
+/// The buffer is written out when it holds so many bytes.
 const GATHERED: usize = 64 * 1024;
-/// Bytes that may be put in between two looks at how much has gathered.
+/// Bytes that may be added between two checks of the length.
 const SLACK: usize = 32 * 1024;
 
-/// Bytes that are gathered, and then written all at once.
+/// A buffer that gathers bytes and writes them all at once.
 #[derive(Debug)]
 pub(crate) struct Buffer {
     bytes: Vec<u8>,
     len: usize,
-    /// Written out when so much has gathered.
+    /// The buffer is written out when it holds so many bytes.
     spills_at: usize,
 }
 
 impl Buffer {
-    /// An empty one.
+    /// An empty buffer.
     pub(crate) fn new() -> Buffer {
         Buffer {
             spills_at: GATHERED,
@@ -29,7 +29,7 @@ impl Buffer {
         }
     }
 
-    /// An empty one with room for this many bytes, which is written out only when it is told to.
+    /// An empty buffer with room for this many bytes. It is written out only on request.
     pub(crate) fn with_room(room: usize) -> Buffer {
         Buffer {
             bytes: vec![0; room],
@@ -38,13 +38,13 @@ impl Buffer {
         }
     }
 
-    /// Bytes in it.
+    /// The number of bytes in the buffer.
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// What is in it.
+    /// The content.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
     }
@@ -83,13 +83,13 @@ impl Buffer {
         }
     }
 
-    /// Takes away what is behind the first `len` bytes.
+    /// Removes all but the first `len` bytes.
     #[inline]
     pub(crate) fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
     }
 
-    /// Adds what is put into a line.
+    /// Adds a line that `fill` writes.
     #[inline(always)]
     pub(crate) fn line(&mut self, fill: impl FnOnce(&mut Line<'_>)) {
         let rest = self.bytes.get_mut(self.len..);
@@ -123,7 +123,7 @@ impl Buffer {
         self.put(&[hex_digit(byte >> 4), hex_digit(byte)], 2);
     }
 
-    /// Writes it out if much has gathered. Nothing can be added without end without calling this.
+    /// Writes the buffer out if it is long. To be called regularly: the room is limited.
     ///
     /// # Errors
     /// Those of the writer.
@@ -135,7 +135,7 @@ impl Buffer {
         Ok(())
     }
 
-    /// Writes it out.
+    /// Writes the buffer out.
     ///
     /// # Errors
     /// Those of the writer.
@@ -145,7 +145,7 @@ impl Buffer {
         Ok(())
     }
 
-    /// A mistake in this program, on which the output would lack something.
+    /// A mistake in this program: the output would be incomplete.
     #[cold]
     fn overflow(&mut self) {
         debug_assert!(false, "more than {SLACK} bytes between two spills");
@@ -157,11 +157,11 @@ impl Buffer {
 const LINE: usize = u8::MAX as usize;
 /// The longest piece that can be put into a line.
 const PIECE: usize = 80;
-/// What a line takes while it is put together. The end of a buffer must leave so much room.
+/// Room that a line needs while it is built; the end of a buffer must leave so much.
 pub(crate) const LINE_ROOM: usize = LINE + PIECE;
 
-/// A short line on its way. Its length is one byte, and its room that much and a piece more: so
-/// every piece fits, and the compiler knows it.
+/// A short line that is being built. Its length is one byte, and its room is that and a piece more.
+/// So every piece fits, and the compiler knows it.
 #[derive(Debug)]
 pub(crate) struct Line<'b> {
     bytes: &'b mut [u8; LINE_ROOM],
@@ -176,7 +176,7 @@ impl Line<'_> {
         self.len += len;
     }
 
-    /// Writes over what is there already.
+    /// Overwrites bytes of the line.
     #[inline(always)]
     pub(crate) fn write<const N: usize>(&mut self, at: u8, piece: &[u8; N]) {
         const { assert!(N <= PIECE) };

@@ -12,7 +12,7 @@ use crate::events::text::{Fields, LEN, Name, fields};
 
 /// Bytes of a payload that are escaped at a time; each can become six.
 const PIECE: usize = 4 * 1024;
-/// Room for what a line begins with, up to the icount: two numbers and three names.
+/// Room for the start of a line, up to the icount: two numbers and three names.
 const START_ROOM: usize = 72;
 /// Room for the name of a kind.
 const KIND_ROOM: usize = 64;
@@ -27,7 +27,7 @@ pub(crate) struct Ndjson<W> {
     buffer: Buffer,
     start: Start,
     icount: Icount,
-    /// What follows the icount, by [`Kind::index`].
+    /// The text behind the icount, by [`Kind::index`].
     kinds: [Rest; Kind::COUNT],
 }
 
@@ -83,7 +83,7 @@ impl<W: Write> Ndjson<W> {
         }
     }
 
-    /// Writes what has gathered somewhere else.
+    /// Writes the gathered output to `out`.
     pub(crate) fn hand_over(&mut self, out: &mut dyn Write) -> io::Result<()> {
         self.buffer.write_to(out)
     }
@@ -116,7 +116,7 @@ impl<W: Write> Ndjson<W> {
         self.spill()
     }
 
-    /// Writes what is left.
+    /// Writes the rest of the buffer.
     pub(crate) fn finish(mut self) -> io::Result<()> {
         self.buffer.write_to(&mut self.out)
     }
@@ -137,7 +137,7 @@ impl<W: Write> Ndjson<W> {
         self.buffer.slice(text.as_bytes());
     }
 
-    /// As RFC 8259, section 7 has it.
+    /// Escapes of RFC 8259, section 7.
     #[inline]
     fn escaped(&mut self, byte: u8) {
         match byte {
@@ -212,8 +212,8 @@ pub(crate) fn value(record: &Record<'_>) -> io::Result<serde_json::Value> {
     Ok(serde_json::from_slice(&line)?)
 }
 
-/// What a line begins with. Neighbours differ in the last digits of the index and the offset only:
-/// the rest is copied, and these are written over it.
+/// The start of a line. Neighbouring lines differ in the last digits of the index and the offset
+/// only: the rest is copied, and these digits are overwritten.
 #[derive(Debug)]
 struct Start {
     /// `{"index":N,"offset":N,"icount":`

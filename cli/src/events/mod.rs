@@ -6,5 +6,5 @@ pub(crate) mod parallel;
 pub(crate) mod table;
 pub(crate) mod text;
 
-/// What `rr dump --help` says of `--format ndjson`, with examples.
+/// The help text about `--format ndjson`, with examples.
 pub(crate) const SCHEMA: &str = include_str!("schema.txt");

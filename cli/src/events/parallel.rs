@@ -15,7 +15,7 @@ const EVENTS: u64 = 4096;
 const BYTES: u64 = 64 * 1024;
 /// Room for a printed piece: an event takes up to 256 bytes and eight times its payload.
 const ROOM: usize = 256 * EVENTS as usize + 8 * BYTES as usize;
-/// A log that is shorter is printed sooner than threads are started.
+/// Shorter logs are printed on one thread: starting threads takes longer.
 const WORTHWHILE: u64 = 1 << 20;
 /// Threads at most; the walk that finds the pieces keeps about so many busy.
 const THREADS: usize = 8;
@@ -109,7 +109,7 @@ fn next_piece(log: &Log<'_>, from: Position) -> Option<Piece> {
             .seek_from(from, Seek::Offset(from.offset + BYTES))
             .ok()?;
     }
-    // The end, with whatever is wrong there, is not printed here.
+    // The end of the log, with its errors, is printed by the caller.
     let inside = from.offset < to.offset && to.offset < log.end().offset;
     inside.then_some(Piece { from, to })
 }

@@ -2,8 +2,8 @@
 //! once.
 //!
 //! Source: RISC-V ISA Manual, volume I (20191213), chapter 24 "RV32/64G Instruction Set Listings";
-//! volume II (1.12), chapter "Instruction Set Listings". A word is an instruction if `word & mask
-//! == match`. No two entries overlap, so the order does not matter (`tests/table.rs`).
+//! volume II (1.12), chapter "Instruction Set Listings". A word is an instruction if
+//! `word & mask == match`. No two entries overlap, so the order does not matter (`tests/table.rs`).
 
 /// Where an instruction's operands are in its word. Names follow the manual where it has one.
 ///

@@ -2,8 +2,8 @@
 //! "Goldfish timer").
 //!
 //! It is the one device of the board that shows the host's clock to the guest, so each look at it
-//! comes through [`crate::inputs::Inputs::host_clock`], and each alarm that fires is an event that the
-//! engine brings.
+//! comes through [`crate::inputs::Inputs::host_clock`], and each alarm that fires is an event that
+//! the engine brings.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! The platform-level interrupt controller.
 //!
-//! RISC-V Platform-Level Interrupt Controller Specification 1.0.0. Each source has a level gateway: a
-//! high level makes the source pending unless it is in service, and completion looks at the level
+//! RISC-V Platform-Level Interrupt Controller Specification 1.0.0. Each source has a level gateway:
+//! a high level makes the source pending unless it is in service, and completion looks at the level
 //! again. A pending bit goes only when a hart claims it, as the specification has it, even if the
 //! device has lowered its line by then.
 

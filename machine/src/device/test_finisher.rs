@@ -22,7 +22,8 @@ pub enum Request {
     Reset,
     /// Ends the machine, with this code.
     Fail(u16),
-    /// Nothing: an exception went to machine mode, where the machine is its own firmware and no handler is.
+    /// Nothing: an exception went to machine mode, where the machine is its own firmware and no
+    /// handler is.
     NoFirmware,
 }
 

@@ -1,9 +1,9 @@
 //! JSON as the monitor's clients write it: requests one after the other, with or without anything
 //! between them.
 //!
-//! [`Stream`] takes bytes as they come and gives a value, or what is wrong, as soon as a request ends: when its
-//! brackets are closed. Beyond RFC 8259, strings may stand in single quotes. [`line()`] writes a
-//! reply.
+//! [`Stream`] takes bytes as they come and gives a value, or what is wrong, as soon as a request
+//! ends: when its brackets are closed. Beyond RFC 8259, strings may stand in single quotes.
+//! [`line()`] writes a reply.
 
 mod build;
 mod lex;

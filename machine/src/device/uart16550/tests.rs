@@ -311,8 +311,8 @@ proptest! {
         exercise(uart, &steps);
     }
 
-    /// Whatever is pushed when, and however the guest resets the FIFOs, a guest that reads only when
-    /// LSR says so gets every byte, in order.
+    /// Whatever is pushed when, and however the guest resets the FIFOs, a guest that reads only
+    /// when LSR says so gets every byte, in order.
     #[test]
     fn no_byte_is_lost(
         bursts in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..60), 0..4_000_000u64, any::<u8>(), 0..20u8), 1..20),
