@@ -36,7 +36,16 @@ const MACHINE: Rooms = Rooms {
 /// The translator. `lib` is what the root itself defines.
 const JIT: Rooms = Rooms {
     folder: "machine/jit/src",
-    may_know: &[("tlb", ""), ("none", "lib"), ("x64", "lib tlb")],
+    may_know: &[
+        ("tlb", ""),
+        ("arena", ""),
+        ("block", ""),
+        ("frame", "lib tlb"),
+        ("host", "block frame"),
+        ("cache", "arena block frame host lib"),
+        ("none", "block frame host"),
+        ("x64", "block frame host tlb"),
+    ],
     exceptions: &[],
 };
 

@@ -1,8 +1,8 @@
-//! Integer arithmetic, but for division.
+//! Integer arithmetic.
 
-use super::frame::{Home, RAX, RCX, RDX, home};
+use super::registers::{Home, RAX, RCX, RDX, home};
 use super::translate::Translator;
-use dynasmrt::{DynasmApi, dynasm};
+use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
 use riscv_isa::{Insn, Op};
 
 /// An operation of two operands: computes in the first register, with the second.
@@ -39,7 +39,7 @@ macro_rules! shift_by_cl {
 }
 
 impl Translator<'_> {
-    /// Translates arithmetic; false if it is not among what is here.
+    /// Translates arithmetic other than division; false if it is none.
     pub(super) fn arithmetic(&mut self, insn: &Insn) -> bool {
         // The encodings for nothing at all.
         if insn.rd == 0 && is_arithmetic(insn.op) {
@@ -49,7 +49,7 @@ impl Translator<'_> {
             Op::Lui => self.set(insn.rd, insn.imm),
             Op::Auipc => {
                 let to = Self::work(insn.rd);
-                self.page_plus(to, self.offset + i64::from(insn.imm));
+                self.page_plus(to, self.draft.offset + i64::from(insn.imm));
                 self.write(insn.rd, to);
             }
             Op::Addi if insn.rs1 == 0 => self.set(insn.rd, insn.imm),
@@ -182,6 +182,75 @@ impl Translator<'_> {
             }
         }
         self.write(insn.rd, RDX);
+    }
+}
+
+/// Where the host's division would trap, RISC-V says what the result is (Unprivileged specification
+/// 20191213, section 7.2).
+impl Translator<'_> {
+    /// Translates a division; false if it is none.
+    pub(super) fn divide(&mut self, insn: &Insn) -> bool {
+        let (signed, remainder, word) = match insn.op {
+            Op::Div => (true, false, false),
+            Op::Divu => (false, false, false),
+            Op::Rem => (true, true, false),
+            Op::Remu => (false, true, false),
+            Op::Divw => (true, false, true),
+            Op::Divuw => (false, false, true),
+            Op::Remw => (true, true, true),
+            Op::Remuw => (false, true, true),
+            _ => return false,
+        };
+        let done = self.asm.new_dynamic_label();
+        let by_zero = self.asm.new_dynamic_label();
+        self.read(RAX, insn.rs1);
+        self.read(RCX, insn.rs2);
+        if word {
+            // With both sign-extended, the signed division of words is one that cannot overflow.
+            match signed {
+                true => dynasm!(self.asm ; .arch x64 ; movsxd rax, eax ; movsxd rcx, ecx),
+                false => dynasm!(self.asm ; .arch x64 ; mov eax, eax ; mov ecx, ecx),
+            }
+        }
+        dynasm!(self.asm ; .arch x64 ; test rcx, rcx ; jz =>by_zero);
+        match signed {
+            true => self.divide_signed(word),
+            false => dynasm!(self.asm ; .arch x64 ; xor edx, edx ; div rcx),
+        }
+        dynasm!(self.asm
+            ; .arch x64
+            ; jmp =>done
+            ; =>by_zero
+            ; mov rdx, rax
+            ; mov rax, DWORD -1
+            ; =>done
+        );
+        let result = if remainder { RDX } else { RAX };
+        self.finish_word(result, word);
+        self.write(insn.rd, result);
+        true
+    }
+
+    /// `rax` by `rcx`, which is not zero: quotient in `rax`, remainder in `rdx`.
+    fn divide_signed(&mut self, word: bool) {
+        if word {
+            dynasm!(self.asm ; .arch x64 ; cqo ; idiv rcx);
+            return;
+        }
+        let plain = self.asm.new_dynamic_label();
+        let done = self.asm.new_dynamic_label();
+        dynasm!(self.asm
+            ; .arch x64
+            ; cmp rcx, BYTE -1
+            ; jne =>plain
+            ; neg rax
+            ; xor edx, edx
+            ; jmp =>done
+            ; =>plain
+            ; cqo
+            ; idiv rcx
+            ; =>done
+        );
     }
 }
 

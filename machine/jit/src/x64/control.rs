@@ -1,7 +1,8 @@
 //! Jumps, branches, and ways out.
 
-use super::frame::{RAX, RCX, on_stack};
-use super::translate::{Link, Site, Translator};
+use super::registers::{RAX, RCX, on_stack};
+use super::translate::Translator;
+use crate::block::{Draft, Site};
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 use riscv_isa::{Insn, Op};
 
@@ -16,8 +17,8 @@ pub(super) enum Later {
         target: i64,
         give_back: u64,
     },
-    /// Where a jump within the page leads as long as its target has no code; `jump` is the offset of
-    /// its displacement in the block.
+    /// Where a jump within the page leads as long as its target has no code; `jump` is the offset
+    /// of its displacement in the block.
     Stub {
         label: DynamicLabel,
         target: i64,
@@ -46,24 +47,14 @@ impl Translator<'_> {
                 jump,
             } => {
                 dynasm!(self.asm ; .arch x64 ; =>label);
-                let link = Link {
-                    jump: self.start.code + jump,
-                    stub: self.start.code + self.asm.offset().0,
-                };
-                let page = self.start.ram & !0xfff;
-                self.links.push((page + target as u64, link));
-                self.leave(Site {
-                    offset: target,
-                    give_back: 0,
-                    interpret: None,
-                });
+                let site = self.draft.link(target, jump, self.asm.offset().0);
+                self.leave(site);
             }
         }
     }
 
     fn leave(&mut self, site: Site) {
-        let number = self.start.site + self.sites.len() as u32;
-        self.sites.push(site);
+        let number = self.draft.number(site);
         dynasm!(self.asm
             ; .arch x64
             ; mov edx, DWORD number as i32
@@ -77,7 +68,7 @@ impl Translator<'_> {
         if give_back != 0 {
             dynasm!(self.asm ; .arch x64 ; add r13, BYTE give_back as i8);
         }
-        if !(0..4096).contains(&target) {
+        if !Draft::on_page(target) {
             self.page_plus(RAX, target);
             dynasm!(self.asm ; .arch x64 ; jmp extern self.glue.jump);
             return;
@@ -103,7 +94,7 @@ impl Translator<'_> {
     }
 
     pub(super) fn jal(&mut self, insn: &Insn) {
-        let target = self.offset + i64::from(insn.imm);
+        let target = self.draft.offset + i64::from(insn.imm);
         self.set_link(insn);
         self.go(target, 0, insn.imm <= 0);
     }
@@ -120,14 +111,14 @@ impl Translator<'_> {
     /// The return address; keeps `rax`.
     fn set_link(&mut self, insn: &Insn) {
         if insn.rd != 0 {
-            self.page_plus(RCX, self.offset + i64::from(insn.len));
+            self.page_plus(RCX, self.draft.offset + i64::from(insn.len));
             self.write(insn.rd, RCX);
         }
     }
 
     pub(super) fn branch(&mut self, insn: &Insn) {
-        let target = self.offset + i64::from(insn.imm);
-        let give_back = self.rest - 1;
+        let target = self.draft.offset + i64::from(insn.imm);
+        let give_back = self.draft.rest - 1;
         self.compare(insn.rs1, insn.rs2);
         let label = self.asm.new_dynamic_label();
         if insn.imm <= 0 {

@@ -1,7 +1,7 @@
-//! Floating-point registers, as far as they are only moved: through memory, to and from integer registers,
-//! and with another sign. No arithmetic of the host's is used.
+//! Floating-point registers, as far as they are only moved: through memory, to and from integer
+//! registers, and with another sign. No arithmetic of the host's is used.
 
-use super::frame::{LOAD_TO_STORE, RAX, on_stack};
+use super::registers::{LOAD_TO_STORE, RAX, on_stack};
 use super::translate::Translator;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 use riscv_isa::{Insn, Op};

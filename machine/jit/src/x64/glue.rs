@@ -1,16 +1,14 @@
-//! Code that all translations share: the way in, the way out, and jumps to where only the address is
-//! known.
+//! Code that all translations share: the way in, the way out, and jumps to where only the address
+//! is known.
 
-use super::frame::{HELD, SLOTS, in_frame, in_memory, on_stack};
+use super::registers::{HELD, in_frame, in_memory, on_stack};
+use crate::frame::{NO_SITE, SLOTS};
 use crate::tlb::{ENTRIES, Entry};
 use dynasmrt::x64::X64Relocation;
 use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
 
 /// Assembles for a given address.
 pub(super) type Assembler = VecAssembler<X64Relocation>;
-
-/// No site has this number: the pc is in the frame.
-pub(super) const NO_SITE: u32 = u32::MAX;
 
 /// Where the shared code is, as addresses.
 #[derive(Debug, Clone, Copy, Default)]

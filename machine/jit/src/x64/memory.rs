@@ -1,8 +1,9 @@
-//! Loads and stores: to RAM through the cached translations, or not at all.
+//! Loads, stores and atomic instructions: on RAM through the cached translations, or not at all.
 
-use super::frame::{LOAD_TO_STORE, RAX, RCX};
 use super::glue::entry_of_address;
+use super::registers::{LOAD_TO_STORE, RAX, RCX, RDX, in_frame, on_stack};
 use super::translate::Translator;
+use crate::frame::NO_RESERVATION;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 use riscv_isa::{Insn, Op};
 
@@ -57,8 +58,8 @@ impl Translator<'_> {
         self.resume_here();
     }
 
-    /// Turns the address in `rax` into an offset in RAM through the set that is `set` bytes behind that
-    /// for loads, or jumps to `miss`. Uses `rcx` and `rdx`.
+    /// Turns the address in `rax` into an offset in RAM through the set that is `set` bytes behind
+    /// that for loads, or jumps to `miss`. Uses `rcx` and `rdx`.
     pub(super) fn ram_offset(&mut self, size: i32, set: i32, miss: DynamicLabel) {
         entry_of_address(&mut self.asm);
         dynasm!(self.asm
@@ -69,5 +70,92 @@ impl Translator<'_> {
             ; jne =>miss
             ; add rax, [r14 + rcx + set + 8]
         );
+    }
+}
+
+/// The A extension on RAM. One hart executes at a time, so plain loads and stores do.
+impl Translator<'_> {
+    /// Translates an atomic instruction; false if it is none.
+    pub(super) fn atomic(&mut self, insn: &Insn) -> bool {
+        if !(Op::LrW as u8..=Op::AmomaxuD as u8).contains(&(insn.op as u8)) {
+            return false;
+        }
+        let double = insn.op as u8 >= Op::LrD as u8;
+        let size = if double { 8 } else { 4 };
+        let reserve = matches!(insn.op, Op::LrW | Op::LrD);
+        let set = if reserve { 0 } else { LOAD_TO_STORE };
+        let miss = self.leave_to_interpret(insn);
+        self.read(RAX, insn.rs1);
+        self.ram_offset(size, set, miss);
+        if matches!(insn.op, Op::ScW | Op::ScD) {
+            self.store_conditional(insn, double);
+        } else {
+            match double {
+                true => dynasm!(self.asm ; .arch x64 ; mov rcx, [r15 + rax]),
+                false => dynasm!(self.asm ; .arch x64 ; movsxd rcx, DWORD [r15 + rax]),
+            }
+            if reserve {
+                dynasm!(self.asm
+                    ; .arch x64
+                    ; mov rdx, [BYTE rsp + on_stack::FRAME]
+                    ; mov [rdx + in_frame::RESERVATION], rax
+                );
+            } else {
+                self.combine(insn);
+                self.store_rdx(double);
+            }
+        }
+        self.write(insn.rd, RCX);
+        self.resume_here();
+        true
+    }
+
+    /// Leaves in `rcx` whether it failed.
+    fn store_conditional(&mut self, insn: &Insn, double: bool) {
+        let done = self.asm.new_dynamic_label();
+        dynasm!(self.asm
+            ; .arch x64
+            ; mov rcx, [BYTE rsp + on_stack::FRAME]
+            ; mov rdx, [rcx + in_frame::RESERVATION]
+            ; mov QWORD [rcx + in_frame::RESERVATION], DWORD NO_RESERVATION as i32
+            ; mov ecx, 1
+            ; cmp rdx, rax
+            ; jne =>done
+        );
+        self.read(RDX, insn.rs2);
+        self.store_rdx(double);
+        dynasm!(self.asm
+            ; .arch x64
+            ; xor ecx, ecx
+            ; =>done
+        );
+    }
+
+    fn store_rdx(&mut self, double: bool) {
+        match double {
+            true => dynasm!(self.asm ; .arch x64 ; mov [r15 + rax], rdx),
+            false => dynasm!(self.asm ; .arch x64 ; mov [r15 + rax], edx),
+        }
+    }
+
+    /// Puts into `rdx` what an AMO stores where `rcx` was.
+    fn combine(&mut self, insn: &Insn) {
+        self.read(RDX, insn.rs2);
+        match insn.op {
+            Op::AmoaddW | Op::AmoaddD => dynasm!(self.asm ; .arch x64 ; add rdx, rcx),
+            Op::AmoxorW | Op::AmoxorD => dynasm!(self.asm ; .arch x64 ; xor rdx, rcx),
+            Op::AmoandW | Op::AmoandD => dynasm!(self.asm ; .arch x64 ; and rdx, rcx),
+            Op::AmoorW | Op::AmoorD => dynasm!(self.asm ; .arch x64 ; or rdx, rcx),
+            Op::AmominW => dynasm!(self.asm ; .arch x64 ; cmp ecx, edx ; cmovl edx, ecx),
+            Op::AmomaxW => dynasm!(self.asm ; .arch x64 ; cmp ecx, edx ; cmovg edx, ecx),
+            Op::AmominuW => dynasm!(self.asm ; .arch x64 ; cmp ecx, edx ; cmovb edx, ecx),
+            Op::AmomaxuW => dynasm!(self.asm ; .arch x64 ; cmp ecx, edx ; cmova edx, ecx),
+            Op::AmominD => dynasm!(self.asm ; .arch x64 ; cmp rcx, rdx ; cmovl rdx, rcx),
+            Op::AmomaxD => dynasm!(self.asm ; .arch x64 ; cmp rcx, rdx ; cmovg rdx, rcx),
+            Op::AmominuD => dynasm!(self.asm ; .arch x64 ; cmp rcx, rdx ; cmovb rdx, rcx),
+            Op::AmomaxuD => dynasm!(self.asm ; .arch x64 ; cmp rcx, rdx ; cmova rdx, rcx),
+            // A swap.
+            _ => {}
+        }
     }
 }

@@ -1,139 +1,41 @@
-//! One block of guest instructions, as host code.
-//!
-//! The head of a block takes its length off the budget; every other way out than the end gives back
-//! what was not executed. So a run stops at exactly the count it was given, however blocks are cut.
+//! One block, as x86-64 code: instruction by instruction, then what is rarely executed.
 
 use super::control::Later;
-use super::frame::{Home, RAX, home, on_stack};
 use super::glue::{Assembler, Glue};
+use super::registers::{Home, RAX, home, on_stack};
+use crate::block::{self, Draft, MAX_LEN, Start, Translation, is_branch, is_system};
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 use riscv_isa::{Insn, Op};
 
-/// Instructions in a block, at most.
-pub(super) const MAX_LEN: usize = 64;
-
-/// Where a block comes from and goes to.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Start {
-    /// RAM offset of its first instruction.
-    pub(super) ram: u64,
-    /// Offset of its code in the arena.
-    pub(super) code: usize,
-    /// Address of its code.
-    pub(super) address: usize,
-    /// Number of its first site.
-    pub(super) site: u32,
-}
-
-/// A way out of translated code.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Site {
-    /// Where the guest goes on: distance from the start of the page.
-    pub(super) offset: i64,
-    /// How many instructions that the budget was charged for were not executed.
-    pub(super) give_back: u64,
-    /// `None` for a jump to where there is no code.
-    pub(super) interpret: Option<Interpret>,
-}
-
-/// An instruction for the interpreter.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Interpret {
-    pub(super) insn: Insn,
-    /// Offset in the arena of the code behind it.
-    pub(super) resume: Option<usize>,
-}
-
-impl Site {
-    /// Where the instruction after this one is: distance from the start of the page.
-    pub(super) fn next(&self) -> u64 {
-        let len = self.interpret.map_or(0, |interpret| interpret.insn.len);
-        self.offset as u64 + u64::from(len)
-    }
-}
-
-/// A jump within a page, by offsets in the arena.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Link {
-    /// Its 32-bit displacement.
-    pub(super) jump: usize,
-    /// Where it leads as long as there is no code for its target.
-    pub(super) stub: usize,
-}
-
-/// A block, ready to be put at its [`Start`].
-#[derive(Debug)]
-pub(super) struct Translation {
-    pub(super) code: Vec<u8>,
-    pub(super) sites: Vec<Site>,
-    /// Jumps, with the RAM offsets that they lead to.
-    pub(super) links: Vec<(u64, Link)>,
-    /// Bytes of guest code.
-    pub(super) bytes: u64,
-}
+/// Counts of instructions are a signed byte in the code.
+const _: () = assert!(MAX_LEN <= i8::MAX as usize);
 
 /// A block in the making.
 pub(super) struct Translator<'a> {
     pub(super) asm: Assembler,
     pub(super) glue: &'a Glue,
-    pub(super) start: Start,
-    pub(super) sites: Vec<Site>,
-    pub(super) links: Vec<(u64, Link)>,
+    pub(super) draft: Draft,
     /// What comes behind the block: rarely executed.
     pub(super) later: Vec<Later>,
-    /// Where the instruction at hand is in its page.
-    pub(super) offset: i64,
-    /// Instructions of the block from this one on.
-    pub(super) rest: u64,
 }
 
-/// Translates as many of `ops` as make a good block; `None` if there is nothing to gain.
+/// Translates a block; `None` if the assembler refuses.
 pub(super) fn translate(glue: &Glue, start: Start, ops: &[Insn]) -> Option<Translation> {
-    let ops = cut(ops);
-    if is_system(ops.first()?.op) {
-        return None;
-    }
     let mut translator = Translator {
         asm: Assembler::new(start.address),
         glue,
-        start,
-        sites: Vec::new(),
-        links: Vec::new(),
+        draft: Draft::new(start, ops),
         later: Vec::new(),
-        offset: (start.ram & 0xfff) as i64,
-        rest: ops.len() as u64,
     };
     translator.head();
     for insn in ops {
         translator.insn(insn);
-        translator.offset += i64::from(insn.len);
-        translator.rest -= 1;
+        translator.draft.pass(insn);
     }
-    if !ops.last().is_some_and(|insn| never_falls_through(insn.op)) {
-        translator.go(translator.offset, 0, false);
+    if block::falls_through(ops) {
+        translator.go(translator.draft.offset, 0, false);
     }
     translator.finish()
-}
-
-/// The part of `ops` that becomes a block: a loop is one of its own, without what comes behind it.
-fn cut(ops: &[Insn]) -> &[Insn] {
-    let ops = &ops[..ops.len().min(MAX_LEN)];
-    let loops = |insn: &Insn| is_branch(insn.op) && insn.imm <= 0;
-    let len = ops.iter().position(loops).map_or(ops.len(), |at| at + 1);
-    &ops[..len]
-}
-
-pub(super) fn is_branch(op: Op) -> bool {
-    (Op::Beq as u8..=Op::Bgeu as u8).contains(&(op as u8))
-}
-
-/// Whether the instruction ends its block and is the interpreter's.
-fn is_system(op: Op) -> bool {
-    (Op::Ecall as u8..=Op::Csrrci as u8).contains(&(op as u8))
-}
-
-fn never_falls_through(op: Op) -> bool {
-    matches!(op, Op::Jal | Op::Jalr) || is_system(op)
 }
 
 impl Translator<'_> {
@@ -142,14 +44,10 @@ impl Translator<'_> {
         let label = self.asm.new_dynamic_label();
         dynasm!(self.asm
             ; .arch x64
-            ; sub r13, BYTE self.rest as i8
+            ; sub r13, BYTE self.draft.rest as i8
             ; js =>label
         );
-        let site = Site {
-            offset: self.offset,
-            give_back: self.rest,
-            interpret: None,
-        };
+        let site = self.draft.leave(None);
         self.later.push(Later::Leave { label, site });
     }
 
@@ -175,30 +73,19 @@ impl Translator<'_> {
         }
     }
 
-    /// A label to jump to where the interpreter must execute `insn`; [`Translator::resume_here`] says
-    /// where it goes on.
+    /// A label to jump to where the interpreter must execute `insn`; [`Translator::resume_here`]
+    /// says where it goes on.
     pub(super) fn leave_to_interpret(&mut self, insn: &Insn) -> DynamicLabel {
         let label = self.asm.new_dynamic_label();
-        let interpret = Interpret {
-            insn: *insn,
-            resume: None,
-        };
-        let site = Site {
-            offset: self.offset,
-            give_back: self.rest,
-            interpret: Some(interpret),
-        };
+        let site = self.draft.leave(Some(insn));
         self.later.push(Later::Leave { label, site });
         label
     }
 
     /// Behind the instruction that the last label of [`Translator::leave_to_interpret`] is for.
     pub(super) fn resume_here(&mut self) {
-        let here = self.start.code + self.asm.offset().0;
-        if let Some(Later::Leave { site, .. }) = self.later.last_mut()
-            && let Some(interpret) = &mut site.interpret
-        {
-            interpret.resume = Some(here);
+        if let Some(Later::Leave { site, .. }) = self.later.last_mut() {
+            self.draft.resume_at(site, self.asm.offset().0);
         }
     }
 
@@ -210,12 +97,7 @@ impl Translator<'_> {
         for later in std::mem::take(&mut self.later) {
             self.emit(later);
         }
-        Some(Translation {
-            code: self.asm.finalize().ok()?,
-            sites: self.sites,
-            links: self.links,
-            bytes: (self.offset as u64) - (self.start.ram & 0xfff),
-        })
+        Some(self.draft.finish(self.asm.finalize().ok()?))
     }
 
     /// Puts guest register `x` into a host register.

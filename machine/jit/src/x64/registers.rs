@@ -1,9 +1,8 @@
-//! What translated code finds in memory, and which host register holds what.
+//! Which host register holds what, and where the rest is.
 //!
 //! The map from guest to host registers is fixed, so the state is exact wherever code stops.
 
-use crate::State;
-use crate::tlb::{Set, Tlb};
+use crate::tlb::Tlb;
 use std::mem::offset_of;
 
 /// Host registers by their numbers.
@@ -11,9 +10,10 @@ pub(super) const RAX: u8 = 0;
 pub(super) const RCX: u8 = 1;
 pub(super) const RDX: u8 = 2;
 
-/// Guest registers that live in host registers, and which. The others are in memory, around `rbp`; `rax`,
-/// `rcx` and `rdx` are scratch, `r13` counts down what may still be executed, `r14` is the set of
-/// translations for loads, `r15` the base of RAM, and `rsp` points to what [`on_stack`] lists.
+/// Guest registers that live in host registers, and which. The others are in memory, around `rbp`;
+/// `rax`, `rcx` and `rdx` are scratch, `r13` counts down what may still be executed, `r14` is the
+/// set of translations for loads, `r15` the base of RAM, and `rsp` points to what [`on_stack`]
+/// lists.
 pub(super) const HELD: [(u8, u8); 8] = [
     (2, 3),   // sp in rbx
     (8, 12),  // s0 in r12
@@ -52,82 +52,10 @@ pub(super) fn in_memory(x: u8) -> i8 {
     (i16::from(x & 31) * 8 - 128) as i8
 }
 
-/// What goes into translated code and comes back.
-#[derive(Debug)]
-#[repr(C)]
-pub(super) struct Frame {
-    /// Guest register 16; those that are [`HELD`] are there only while no code runs.
-    middle: *mut u64,
-    /// Floating-point registers, or null.
-    f: *mut u64,
-    /// Address of the page that the pc is on.
-    pub(super) page: u64,
-    /// Where a jump went that no code is known for.
-    pub(super) pc: u64,
-    /// Which exit was taken.
-    pub(super) site: u64,
-    /// Instructions that may still be executed.
-    pub(super) budget: i64,
-    /// RAM offset that LR reserved, or [`NO_RESERVATION`].
-    pub(super) reservation: u64,
-    kick: *const bool,
-    load: *const Set,
-    fetch: *const Set,
-    ram: *mut u8,
-    table: *const Slot,
-}
-
-/// No address in RAM.
-pub(super) const NO_RESERVATION: u64 = u64::MAX;
-
-/// An entry of the jump table: where the code is for a place in RAM.
-#[derive(Debug, Clone, Copy)]
-#[repr(C)]
-pub(super) struct Slot {
-    /// RAM offset of the first instruction.
-    pub(super) start: u64,
-    /// Address of the code.
-    pub(super) code: u64,
-}
-
-/// Slots of the jump table; a power of two.
-pub(super) const SLOTS: usize = 1 << 15;
-
-/// The jump table: direct-mapped.
-pub(super) type Table = [Slot; SLOTS];
-
-/// The slot of the code for RAM offset `start`.
-pub(super) fn slot(start: u64) -> usize {
-    (start >> 1) as usize % SLOTS
-}
-
-impl Frame {
-    /// A frame for code on the page at address `page`.
-    #[inline(always)]
-    pub(super) fn new(state: &mut State<'_>, table: &Table, page: u64, budget: i64) -> Self {
-        Self {
-            middle: state.x.as_mut_ptr().wrapping_add(16),
-            f: match &mut state.f {
-                Some(f) => f.as_mut_ptr(),
-                None => std::ptr::null_mut(),
-            },
-            page,
-            pc: 0,
-            site: 0,
-            budget,
-            reservation: state.reservation.unwrap_or(NO_RESERVATION),
-            kick: state.kick.as_ptr().cast_const(),
-            load: &raw const state.tlb.load[state.data.index()],
-            fetch: &raw const state.tlb.fetch[state.fetch.index()],
-            ram: state.ram.as_mut_ptr(),
-            table: table.as_ptr(),
-        }
-    }
-}
-
 /// Distances in the frame.
 pub(super) mod in_frame {
-    use super::{Frame, offset_of};
+    use super::offset_of;
+    use crate::frame::Frame;
 
     pub(in super::super) const MIDDLE: i32 = offset_of!(Frame, middle) as i32;
     pub(in super::super) const F: i32 = offset_of!(Frame, f) as i32;
