@@ -29,7 +29,8 @@ impl std::fmt::Display for Position {
 #[non_exhaustive]
 pub enum Error {
     /// The first bytes are not those of a log.
-    #[error("not a record/replay log: it begins with {}, and a log with 00 e0 20 and its version", Hex(.first))]
+    #[error("not a record/replay log: it begins with {}, and a log with 00 e0 20 and its \
+        version", Hex(.first))]
     NotALog {
         /// The first bytes, four at most.
         first: Vec<u8>,
@@ -85,7 +86,8 @@ pub enum Error {
     },
     /// There are bytes behind `EVENT_END`.
     #[error(
-        "{trailing} bytes follow EVENT_END at {at}; cut the file there, or it is not of this version"
+        "{trailing} bytes follow EVENT_END at {at}; cut the file there, or it is not of this \
+         version"
     )]
     AfterEnd {
         /// Where they begin.

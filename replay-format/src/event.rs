@@ -192,13 +192,15 @@ macro_rules! events {
 
 events! {
     // group kind name, if the version has it, (arguments) = what they decode to
-    Plain Instruction "EVENT_INSTRUCTION" if (_f => true) (count: u32) = [Event::Instruction { count }];
+    Plain Instruction "EVENT_INSTRUCTION" if (_f => true) (count: u32)
+        = [Event::Instruction { count }];
     Plain Interrupt "EVENT_INTERRUPT" if (_f => true) () = [Event::Interrupt];
     Plain Exception "EVENT_EXCEPTION" if (_f => true) () = [Event::Exception];
 
     Async Bh "REPLAY_ASYNC_EVENT_BH" if (_f => true) (checkpoint: lead, id: u64)
         = [Event::Async { checkpoint, event: AsyncEvent::Bh { id } }];
-    Async BhOneshot "REPLAY_ASYNC_EVENT_BH_ONESHOT" if (f => f.bh_oneshot) (checkpoint: lead, id: u64)
+    Async BhOneshot "REPLAY_ASYNC_EVENT_BH_ONESHOT" if (f => f.bh_oneshot)
+        (checkpoint: lead, id: u64)
         = [Event::Async { checkpoint, event: AsyncEvent::BhOneshot { id } }];
     Async Input "REPLAY_ASYNC_EVENT_INPUT" if (_f => true) (checkpoint: lead, input: input)
         = [Event::Async { checkpoint, event: AsyncEvent::Input(input) }];
@@ -224,7 +226,8 @@ events! {
         = [Event::Shutdown(ShutdownCause::HostQmp)];
     Plain ShutdownHostQmpQuit "EVENT_SHUTDOWN_HOST_QMP_QUIT" if (f => f.causes >= 10) ()
         = [Event::Shutdown(ShutdownCause::HostQmpQuit)];
-    Plain ShutdownHostQmpSystemReset "EVENT_SHUTDOWN_HOST_QMP_SYSTEM_RESET" if (f => f.causes >= 10) ()
+    Plain ShutdownHostQmpSystemReset "EVENT_SHUTDOWN_HOST_QMP_SYSTEM_RESET"
+        if (f => f.causes >= 10) ()
         = [Event::Shutdown(ShutdownCause::HostQmpSystemReset)];
     Plain ShutdownHostSignal "EVENT_SHUTDOWN_HOST_SIGNAL" if (f => f.causes > 0) ()
         = [Event::Shutdown(ShutdownCause::HostSignal)];

@@ -206,7 +206,12 @@ pub(crate) struct Encoder<'b> {
 macro_rules! write_integers {
     ($($int:ident)*) => {$(
         #[inline(always)]
-        pub(crate) fn $int(&mut self, _table: &Table, _kind: Kind, value: $int) -> Result<(), WriteError> {
+        pub(crate) fn $int(
+            &mut self,
+            _table: &Table,
+            _kind: Kind,
+            value: $int,
+        ) -> Result<(), WriteError> {
             self.out.extend_from_slice(&value.to_be_bytes());
             Ok(())
         }

@@ -161,7 +161,11 @@ fn read(bytes: &[u8]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        ..Default::default()
+    })]
 
     #[test]
     fn events_round_trip_through_every_table(seeds in seeds()) {
@@ -185,7 +189,8 @@ proptest! {
             prop_assert_eq!(log.summary().instructions(), icount);
             let back: Vec<_> = log.events().map(|r| r.expect("whole").event).collect();
             prop_assert_eq!(back, written);
-            prop_assert_eq!(Log::parse(&bytes).expect("a log").completeness(), Completeness::Complete);
+            prop_assert_eq!(Log::parse(&bytes).expect("a \
+                log").completeness(), Completeness::Complete);
         }
     }
 

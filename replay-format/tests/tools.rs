@@ -393,7 +393,11 @@ fn written(stream: &[(u64, u8)]) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 300,
+        failure_persistence: None,
+        ..Default::default()
+    })]
 
     #[test]
     fn any_two_streams(one in stream(), two in stream()) {
@@ -401,7 +405,11 @@ proptest! {
     }
 
     #[test]
-    fn one_change_is_one_place(stream in stream(), at in any::<prop::sample::Index>(), event in 0..4u8) {
+    fn one_change_is_one_place(
+        stream in stream(),
+        at in any::<prop::sample::Index>(),
+        event in 0..4u8,
+    ) {
         prop_assume!(!stream.is_empty());
         let mut changed = stream.clone();
         let at = at.index(stream.len());

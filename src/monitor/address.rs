@@ -43,7 +43,8 @@ impl FromStr for Address {
                 if !address.ip().is_loopback() {
                     let ip: IpAddr = address.ip();
                     return Err(format!(
-                        "`{ip}`: only this host may reach the monitor; use 127.0.0.1, and ssh -L from elsewhere"
+                        "`{ip}`: only this host may reach the monitor; use 127.0.0.1, and ssh -L \
+                         from elsewhere"
                     ));
                 }
                 Ok(Self::Tcp(address))

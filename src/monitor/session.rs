@@ -129,7 +129,8 @@ impl Session {
             Band::Control if !self.has_oob() => in_order(
                 request.id,
                 Err(CommandError::generic(
-                    "Please enable Out-Of-Band first for the session during capabilities negotiation",
+                    "Please enable Out-Of-Band first for the session during capabilities \
+                     negotiation",
                 )),
             ),
             Band::Control if request.id.is_none() => at_once(

@@ -69,7 +69,10 @@ impl Report {
         }
         let closed = driver.close(finish)?;
         let broken_devices = machine.virtio_errors().map(|(slot, times, last)| {
-            format!("the guest broke the virtio device in slot {slot}, {times} times; the last time: {last}")
+            format!(
+                "the guest broke the virtio device in slot {slot}, {times} times; the last \
+                 time: {last}"
+            )
         });
         Ok(Self {
             finish,

@@ -126,8 +126,9 @@ fn measure(name: &str, arguments: &[&str], log: &Log, to: To) {
     let [cpu, cpu_low, cpu_high] = quartiles(costs.iter().map(|cost| cost.cpu / megabytes * 1e3));
     let memory = costs.iter().map(|cost| cost.memory).max().unwrap_or(0);
     let line = format!(
-        "{name}: {} to {to:?}: {speed:.0} MB/s of log (quartiles {low:.0} to {high:.0}, {ROUNDS} rounds), {cpu:.2} s of CPU \
-         time per GB ({cpu_low:.2} to {cpu_high:.2}), {:.1} MB of memory at most",
+        "{name}: {} to {to:?}: {speed:.0} MB/s of log (quartiles {low:.0} to {high:.0}, {ROUNDS} \
+         rounds), {cpu:.2} s of CPU time per GB ({cpu_low:.2} to {cpu_high:.2}), {:.1} MB of \
+         memory at most",
         arguments.join(" "),
         memory as f64 / 1024.0
     );

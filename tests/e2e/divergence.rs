@@ -48,8 +48,8 @@ fn another_instruction() {
         report.starts_with("the replay diverged at icount 6, hart 0, pc 0x80000000 ("),
         "{report}"
     );
-    let end = "expected EVENT_CHAR_WRITE of 64 bytes, result 64 at icount 9671 (event 3, offset 0x13), \
-               found exception 2 (illegal instruction)";
+    let end = "expected EVENT_CHAR_WRITE of 64 bytes, result 64 at icount 9671 (event 3, offset \
+               0x13), found exception 2 (illegal instruction)";
     assert!(report.ends_with(end), "{report}");
 }
 

@@ -69,8 +69,8 @@ fn killed_before_it_was_measured() {
     running.signal(Signal::KILL);
     running.wait();
     let replayed = dir.rr(&["replay", "x.rr"]).code(0);
-    let note = "disk.raw: drive 0 was not measured before the recording was killed; its size and the time of its last \
-                change are as recorded, its content is not checked\n";
+    let note = "disk.raw: drive 0 was not measured before the recording was killed; its size and \
+                the time of its last change are as recorded, its content is not checked\n";
     assert!(replayed.err.contains(note), "{}", replayed.err);
     let inspected = dir.rr(&["inspect", "x.rr"]).text();
     assert!(inspected.contains("content not measured"), "{inspected}");

@@ -80,7 +80,8 @@ fn the_end() {
 #[test]
 fn what_is_no_position() {
     let (dir, end) = recorded("hello", "", b"");
-    let how = "write an instruction count (12345, 1.5M), a share (50%), event#17, start, end, or @snapshot";
+    let how = "write an instruction count (12345, 1.5M), a share (50%), event#17, start, end, or \
+        @snapshot";
     for (position, message) in [
         (
             "",

@@ -51,27 +51,33 @@ fn damaged_recordings() {
         (
             "hello.elf",
             Some(grown),
-            "DIR/hello.elf: kernel changed since the recording: its size was 43016, is 43017; restore it, or pass --allow-changed-images to replay regardless",
+            "DIR/hello.elf: kernel changed since the recording: its size was 43016, is 43017; \
+             restore it, or pass --allow-changed-images to replay regardless",
         ),
         (
             "hello.elf",
             Some(changed),
-            "DIR/hello.elf: kernel changed since the recording: its BLAKE3 was b1fe10b598971d21b5bbf3a9a66e23c2fd9ae8e7f1c39923156e5217f6c6332e, is ...; restore it, or pass --allow-changed-images to replay regardless",
+            "DIR/hello.elf: kernel changed since the recording: its BLAKE3 was \
+             b1fe10b598971d21b5bbf3a9a66e23c2fd9ae8e7f1c39923156e5217f6c6332e, is ...; restore it, \
+             or pass --allow-changed-images to replay regardless",
         ),
         (
             "ok.rr/replay.bin",
             Some(Vec::new()),
-            "ok.rr/replay.bin: truncated inside the header: 0 of 12 bytes; nothing was recorded yet",
+            "ok.rr/replay.bin: truncated inside the header: 0 of 12 bytes; nothing was recorded \
+             yet",
         ),
         (
             "ok.rr/replay.bin",
             Some(b"text, not a log".to_vec()),
-            "ok.rr/replay.bin: not a record/replay log: it begins with 74 65 78 74, and a log with 00 e0 20 and its version",
+            "ok.rr/replay.bin: not a record/replay log: it begins with 74 65 78 74, and a log with \
+             00 e0 20 and its version",
         ),
         (
             "ok.rr/replay.bin",
             Some(v12),
-            "ok.rr/replay.bin: is a log of version 12, QEMU 7.2 to 10.x, and recordings of rr hold version 7; it is of another program: restore it from a copy",
+            "ok.rr/replay.bin: is a log of version 12, QEMU 7.2 to 10.x, and recordings of rr hold \
+             version 7; it is of another program: restore it from a copy",
         ),
         (
             "ok.rr/replay.bin",
@@ -91,7 +97,8 @@ fn damaged_recordings() {
         (
             "ok.rr/machine.json",
             Some(Vec::new()),
-            "ok.rr/machine.json: is damaged: EOF while parsing a value at line 1 column 0; restore it from a copy",
+            "ok.rr/machine.json: is damaged: EOF while parsing a value at line 1 column 0; restore \
+             it from a copy",
         ),
         (
             "ok.rr/machine.json",

@@ -51,7 +51,8 @@ fn the_prompt_with_lines_from_a_pipe() {
     let dir = Dir::new();
     let mut running = echo(&dir);
     running.wait_for("echo:");
-    let lines = "info status\nstop\n\nquery-status\noob query-replay\nnope\nhelp\npmemsave val=1.5\n\
+    let lines = "info status\nstop\n\nquery-status\noob query-replay\nnope\nhelp\n\
+                 pmemsave val=1.5\n\
                  {\"execute\": \"query-name\", \"arguments\": {\"x\": 1}}\nquit\n";
     let said = dir.rr_with(&["monitor", SOCKET], lines.as_bytes()).code(0);
     let text = said.text();

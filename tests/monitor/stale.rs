@@ -15,8 +15,8 @@ fn generated_code_is_fresh() {
         let there = fs::read_to_string(monitor.join("generated").join(file.name));
         assert!(
             there.is_ok_and(|text| text == file.text),
-            "src/monitor/generated/{} is stale: \
-             cargo run -p rr-cli -- qapi gen src/monitor/schema/monitor.json -o src/monitor/generated",
+            "src/monitor/generated/{} is stale: cargo run -p rr-cli -- qapi gen \
+             src/monitor/schema/monitor.json -o src/monitor/generated",
             file.name
         );
     }

@@ -116,7 +116,8 @@ problems! {
     /// An exception list that is none.
     PragmaNotAList(name: &'static str) => ("pragma {0} must be a list of strings");
     /// No key, or more than one, that says what is defined.
-    NoOneMeta => ("expression must have exactly one key 'enum', 'struct', 'union', 'alternate', 'command', 'event'");
+    NoOneMeta => ("expression must have exactly one key 'enum', 'struct', 'union', 'alternate', \
+        'command', 'event'");
 
     // Documentation comments.
     /// Text behind the `##` that starts a comment.
@@ -148,7 +149,8 @@ problems! {
     /// A line that is indented less than its section's first.
     DeIndent(indent: usize) => ("unexpected de-indent (expected at least {0} spaces)");
     /// A definition's documentation without the definition.
-    DocWithoutDefinition(symbol: String) => ("documentation for '{0}' is not followed by the definition");
+    DocWithoutDefinition(symbol: String) => ("documentation for '{0}' is not followed by the \
+        definition");
     /// A definition behind a free-form comment.
     FreeFormDoc => ("definition documentation required");
     /// `doc-required`, and there is none.
@@ -182,7 +184,8 @@ problems! {
     /// A key that must be there is not.
     MissingKeys(source: String, keys: Names) => ("{0} misses key{1:#}");
     /// A key that must not be there is.
-    UnknownKeys(source: String, keys: Names, valid: Names) => ("{0} has unknown key{1:#}\nValid keys are {2}.");
+    UnknownKeys(source: String, keys: Names, valid: Names) => ("{0} has unknown key{1:#}\nValid \
+        keys are {2}.");
     /// A value that is not of the kind that it must be.
     MustBe(source: String, kind: &'static str) => ("{0} must be {1}");
     /// `data` of an alternate without members.
@@ -202,7 +205,8 @@ problems! {
     /// Both flags.
     OobCoroutine => ("flags 'allow-oob' and 'coroutine' are incompatible");
     /// A symbol that is none.
-    ConditionSymbol(text: String, source: String) => ("'if' condition '{0}' of {1} is not a valid identifier");
+    ConditionSymbol(text: String, source: String) => ("'if' condition '{0}' of {1} is not a valid \
+        identifier");
     /// `all` and `any` of nothing.
     ConditionEmpty(source: String) => ("'if' condition [] of {0} is useless");
     /// More or less than one operator.
@@ -226,7 +230,8 @@ problems! {
     /// The tag is not there.
     NoDiscriminator(name: String) => ("discriminator '{0}' is not a member of 'base'");
     /// The tag is not as it must be.
-    BadDiscriminator(name: String, base: String, rule: &'static str) => ("discriminator member '{0}' of {1} must {2}");
+    BadDiscriminator(name: String, base: String, rule: &'static str) => ("discriminator member \
+        '{0}' of {1} must {2}");
     /// A union over an empty enum.
     NoBranches => ("union has no branches");
     /// A branch for a value that the tag cannot have.
@@ -234,7 +239,8 @@ problems! {
     /// A branch of a type that a branch cannot have.
     BranchCannotUse(branch: String, other: String) => ("branch '{0}' cannot use {1}");
     /// Two branches of an alternate that look the same in JSON.
-    Indistinguishable(branch: String, other: String) => ("branch '{0}' can't be distinguished from '{1}'");
+    Indistinguishable(branch: String, other: String) => ("branch '{0}' can't be distinguished from \
+        '{1}'");
     /// Arguments or a result that cannot be.
     CannotTake(meta: Meta, key: &'static str, other: String) => ("{0}'s '{1}' cannot take {2}");
     /// Arguments in a union that are not boxed.

@@ -100,7 +100,8 @@ impl Input {
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
-                "{}: {MACHINE} is missing, so the recording cannot be replayed; its log can be read",
+                "{}: {MACHINE} is missing, so the recording cannot be replayed; its log can be \
+                 read",
                 directory.display()
             ),
             Err(error) => return Err(error).with_context(|| path.display().to_string()),

@@ -21,9 +21,11 @@ use crate::output::progress::Progress;
 
 /// Print the events of a log
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Prints the events of a log, of rr or of any QEMU (versions 5 to 13 of the format).\n\n\
-    A log that was cut short is printed up to its last whole event; a note on standard error says how it \
-    ends. A log that is damaged is printed up to the damage, and the exit status is 2.", after_long_help = events::SCHEMA)]
+#[command(long_about = "Prints the events of a log, of rr or of any QEMU (versions 5 to 13 of the \
+    format).\n\n\
+    A log that was cut short is printed up to its last whole event; a note on standard error says \
+    how it ends. A log that is damaged is printed up to the damage, and the exit status is \
+    2.", after_long_help = events::SCHEMA)]
 pub(crate) struct Args {
     /// A recording's directory, or an event log
     #[arg(value_name = "REC|LOG")]
@@ -36,13 +38,15 @@ pub(crate) struct Args {
     /// The first place: 12345 or 1.5M instructions, 50%, event#17, @SNAPSHOT, start, end
     ///
     /// Events at this place are printed, and the EVENT_INSTRUCTION that reaches or passes it.
-    #[arg(long, value_name = "POS", default_value_t = places::Position::Start, hide_default_value = true)]
+    #[arg(long, value_name = "POS", default_value_t = places::Position::Start,
+          hide_default_value = true)]
     from: places::Position,
 
     /// The last place, written likewise
     ///
     /// Events at this place are printed, those behind it are not.
-    #[arg(long, value_name = "POS", default_value_t = places::Position::End, hide_default_value = true)]
+    #[arg(long, value_name = "POS", default_value_t = places::Position::End,
+          hide_default_value = true)]
     to: places::Position,
 
     /// Only these kinds of events; several with commas

@@ -21,9 +21,10 @@ use crate::replayed::watched;
 /// Write what a log or a recording holds for Wireshark, Perfetto, or as text
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Writes what a log or a recording holds as files for other tools. A recording is replayed for it, once: \
-    so its virtual time is known, what the guest printed, and the frames that it sent. Of a bare log only what is in it \
-    can be written, and the instruction count stands for time.",
+    long_about = "Writes what a log or a recording holds as files for other tools. A recording is \
+    replayed for it, once: so its virtual time is known, what the guest printed, and the frames \
+    that it sent. Of a bare log only what is in it can be written, and the instruction count \
+    stands for time.",
     after_long_help = "\
 Examples:
   rr export boot.rr --pcap boot.pcapng --chrome-trace boot.json

@@ -20,10 +20,10 @@ use crate::plot::{self, PlotFile};
 
 /// Summarise a log: version, length, events and bytes per kind
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Summarises a log, of rr or of any QEMU (versions 5 to 13 of the format), and the \
-    recording that it is part of.\n\n\
-    A log that was cut short is summarised up to its last whole event. So is a log that is damaged, and \
-    the exit status is 2.", after_long_help = SCHEMA)]
+#[command(long_about = "Summarises a log, of rr or of any QEMU (versions 5 to 13 of the format), \
+    and the recording that it is part of.\n\n\
+    A log that was cut short is summarised up to its last whole event. So is a log that is \
+    damaged, and the exit status is 2.", after_long_help = SCHEMA)]
 pub(crate) struct Args {
     /// A recording's directory, or an event log
     #[arg(value_name = "REC|LOG")]

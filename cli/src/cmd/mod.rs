@@ -31,8 +31,10 @@ use crate::output::help;
     version,
     subcommand_required = true,
     arg_required_else_help = true,
-    after_help = "Exit status: 0 fine or the same, 1 differs or diverged, 2 trouble (usage, a bad file, I/O).\n\
-                  Data goes to standard output, everything else to standard error. NO_COLOR is honoured."
+    after_help = "Exit status: 0 fine or the same, 1 differs or diverged, 2 trouble (usage, a bad \
+                  file, I/O).\n\
+                  Data goes to standard output, everything else to standard error. NO_COLOR is \
+                  honoured."
 )]
 pub(crate) struct Args {
     /// No progress, no notes; errors only

@@ -243,7 +243,10 @@ mod tests {
             json!({"exec-oob": "go", "arguments": {"to": 1}})
         );
         assert_eq!(request("{\"x\": 1}"), json!({"x": 1}));
-        let human = json!({"execute": "human-monitor-command", "arguments": {"command-line": "info  status"}});
+        let human = json!({
+            "execute": "human-monitor-command",
+            "arguments": {"command-line": "info  status"}
+        });
         assert_eq!(request("info  status"), human);
     }
 }

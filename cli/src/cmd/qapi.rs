@@ -20,10 +20,10 @@ const DIFFERS: u8 = 1;
 /// Check a QAPI schema, or generate code from it
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Checks QAPI schemas, the language that describes the monitor's commands, as QEMU 7.2 has it; \
-    generates Rust, documentation and introspection from them.\n\n\
-    A schema with a fault is refused with FILE:LINE:COLUMN: and the reason, and exit status 1. A fault inside a \
-    definition is reported where that starts."
+    long_about = "Checks QAPI schemas, the language that describes the monitor's commands, as QEMU \
+    7.2 has it; generates Rust, documentation and introspection from them.\n\n\
+    A schema with a fault is refused with FILE:LINE:COLUMN: and the reason, and exit status 1. A \
+    fault inside a definition is reported where that starts."
 )]
 pub(crate) struct Args {
     #[command(subcommand)]

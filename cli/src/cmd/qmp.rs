@@ -17,10 +17,9 @@ const REFUSED: u8 = 1;
 /// says: lists are written a,b,c, and whatever has members as JSON. If the monitor refuses, its
 /// reason goes to standard error, and the exit status is 1.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  rr qmp vm.sock query-status\n  rr qmp vm.sock replay-seek icount=1000000\n  \
-                        rr qmp vm.sock human-monitor-command command-line='info registers'"
-)]
+#[command(after_help = "Examples:\n  rr qmp vm.sock query-status\n  \
+                        rr qmp vm.sock replay-seek icount=1000000\n  \
+                        rr qmp vm.sock human-monitor-command command-line='info registers'")]
 pub(crate) struct Args {
     /// The monitor: PATH, unix:PATH or tcp:127.0.0.1:PORT, as in --qmp
     #[arg(value_name = "PATH")]

@@ -17,10 +17,12 @@ use crate::output::table_reason::table_reason;
 /// Save what is left of a log that was killed, cut or damaged
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Saves what is left of a log, of rr or of any QEMU, that was killed, cut anywhere, or damaged: \
-    its events up to the first that is not whole or makes no sense, as a log with a proper header and end.\n\n\
-    QEMU writes the version of a log when the recording ends, so one that was killed has none. It is then found by \
-    which version reads the events whole, or furthest; the answer says which, and why.",
+    long_about = "Saves what is left of a log, of rr or of any QEMU, that was killed, cut \
+    anywhere, or damaged: its events up to the first that is not whole or makes no sense, as a log \
+    with a proper header and end.\n\n\
+    QEMU writes the version of a log when the recording ends, so one that was killed has none. It \
+    is then found by which version reads the events whole, or furthest; the answer says which, and \
+    why.",
     after_long_help = "\
 A recording of rr that was killed replays as it is. Where its log was cut later, LOG2 can take the place
 of its replay.bin. `rr replay` then stops at the last event that was saved.

@@ -18,12 +18,14 @@ use crate::output::progress::InstructionProgress;
 /// Cut a range out of a recording, as a recording; or out of a log, as a log
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Cuts a range out of a recording. The new recording starts from a snapshot, holds the log and the digests of \
-    its range, and needs nothing of its parent but the images. Instruction counts stay as they are. It is replayed, and compared \
-    with the parent's digests, before it is there; it can be sliced again.\n\n\
-    Of a bare event log, of rr or of any QEMU, the range is written as a whole log of the same version: it begins with the \
-    instructions up to its first place. Such a slice is for reading: dump, inspect, diff, export. The state of the machine at its \
-    first place is not in it, so it cannot be replayed; only a slice from the start can, up to its end, by the program that \
+    long_about = "Cuts a range out of a recording. The new recording starts from a snapshot, holds \
+    the log and the digests of its range, and needs nothing of its parent but the images. \
+    Instruction counts stay as they are. It is replayed, and compared with the parent's digests, \
+    before it is there; it can be sliced again.\n\n\
+    Of a bare event log, of rr or of any QEMU, the range is written as a whole log of the same \
+    version: it begins with the instructions up to its first place. Such a slice is for reading: \
+    dump, inspect, diff, export. The state of the machine at its first place is not in it, so it \
+    cannot be replayed; only a slice from the start can, up to its end, by the program that \
     recorded the log."
 )]
 pub(crate) struct Args {
@@ -87,11 +89,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     output::note(match first {
         0 => {
-            "it is for dump, inspect, diff and export; it replays, up to its end, where the whole log does"
+            "it is for dump, inspect, diff and export; it replays, up to its end, where the whole \
+             log does"
         }
         _ => {
-            "it is for dump, inspect, diff and export; it cannot be replayed, as the machine's state at its \
-             start is not in it"
+            "it is for dump, inspect, diff and export; it cannot be replayed, as the machine's \
+             state at its start is not in it"
         }
     });
     Ok(ExitCode::SUCCESS)

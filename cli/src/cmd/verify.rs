@@ -46,7 +46,8 @@ pub(crate) struct Args {
     json: bool,
 
     /// Join the results of all segments of a recording
-    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["input", "jobs", "segment"])]
+    #[arg(long, value_name = "FILE", num_args = 1..,
+          conflicts_with_all = ["input", "jobs", "segment"])]
     merge: Vec<PathBuf>,
 
     #[command(flatten)]

@@ -27,8 +27,8 @@ pub(crate) fn print(hunt: &Bisection<'_>, paint: Paint, out: &mut dyn Write) -> 
                 )?,
                 false => writeln!(
                     out,
-                    "the states are the same at all {compared} places compared, up to icount {icount}; \
-                     --every-instruction looks between them, too"
+                    "the states are the same at all {compared} places compared, up to icount \
+                     {icount}; --every-instruction looks between them, too"
                 )?,
             }
         }

@@ -101,7 +101,11 @@ fn words(digests: Bracket, diverged: Option<&Ending>, hunt: Option<&Bisection<'_
     }
     let agree = hunt.is_some_and(|hunt| hunt.parting.is_none());
     if agree && (digests.differ_at.is_some() || diverged.is_some()) {
-        lines.push("two replays of it agree: what differs is between this machine and the one that recorded".to_owned());
+        lines.push(
+            "two replays of it agree: what differs is between this machine and the one that \
+            recorded"
+                .to_owned(),
+        );
     }
     lines
 }

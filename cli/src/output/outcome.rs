@@ -27,7 +27,8 @@ pub(crate) fn status(report: &Report, guest: bool) -> ExitCode {
     }
     if let Some(cause) = &report.lost_output {
         output::complain(&format!(
-            "serial output was lost: {cause}; the run itself went on, and a recording of it is whole"
+            "serial output was lost: {cause}; the run itself went on, and a recording of it is \
+             whole"
         ));
         return ExitCode::from(TROUBLE);
     }

@@ -89,8 +89,8 @@ fn speed(plot: &Plot) -> Option<Lane> {
         colour: "#0b8a7d",
         height: HIGH,
         total: roughly(paced / cpu * 1e9),
-        about: "instructions in a second of CPU time of the host's thread that executes the guest, while it was recorded; \
-            waiting does not count",
+        about: "instructions in a second of CPU time of the host's thread that executes the guest, \
+            while it was recorded; waiting does not count",
         bars: bars(plot, |column| column.rate().unwrap_or(0.0) / most),
         apart: false,
     })

@@ -70,10 +70,12 @@ fn page(plot: &Plot, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{}</title>\n\
-         <meta name=\"viewport\" content=\"width=device-width\"><meta name=\"color-scheme\" content=\"light dark\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\"><meta name=\"color-scheme\" \
+         content=\"light dark\">\n\
          <style>body {{ margin: 1rem; background: #ffffff; }}\n\
          @media (prefers-color-scheme: dark) {{ body {{ background: #16181c; }} }}\n\
-         svg {{ width: 100%; max-width: 1400px; height: auto; display: block; margin: auto; }}</style></head><body>",
+         svg {{ width: 100%; max-width: 1400px; height: auto; display: block; margin: auto; \
+         }}</style></head><body>",
         words::escaped(&plot.title)
     )?;
     svg::draw(plot, out)?;

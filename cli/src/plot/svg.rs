@@ -86,9 +86,11 @@ pub(super) fn draw(plot: &Plot, out: &mut dyn Write) -> io::Result<()> {
     } = layout;
     writeln!(
         out,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" \
-         role=\"img\" aria-labelledby=\"what\" aria-describedby=\"facts\" font-family=\"system-ui, sans-serif\" font-size=\"12\">\n\
-         <title id=\"what\">{} at a glance</title>\n<desc id=\"facts\">{}</desc>\n<style>\n{STYLE}\n</style>",
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
+         width=\"{WIDTH}\" height=\"{height}\" role=\"img\" aria-labelledby=\"what\" \
+         aria-describedby=\"facts\" font-family=\"system-ui, sans-serif\" font-size=\"12\">\n\
+         <title id=\"what\">{} at a glance</title>\n<desc \
+         id=\"facts\">{}</desc>\n<style>\n{STYLE}\n</style>",
         escaped(&plot.title),
         escaped(&spoken(plot, &lanes))
     )?;
@@ -279,7 +281,8 @@ fn hovers(plot: &Plot, (top, bottom): (f64, f64), out: &mut dyn Write) -> io::Re
         let (from, to) = extent(plot, place);
         writeln!(
             out,
-            "<rect class=\"hover\" x=\"{from:.1}\" y=\"{top}\" width=\"{:.1}\" height=\"{:.1}\"><title>{}</title></rect>",
+            "<rect class=\"hover\" x=\"{from:.1}\" y=\"{top}\" width=\"{:.1}\" \
+             height=\"{:.1}\"><title>{}</title></rect>",
             to - from,
             bottom - top,
             told(plot, place, column)
@@ -337,7 +340,8 @@ fn legend(plot: &Plot, y: f64, out: &mut dyn Write) -> io::Result<()> {
         )?;
         at += 30.0 + 5.8 * ending.short.len() as f64;
     }
-    let rows = "a row of events or bytes is as high as its fullest column; point at a column for its numbers";
+    let rows = "a row of events or bytes is as high as its fullest column; point at a column for \
+        its numbers";
     text(out, ("soft", "start"), (at, y), 11, rows, "")
 }
 
@@ -357,7 +361,8 @@ fn text(
     };
     writeln!(
         out,
-        "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{size}\" text-anchor=\"{anchor}\">{text}{about}</text>"
+        "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{size}\" \
+         text-anchor=\"{anchor}\">{text}{about}</text>"
     )
 }
 

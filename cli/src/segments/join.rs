@@ -22,11 +22,13 @@ pub(super) fn join(mut parts: Vec<(String, Part)>) -> anyhow::Result<Joined> {
     for (name, part) in &parts {
         ensure!(
             part.recording == first.recording,
-            "{name}: is of another recording than {first_name}: merge results of one recording alone"
+            "{name}: is of another recording than {first_name}: merge results of one recording \
+             alone"
         );
         ensure!(
             part.of == first.of,
-            "{name}: is one of {} segments, and {first_name} one of {}: merge results of one division alone",
+            "{name}: is one of {} segments, and {first_name} one of {}: merge results of one \
+             division alone",
             part.of,
             first.of
         );
@@ -51,8 +53,8 @@ pub(super) fn join(mut parts: Vec<(String, Part)>) -> anyhow::Result<Joined> {
                 && (left.result == Outcome::Empty || left.end_digest == right.start_digest);
             ensure!(
                 joined,
-                "{name}: starts at icount {}, and {before} ends at {}, or in another state: verify both anew, \
-                 with the same snapshots",
+                "{name}: starts at icount {}, and {before} ends at {}, or in another state: verify \
+                 both anew, with the same snapshots",
                 right.from,
                 left.to
             );
@@ -77,7 +79,8 @@ pub(super) fn join(mut parts: Vec<(String, Part)>) -> anyhow::Result<Joined> {
     };
     ensure!(
         (start, end.to) == (whole.from, whole.to),
-        "the segments go from icount {start} to {}, and the recording from {} to {}: verify them anew",
+        "the segments go from icount {start} to {}, and the recording from {} to {}: verify them \
+         anew",
         end.to,
         whole.from,
         whole.to
@@ -93,6 +96,7 @@ pub(super) fn join(mut parts: Vec<(String, Part)>) -> anyhow::Result<Joined> {
 
 fn missing(number: u32, of: u32) -> String {
     format!(
-        "segment {number} of {of} is missing: verify it with --segment {number}/{of} --json, and merge again"
+        "segment {number} of {of} is missing: verify it with --segment {number}/{of} --json, and \
+         merge again"
     )
 }

@@ -28,7 +28,8 @@ fn objdump(words: &[u32], name: &str) -> Option<Vec<String>> {
             "RR_REQUIRE_TOOLS=1, but {OBJDUMP} cannot be started: {error}"
         );
         eprintln!(
-            "SKIPPED: {OBJDUMP} cannot be started ({error}); it is in Debian's binutils-riscv64-unknown-elf"
+            "SKIPPED: {OBJDUMP} cannot be started ({error}); it is in Debian's \
+             binutils-riscv64-unknown-elf"
         );
         return None;
     }

@@ -144,7 +144,9 @@ fn disassembly_in_the_style_of_objdump() {
 
 proptest! {
     #[test]
-    fn every_word_of_every_entry_survives(words in prop::collection::vec(any::<u32>(), TABLE.len())) {
+    fn every_word_of_every_entry_survives(
+        words in prop::collection::vec(any::<u32>(), TABLE.len())
+    ) {
         for (entry, word) in TABLE.iter().zip(words) {
             let word = word & !entry.mask | entry.match_bits;
             match decode(word) {

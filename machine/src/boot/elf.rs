@@ -64,7 +64,8 @@ pub enum ElfError {
     NoSegments,
     /// The program starts where nothing is loaded.
     #[error(
-        "is an ELF file whose entry point {0:#x} is in none of its segments; check ENTRY() in its linker script"
+        "is an ELF file whose entry point {0:#x} is in none of its segments; check ENTRY() in its \
+         linker script"
     )]
     Entry(u64),
 }

@@ -78,8 +78,9 @@ pub enum BootError {
     BigEndianImage(Part),
     /// A file of no known format as a kernel, and no firmware.
     #[error(
-        "the kernel (--kernel) is neither an ELF file nor a Linux Image; if it is a flat binary, say \
-         --kernel raw:FILE to start it at {start:#x}, or give the firmware that starts it (--bios FILE)"
+        "the kernel (--kernel) is neither an ELF file nor a Linux Image; if it is a flat binary, \
+         say --kernel raw:FILE to start it at {start:#x}, or give the firmware that starts it \
+         (--bios FILE)"
     )]
     UnknownKernel {
         /// Where it would be loaded.
@@ -118,8 +119,8 @@ pub enum BootError {
     },
     /// Two pieces want the same addresses.
     #[error(
-        "the {a} at {a_start:#x} to {a_end:#x} overlaps the {b} at {b_start:#x} to {b_end:#x}; link \
-         or choose one of them differently"
+        "the {a} at {a_start:#x} to {a_end:#x} overlaps the {b} at {b_start:#x} to {b_end:#x}; \
+         link or choose one of them differently"
     )]
     Overlap {
         /// One file.

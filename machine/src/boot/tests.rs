@@ -485,8 +485,11 @@ proptest! {
 
     #[test]
     fn plans_hold_together(
-        ram in 0..600 * MIB, bios in prop::option::of(1..0x30_0000usize), kernel in 64..0x10_0000usize,
-        image_size in prop_oneof![0..100 * MIB, any::<u64>()], initrd in prop::option::of(1..0x80_0000usize),
+        ram in 0..600 * MIB,
+        bios in prop::option::of(1..0x30_0000usize),
+        kernel in 64..0x10_0000usize,
+        image_size in prop_oneof![0..100 * MIB, any::<u64>()],
+        initrd in prop::option::of(1..0x80_0000usize),
     ) {
         let bios = bios.map(|len| vec![0x13; len]);
         let kernel = linux(0x20_0000, image_size, kernel);

@@ -62,7 +62,8 @@ pub(super) fn check(path: &Path, file: &File, write: bool) -> Result<(), DiskErr
         return Err(unsupported("encryption", CONVERT));
     }
     if write && word(60) != 0 {
-        let advice = "record it instead, which does not write to it, or delete them with `qemu-img snapshot -d`";
+        let advice = "record it instead, which does not write to it, or delete them with `qemu-img \
+            snapshot -d`";
         return Err(unsupported("internal snapshots", advice));
     }
     if version == 2 {

@@ -49,8 +49,8 @@ impl LayerFile {
         let found = self.file.metadata();
         let found = found.map_err(DiskError::io(&self.path, "look at it"))?;
         if Stamp::new(&found) != self.stamp {
-            let reason = "was changed while it was in use, so what the guest read of it is unknown; \
-                          keep other programs off it";
+            let reason = "was changed while it was in use, so what the guest read of it is \
+                          unknown; keep other programs off it";
             return Err(DiskError::format(&self.path, reason));
         }
         Ok(())

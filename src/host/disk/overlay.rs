@@ -31,7 +31,8 @@ impl<'a> Base<'a> {
             unfit("its name is not UTF-8, so an overlay cannot name it; give it another")
         })?;
         if name.len() > MAX_NAME {
-            let reason = "its path is longer than 1023 bytes, so an overlay cannot name it; use a shorter one";
+            let reason = "its path is longer than 1023 bytes, so an overlay cannot name it; use a \
+                shorter one";
             return Err(unfit(reason));
         }
         Ok(Self {

@@ -131,7 +131,8 @@ impl UnixBackend {
             let length = BigEndian::read_u32(prefix) as usize;
             if length > FRAME_MAX {
                 return Err(format!(
-                    "the peer announced a frame of {length} bytes, more than {FRAME_MAX}: disconnected"
+                    "the peer announced a frame of {length} bytes, more than {FRAME_MAX}: \
+                     disconnected"
                 ));
             }
             let Some((frame, tail)) = tail.split_at_checked(length) else {

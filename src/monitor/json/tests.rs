@@ -47,7 +47,11 @@ fn values() {
         &[Ok(json!(1)), Ok(json!("x")), Ok(json!(true))],
     );
     let max = json!([i64::MIN, i64::MAX, u64::MAX, 18446744073709551616.0, 0]);
-    check(b"[-9223372036854775808, 9223372036854775807, 18446744073709551615, 18446744073709551616, -0]", &[Ok(max)]);
+    check(
+        b"[-9223372036854775808, 9223372036854775807, 18446744073709551615, \
+        18446744073709551616, -0]",
+        &[Ok(max)],
+    );
     check(
         br#"["\u00e9\ud83d\ude00\u0000\/\b\f\n\r\t\\", "\uFFFF"]"#,
         &[Ok(json!(["é😀\0/\u{8}\u{c}\n\r\t\\", "\u{ffff}"]))],
@@ -220,7 +224,10 @@ proptest! {
 
     /// What we write is what serde_json reads, and what we read ourselves.
     #[test]
-    fn theirs_and_ours(values in prop::collection::vec(any_value(short_float()), 1..4), piece in 1usize..9) {
+    fn theirs_and_ours(
+        values in prop::collection::vec(any_value(short_float()), 1..4),
+        piece in 1usize..9,
+    ) {
         let mut input = Vec::new();
         for value in &values {
             let line = line(value);
@@ -255,7 +262,10 @@ proptest! {
 
     /// Garbage is survived, means the same in whatever pieces it comes, and is over at a reset.
     #[test]
-    fn garbage(input in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(&b"{}[],:\"'\\u0d8 -1e."[..])], 0..200)) {
+    fn garbage(input in prop::collection::vec(
+        prop_oneof![any::<u8>(), prop::sample::select(&b"{}[],:\"'\\u0d8 -1e."[..])],
+        0..200,
+    )) {
         let whole = [&input[..], b"\xff\xff{\"id\": 7}"].concat();
         let found = parse(&whole, whole.len());
         prop_assert_eq!(&found, &parse(&whole, 1));

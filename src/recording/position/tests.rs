@@ -166,7 +166,9 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_a_position_or_an_error(text in "\\PC{0,12}|[0-9_.kMG%]{0,24}|event#[0-9_.k%]{0,8}") {
+    fn any_text_is_a_position_or_an_error(
+        text in "\\PC{0,12}|[0-9_.kMG%]{0,24}|event#[0-9_.k%]{0,8}"
+    ) {
         if let Ok(position) = text.parse::<Position>() {
             prop_assert_eq!(parsed(&position.to_string()), position);
         }
@@ -184,7 +186,11 @@ proptest! {
     fn a_place_divides_the_log(
         steps in prop::collection::vec(0u64..4, 0..30), asked in 0u64..100, by_event: bool
     ) {
-        let icounts: Vec<u64> = steps.iter().scan(0, |sum, step| { *sum += step; Some(*sum) }).collect();
+        let sums = steps.iter().scan(0, |sum, step| {
+            *sum += step;
+            Some(*sum)
+        });
+        let icounts: Vec<u64> = sums.collect();
         let bytes = log_with(&icounts);
         let log = Log::parse(&bytes).unwrap();
         let position = if by_event { Position::Event(asked) } else { Position::Icount(asked) };

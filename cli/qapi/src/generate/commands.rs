@@ -66,7 +66,13 @@ pub(super) fn commands(context: &Context<'_>) -> Result<String, Error> {
     ];
     for (oob, (head, rest, title)) in [false, true].into_iter().zip(dispatches) {
         out.line(0, &format!("\n/// {title}\n#[rustfmt::skip]"));
-        out.line(0, &format!("pub fn {head}oob: &dyn OobCommands, name: &str, arguments: Option<Map<String, Value>>)"));
+        out.line(
+            0,
+            &format!(
+                "pub fn {head}oob: &dyn OobCommands, name: &str, arguments: \
+            Option<Map<String, Value>>)"
+            ),
+        );
         out.line(0, "    -> Option<Result<Value, CommandError>>\n{");
         out.line(1, "Some(match name {");
         for command in commands

@@ -315,9 +315,13 @@ fn root(context: &Context<'_>) -> String {
                     flags.success_response,
                     flags.allow_preconfig,
                 );
-                commands.line(1, &format!(
-                    "super::visit::CommandInfo {{ name: {name:?}, allow_oob: {oob}, success_response: {response}, allow_preconfig: {preconfig} }},"
-                ));
+                commands.line(
+                    1,
+                    &format!(
+                        "super::visit::CommandInfo {{ name: {name:?}, allow_oob: {oob}, \
+                     success_response: {response}, allow_preconfig: {preconfig} }},"
+                    ),
+                );
             }
             Kind::Event { .. } => {
                 events.line(1, &format!("super::visit::EventInfo {{ name: {name:?} }},"))

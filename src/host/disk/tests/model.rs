@@ -112,7 +112,10 @@ proptest! {
     #[test]
     fn on_an_overlay(ops in prop::collection::vec(op(), 1..40), qcow2: bool) {
         let folder = folder();
-        let image = if qcow2 { qcow2_image(&folder, &pattern(0, LEN)) } else { image(&folder, LEN) };
+        let image = match qcow2 {
+            true => qcow2_image(&folder, &pattern(0, LEN)),
+            false => image(&folder, LEN),
+        };
         let before = std::fs::read(&image).unwrap();
         let overlay = folder.path().join("overlay.qcow2");
         let mut disk = opened(&drive(&image, None), Writes::Overlay(&overlay));
@@ -136,7 +139,10 @@ proptest! {
     #[test]
     fn on_the_image_itself(ops in prop::collection::vec(op(), 1..40), qcow2: bool) {
         let folder = folder();
-        let image = if qcow2 { qcow2_image(&folder, &pattern(0, LEN)) } else { image(&folder, LEN) };
+        let image = match qcow2 {
+            true => qcow2_image(&folder, &pattern(0, LEN)),
+            false => image(&folder, LEN),
+        };
         let mut disk = opened(&drive(&image, None), Writes::Image);
         let model = compare(&mut disk, &ops)?;
         disk.close().unwrap();

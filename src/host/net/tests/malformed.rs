@@ -207,19 +207,26 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn random_frames_break_nothing(frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..8)) {
+    fn random_frames_break_nothing(
+        frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..8)
+    ) {
         let options = UserOptions { restrict: true, ..UserOptions::default() };
         feed(&mut UserBackend::open(&options).unwrap(), frames);
     }
 
     #[test]
     fn damaged_frames_break_nothing(
-        edits in prop::collection::vec((0..9_usize, prop::collection::vec((0..120_usize, any::<u8>()), 0..4), 0..400_usize), 1..24),
+        edits in prop::collection::vec((
+            0..9_usize,
+            prop::collection::vec((0..120_usize, any::<u8>()), 0..4),
+            0..400_usize,
+        ), 1..24),
         restrict in any::<bool>(),
     ) {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = server.local_addr().unwrap().port();
-        let mut backend = UserBackend::open(&UserOptions { restrict, ..UserOptions::default() }).unwrap();
+        let options = UserOptions { restrict, ..UserOptions::default() };
+        let mut backend = UserBackend::open(&options).unwrap();
         let samples = samples(port);
         for (which, bytes, length) in edits {
             let mut frame = samples[which].clone();

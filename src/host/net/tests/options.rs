@@ -98,7 +98,9 @@ fn options_survive_machine_json() {
 
 proptest! {
     #[test]
-    fn no_text_breaks_the_parser(text in "(user|unix:|none)?[,=:/.a-z0-9-]{0,40}(hostfwd=|net=|,)?[0-9.:/-]{0,30}") {
+    fn no_text_breaks_the_parser(
+        text in "(user|unix:|none)?[,=:/.a-z0-9-]{0,40}(hostfwd=|net=|,)?[0-9.:/-]{0,30}"
+    ) {
         let _ = text.parse::<NetdevOptions>();
     }
 }

@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn the_first_resolver_with_an_ipv4_address_counts() {
-        let text = "# made by hand\nsearch example.org\nnameserver fe80::1%eth0\n  nameserver 127.0.0.53 x\nnameserver 1.2.3.4\n";
+        let text = "# made by hand\nsearch example.org\nnameserver fe80::1%eth0\n  \
+            nameserver 127.0.0.53 x\nnameserver 1.2.3.4\n";
         assert_eq!(
             parse_resolver(text),
             Some(SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 53), 53))

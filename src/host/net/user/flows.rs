@@ -194,7 +194,8 @@ impl Flows {
             if !self.told && error.kind() == io::ErrorKind::PermissionDenied {
                 self.told = true;
                 self.notes.call(&format!(
-                    "the guest pings {to}, which this host does not let its users do; the sysctl net.ipv4.ping_group_range allows it"
+                    "the guest pings {to}, which this host does not let its users do; the sysctl \
+                     net.ipv4.ping_group_range allows it"
                 ));
             }
             return Err(error);

@@ -166,7 +166,10 @@ mod tests {
 
         #[test]
         fn no_fragments_break_it(
-            pieces in prop::collection::vec((0..4_u16, 0..8192_usize, any::<bool>(), 0..1480_usize), 0..60),
+            pieces in prop::collection::vec(
+                (0..4_u16, 0..8192_usize, any::<bool>(), 0..1480_usize),
+                0..60,
+            ),
         ) {
             let header = Ipv4Repr {
                 src_addr: GUEST,
