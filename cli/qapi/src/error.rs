@@ -54,7 +54,10 @@ impl fmt::Display for Error {
 
 /// The table of problems, from which the enum and the list of its names come.
 macro_rules! problems {
-    ($($(#[doc = $doc:literal])* $name:ident $(($($field:ident: $type:ty),*))? => ($($format:tt)*);)*) => {
+    ($(
+        $(#[doc = $doc:literal])*
+        $name:ident $(($($field:ident: $type:ty),*))? => ($($format:tt)*);
+    )*) => {
         /// Why a schema is refused.
         #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
         #[non_exhaustive]

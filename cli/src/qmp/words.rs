@@ -176,7 +176,8 @@ mod tests {
             "name=1",
             "speed=1.5",
         ]);
-        let wanted = json!({"to": 16, "far": true, "how": "fast", "with": ["a", "b"], "what": {"x": 1},
+        let wanted = json!({"to": 16, "far": true, "how": "fast", "with": ["a", "b"],
+                            "what": {"x": 1},
                             "name": "1", "speed": 1.5});
         assert_eq!(found, Ok(wanted));
         assert_eq!(typed(&[]), Ok(json!(null)));

@@ -1,15 +1,15 @@
 //! Cached translations: from a page of virtual addresses to an offset in RAM.
 //!
-//! Translated code reads these tables and believes them: a hit is accessed without another check. So
-//! the only way in is [`Tlb::fill`], which refuses what is not a whole page inside RAM, and the code
-//! is only entered with RAM that is at least as large.
+//! Translated code reads these tables and believes them: a hit is accessed without another check.
+//! So the only way in is [`Tlb::fill`], which refuses what is not a whole page inside RAM, and the
+//! code is only entered with RAM that is at least as large.
 
 /// Entries of each set; a power of two.
 pub(crate) const ENTRIES: usize = 256;
 /// Sets for each kind of access.
 const SETS: usize = 4;
-/// Bits of an address that a lookup compares: its page, and those that are zero where it is aligned.
-/// Bit 11 is never among them, so no address matches this.
+/// Bits of an address that a lookup compares: its page, and those that are zero where it is
+/// aligned. Bit 11 is never among them, so no address matches this.
 const NONE: u64 = 1 << 11;
 const PAGE: u64 = 4096;
 

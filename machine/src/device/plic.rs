@@ -397,7 +397,9 @@ mod tests {
     proptest! {
         #[test]
         fn never_panics_and_has_no_hidden_state(
-            low in steps(0x3000), high in steps(0x60_0000), levels in prop::collection::vec((0..100u32, any::<bool>()), 0..20),
+            low in steps(0x3000),
+            high in steps(0x60_0000),
+            levels in prop::collection::vec((0..100u32, any::<bool>()), 0..20),
         ) {
             let mut plic = Plic::new(2);
             for (source, level) in levels {

@@ -28,7 +28,10 @@ fn operand(rng: &mut Rng, exp_bits: u32, frac_bits: u32, other: u64) -> u64 {
 }
 
 macro_rules! both_ways {
-    ($name:ident, $bits:ty, $exp_bits:literal, $frac_bits:literal, $format:ty, $fast:ident, $public:path) => {
+    (
+        $name:ident, $bits:ty, $exp_bits:literal, $frac_bits:literal,
+        $format:ty, $fast:ident, $public:path
+    ) => {
         #[test]
         fn $name() {
             use $public as public;

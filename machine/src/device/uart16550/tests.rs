@@ -315,7 +315,12 @@ proptest! {
     /// when LSR says so gets every byte, in order.
     #[test]
     fn no_byte_is_lost(
-        bursts in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..60), 0..4_000_000u64, any::<u8>(), 0..20u8), 1..20),
+        bursts in prop::collection::vec((
+            prop::collection::vec(any::<u8>(), 0..60),
+            0..4_000_000u64,
+            any::<u8>(),
+            0..20u8,
+        ), 1..20),
     ) {
         let mut bench = bench();
         let (mut sent, mut got) = (Vec::new(), Vec::new());
