@@ -1,10 +1,10 @@
-//! What is asked of the vCPU thread, which carries it out one by one between two execution periods;
-//! and the wish that it stops what it is at.
+//! The requests to the vCPU thread, which carries them out one by one between two execution
+//! periods, and the flag that cancels its current work.
 
 use crate::sync::inbox::{Cancel, Inbox};
 use std::collections::VecDeque;
 
-/// Requests in order. None is lost: each is taken, or given back when nobody takes any more.
+/// Requests in order. None is lost: each is taken, or given back once the run is over.
 #[derive(Debug)]
 pub(crate) struct Requests<T> {
     inbox: Inbox<T>,
@@ -19,12 +19,12 @@ impl<T> Requests<T> {
         }
     }
 
-    /// Queues a request; gives it back where nobody takes any more.
+    /// Queues a request; gives it back if the run is over.
     pub(crate) fn ask(&self, request: T) -> Result<(), T> {
         self.inbox.offer(request)
     }
 
-    /// Wants the work in hand to stop.
+    /// Asks the vCPU thread to stop its current work.
     pub(crate) fn cancel(&self) {
         self.cancel.ask(&self.inbox);
     }
@@ -39,22 +39,22 @@ impl<T> Requests<T> {
         self.inbox.take()
     }
 
-    /// Waits for a request, for the wish to stop, or for `or` to hold.
+    /// Waits for a request, for a cancellation, or for `or` to hold.
     pub(crate) fn wait(&self, or: impl Fn() -> bool) {
         self.inbox.wait_until(|| self.is_cancelled() || or());
     }
 
-    /// Nobody takes any more: what was asked and not taken.
+    /// Closes the queue: gives the requests that were not taken.
     pub(crate) fn hang_up(&self) -> VecDeque<T> {
         self.inbox.hang_up()
     }
 
-    /// Whether somebody wants the work in hand to stop; the wish is gone with this call.
+    /// Whether the current work was cancelled; lowers the flag.
     pub(crate) fn take_cancelled(&self) -> bool {
         self.cancel.take()
     }
 
-    /// Whether somebody wants it to stop; the wish stays.
+    /// Whether the current work was cancelled; the flag stays.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancel.is_asked()
     }

@@ -6,8 +6,8 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
 use loom::thread;
 
-/// Two stores with release, seen by two loads with acquire in the other order: whoever sees the
-/// second sees the first.
+/// Two stores with release, seen by two loads with acquire in the other order: a thread that sees
+/// the second sees the first.
 #[test]
 fn message_passing() {
     loom::model(|| {

@@ -3,7 +3,7 @@
 //! The receiver looks often, and mostly in vain: the machine does between two blocks of
 //! instructions. So a look is one load of the flag. Only where it is raised is the lock taken.
 //! Every store to the flag is made under the lock, after what it tells of: an item is never in the
-//! queue without it. Whoever sees it raised also sees what its sender did before.
+//! queue without it. A thread that sees the flag raised also sees what the sender did before.
 
 use super::primitives::{
     Arc, Condvar, Mutex, MutexGuard,
@@ -113,7 +113,7 @@ impl<T, W: Wake> Inbox<T, W> {
         &self.waker
     }
 
-    /// The flag, for a look without the inbox. Whoever sees it raised asks [`Inbox::kicked`].
+    /// The flag, for a look without the inbox. A thread that sees it raised asks [`Inbox::kicked`].
     pub fn kick(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.kick)
     }
@@ -189,7 +189,7 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// Waits for an item, or for `or` to hold. Whoever makes it hold nudges.
+    /// Waits for an item, or for `or` to hold. The thread that makes it hold must nudge.
     pub fn wait_until(&self, or: impl Fn() -> bool) {
         let mut queue = self.lock();
         while queue.items.is_empty() && !or() {
@@ -205,32 +205,33 @@ impl<T> Default for Inbox<T> {
     }
 }
 
-/// The wish that the receiver of an inbox stops the work in hand. Whoever has it waits for nobody.
+/// A flag that asks the receiver of an inbox to stop its current work. Raising it never waits.
 #[derive(Debug)]
 pub struct Cancel(AtomicBool);
 
 impl Cancel {
-    /// Nobody wants it.
+    /// A flag that is not raised.
     pub fn new() -> Self {
         Self(AtomicBool::new(false))
     }
 
-    /// Wants it, and wakes the receiver.
+    /// Raises the flag, and wakes the receiver.
     pub fn ask<T>(&self, receiver: &Inbox<T>) {
         self.0.store(true, Ordering::Release);
         receiver.nudge();
     }
 
-    /// Whether somebody wants it; the wish stays.
+    /// Whether the flag is raised. It stays so.
     pub fn is_asked(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 
-    /// The receiver: whether somebody wanted it; the wish is gone with this call.
+    /// For the receiver: whether the flag was raised. It is lowered by this call.
     pub fn take(&self) -> bool {
         let asked = self.is_asked();
         if asked {
-            // Nobody else lowers it; who wants it once more in this moment wants the same.
+            // Only the receiver lowers the flag. A request that comes at this moment means the
+            // same work, so it may be lost.
             self.0.store(false, Ordering::Relaxed);
         }
         asked

@@ -78,7 +78,7 @@ fn a_nudge_is_not_lost() {
     });
 }
 
-/// Whoever sees the flag raised sees what was done before it was, without the lock.
+/// A thread that sees the flag raised sees what was done before, without the lock.
 fn a_kick_shows_what_came_before(raise: fn(&Inbox<u8>)) {
     loom::model(move || {
         let (inbox, sender) = inbox();
