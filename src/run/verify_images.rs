@@ -194,7 +194,7 @@ impl ImageCheck {
             match poll(&mut fds, patience) {
                 Ok(0) => {
                     self.notes
-                        .remark("image_check the disk images to their end; Ctrl-C gives up");
+                        .remark("measuring the disk images to their end; Ctrl-C gives up");
                     patience = None;
                 }
                 Ok(_) if !fds[0].revents().is_empty() => return Ok(true),
