@@ -45,6 +45,11 @@ pub(crate) fn broken(rooms: &Rooms, files: &[File]) -> Vec<String> {
     for room in here.difference(&in_table) {
         wrong.push(format!("{folder}: the room `{room}` is not in the table"));
     }
+    for room in in_table.difference(&here) {
+        wrong.push(format!(
+            "{folder}: the room `{room}` of the table is not there"
+        ));
+    }
 
     let mut met = BTreeSet::new();
     for (path, (place, module)) in &modules {

@@ -102,6 +102,21 @@ fn a_room_that_is_new() {
 }
 
 #[test]
+fn a_room_that_is_gone() {
+    const MORE: Rooms = Rooms {
+        may_know: &[
+            ("low", ""),
+            ("middle", "low"),
+            ("top", "low middle"),
+            ("cellar", ""),
+        ],
+        ..TREE
+    };
+    let expected = ["src: the room `cellar` of the table is not there"];
+    assert_eq!(with(&MORE, &[]), expected);
+}
+
+#[test]
 fn tests_may_look_anywhere() {
     let files = [
         (
