@@ -1,7 +1,7 @@
 //! A divergence: where a replay left its recording, and what is known about it.
 
 use machine::Machine;
-use machine::inputs::Moment;
+use machine::inputs::{Moment, NoDevice};
 use replay_format::{AsyncEvent, Event};
 use std::fmt;
 
@@ -31,6 +31,19 @@ impl Divergence {
             offset: None,
             expected: format!("state digest {expected}"),
             found: format!("{found:032x}"),
+            instruction: None,
+        })
+    }
+
+    /// Of something that arrives for a device that this machine does not have.
+    pub(crate) fn of_device(at: Moment, absent: NoDevice) -> Box<Self> {
+        let NoDevice(device) = absent;
+        Box::new(Self {
+            at,
+            event: None,
+            offset: None,
+            expected: format!("{device}, for which something arrives"),
+            found: "a machine without it".to_owned(),
             instruction: None,
         })
     }

@@ -8,7 +8,7 @@ use crate::device::plic::Plic;
 use crate::device::test_finisher::{Request, TestFinisher};
 use crate::device::uart16550::Uart16550;
 use crate::device::{AccessError, Context, Device};
-use crate::inputs::Halted;
+use crate::inputs::{Arrival, Halted};
 use crate::ram::Ram;
 use crate::virtio::{VirtioConfig, VirtioMmio, read_empty};
 use serde::{Deserialize, Serialize};
@@ -88,6 +88,18 @@ impl Devices {
         }
     }
 
+    fn all_fixed(&self) -> [&dyn Device; 5] {
+        let Self {
+            finisher,
+            rtc,
+            clint,
+            plic,
+            uart,
+            ..
+        } = self;
+        [finisher, rtc, clint, plic, uart]
+    }
+
     /// Puts all devices into their power-on state.
     pub(crate) fn reset(&mut self) {
         for device in Fixed::ALL {
@@ -112,13 +124,18 @@ impl Devices {
 
     /// The earliest virtual time at which a device wants to be called.
     pub(crate) fn deadline(&self) -> Option<u64> {
-        self.uart.deadline()
+        let fixed = self.all_fixed().into_iter().filter_map(Device::deadline);
+        let virtio = self.virtio.iter().filter_map(VirtioMmio::deadline);
+        fixed.chain(virtio).min()
     }
 
     /// Calls the devices whose time has come.
     fn tick(&mut self, cx: &mut Context<'_>) -> Result<(), Halted> {
-        if self.uart.deadline().is_some_and(|due| due <= cx.now) {
-            self.uart.tick(cx)?;
+        for device in Fixed::ALL {
+            let device = self.fixed(device);
+            if device.deadline().is_some_and(|due| due <= cx.now) {
+                device.tick(cx)?;
+            }
         }
         Ok(())
     }
@@ -217,9 +234,7 @@ impl Bus {
     pub(crate) fn tick(&mut self, cx: &mut Context<'_>) -> Result<(), Halted> {
         self.devices.tick(cx)?;
         for device in &mut self.devices.virtio {
-            if device.wants_to_go_on() {
-                device.go_on(&mut self.ram, cx)?;
-            }
+            device.tick(&mut self.ram, cx)?;
         }
         Ok(())
     }
@@ -268,8 +283,22 @@ impl Bus {
         Ok(())
     }
 
+    /// Something arrives from outside at virtual time `now` (ns). Says whether a device took it.
+    pub(crate) fn arrive(&mut self, arrival: &Arrival, now: u64) -> bool {
+        match arrival {
+            Arrival::Serial { port, data } if *port == self.devices.uart.port => {
+                self.serial_input(data, now);
+                true
+            }
+            _ => {
+                let mut virtio = self.devices.virtio.iter_mut();
+                virtio.any(|device| device.arrive(arrival, &mut self.ram))
+            }
+        }
+    }
+
     /// Bytes arrive at the serial port, or at the console of the host-target interface.
-    pub(crate) fn serial_input(&mut self, data: &[u8], now: u64) {
+    fn serial_input(&mut self, data: &[u8], now: u64) {
         match &mut self.devices.htif {
             Some(htif) if htif.console_used() => {
                 let effect = htif.push_input(data);
@@ -307,12 +336,13 @@ fn lenient<T>(result: Result<T, AccessError>, absent: T) -> Result<T, BusError> 
 mod tests {
     use super::*;
     use crate::inputs::Moment;
+    use crate::virtio::ConsoleConfig;
     use crate::virtio::testing::Outside;
 
     const FIRST: u64 = 0x1000_1000;
 
     fn bus() -> Bus {
-        let virtio = [VirtioConfig::Console { port: 1 }];
+        let virtio = [VirtioConfig::Console(ConsoleConfig { port: 1 })];
         Bus {
             ram: Ram::new(1 << 16),
             rom: Vec::new(),

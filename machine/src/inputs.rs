@@ -1,4 +1,8 @@
-//! The one door: everything that is not a function of the machine's state comes through [`Inputs`].
+//! The machine's door, both ways: everything that is not a function of its state.
+//!
+//! Between two instructions something may come in: an [`Arrival`], which the engine hands to
+//! [`Machine::arrive`](crate::Machine::arrive). While the machine executes it calls [`Inputs`]: for
+//! what it must know at once, for each [`Output`], and at each [`Mark`].
 
 /// The engine asked the machine to stop at once (a replay diverged, the log cannot be written).
 /// The reason stays with the [`Inputs`] that said so.
@@ -17,7 +21,7 @@ pub struct Moment {
     pub pc: u64,
 }
 
-/// A request to a disk. Its completion comes later, by [`Machine::block_complete`](crate::Machine::block_complete).
+/// A request to a disk. Its completion comes later, as [`Arrival::Block`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockRequest {
     /// Which disk, in the order of the command line.
@@ -74,7 +78,84 @@ pub enum BlockResult {
     Error,
 }
 
-/// What the machine takes from outside, and the marks by which a replay is checked.
+/// Something from outside, for a device of the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Arrival {
+    /// Bytes at a serial port. None is ever refused.
+    Serial {
+        /// Which port: 0 is the UART, others are virtio consoles.
+        port: u8,
+        /// The bytes.
+        data: Vec<u8>,
+    },
+    /// The end of a [`BlockRequest`]: data read reaches guest memory now. One that the guest has
+    /// forgotten, by a reset, is without effect.
+    Block {
+        /// Which disk.
+        drive: u8,
+        /// The number of the request.
+        id: u64,
+        /// How it ended, and what was read.
+        result: BlockResult,
+    },
+    /// An Ethernet frame of 1 to 65 535 bytes at a network adapter. It waits while the guest has no
+    /// buffer for it; with 256 frames waiting, or no driver, it is dropped.
+    Frame {
+        /// Which adapter.
+        adapter: u8,
+        /// The frame.
+        data: Vec<u8>,
+    },
+}
+
+impl Arrival {
+    /// The device that it is for, in words.
+    #[must_use]
+    pub fn receiver(&self) -> String {
+        match self {
+            Self::Serial { port, .. } => format!("serial port {port}"),
+            Self::Block { drive, .. } => format!("disk {drive}"),
+            Self::Frame { adapter, .. } => format!("network adapter {adapter}"),
+        }
+    }
+}
+
+/// The machine has no device for an [`Arrival`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the machine has no {0}")]
+pub struct NoDevice(pub String);
+
+/// What a device sends to the outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output<'a> {
+    /// Bytes that a serial port sends. The guest never learns what became of them.
+    Serial {
+        /// Which port.
+        port: u8,
+        /// The bytes.
+        data: &'a [u8],
+    },
+    /// The guest asks something of a disk.
+    Block(BlockRequest),
+    /// The guest sends an Ethernet frame.
+    Frame {
+        /// Through which network adapter.
+        adapter: u8,
+        /// The frame, of 1 to 65 535 bytes.
+        frame: &'a [u8],
+    },
+}
+
+/// What happens in the machine by itself, and by which a replay is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// A hart takes an interrupt; the number in `mcause`/`scause` without the top bit.
+    Interrupt(u64),
+    /// An instruction raises an exception; the number in `mcause`/`scause`.
+    Exception(u64),
+}
+
+/// What the machine calls while it executes.
 ///
 /// The engine has one implementor that asks the host and writes the log, and one that reads the log;
 /// nothing else differs between record and replay.
@@ -85,37 +166,15 @@ pub trait Inputs {
     /// [`Halted`] where the engine must stop the machine here.
     fn host_clock(&mut self, at: Moment) -> Result<i64, Halted>;
 
-    /// Bytes that serial port `port` sends. The guest never learns what became of them.
+    /// A device sends something.
     ///
     /// # Errors
     /// [`Halted`] where the engine must stop the machine here.
-    fn serial_write(&mut self, at: Moment, port: u8, data: &[u8]) -> Result<(), Halted>;
+    fn output(&mut self, at: Moment, output: Output<'_>) -> Result<(), Halted>;
 
-    /// A hart takes an interrupt; `cause` is the number in `mcause`/`scause` without the top bit.
+    /// Something happens that a replay must repeat here.
     ///
     /// # Errors
     /// [`Halted`] where the engine must stop the machine here.
-    fn interrupt(&mut self, at: Moment, cause: u64) -> Result<(), Halted>;
-
-    /// An instruction raises an exception; `cause` is the number in `mcause`/`scause`.
-    ///
-    /// # Errors
-    /// [`Halted`] where the engine must stop the machine here.
-    fn exception(&mut self, at: Moment, cause: u64) -> Result<(), Halted>;
-
-    /// The guest asks something of a disk.
-    ///
-    /// # Errors
-    /// [`Halted`] where the engine must stop the machine here; always, where it has no disks.
-    fn block_submit(&mut self, _at: Moment, _request: BlockRequest) -> Result<(), Halted> {
-        Err(Halted)
-    }
-
-    /// The guest sends an Ethernet frame through network adapter `adapter`.
-    ///
-    /// # Errors
-    /// [`Halted`] where the engine must stop the machine here; always, where it has no network.
-    fn net_send(&mut self, _at: Moment, _adapter: u8, _frame: &[u8]) -> Result<(), Halted> {
-        Err(Halted)
-    }
+    fn mark(&mut self, at: Moment, mark: Mark) -> Result<(), Halted>;
 }

@@ -1,54 +1,21 @@
-//! What comes from outside to the virtio devices, between two instructions.
-//!
-//! None of these calls moves the instruction count. What they change is seen by the guest at its
-//! next instruction.
+//! What comes from outside to the devices, between two instructions.
 
-use crate::inputs::BlockResult;
+use crate::inputs::{Arrival, NoDevice};
 use crate::machine::Machine;
-use crate::virtio::{DeviceError, VirtioMmio};
+use crate::virtio::DeviceError;
 
 impl Machine {
-    /// The host is done with request `id` of disk `drive`: data read reaches guest memory now. A
-    /// request that the guest has forgotten, by a reset, is without effect.
-    pub fn block_complete(&mut self, drive: u8, id: u64, result: BlockResult) {
-        let bus = &mut self.bus;
-        for disk in &mut bus.devices.virtio {
-            if disk.drive() == Some(drive) {
-                disk.block_complete(id, &result, &mut bus.ram);
-            }
+    /// Hands a device what arrives for it. The instruction count does not move; what changes is
+    /// seen by the guest at its next instruction.
+    ///
+    /// # Errors
+    /// There is no such device, and nothing has changed.
+    pub fn arrive(&mut self, arrival: &Arrival) -> Result<(), NoDevice> {
+        let now = self.now();
+        match self.bus.arrive(arrival, now) {
+            true => Ok(()),
+            false => Err(NoDevice(arrival.receiver())),
         }
-    }
-
-    /// An Ethernet frame of 1 to 65 535 bytes arrives at network adapter `adapter`. It waits while
-    /// the guest has no buffer for it; with 256 frames waiting, or no driver, it is dropped.
-    pub fn net_receive(&mut self, adapter: u8, frame: &[u8]) {
-        let bus = &mut self.bus;
-        for net in &mut bus.devices.virtio {
-            if net.adapter() == Some(adapter) {
-                net.net_receive(frame, &mut bus.ram);
-            }
-        }
-    }
-
-    /// Bytes arrive at the virtio console whose port this is; false where there is none.
-    pub fn console_input(&mut self, port: u8, data: &[u8]) -> bool {
-        let bus = &mut self.bus;
-        let mut consoles = bus.devices.virtio.iter_mut();
-        let console = consoles.find(|device| device.console_port() == Some(port));
-        match console {
-            Some(console) => {
-                console.console_input(data, &mut bus.ram);
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Bytes that arrived at the virtio console of this port and that the guest has yet to take.
-    pub fn console_backlog(&self, port: u8) -> usize {
-        let mut devices = self.bus.devices.virtio.iter();
-        let console = devices.find(|device| device.console_port() == Some(port));
-        console.map_or(0, VirtioMmio::console_backlog)
     }
 
     /// The virtio devices that the guest's driver has broken since power-on: slot, how often, and
@@ -56,5 +23,68 @@ impl Machine {
     pub fn virtio_errors(&self) -> impl Iterator<Item = (usize, u64, &DeviceError)> {
         let devices = self.bus.devices.virtio.iter().enumerate();
         devices.filter_map(|(slot, device)| Some((slot, device.errors(), device.last_error()?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inputs::BlockResult;
+    use crate::virtio::{BlockConfig, ConsoleConfig, NetConfig, RngConfig, VirtioConfig};
+    use crate::{Config, PowerOn};
+
+    fn arrivals(number: u8) -> [Arrival; 3] {
+        let data = vec![1; 60];
+        [
+            Arrival::Serial {
+                port: number,
+                data: data.clone(),
+            },
+            Arrival::Block {
+                drive: number,
+                id: 0,
+                result: BlockResult::Error,
+            },
+            Arrival::Frame {
+                adapter: number,
+                data,
+            },
+        ]
+    }
+
+    #[test]
+    fn what_arrives_is_taken_by_the_device_that_it_is_for() {
+        let devices = [
+            VirtioConfig::Rng(RngConfig { seed: [0; 32] }),
+            VirtioConfig::Block(BlockConfig {
+                drive: 1,
+                size: 512,
+                read_only: false,
+                serial: String::new(),
+            }),
+            VirtioConfig::Net(NetConfig {
+                adapter: 1,
+                mac: [2; 6],
+            }),
+            VirtioConfig::Console(ConsoleConfig { port: 1 }),
+        ];
+        let config = |virtio: &[VirtioConfig]| Config {
+            virtio: virtio.to_vec(),
+            ..Config::new(1 << 20)
+        };
+        let mut machine = Machine::new(&config(&devices), PowerOn::default());
+        for arrival in arrivals(1) {
+            assert_eq!(machine.arrive(&arrival), Ok(()));
+        }
+        let digest = machine.digest();
+        let names = ["serial port 2", "disk 2", "network adapter 2"];
+        for (arrival, name) in arrivals(2).iter().zip(names) {
+            assert_eq!(machine.arrive(arrival), Err(NoDevice(name.to_owned())));
+        }
+        assert_eq!(machine.digest(), digest);
+        // Without devices only the serial port of the board is there.
+        let mut machine = Machine::new(&config(&[]), PowerOn::default());
+        let taken = arrivals(0).map(|arrival| machine.arrive(&arrival).is_ok());
+        assert_eq!(taken, [true, false, false]);
     }
 }

@@ -4,7 +4,7 @@ use crate::bus::Devices;
 use crate::cpu::{Core, Hart, Leave, Power, Surroundings, Tlbs, irq};
 use crate::device::Context;
 use crate::device::test_finisher::Request;
-use crate::inputs::{Halted, Inputs, Moment};
+use crate::inputs::{Halted, Inputs, Mark, Moment};
 use crate::machine::Machine;
 use std::sync::atomic::Ordering;
 
@@ -61,7 +61,7 @@ impl Machine {
             return Ok(Some(Exit::Idle));
         };
         if let Some(number) = hart.pending_interrupt() {
-            inputs.interrupt(at, number)?;
+            inputs.mark(at, Mark::Interrupt(number))?;
             hart.take_interrupt(number);
         }
         hart.waiting = false;
@@ -165,16 +165,6 @@ impl Machine {
         self.clock.warp(ns);
     }
 
-    /// Bytes arrive at serial port `port`: 0 is the UART, others are virtio consoles.
-    pub fn serial_input(&mut self, port: u8, data: &[u8]) {
-        let now = self.now();
-        if port == 0 {
-            self.bus.serial_input(data, now);
-        } else {
-            self.console_input(port, data);
-        }
-    }
-
     /// Bytes that arrived at the serial port and that the guest has yet to read.
     pub fn serial_backlog(&self) -> usize {
         self.bus.devices.uart.backlog_len()
@@ -225,6 +215,7 @@ mod tests {
     use super::*;
     use crate::boot::reset_rom;
     use crate::bus::RAM_BASE;
+    use crate::inputs::Output;
     use crate::{Config, PowerOn};
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
@@ -255,16 +246,16 @@ mod tests {
         fn host_clock(&mut self, _: Moment) -> Result<i64, Halted> {
             Err(Halted)
         }
-        fn serial_write(&mut self, _: Moment, _: u8, _: &[u8]) -> Result<(), Halted> {
+        fn output(&mut self, _: Moment, _: Output<'_>) -> Result<(), Halted> {
             Err(Halted)
         }
-        fn interrupt(&mut self, at: Moment, _: u64) -> Result<(), Halted> {
-            self.interrupt_at = Some(at.icount);
+        fn mark(&mut self, at: Moment, mark: Mark) -> Result<(), Halted> {
+            match mark {
+                Mark::Interrupt(_) => self.interrupt_at = Some(at.icount),
+                Mark::Exception(_) => return Err(Halted),
+            }
             self.kick.store(true, Ordering::Relaxed);
             Ok(())
-        }
-        fn exception(&mut self, _: Moment, _: u64) -> Result<(), Halted> {
-            Err(Halted)
         }
     }
 

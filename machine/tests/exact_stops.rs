@@ -8,7 +8,7 @@
 )]
 
 use machine::boot::{self, BootConfig};
-use machine::inputs::{Halted, Inputs, Moment};
+use machine::inputs::{Arrival, Halted, Inputs, Mark, Moment, Output};
 use machine::{Config, Execution, Exit, Machine, PowerOn};
 use std::collections::VecDeque;
 
@@ -27,18 +27,20 @@ impl Inputs for Script {
         Ok(1_700_000_000_000_000_000 + at.icount as i64 * 1000 + self.jumped)
     }
 
-    fn serial_write(&mut self, _: Moment, _: u8, data: &[u8]) -> Result<(), Halted> {
+    fn output(&mut self, _: Moment, output: Output<'_>) -> Result<(), Halted> {
+        let Output::Serial { data, .. } = output else {
+            return Err(Halted);
+        };
         self.output.extend(data);
         Ok(())
     }
 
-    fn interrupt(&mut self, at: Moment, cause: u64) -> Result<(), Halted> {
-        self.marks.push((at.icount, at.pc, cause));
-        Ok(())
-    }
-
-    fn exception(&mut self, at: Moment, cause: u64) -> Result<(), Halted> {
-        self.marks.push((at.icount, at.pc, 1 << 63 | cause));
+    fn mark(&mut self, at: Moment, mark: Mark) -> Result<(), Halted> {
+        let number = match mark {
+            Mark::Interrupt(cause) => cause,
+            Mark::Exception(cause) => 1 << 63 | cause,
+        };
+        self.marks.push((at.icount, at.pc, number));
         Ok(())
     }
 }
@@ -147,7 +149,8 @@ fn run(guest: Guest<'_>, input: &[(u64, &[u8])], cut: Cut) -> (Script, u128) {
             if at > machine.icount() && !idle {
                 break;
             }
-            machine.serial_input(0, data);
+            let (port, data) = (0, data.to_vec());
+            machine.arrive(&Arrival::Serial { port, data }).unwrap();
             input.pop_front();
         }
     }

@@ -9,7 +9,7 @@
 use machine::boot::reset_rom;
 use machine::bus::RAM_BASE;
 use machine::cpu::Hart;
-use machine::inputs::{Halted, Inputs, Moment};
+use machine::inputs::{Halted, Inputs, Mark, Moment, Output};
 use machine::{Config, Execution, Exit, Machine, PowerOn};
 use proptest::prelude::*;
 use riscv_isa::table::{Entry, Format, TABLE};
@@ -29,14 +29,14 @@ impl Inputs for Deaf {
     fn host_clock(&mut self, _: Moment) -> Result<i64, Halted> {
         Err(Halted)
     }
-    fn serial_write(&mut self, _: Moment, _: u8, _: &[u8]) -> Result<(), Halted> {
+    fn output(&mut self, _: Moment, _: Output<'_>) -> Result<(), Halted> {
         Err(Halted)
     }
-    fn interrupt(&mut self, _: Moment, _: u64) -> Result<(), Halted> {
-        Err(Halted)
-    }
-    fn exception(&mut self, _: Moment, _: u64) -> Result<(), Halted> {
-        Ok(())
+    fn mark(&mut self, _: Moment, mark: Mark) -> Result<(), Halted> {
+        match mark {
+            Mark::Interrupt(_) => Err(Halted),
+            Mark::Exception(_) => Ok(()),
+        }
     }
 }
 

@@ -7,8 +7,10 @@
 )]
 
 use machine::boot::{self, BootConfig};
-use machine::inputs::{Halted, Inputs, Moment};
-use machine::virtio::{DeviceError, Ring, VirtioConfig};
+use machine::inputs::{Halted, Inputs, Mark, Moment, Output};
+use machine::virtio::{
+    BlockConfig, ConsoleConfig, DeviceError, NetConfig, Ring, RngConfig, VirtioConfig,
+};
 use machine::{Config, Exit, Machine, PowerOn};
 
 const ELF: &[u8] = include_bytes!("../../samples/bin/virtio_bad.elf");
@@ -25,24 +27,20 @@ impl Inputs for Outside {
         Err(Halted)
     }
 
-    fn serial_write(&mut self, _: Moment, port: u8, data: &[u8]) -> Result<(), Halted> {
-        if port == 0 {
-            self.serial.push_str(&String::from_utf8_lossy(data));
+    fn output(&mut self, _: Moment, output: Output<'_>) -> Result<(), Halted> {
+        match output {
+            Output::Serial { port: 0, data } => {
+                self.serial.push_str(&String::from_utf8_lossy(data));
+            }
+            Output::Serial { .. } => {}
+            Output::Block(_) => return Err(Halted),
+            Output::Frame { .. } => self.frames += 1,
         }
         Ok(())
     }
 
-    fn interrupt(&mut self, _: Moment, _: u64) -> Result<(), Halted> {
+    fn mark(&mut self, _: Moment, _: Mark) -> Result<(), Halted> {
         Err(Halted)
-    }
-
-    fn exception(&mut self, _: Moment, _: u64) -> Result<(), Halted> {
-        Err(Halted)
-    }
-
-    fn net_send(&mut self, _: Moment, _: u8, _: &[u8]) -> Result<(), Halted> {
-        self.frames += 1;
-        Ok(())
     }
 }
 
@@ -54,18 +52,18 @@ fn machine() -> Machine {
     let power_on = PowerOn::from(boot::plan(&config).unwrap());
     let config = Config {
         virtio: vec![
-            VirtioConfig::Block {
+            VirtioConfig::Block(BlockConfig {
                 drive: 0,
                 size: 1 << 20,
                 read_only: false,
                 serial: "bad".to_owned(),
-            },
-            VirtioConfig::Net {
+            }),
+            VirtioConfig::Net(NetConfig {
                 adapter: 0,
                 mac: [2, 0, 0, 0, 0, 1],
-            },
-            VirtioConfig::Rng { seed: [1; 32] },
-            VirtioConfig::Console { port: 1 },
+            }),
+            VirtioConfig::Rng(RngConfig { seed: [1; 32] }),
+            VirtioConfig::Console(ConsoleConfig { port: 1 }),
         ],
         ..Config::new(RAM)
     };

@@ -10,7 +10,7 @@ use crate::host::disk::{DiskPool, Pending};
 use crate::recording::place::Place;
 use crate::recording::snapshot::{Chain, Loaded, LogPlace};
 use machine::Request;
-use machine::inputs::{BlockResult, Inputs, Moment};
+use machine::inputs::{Arrival, Inputs, Moment};
 use replay_format::Log;
 use std::time::Duration;
 
@@ -36,34 +36,6 @@ pub struct Situation {
 pub struct Idle {
     /// Virtual time (ns) at which a timer could wake it; `None`: only the outside can.
     pub deadline: Option<u64>,
-}
-
-/// Something from outside, for a device of the machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Arrival {
-    /// Bytes at a serial port.
-    Serial {
-        /// Which port.
-        port: u8,
-        /// The bytes.
-        data: Vec<u8>,
-    },
-    /// The end of an operation on a disk.
-    Block {
-        /// Which disk.
-        drive: u8,
-        /// The operation.
-        id: u64,
-        /// How it ended, and what was read.
-        result: BlockResult,
-    },
-    /// A frame at a network adapter.
-    Frame {
-        /// Which adapter.
-        adapter: u8,
-        /// The frame.
-        data: Vec<u8>,
-    },
 }
 
 /// What a snapshot holds beside the machine.

@@ -4,8 +4,8 @@ use crate::error::Error;
 use crate::host::disk::{Disk, DiskPool, DriveOptions, IoErrors, Writes};
 use crate::recording::Recording;
 use crate::recording::snapshot::Chain;
-use crate::run::driver::Arrival;
 use crate::run::mailbox::{Mailbox, Message};
+use machine::inputs::Arrival;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use crate::host::map::MappedFile;
 use crate::recording::options::{Bios, MachineOptions};
 use crate::recording::{Image, LoadedImage, Recording};
 use machine::boot::{self, BootConfig, ImageKind};
-use machine::virtio::VirtioConfig;
+use machine::virtio::{BlockConfig, NetConfig, RngConfig, VirtioConfig};
 use machine::{Config, Machine, PowerOn};
 use std::path::Path;
 
@@ -112,22 +112,22 @@ impl Images {
 
     /// The virtio slots: disks, network adapters, entropy.
     fn virtio(&self, options: &MachineOptions, seed: &[u8; 32]) -> Vec<VirtioConfig> {
-        let disks = (0u8..)
-            .zip(&self.drives)
-            .map(|(drive, disk)| VirtioConfig::Block {
+        let disks = (0u8..).zip(&self.drives).map(|(drive, disk)| {
+            VirtioConfig::Block(BlockConfig {
                 drive,
                 size: disk.capacity,
                 read_only: disk.readonly,
                 serial: disk.name.chars().take(20).collect(),
-            });
+            })
+        });
         let adapters = (0u8..).zip(options.adapters()).map(|(adapter, _)| {
             let mut mac = MAC;
             mac[5] = mac[5].wrapping_add(adapter);
-            VirtioConfig::Net { adapter, mac }
+            VirtioConfig::Net(NetConfig { adapter, mac })
         });
         // Not the seed itself: that is in the device tree, too.
         let seed = blake3::derive_key("rr 2026-11-22 seed of the virtio entropy device", seed);
-        let entropy = [VirtioConfig::Rng { seed }];
+        let entropy = [VirtioConfig::Rng(RngConfig { seed })];
         disks.chain(adapters).chain(entropy).collect()
     }
 

@@ -1,7 +1,7 @@
 //! What the threads beside a run hand to the one that executes it.
 
-use super::driver::Arrival;
 use crate::sync::inbox::Inbox;
+use machine::inputs::Arrival;
 use replay_format::ShutdownCause;
 
 /// One such thing.

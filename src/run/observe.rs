@@ -1,7 +1,7 @@
 //! Watching a replay: what a log does not hold, seen as the machine does it again.
 
-use crate::run::driver::{Arrival, Situation, Step};
-use machine::inputs::Moment;
+use crate::run::driver::{Situation, Step};
+use machine::inputs::{Arrival, Moment};
 
 /// What is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

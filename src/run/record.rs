@@ -7,14 +7,15 @@ use crate::host::serial::Output;
 use crate::recording::log::{FLUSH_EVERY, LogSink};
 use crate::recording::snapshot::{Chain, Loaded};
 use crate::run::driver::{
-    Arrival, Closed, DigestOf, Driver, Failure, Idle, Outside, Situation, Snapshots, Step,
-    UserRequest,
+    Closed, DigestOf, Driver, Failure, Idle, Outside, Situation, Snapshots, Step, UserRequest,
 };
 use crate::run::drives::Drives;
 use crate::run::mailbox::{Mailbox, Message};
 use crate::run::report::Finish;
 use machine::Request;
-use machine::inputs::{BlockRequest, BlockResult, Halted, Inputs, Moment};
+use machine::inputs::{
+    Arrival, BlockRequest, BlockResult, Halted, Inputs, Mark, Moment, Output as Sent,
+};
 use replay_format::{AsyncEvent, Checkpoint, Clock, Event, ShutdownCause};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -116,7 +117,7 @@ impl Recorder {
     }
 
     /// Writes an event from inside a run, where an error can only stop the machine.
-    fn mark(&mut self, icount: u64, event: &Event<'_>) -> Result<(), Halted> {
+    fn write_mark(&mut self, icount: u64, event: &Event<'_>) -> Result<(), Halted> {
         self.write(icount, event).map_err(|error| {
             self.failure = Some(error);
             Halted
@@ -303,20 +304,9 @@ pub(crate) fn slept_at_most(since: i64, now: i64, length: u64) -> u64 {
     slept(since, now).min(length)
 }
 
-impl Inputs for Recorder {
-    fn host_clock(&mut self, at: Moment) -> Result<i64, Halted> {
-        let value = host_time();
-        self.mark(
-            at.icount,
-            &Event::Clock {
-                clock: Clock::Host,
-                value,
-            },
-        )?;
-        Ok(value)
-    }
-
-    fn serial_write(&mut self, at: Moment, _port: u8, data: &[u8]) -> Result<(), Halted> {
+impl Recorder {
+    /// Bytes for the serial port of the host.
+    fn write_serial(&mut self, at: Moment, data: &[u8]) -> Result<(), Halted> {
         // Nobody knows how long the host makes it wait; what happened so far is not lost meanwhile.
         if let Some(log) = &mut self.log
             && self.host.output.is_full()
@@ -327,7 +317,7 @@ impl Inputs for Recorder {
             })?;
         }
         let (result, taken) = self.host.output.write(data);
-        self.mark(
+        self.write_mark(
             at.icount,
             &Event::CharWrite {
                 result,
@@ -336,7 +326,7 @@ impl Inputs for Recorder {
         )
     }
 
-    fn block_submit(&mut self, _at: Moment, request: BlockRequest) -> Result<(), Halted> {
+    fn submit(&mut self, request: BlockRequest) -> Result<(), Halted> {
         let submitted = match &self.host.pool {
             Some(disks) => disks.submit(request).map_err(Error::from),
             None => Err(Error::Internal("a disk was used after it was closed")),
@@ -348,20 +338,44 @@ impl Inputs for Recorder {
         })
     }
 
-    fn net_send(&mut self, _at: Moment, adapter: u8, frame: &[u8]) -> Result<(), Halted> {
+    fn send(&mut self, adapter: u8, frame: &[u8]) {
         if let Some(network) = self.host.networks.get(usize::from(adapter)) {
             network.send(frame.to_vec());
             self.host.answer_until = Some(Instant::now() + ANSWER_WITHIN);
         }
-        Ok(())
+    }
+}
+
+impl Inputs for Recorder {
+    fn host_clock(&mut self, at: Moment) -> Result<i64, Halted> {
+        let value = host_time();
+        self.write_mark(
+            at.icount,
+            &Event::Clock {
+                clock: Clock::Host,
+                value,
+            },
+        )?;
+        Ok(value)
     }
 
-    fn interrupt(&mut self, at: Moment, _cause: u64) -> Result<(), Halted> {
-        self.mark(at.icount, &Event::Interrupt)
+    fn output(&mut self, at: Moment, output: Sent<'_>) -> Result<(), Halted> {
+        match output {
+            Sent::Serial { data, .. } => self.write_serial(at, data),
+            Sent::Block(request) => self.submit(request),
+            Sent::Frame { adapter, frame } => {
+                self.send(adapter, frame);
+                Ok(())
+            }
+        }
     }
 
-    fn exception(&mut self, at: Moment, _cause: u64) -> Result<(), Halted> {
-        self.mark(at.icount, &Event::Exception)
+    fn mark(&mut self, at: Moment, mark: Mark) -> Result<(), Halted> {
+        let event = match mark {
+            Mark::Interrupt(_) => Event::Interrupt,
+            Mark::Exception(_) => Event::Exception,
+        };
+        self.write_mark(at.icount, &event)
     }
 }
 

@@ -4,9 +4,9 @@
 //! session's vCPU thread, a timeline) owns machine and driver, and decides what comes between
 //! periods.
 
-use super::driver::Arrival;
 use super::driver::{Driver, Failure, Idle, Situation, Step, UserRequest};
 use super::report::Finish;
+use crate::divergence::Divergence;
 use crate::error::Error;
 use crate::run::driver::DigestOf;
 use machine::{Exit, Machine, Request};
@@ -101,7 +101,10 @@ impl Vcpu {
         match step.map_err(|error| explain(error, machine))? {
             Step::Run { until } => self.execute(driver, machine, limits, until),
             Step::Arrival(arrival) => {
-                deliver(machine, arrival);
+                let at = situation.at;
+                machine
+                    .arrive(&arrival)
+                    .map_err(|absent| explain(Divergence::of_device(at, absent).into(), machine))?;
                 self.idle = None;
                 Ok(Period::again(None))
             }
@@ -175,14 +178,5 @@ pub(super) fn explain(error: Error, machine: &Machine) -> Error {
     match error {
         Error::Diverged(divergence) => divergence.with_instruction(machine).into(),
         other => other,
-    }
-}
-
-/// Hands the machine what has arrived.
-fn deliver(machine: &mut Machine, arrival: Arrival) {
-    match arrival {
-        Arrival::Serial { port, data } => machine.serial_input(port, &data),
-        Arrival::Block { drive, id, result } => machine.block_complete(drive, id, result),
-        Arrival::Frame { adapter, data } => machine.net_receive(adapter, &data),
     }
 }

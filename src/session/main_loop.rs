@@ -3,11 +3,11 @@
 use crate::host::serial::Input;
 use crate::host::signals::Signals;
 use crate::host::terminal::{Escape, HELP, Key};
-use crate::run::driver::Arrival;
 use crate::run::mailbox::{Mailbox, Message};
 use crate::session::Shared;
 use crate::session::control::Control;
 use crate::session::frontend::Attached;
+use machine::inputs::Arrival;
 use replay_format::ShutdownCause;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;

@@ -2,15 +2,15 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use machine::virtio::VirtioConfig;
+use machine::virtio::{BlockConfig, VirtioConfig};
 use machine_fuzz::drive;
 
 fuzz_target!(|data: &[u8]| {
-    let config = VirtioConfig::Block {
+    let config = VirtioConfig::Block(BlockConfig {
         drive: 0,
         size: 1 << 20,
         read_only: false,
         serial: "fuzz".to_owned(),
-    };
+    });
     drive(&config, data);
 });

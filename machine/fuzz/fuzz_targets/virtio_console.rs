@@ -2,10 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use machine::virtio::VirtioConfig;
+use machine::virtio::{ConsoleConfig, VirtioConfig};
 use machine_fuzz::drive;
 
 fuzz_target!(|data: &[u8]| {
-    let config = VirtioConfig::Console { port: 1 };
+    let config = VirtioConfig::Console(ConsoleConfig { port: 1 });
     drive(&config, data);
 });

@@ -3,7 +3,9 @@
 
 use machine::bus::RAM_BASE;
 use machine::device::Context;
-use machine::inputs::{BlockOp, BlockRequest, BlockResult, Halted, Inputs, Moment};
+use machine::inputs::{
+    Arrival, BlockOp, BlockRequest, BlockResult, Halted, Inputs, Mark, Moment, Output,
+};
 use machine::ram::Ram;
 use machine::virtio::{VirtioConfig, VirtioMmio};
 use std::collections::VecDeque;
@@ -24,22 +26,16 @@ impl Inputs for Outside {
     fn host_clock(&mut self, _: Moment) -> Result<i64, Halted> {
         Err(Halted)
     }
-    fn serial_write(&mut self, _: Moment, _: u8, _: &[u8]) -> Result<(), Halted> {
+    fn output(&mut self, _: Moment, output: Output<'_>) -> Result<(), Halted> {
+        match output {
+            Output::Serial { .. } => {}
+            Output::Block(request) => self.0.push_back(request),
+            Output::Frame { frame, .. } => assert!((1..=0xffff).contains(&frame.len())),
+        }
         Ok(())
     }
-    fn interrupt(&mut self, _: Moment, _: u64) -> Result<(), Halted> {
+    fn mark(&mut self, _: Moment, _: Mark) -> Result<(), Halted> {
         Err(Halted)
-    }
-    fn exception(&mut self, _: Moment, _: u64) -> Result<(), Halted> {
-        Err(Halted)
-    }
-    fn block_submit(&mut self, _: Moment, request: BlockRequest) -> Result<(), Halted> {
-        self.0.push_back(request);
-        Ok(())
-    }
-    fn net_send(&mut self, _: Moment, _: u8, frame: &[u8]) -> Result<(), Halted> {
-        assert!((1..=0xffff).contains(&frame.len()));
-        Ok(())
     }
 }
 
@@ -144,8 +140,9 @@ impl Bench {
             BlockOp::Read { len, .. } => BlockResult::Done(vec![0x5a; len as usize]),
             _ => BlockResult::Done(Vec::new()),
         };
+        let BlockRequest { drive, id, .. } = request;
         self.device
-            .block_complete(request.id, &result, &mut self.ram);
+            .arrive(&Arrival::Block { drive, id, result }, &mut self.ram);
     }
 
     fn step(&mut self, bytes: &mut Bytes<'_>) {
@@ -169,8 +166,13 @@ impl Bench {
             176..224 => self.write(0x50, bytes.number(1) as u32 & 1),
             224..240 => {
                 let data = vec![0x33; bytes.number(2) as usize];
-                self.device.net_receive(&data, &mut self.ram);
-                self.device.console_input(&data, &mut self.ram);
+                let frame = Arrival::Frame {
+                    adapter: 0,
+                    data: data.clone(),
+                };
+                self.device.arrive(&frame, &mut self.ram);
+                self.device
+                    .arrive(&Arrival::Serial { port: 1, data }, &mut self.ram);
             }
             byte => self.complete(byte & 1 == 0),
         }

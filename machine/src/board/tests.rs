@@ -7,8 +7,8 @@ use crate::device::{Context, plic};
 use crate::fdt::tests::{Properties, cells, parse};
 use crate::inputs::Moment;
 use crate::ram::Ram;
-use crate::virtio::VirtioConfig;
 use crate::virtio::testing::Outside;
+use crate::virtio::{RngConfig, VirtioConfig};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Window in the device tree: base, size; and the source at the PLIC.
@@ -80,7 +80,7 @@ fn rows_share_neither_addresses_nor_sources() {
 /// The bus answers from the base to the end of the registers, and not a byte further.
 #[test]
 fn the_bus_answers_where_the_board_says() {
-    let config = vec![VirtioConfig::Rng { seed: [0; 32] }; VIRTIO_SLOTS.into()];
+    let config = vec![VirtioConfig::Rng(RngConfig { seed: [0; 32] }); VIRTIO_SLOTS.into()];
     let mut bus = Bus {
         ram: Ram::new(1 << 16),
         rom: Vec::new(),

@@ -12,7 +12,7 @@ use super::{BlockCache, Hart, Mode, Tlbs, Trap};
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::device::Context;
-use crate::inputs::{Inputs, Moment};
+use crate::inputs::{Inputs, Mark, Moment};
 use riscv_isa::{Insn, Op, decode};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -250,7 +250,7 @@ impl<'a> Core<'a> {
             return halted;
         };
         let at = self.moment(At { index, pc });
-        if self.inputs.exception(at, cause).is_err() {
+        if self.inputs.mark(at, Mark::Exception(cause)).is_err() {
             return halted;
         }
         self.hart.trapped += 1;

@@ -52,7 +52,7 @@ impl Machine {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::inputs::{Halted, Inputs, Moment};
+    use crate::inputs::{Halted, Inputs, Mark, Moment, Output};
     use crate::{Config, Exit, Fault, PowerOn, Probe};
     use riscv_isa::Op;
 
@@ -74,13 +74,10 @@ pub(crate) mod tests {
         fn host_clock(&mut self, _: Moment) -> Result<i64, Halted> {
             Err(Halted)
         }
-        fn serial_write(&mut self, _: Moment, _: u8, _: &[u8]) -> Result<(), Halted> {
+        fn output(&mut self, _: Moment, _: Output<'_>) -> Result<(), Halted> {
             Err(Halted)
         }
-        fn interrupt(&mut self, _: Moment, _: u64) -> Result<(), Halted> {
-            Err(Halted)
-        }
-        fn exception(&mut self, _: Moment, _: u64) -> Result<(), Halted> {
+        fn mark(&mut self, _: Moment, _: Mark) -> Result<(), Halted> {
             Err(Halted)
         }
     }

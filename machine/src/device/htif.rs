@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Context;
 use super::test_finisher::Request;
-use crate::inputs::Halted;
+use crate::inputs::{Halted, Output};
 
 /// Devices and their requests.
 mod command {
@@ -102,8 +102,8 @@ impl Htif {
                 code => Request::Fail(u16::try_from(code).unwrap_or(u16::MAX)),
             }),
             command::PUTCHAR => {
-                cx.inputs
-                    .serial_write(cx.at, 0, &[(payload & 0xff) as u8])?;
+                let data = &[(payload & 0xff) as u8];
+                cx.inputs.output(cx.at, Output::Serial { port: 0, data })?;
                 Effect::Answer(answer(command::PUTCHAR, 0))
             }
             command::GETCHAR => {
@@ -151,7 +151,8 @@ impl Htif {
         let Some(bytes) = memory(address, len) else {
             return Ok(Some(syscall::EFAULT));
         };
-        cx.inputs.serial_write(cx.at, 0, &bytes)?;
+        let data = &bytes;
+        cx.inputs.output(cx.at, Output::Serial { port: 0, data })?;
         Ok(Some(bytes.len() as u64))
     }
 

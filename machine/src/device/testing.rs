@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{AccessError, Context, Device};
-use crate::inputs::{Halted, Inputs, Moment};
+use crate::inputs::{Halted, Inputs, Mark, Moment, Output};
 
 /// The outside world of a test: a settable clock, and a record of what was asked.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ pub(crate) struct FakeInputs {
     pub(crate) clock: i64,
     /// How often the clock was read.
     pub(crate) clock_reads: u32,
-    /// Each call of [`Inputs::serial_write`].
+    /// Each [`Output::Serial`].
     pub(crate) serial: Vec<(u8, Vec<u8>)>,
     /// Refuse everything from now on.
     pub(crate) halted: bool,
@@ -41,17 +41,15 @@ impl Inputs for FakeInputs {
         Ok(self.clock)
     }
 
-    fn serial_write(&mut self, _at: Moment, port: u8, data: &[u8]) -> Result<(), Halted> {
+    fn output(&mut self, _at: Moment, output: Output<'_>) -> Result<(), Halted> {
         self.gate()?;
-        self.serial.push((port, data.to_vec()));
+        if let Output::Serial { port, data } = output {
+            self.serial.push((port, data.to_vec()));
+        }
         Ok(())
     }
 
-    fn interrupt(&mut self, _at: Moment, _cause: u64) -> Result<(), Halted> {
-        self.gate()
-    }
-
-    fn exception(&mut self, _at: Moment, _cause: u64) -> Result<(), Halted> {
+    fn mark(&mut self, _at: Moment, _mark: Mark) -> Result<(), Halted> {
         self.gate()
     }
 }

@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::{AccessError, Context, Device};
-use crate::inputs::Halted;
+use crate::inputs::{Halted, Output};
 use registers::{TRIGGER, fcr, ier, iir, lcr, lsr, mcr, msr, reg};
 
 /// One character at 115200 baud, 8N1, in nanoseconds of virtual time.
@@ -37,7 +37,7 @@ const FIFO_SIZE: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Uart16550 {
     // Configuration.
-    /// The number by which [`crate::inputs::Inputs::serial_write`] knows the line.
+    /// Its number at the door.
     pub(crate) port: u8,
 
     // Registers.
@@ -117,7 +117,8 @@ impl Uart16550 {
             return Ok(());
         }
         let bytes = std::mem::take(&mut self.output);
-        cx.inputs.serial_write(cx.at, self.port, &bytes)
+        let (port, data) = (self.port, bytes.as_slice());
+        cx.inputs.output(cx.at, Output::Serial { port, data })
     }
 
     fn fifos_on(&self) -> bool {

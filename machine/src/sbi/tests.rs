@@ -3,7 +3,7 @@
 use crate::boot::{self, BootConfig};
 use crate::bus::RAM_BASE;
 use crate::cpu::{Mode, Power, irq};
-use crate::inputs::{Halted, Inputs, Moment};
+use crate::inputs::{Arrival, Halted, Inputs, Mark, Moment, Output};
 use crate::{Config, Exit, Machine, PowerOn, Request};
 
 const NOT_SUPPORTED: u64 = -2i64 as u64;
@@ -34,15 +34,17 @@ impl Inputs for Door {
     fn host_clock(&mut self, _: Moment) -> Result<i64, Halted> {
         Err(Halted)
     }
-    fn serial_write(&mut self, _: Moment, _: u8, data: &[u8]) -> Result<(), Halted> {
+    fn output(&mut self, _: Moment, output: Output<'_>) -> Result<(), Halted> {
+        let Output::Serial { data, .. } = output else {
+            return Err(Halted);
+        };
         self.output.extend(data);
         Ok(())
     }
-    fn interrupt(&mut self, _: Moment, _: u64) -> Result<(), Halted> {
-        Ok(())
-    }
-    fn exception(&mut self, at: Moment, cause: u64) -> Result<(), Halted> {
-        self.exceptions.push((at.icount, cause));
+    fn mark(&mut self, at: Moment, mark: Mark) -> Result<(), Halted> {
+        if let Mark::Exception(cause) = mark {
+            self.exceptions.push((at.icount, cause));
+        }
         Ok(())
     }
 }
@@ -186,7 +188,8 @@ fn console_goes_out_and_comes_in_by_the_serial_port() {
     assert_eq!(wrote, (0, 7));
     call_through(&mut machine, &mut door, CONSOLE, 2, &[u64::from(b'y')]);
     call_through(&mut machine, &mut door, 1, 0, &[u64::from(b'o')]);
-    machine.serial_input(0, b"abcdef");
+    let (port, data) = (0, b"abcdef".to_vec());
+    machine.arrive(&Arrival::Serial { port, data }).unwrap();
     let read = call_through(&mut machine, &mut door, CONSOLE, 1, &[4, DATA + 16, 0]);
     assert_eq!(read, (0, 4));
     assert_eq!(machine.bus().memory(DATA + 16, 5).unwrap(), b"abcd\0");

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::cpu::{Mode, Power};
-use crate::virtio::{DeviceError, Ring, VirtioConfig, testing};
+use crate::inputs::Arrival;
+use crate::virtio::{ConsoleConfig, DeviceError, Ring, RngConfig, VirtioConfig, testing};
 use crate::{Config, PowerOn, Request};
 use serde_reflection::{Samples, Tracer, TracerConfig};
 use xxhash_rust::xxh3::xxh3_64;
@@ -45,12 +46,13 @@ fn the_shape_belongs_to_the_format() {
 
 #[test]
 fn state_comes_back() {
-    let mut old = machine(2, vec![VirtioConfig::Rng { seed: [7; 32] }]);
+    let mut old = machine(2, vec![VirtioConfig::Rng(RngConfig { seed: [7; 32] })]);
     old.warp(12_345);
-    old.serial_input(0, b"abc");
+    let (port, data) = (0, b"abc".to_vec());
+    old.arrive(&Arrival::Serial { port, data }).unwrap();
     old.restore_page(2, &[9; PAGE]);
     let (digest, state) = (old.digest(), old.save());
-    let mut new = machine(2, vec![VirtioConfig::Rng { seed: [8; 32] }]);
+    let mut new = machine(2, vec![VirtioConfig::Rng(RngConfig { seed: [8; 32] })]);
     new.restore_page(2, &[9; PAGE]);
     assert_ne!(new.digest(), digest);
     new.restore(&state).unwrap();
@@ -58,7 +60,7 @@ fn state_comes_back() {
     new.rewind();
     assert_eq!(
         new.digest(),
-        machine(2, vec![VirtioConfig::Rng { seed: [8; 32] }]).digest()
+        machine(2, vec![VirtioConfig::Rng(RngConfig { seed: [8; 32] })]).digest()
     );
 }
 
@@ -70,7 +72,7 @@ fn state_of_others_is_refused() {
         other.restore(&state),
         Err(StateError::OtherMachine("harts"))
     );
-    let mut other = machine(2, vec![VirtioConfig::Console { port: 1 }]);
+    let mut other = machine(2, vec![VirtioConfig::Console(ConsoleConfig { port: 1 })]);
     assert_eq!(
         other.restore(&state),
         Err(StateError::OtherMachine("devices"))

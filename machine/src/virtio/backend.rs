@@ -1,16 +1,11 @@
 //! What differs from device to device, and what the transport lends to each.
 
-use super::VirtioConfig;
-use super::block::Block;
 use super::chain::Chain;
-use super::console::Console;
 use super::error::{DeviceError, Fault};
 use super::memory::Dma;
-use super::net::Net;
 use super::queue::Queue;
-use super::rng::Rng;
 use crate::device::Context;
-use serde::{Deserialize, Serialize};
+use crate::inputs::Arrival;
 
 /// The queues of a device whose driver is ready, while the device works on them.
 #[derive(Debug)]
@@ -61,6 +56,8 @@ impl Live<'_> {
 }
 
 /// A device behind the transport.
+///
+/// A device that has no business with something leaves that method as it is.
 pub(super) trait Backend {
     /// Device ID (section 5).
     fn id(&self) -> u32;
@@ -82,40 +79,37 @@ pub(super) trait Backend {
         cx: &mut Context<'_>,
     ) -> Result<(), Fault>;
 
+    /// Takes something that arrives from outside, if it is for this device; says whether it is.
+    /// `live`: the queues, where the driver is ready.
+    fn arrive(
+        &mut self,
+        _arrival: &Arrival,
+        _live: Option<&mut Live<'_>>,
+    ) -> Result<bool, DeviceError> {
+        Ok(false)
+    }
+
+    /// The virtual time (ns) at which the device next wants [`Backend::tick`]; `None`: never. It is
+    /// asked only where the driver is ready.
+    fn deadline(&self) -> Option<u64> {
+        None
+    }
+
+    /// Whether the device wants [`Backend::tick`] before the next instruction, for another reason
+    /// than time: an arrival lets it go on with what it had put off. An idle machine is not woken.
+    fn ready(&self) -> bool {
+        false
+    }
+
+    /// Called before an instruction, when virtual time has reached [`Backend::deadline`] or the
+    /// device is [`Backend::ready`].
+    fn tick(&mut self, _live: &mut Live<'_>, _cx: &mut Context<'_>) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Forgets what differs between two recordings of one machine from the start.
+    fn forget_seed(&mut self) {}
+
     /// The driver takes its queues back: what is under way is no longer theirs to see.
     fn reset(&mut self);
-}
-
-/// The devices there are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Kind {
-    Block(Block),
-    Net(Net),
-    Rng(Rng),
-    Console(Console),
-}
-
-impl Kind {
-    pub(super) fn new(config: &VirtioConfig) -> Self {
-        match config {
-            VirtioConfig::Block {
-                drive,
-                size,
-                read_only,
-                serial,
-            } => Self::Block(Block::new(*drive, *size, *read_only, serial)),
-            VirtioConfig::Net { adapter, mac } => Self::Net(Net::new(*adapter, *mac)),
-            VirtioConfig::Rng { seed } => Self::Rng(Rng::new(*seed)),
-            VirtioConfig::Console { port } => Self::Console(Console::new(*port)),
-        }
-    }
-
-    pub(super) fn backend(&mut self) -> &mut dyn Backend {
-        match self {
-            Self::Block(block) => block,
-            Self::Net(net) => net,
-            Self::Rng(rng) => rng,
-            Self::Console(console) => console,
-        }
-    }
 }

@@ -9,7 +9,7 @@ use super::chain::Chain;
 use super::error::{DeviceError, Fault};
 use super::memory::{Dma, Segment, gather, scatter, total};
 use crate::device::Context;
-use crate::inputs::{BlockOp, BlockRequest, BlockResult};
+use crate::inputs::{Arrival, BlockOp, BlockRequest, BlockResult, Output};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use virtio_bindings::virtio_blk::*;
@@ -36,6 +36,19 @@ struct InFlight {
     /// Bytes of data, either way.
     data: u64,
     read: bool,
+}
+
+/// A disk to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockConfig {
+    /// Which, in the order of the command line.
+    pub drive: u8,
+    /// Its size in bytes, a multiple of 512.
+    pub size: u64,
+    /// The guest may not write.
+    pub read_only: bool,
+    /// Its serial number, 20 bytes at most.
+    pub serial: String,
 }
 
 /// A disk.
@@ -68,29 +81,20 @@ const REFUSED: Verdict = Answer(VIRTIO_BLK_S_IOERR, Vec::new());
 const UNSUPPORTED: Verdict = Answer(VIRTIO_BLK_S_UNSUPP, Vec::new());
 
 impl Block {
-    pub(super) fn new(drive: u8, size: u64, read_only: bool, serial: &str) -> Self {
+    pub(super) fn new(config: &BlockConfig) -> Self {
         let mut id = [0; VIRTIO_BLK_ID_BYTES as usize];
-        for (to, from) in id.iter_mut().zip(serial.bytes()) {
+        for (to, from) in id.iter_mut().zip(config.serial.bytes()) {
             *to = from;
         }
         Self {
-            drive,
-            size: size - size % SECTOR,
-            read_only,
+            drive: config.drive,
+            size: config.size - config.size % SECTOR,
+            read_only: config.read_only,
             serial: id,
             in_flight: BTreeMap::new(),
             next_id: 0,
             stalled: false,
         }
-    }
-
-    pub(super) fn drive(&self) -> u8 {
-        self.drive
-    }
-
-    /// Requests wait that the device can take now.
-    pub(super) fn wants_to_go_on(&self) -> bool {
-        self.stalled && self.bytes_in_flight() < IN_FLIGHT_MAX
     }
 
     fn bytes_in_flight(&self) -> u64 {
@@ -157,8 +161,8 @@ impl Block {
                 };
                 self.in_flight.insert(id, request);
                 let drive = self.drive;
-                cx.inputs
-                    .block_submit(cx.at, BlockRequest { drive, id, op })?;
+                let request = BlockRequest { drive, id, op };
+                cx.inputs.output(cx.at, Output::Block(request))?;
             }
         }
         Ok(())
@@ -231,16 +235,8 @@ impl Block {
         }
     }
 
-    /// The host is done with a request, but nobody listens.
-    pub(super) fn forget(&mut self, id: u64) {
-        self.in_flight.remove(&id);
-    }
-
-    /// The host is done with a request. Without effect if the driver no longer waits for it.
-    pub(super) fn complete(&mut self, id: u64, result: &BlockResult, live: &mut Live<'_>) {
-        let Some(request) = self.in_flight.remove(&id) else {
-            return;
-        };
+    /// The host is done with a request.
+    fn complete(&self, request: &InFlight, result: &BlockResult, live: &mut Live<'_>) {
         let (status, data) = match result {
             BlockResult::Done(data) if !request.read => (VIRTIO_BLK_S_OK, &data[..0]),
             // Less than was asked for is no success.
@@ -320,6 +316,34 @@ impl Backend for Block {
     }
 
     fn notify(&mut self, _: usize, live: &mut Live<'_>, cx: &mut Context<'_>) -> Result<(), Fault> {
+        self.work(live, cx)
+    }
+
+    /// Without effect if the driver no longer waits for it.
+    fn arrive(
+        &mut self,
+        arrival: &Arrival,
+        live: Option<&mut Live<'_>>,
+    ) -> Result<bool, DeviceError> {
+        let Arrival::Block { drive, id, result } = arrival else {
+            return Ok(false);
+        };
+        if *drive != self.drive {
+            return Ok(false);
+        }
+        let request = self.in_flight.remove(id);
+        if let (Some(request), Some(live)) = (request, live) {
+            self.complete(&request, result, live);
+        }
+        Ok(true)
+    }
+
+    /// Requests wait that the device can take now.
+    fn ready(&self) -> bool {
+        self.stalled && self.bytes_in_flight() < IN_FLIGHT_MAX
+    }
+
+    fn tick(&mut self, live: &mut Live<'_>, cx: &mut Context<'_>) -> Result<(), Fault> {
         self.work(live, cx)
     }
 

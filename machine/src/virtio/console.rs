@@ -4,6 +4,7 @@ use super::backend::{Backend, Live};
 use super::error::{DeviceError, Fault};
 use super::memory::scatter;
 use crate::device::Context;
+use crate::inputs::{Arrival, Output};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use virtio_bindings::virtio_ids::VIRTIO_ID_CONSOLE;
@@ -12,46 +13,39 @@ const RECEIVE: usize = 0;
 /// The most bytes that the guest may send at once.
 const SEND_MAX: u64 = 1 << 20;
 
+/// A console to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsoleConfig {
+    /// Number of the serial port at the door, from 1: 0 is the UART.
+    pub port: u8,
+}
+
 /// A console.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Console {
     /// Its number at the door.
     port: u8,
     /// Bytes that arrived and that the guest has no buffer for yet. None is ever refused.
-    backlog: VecDeque<u8>,
+    pub(super) backlog: VecDeque<u8>,
 }
 
 impl Console {
-    pub(super) fn new(port: u8) -> Self {
+    pub(super) fn new(config: &ConsoleConfig) -> Self {
         Self {
-            port,
+            port: config.port,
             backlog: VecDeque::new(),
         }
     }
 
-    pub(super) fn port(&self) -> u8 {
-        self.port
-    }
-
-    /// Bytes that have not reached the guest.
-    pub(super) fn backlog_len(&self) -> usize {
-        self.backlog.len()
-    }
-
-    /// Bytes arrive, whether or not a driver is there.
-    pub(super) fn arrive(&mut self, data: &[u8]) {
-        self.backlog.extend(data);
-    }
-
     /// Hands waiting bytes to the guest's buffers.
-    pub(super) fn receive(&mut self, live: &mut Live<'_>) -> Result<(), Fault> {
+    fn receive(&mut self, live: &mut Live<'_>) -> Result<(), DeviceError> {
         while !self.backlog.is_empty() {
             let Some(chain) = live.pop(RECEIVE, u32::MAX.into())? else {
                 break;
             };
             let room = usize::try_from(chain.writable_len()).unwrap_or(usize::MAX);
             if room == 0 {
-                return Err(DeviceError::NoRoom.into());
+                return Err(DeviceError::NoRoom);
             }
             let len = room.min(self.backlog.len());
             let data: Vec<u8> = self.backlog.drain(..len).collect();
@@ -88,7 +82,7 @@ impl Backend for Console {
         cx: &mut Context<'_>,
     ) -> Result<(), Fault> {
         if queue == RECEIVE {
-            return self.receive(live);
+            return Ok(self.receive(live)?);
         }
         for _ in 0..live.waiting(queue)? {
             let Some(chain) = live.pop(queue, SEND_MAX)? else {
@@ -96,13 +90,32 @@ impl Backend for Console {
             };
             for segment in &chain.readable {
                 let data = live.dma.get(segment.address, segment.len as usize);
-                cx.inputs
-                    .serial_write(cx.at, self.port, data.unwrap_or_default())?;
+                let (port, data) = (self.port, data.unwrap_or_default());
+                cx.inputs.output(cx.at, Output::Serial { port, data })?;
             }
             live.push(queue, chain.head, 0);
         }
         live.settle(queue, false);
         Ok(())
+    }
+
+    /// Bytes are taken whether or not a driver is there.
+    fn arrive(
+        &mut self,
+        arrival: &Arrival,
+        live: Option<&mut Live<'_>>,
+    ) -> Result<bool, DeviceError> {
+        let Arrival::Serial { port, data } = arrival else {
+            return Ok(false);
+        };
+        if *port != self.port {
+            return Ok(false);
+        }
+        self.backlog.extend(data);
+        if let Some(live) = live {
+            self.receive(live)?;
+        }
+        Ok(true)
     }
 
     /// What has arrived stays: drivers reset the device when they probe.

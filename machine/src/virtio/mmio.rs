@@ -1,13 +1,13 @@
 //! The transport: virtio over memory-mapped registers (section 4.2, version 2), with the device
 //! status machine (section 2.1) and the negotiation of features (section 2.2).
 
-use super::VirtioConfig;
-use super::backend::{Kind, Live};
+use super::backend::{Backend, Live};
 use super::error::{DeviceError, Fault};
 use super::memory::Dma;
 use super::queue::{Queue, feature};
+use super::{Kind, VirtioConfig};
 use crate::device::{AccessError, Context};
-use crate::inputs::{BlockResult, Halted};
+use crate::inputs::{Arrival, Halted};
 use crate::ram::Ram;
 use serde::{Deserialize, Serialize};
 use virtio_bindings::virtio_config::{
@@ -24,7 +24,7 @@ const VENDOR: u32 = u32::from_le_bytes(*b"QEMU");
 /// A device in a slot, with all of its state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VirtioMmio {
-    device: Kind,
+    pub(super) device: Kind,
     // Registers.
     status: u32,
     device_features_sel: u32,
@@ -62,17 +62,15 @@ impl VirtioMmio {
             && self.queues.len() == other.queues.len()
     }
 
-    /// Of an entropy device: makes it one with no seed.
+    /// Forgets what differs between two recordings of one machine from the start.
     pub(crate) fn forget_seed(&mut self) {
-        if let Kind::Rng(rng) = &mut self.device {
-            rng.forget_seed();
-        }
+        self.device.backend_mut().forget_seed();
     }
 
     /// The device in its power-on state.
     #[must_use]
     pub fn new(config: &VirtioConfig) -> Self {
-        let mut device = Kind::new(config);
+        let device = Kind::new(config);
         let queues = device.backend().queues();
         Self {
             queues: queues.iter().map(|&max| Queue::new(max)).collect(),
@@ -113,53 +111,8 @@ impl VirtioMmio {
         self.errors
     }
 
-    /// The number of the console's port, if it is one.
-    #[must_use]
-    pub fn console_port(&self) -> Option<u8> {
-        match &self.device {
-            Kind::Console(console) => Some(console.port()),
-            _ => None,
-        }
-    }
-
-    /// Bytes that arrived at the console and that the guest has yet to take; 0 for others.
-    #[must_use]
-    pub fn console_backlog(&self) -> usize {
-        match &self.device {
-            Kind::Console(console) => console.backlog_len(),
-            _ => 0,
-        }
-    }
-
-    /// The number of the disk, if it is one.
-    #[must_use]
-    pub fn drive(&self) -> Option<u8> {
-        match &self.device {
-            Kind::Block(block) => Some(block.drive()),
-            _ => None,
-        }
-    }
-
-    /// The number of the network adapter, if it is one.
-    #[must_use]
-    pub fn adapter(&self) -> Option<u8> {
-        match &self.device {
-            Kind::Net(net) => Some(net.adapter()),
-            _ => None,
-        }
-    }
-
-    /// Frames that were dropped on their way to or from the guest; 0 for others.
-    #[must_use]
-    pub fn frames_dropped(&self) -> u64 {
-        match &self.device {
-            Kind::Net(net) => net.dropped(),
-            _ => 0,
-        }
-    }
-
     /// The features that are offered to the driver.
-    pub(super) fn offered(&mut self) -> u64 {
+    pub(super) fn offered(&self) -> u64 {
         let common = feature::VERSION_1 | feature::INDIRECT | feature::EVENT_IDX;
         self.device.backend().features() | common
     }
@@ -175,7 +128,7 @@ impl VirtioMmio {
     fn work(
         &mut self,
         ram: &mut Ram,
-        act: impl FnOnce(&mut Kind, &mut Live<'_>) -> Result<(), Fault>,
+        act: impl FnOnce(&mut dyn Backend, &mut Live<'_>) -> Result<(), Fault>,
     ) -> Result<(), Halted> {
         if !self.live() {
             return Ok(());
@@ -186,7 +139,7 @@ impl VirtioMmio {
             features: self.driver_features,
             interrupt: false,
         };
-        let outcome = act(&mut self.device, &mut live);
+        let outcome = act(self.device.backend_mut(), &mut live);
         if live.interrupt {
             self.interrupt_status |= VIRTIO_MMIO_INT_VRING;
         }
@@ -202,7 +155,7 @@ impl VirtioMmio {
 
     /// The driver broke the device (section 2.1.2): it does nothing until it is reset.
     fn fail(&mut self, error: DeviceError) {
-        self.device.backend().reset();
+        self.device.backend_mut().reset();
         self.last_error = Some(error);
         self.errors += 1;
         self.status |= VIRTIO_CONFIG_S_NEEDS_RESET;
@@ -214,7 +167,7 @@ impl VirtioMmio {
 
     /// Resets the device, as the driver or the board asks.
     pub fn reset(&mut self) {
-        self.device.backend().reset();
+        self.device.backend_mut().reset();
         for queue in &mut self.queues {
             *queue = Queue::new(queue.max);
         }
@@ -334,7 +287,7 @@ impl VirtioMmio {
             Some(queue) if queue.ready && value & 1 == 0 => {
                 queue.ready = false;
                 // What is under way belongs to a queue that is no more.
-                self.device.backend().reset();
+                self.device.backend_mut().reset();
                 Ok(())
             }
             Some(queue) if !queue.ready && value & 1 != 0 => queue.enable(&Dma(ram)),
@@ -350,7 +303,7 @@ impl VirtioMmio {
         if queue >= self.queues.len() {
             return Ok(());
         }
-        self.work(ram, |device, live| device.backend().notify(queue, live, cx))
+        self.work(ram, |device, live| device.notify(queue, live, cx))
     }
 
     fn set_status(
@@ -374,65 +327,39 @@ impl VirtioMmio {
         if self.live() && !was_live {
             // Buffers may lie ready since before.
             for queue in 0..self.queues.len() {
-                self.work(ram, |device, live| device.backend().notify(queue, live, cx))?;
+                self.work(ram, |device, live| device.notify(queue, live, cx))?;
             }
         }
         Ok(())
     }
 
-    /// The disk has requests waiting that it can take now.
-    pub(crate) fn wants_to_go_on(&self) -> bool {
-        matches!(&self.device, Kind::Block(block) if block.wants_to_go_on())
+    /// The virtual time (ns) at which the device next wants [`VirtioMmio::tick`]; `None`: never.
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        self.device.backend().deadline().filter(|_| self.live())
     }
 
-    /// Takes the requests that waited.
-    pub(crate) fn go_on(&mut self, ram: &mut Ram, cx: &mut Context<'_>) -> Result<(), Halted> {
-        self.work(ram, |device, live| device.backend().notify(0, live, cx))
+    /// Calls the device if its time has come, or it can go on with what it had put off.
+    pub(crate) fn tick(&mut self, ram: &mut Ram, cx: &mut Context<'_>) -> Result<(), Halted> {
+        let device = self.device.backend();
+        if !device.ready() && device.deadline().is_none_or(|due| due > cx.now) {
+            return Ok(());
+        }
+        self.work(ram, |device, live| device.tick(live, cx))
     }
 
-    /// The host is done with request `id` of the disk. One that a reset has made the driver forget
-    /// is without effect.
-    pub fn block_complete(&mut self, id: u64, result: &BlockResult, ram: &mut Ram) {
-        self.outside(ram, |device, live| {
-            if let Kind::Block(block) = device {
-                block.complete(id, result, live);
-            }
+    /// Something arrives from outside. Says whether it is for this device.
+    pub fn arrive(&mut self, arrival: &Arrival, ram: &mut Ram) -> bool {
+        if !self.live() {
+            let device = self.device.backend_mut();
+            // Without its queues there is nothing that could be wrong with them.
+            return device.arrive(arrival, None) == Ok(true);
+        }
+        let mut taken = true;
+        // Nothing here asks the engine, which alone could halt the machine.
+        let _: Result<(), Halted> = self.work(ram, |device, live| {
+            taken = device.arrive(arrival, Some(live))?;
             Ok(())
         });
-        if let Kind::Block(block) = &mut self.device {
-            block.forget(id);
-        }
-    }
-
-    /// A frame arrives at the network adapter.
-    pub fn net_receive(&mut self, frame: &[u8], ram: &mut Ram) {
-        let up = self.live();
-        if let Kind::Net(net) = &mut self.device {
-            net.arrive(frame, up);
-        }
-        self.outside(ram, |device, live| match device {
-            Kind::Net(net) => net.receive(live),
-            _ => Ok(()),
-        });
-    }
-
-    /// Bytes arrive at the console.
-    pub fn console_input(&mut self, data: &[u8], ram: &mut Ram) {
-        if let Kind::Console(console) = &mut self.device {
-            console.arrive(data);
-        }
-        self.outside(ram, |device, live| match device {
-            Kind::Console(console) => console.receive(live),
-            _ => Ok(()),
-        });
-    }
-
-    fn outside(
-        &mut self,
-        ram: &mut Ram,
-        act: impl FnOnce(&mut Kind, &mut Live<'_>) -> Result<(), Fault>,
-    ) {
-        // Nothing here asks the engine, which alone could halt the machine.
-        let _: Result<(), Halted> = self.work(ram, act);
+        taken
     }
 }

@@ -20,41 +20,58 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use block::BlockConfig;
+pub use console::ConsoleConfig;
 pub use error::{DeviceError, Ring};
 pub use mmio::VirtioMmio;
 pub(crate) use mmio::read_empty;
+pub use net::NetConfig;
+pub use rng::RngConfig;
 
+use backend::Backend;
 use serde::{Deserialize, Serialize};
 
-/// What sits in one of the eight virtio-mmio slots.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum VirtioConfig {
+/// Makes the two enums of the kinds of devices from a row a kind.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident: $config:ty => $device:ty,)*) => {
+        /// What sits in one of the eight virtio-mmio slots.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum VirtioConfig {
+            $($(#[$doc])* $kind($config),)*
+        }
+
+        /// A device of one of the kinds that there are.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        pub(in crate::virtio) enum Kind {
+            $($kind($device),)*
+        }
+
+        impl Kind {
+            fn new(config: &VirtioConfig) -> Self {
+                match config {
+                    $(VirtioConfig::$kind(config) => Self::$kind(<$device>::new(config)),)*
+                }
+            }
+
+            fn backend(&self) -> &dyn Backend {
+                match self { $(Self::$kind(device) => device,)* }
+            }
+
+            fn backend_mut(&mut self) -> &mut dyn Backend {
+                match self { $(Self::$kind(device) => device,)* }
+            }
+        }
+    };
+}
+
+// The order is that of saved state: a new kind comes last.
+kinds! {
     /// A disk.
-    Block {
-        /// Which, in the order of the command line.
-        drive: u8,
-        /// Its size in bytes, a multiple of 512.
-        size: u64,
-        /// The guest may not write.
-        read_only: bool,
-        /// Its serial number, 20 bytes at most.
-        serial: String,
-    },
+    Block: BlockConfig => block::Block,
     /// A network adapter.
-    Net {
-        /// Which, in the order of the command line.
-        adapter: u8,
-        /// Its hardware address.
-        mac: [u8; 6],
-    },
+    Net: NetConfig => net::Net,
     /// A source of entropy.
-    Rng {
-        /// All of its bytes are a function of this.
-        seed: [u8; 32],
-    },
+    Rng: RngConfig => rng::Rng,
     /// A console, as a second serial port.
-    Console {
-        /// Number of the port for [`Inputs::serial_write`](crate::inputs::Inputs::serial_write).
-        port: u8,
-    },
+    Console: ConsoleConfig => console::Console,
 }

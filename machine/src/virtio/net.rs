@@ -5,6 +5,7 @@ use super::error::{DeviceError, Fault};
 use super::memory::{gather, scatter};
 use super::queue::feature::VERSION_1;
 use crate::device::Context;
+use crate::inputs::{Arrival, Output};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use virtio_bindings::virtio_ids::VIRTIO_ID_NET;
@@ -21,6 +22,15 @@ pub(super) const FRAME_MAX: usize = 0xffff;
 /// The most bytes of buffers with which the guest may send a frame.
 const SEND_MAX: u64 = 128 << 10;
 
+/// A network adapter to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetConfig {
+    /// Which, in the order of the command line.
+    pub adapter: u8,
+    /// Its hardware address.
+    pub mac: [u8; 6],
+}
+
 /// A network adapter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Net {
@@ -29,30 +39,21 @@ pub(super) struct Net {
     /// Frames that arrived and that the guest has no buffers for yet.
     backlog: VecDeque<Vec<u8>>,
     /// Frames that were dropped: nobody was there, or too many waited, or they were too long.
-    dropped: u64,
+    pub(super) dropped: u64,
 }
 
 impl Net {
-    pub(super) fn new(adapter: u8, mac: [u8; 6]) -> Self {
+    pub(super) fn new(config: &NetConfig) -> Self {
         Self {
-            adapter,
-            mac,
+            adapter: config.adapter,
+            mac: config.mac,
             backlog: VecDeque::new(),
             dropped: 0,
         }
     }
 
-    pub(super) fn adapter(&self) -> u8 {
-        self.adapter
-    }
-
-    /// Frames that never reached the guest, or never left it.
-    pub(super) fn dropped(&self) -> u64 {
-        self.dropped
-    }
-
     /// A frame arrives; `up`: the guest's driver is there.
-    pub(super) fn arrive(&mut self, frame: &[u8], up: bool) {
+    fn keep(&mut self, frame: &[u8], up: bool) {
         let good = up && (1..=FRAME_MAX).contains(&frame.len()) && self.backlog.len() < BACKLOG;
         if good {
             self.backlog.push_back(frame.to_vec());
@@ -62,7 +63,7 @@ impl Net {
     }
 
     /// Hands waiting frames to the guest's buffers.
-    pub(super) fn receive(&mut self, live: &mut Live<'_>) -> Result<(), Fault> {
+    fn receive(&mut self, live: &mut Live<'_>) -> Result<(), DeviceError> {
         while let Some(frame) = self.backlog.front() {
             match deliver(frame, live)? {
                 Delivery::Wait => break,
@@ -84,7 +85,7 @@ enum Delivery {
     Impossible,
 }
 
-fn deliver(frame: &[u8], live: &mut Live<'_>) -> Result<Delivery, Fault> {
+fn deliver(frame: &[u8], live: &mut Live<'_>) -> Result<Delivery, DeviceError> {
     let header = header_len(live.features);
     let merge = live.features & 1 << VIRTIO_NET_F_MRG_RXBUF != 0;
     let need = (header + frame.len()) as u64;
@@ -108,7 +109,7 @@ fn deliver(frame: &[u8], live: &mut Live<'_>) -> Result<Delivery, Fault> {
             });
         };
         if chain.writable_len() == 0 {
-            return Err(DeviceError::NoRoom.into());
+            return Err(DeviceError::NoRoom);
         }
         room += chain.writable_len();
         chains.push(chain);
@@ -166,7 +167,7 @@ impl Backend for Net {
         cx: &mut Context<'_>,
     ) -> Result<(), Fault> {
         if queue == RECEIVE {
-            return self.receive(live);
+            return Ok(self.receive(live)?);
         }
         let header = header_len(live.features) as u64;
         for _ in 0..live.waiting(queue)? {
@@ -179,13 +180,34 @@ impl Backend for Net {
             }
             let frame = gather(&live.dma, &chain.readable, header, len);
             match frame.len() {
-                1..=FRAME_MAX => cx.inputs.net_send(cx.at, self.adapter, &frame)?,
+                1..=FRAME_MAX => {
+                    let (adapter, frame) = (self.adapter, frame.as_slice());
+                    cx.inputs.output(cx.at, Output::Frame { adapter, frame })?;
+                }
                 _ => self.dropped += 1,
             }
             live.push(queue, chain.head, 0);
         }
         live.settle(queue, false);
         Ok(())
+    }
+
+    fn arrive(
+        &mut self,
+        arrival: &Arrival,
+        live: Option<&mut Live<'_>>,
+    ) -> Result<bool, DeviceError> {
+        let Arrival::Frame { adapter, data } = arrival else {
+            return Ok(false);
+        };
+        if *adapter != self.adapter {
+            return Ok(false);
+        }
+        self.keep(data, live.is_some());
+        if let Some(live) = live {
+            self.receive(live)?;
+        }
+        Ok(true)
     }
 
     fn reset(&mut self) {

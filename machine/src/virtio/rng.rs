@@ -13,6 +13,13 @@ use virtio_bindings::virtio_ids::VIRTIO_ID_RNG;
 /// The most bytes for one request; the device may always give fewer than were asked for.
 const REQUEST_MAX: u64 = 64 << 10;
 
+/// An entropy device to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RngConfig {
+    /// All of its bytes are a function of this.
+    pub seed: [u8; 32],
+}
+
 /// A source of entropy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Rng {
@@ -22,13 +29,9 @@ pub(super) struct Rng {
 }
 
 impl Rng {
-    pub(super) fn new(seed: [u8; 32]) -> Self {
+    pub(super) fn new(config: &RngConfig) -> Self {
+        let seed = config.seed;
         Self { seed, words: 0 }
-    }
-
-    /// How much of the stream was used stays.
-    pub(super) fn forget_seed(&mut self) {
-        self.seed = [0; 32];
     }
 
     fn bytes(&mut self, len: u64) -> Vec<u8> {
@@ -78,6 +81,11 @@ impl Backend for Rng {
         }
         live.settle(queue, false);
         Ok(())
+    }
+
+    /// How much of the stream was used stays.
+    fn forget_seed(&mut self) {
+        self.seed = [0; 32];
     }
 
     fn reset(&mut self) {}

@@ -1,9 +1,9 @@
 //! A small driver for tests: it negotiates, builds queues in RAM, and reads what comes back.
 
-use super::{VirtioConfig, VirtioMmio};
+use super::{Kind, VirtioConfig, VirtioMmio};
 use crate::board::RAM_BASE;
 use crate::device::{AccessError, Context};
-use crate::inputs::{BlockRequest, Halted, Inputs, Moment};
+use crate::inputs::{Arrival, BlockRequest, BlockResult, Halted, Inputs, Mark, Moment, Output};
 use crate::ram::Ram;
 use virtio_bindings::virtio_mmio::*;
 
@@ -32,27 +32,17 @@ impl Inputs for Outside {
         Err(Halted)
     }
 
-    fn serial_write(&mut self, _: Moment, _: u8, data: &[u8]) -> Result<(), Halted> {
-        self.serial.extend(data);
+    fn output(&mut self, _: Moment, output: Output<'_>) -> Result<(), Halted> {
+        match output {
+            Output::Serial { data, .. } => self.serial.extend(data),
+            Output::Block(request) => self.blocks.push(request),
+            Output::Frame { frame, .. } => self.frames.push(frame.to_vec()),
+        }
         Ok(())
     }
 
-    fn interrupt(&mut self, _: Moment, _: u64) -> Result<(), Halted> {
+    fn mark(&mut self, _: Moment, _: Mark) -> Result<(), Halted> {
         Err(Halted)
-    }
-
-    fn exception(&mut self, _: Moment, _: u64) -> Result<(), Halted> {
-        Err(Halted)
-    }
-
-    fn block_submit(&mut self, _: Moment, request: BlockRequest) -> Result<(), Halted> {
-        self.blocks.push(request);
-        Ok(())
-    }
-
-    fn net_send(&mut self, _: Moment, _: u8, frame: &[u8]) -> Result<(), Halted> {
-        self.frames.push(frame.to_vec());
-        Ok(())
     }
 }
 
@@ -128,10 +118,47 @@ impl Bench {
             hart: 0,
             pc: 0,
         };
-        if self.dev.wants_to_go_on() {
-            let inputs = &mut self.outside;
-            let mut cx = Context { now: 0, at, inputs };
-            self.dev.go_on(&mut self.ram, &mut cx).unwrap();
+        let inputs = &mut self.outside;
+        let mut cx = Context { now: 0, at, inputs };
+        self.dev.tick(&mut self.ram, &mut cx).unwrap();
+    }
+
+    /// Something arrives for the device.
+    pub(super) fn arrive(&mut self, arrival: &Arrival) {
+        assert!(self.dev.arrive(arrival, &mut self.ram), "{arrival:?}");
+    }
+
+    /// Request `id` of the disk is done.
+    pub(super) fn complete(&mut self, id: u64, result: BlockResult) {
+        let drive = 3;
+        self.arrive(&Arrival::Block { drive, id, result });
+    }
+
+    /// A frame arrives at the network adapter.
+    pub(super) fn receive(&mut self, frame: &[u8]) {
+        let (adapter, data) = (1, frame.to_vec());
+        self.arrive(&Arrival::Frame { adapter, data });
+    }
+
+    /// Bytes arrive at the console.
+    pub(super) fn input(&mut self, data: &[u8]) {
+        let (port, data) = (1, data.to_vec());
+        self.arrive(&Arrival::Serial { port, data });
+    }
+
+    /// Frames that the network adapter has dropped.
+    pub(super) fn dropped(&self) -> u64 {
+        match &self.dev.device {
+            Kind::Net(net) => net.dropped,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Bytes that wait in the console.
+    pub(super) fn backlog(&self) -> usize {
+        match &self.dev.device {
+            Kind::Console(console) => console.backlog.len(),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -254,5 +281,5 @@ pub(crate) fn trace_kinds(
     tracer: &mut serde_reflection::Tracer,
     samples: &serde_reflection::Samples,
 ) {
-    tracer.trace_type::<super::backend::Kind>(samples).unwrap();
+    tracer.trace_type::<super::Kind>(samples).unwrap();
 }

@@ -4,33 +4,33 @@ mod devices;
 mod malformed;
 mod random;
 
-use super::VirtioConfig;
 use super::testing::Bench;
+use super::{BlockConfig, ConsoleConfig, NetConfig, RngConfig, VirtioConfig};
 use virtio_bindings::virtio_mmio::*;
 
 /// 1 MiB.
 fn disk() -> VirtioConfig {
-    VirtioConfig::Block {
+    VirtioConfig::Block(BlockConfig {
         drive: 3,
         size: 1 << 20,
         read_only: false,
         serial: "rr-0".to_owned(),
-    }
+    })
 }
 
 fn net() -> VirtioConfig {
-    VirtioConfig::Net {
+    VirtioConfig::Net(NetConfig {
         adapter: 1,
         mac: [2, 3, 4, 5, 6, 7],
-    }
+    })
 }
 
 fn rng() -> VirtioConfig {
-    VirtioConfig::Rng { seed: [9; 32] }
+    VirtioConfig::Rng(RngConfig { seed: [9; 32] })
 }
 
 fn console() -> VirtioConfig {
-    VirtioConfig::Console { port: 1 }
+    VirtioConfig::Console(ConsoleConfig { port: 1 })
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::session::Session;
 use crate::session::control::{Control, Mode, Request};
 use crate::session::lock::{Bql, BqlGuard};
 use machine::Machine;
-use machine::virtio::VirtioConfig;
+use machine::virtio::{BlockConfig, VirtioConfig};
 use serde_json::{Map, Value};
 use std::fs;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ impl<'a> OnMainLoop<'a> {
         let machine = session.machine.lock();
         let virtio = machine.config().virtio.iter();
         let capacities = virtio.filter_map(|slot| match slot {
-            VirtioConfig::Block { size, .. } => Some(*size),
+            VirtioConfig::Block(BlockConfig { size, .. }) => Some(*size),
             _ => None,
         });
         let capacities = capacities.collect();

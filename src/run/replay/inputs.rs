@@ -2,7 +2,7 @@
 
 use super::{CLOSED, Replayer};
 use crate::error::Error;
-use machine::inputs::{BlockRequest, Halted, Inputs, Moment};
+use machine::inputs::{BlockRequest, Halted, Inputs, Mark, Moment, Output};
 use replay_format::{Clock, Event};
 
 impl<'log> Replayer<'log> {
@@ -27,24 +27,8 @@ impl<'log> Replayer<'log> {
     }
 }
 
-impl Inputs for Replayer<'_> {
-    fn host_clock(&mut self, at: Moment) -> Result<i64, Halted> {
-        let is_host = |event: &Event<'_>| {
-            matches!(
-                event,
-                Event::Clock {
-                    clock: Clock::Host,
-                    ..
-                }
-            )
-        };
-        match self.take(at, "a reading of the host clock", is_host)? {
-            Event::Clock { value, .. } => Ok(value),
-            _ => Err(Halted),
-        }
-    }
-
-    fn serial_write(&mut self, at: Moment, _port: u8, data: &[u8]) -> Result<(), Halted> {
+impl Replayer<'_> {
+    fn write_serial(&mut self, at: Moment, data: &[u8]) -> Result<(), Halted> {
         let found = format!("serial output of {} bytes", data.len());
         let len = data.len() as u64;
         let event = self.take(
@@ -62,21 +46,13 @@ impl Inputs for Replayer<'_> {
         Ok(())
     }
 
-    fn block_submit(&mut self, _at: Moment, request: BlockRequest) -> Result<(), Halted> {
+    fn submit(&mut self, request: BlockRequest) -> Result<(), Halted> {
         let Some(disks) = &self.pool else {
             return Err(self.halt(CLOSED));
         };
         disks
             .submit(request)
             .map_err(|error| self.halt(error.into()))
-    }
-
-    fn net_send(&mut self, at: Moment, adapter: u8, frame: &[u8]) -> Result<(), Halted> {
-        // Whoever answered is in the log.
-        if let Some(observed) = &mut self.observed {
-            observed.sent(at, adapter, frame);
-        }
-        Ok(())
     }
 
     fn interrupt(&mut self, at: Moment, cause: u64) -> Result<(), Halted> {
@@ -96,6 +72,45 @@ impl Inputs for Replayer<'_> {
         let name = riscv_isa::cause::exception_name(cause).unwrap_or("unknown");
         self.take(at, &format!("exception {cause} ({name})"), |_| false)?;
         Err(Halted)
+    }
+}
+
+impl Inputs for Replayer<'_> {
+    fn host_clock(&mut self, at: Moment) -> Result<i64, Halted> {
+        let is_host = |event: &Event<'_>| {
+            matches!(
+                event,
+                Event::Clock {
+                    clock: Clock::Host,
+                    ..
+                }
+            )
+        };
+        match self.take(at, "a reading of the host clock", is_host)? {
+            Event::Clock { value, .. } => Ok(value),
+            _ => Err(Halted),
+        }
+    }
+
+    fn output(&mut self, at: Moment, output: Output<'_>) -> Result<(), Halted> {
+        match output {
+            Output::Serial { data, .. } => self.write_serial(at, data),
+            Output::Block(request) => self.submit(request),
+            Output::Frame { adapter, frame } => {
+                // Whoever answered is in the log.
+                if let Some(observed) = &mut self.observed {
+                    observed.sent(at, adapter, frame);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn mark(&mut self, at: Moment, mark: Mark) -> Result<(), Halted> {
+        match mark {
+            Mark::Interrupt(cause) => self.interrupt(at, cause),
+            Mark::Exception(cause) => self.exception(at, cause),
+        }
     }
 }
 

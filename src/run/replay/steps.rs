@@ -4,9 +4,10 @@ use super::{CLOSED, Replayer};
 use crate::divergence::describe;
 use crate::error::Error;
 use crate::host::disk::drive_of;
-use crate::run::driver::{Arrival, Idle, Situation, Step};
+use crate::run::driver::{Idle, Situation, Step};
 use crate::run::record::{shutdown, slept_at_most};
 use crate::run::report::Finish;
+use machine::inputs::Arrival;
 use replay_format::{AsyncEvent, Checkpoint, Clock, Event, ShutdownCause};
 
 impl Replayer<'_> {

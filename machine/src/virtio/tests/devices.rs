@@ -54,8 +54,7 @@ fn data_read_reaches_memory_at_completion() {
     assert_eq!(bench.bytes(DATA, 1024), [0xee; 1024]);
     assert!(!bench.interrupted());
     let data: Vec<u8> = (0..1024).map(|i| i as u8).collect();
-    let Bench { dev, ram, .. } = &mut bench;
-    dev.block_complete(id, &BlockResult::Done(data.clone()), ram);
+    bench.complete(id, BlockResult::Done(data.clone()));
     assert_eq!(bench.bytes(DATA, 1024), data);
     assert_eq!(bench.bytes(STATUS, 1), [0]);
     assert!(bench.interrupted());
@@ -74,8 +73,7 @@ fn data_written_leaves_memory_at_submission() {
         data: vec![7; 512],
     };
     assert_eq!(op, expected);
-    let Bench { dev, ram, .. } = &mut bench;
-    dev.block_complete(id, &BlockResult::Error, ram);
+    bench.complete(id, BlockResult::Error);
     assert_eq!(bench.bytes(STATUS, 1), [1]);
     assert_eq!(bench.take_used(0), [(head.into(), 1)]);
 }
@@ -128,12 +126,12 @@ fn bad_requests_are_answered_without_the_host() {
         1,
         "beyond the end"
     );
-    let read_only = VirtioConfig::Block {
+    let read_only = VirtioConfig::Block(BlockConfig {
         drive: 3,
         size: 1 << 20,
         read_only: true,
         serial: String::new(),
-    };
+    });
     let mut bench = Bench::started(&read_only, 0);
     assert_eq!(answer(&mut bench, 1, 0, &[(DATA, 512, 0)]), 1);
     assert_eq!(answer(&mut bench, 13, 0, &[(DATA, 16, 0)]), 1);
@@ -151,12 +149,10 @@ fn completions_after_a_reset_are_swallowed() {
     let (second, _) = take_op(&mut bench);
     assert_eq!((first, second), (ID, ID + 1), "numbers do not come twice");
     let digest = bench.ram.digest();
-    let Bench { dev, ram, .. } = &mut bench;
-    dev.block_complete(first, &BlockResult::Done(vec![1; 512]), ram);
+    bench.complete(first, BlockResult::Done(vec![1; 512]));
     assert_eq!(bench.ram.digest(), digest);
     assert_eq!(bench.take_used(0), []);
-    let Bench { dev, ram, .. } = &mut bench;
-    dev.block_complete(second, &BlockResult::Done(vec![2; 512]), ram);
+    bench.complete(second, BlockResult::Done(vec![2; 512]));
     assert_eq!(bench.take_used(0).len(), 1);
     assert_eq!(bench.bytes(DATA, 512), [2; 512]);
 }
@@ -164,12 +160,12 @@ fn completions_after_a_reset_are_swallowed() {
 #[test]
 fn requests_wait_while_much_is_under_way() {
     let size = 2 * IN_FLIGHT_MAX;
-    let config = VirtioConfig::Block {
+    let config = VirtioConfig::Block(BlockConfig {
         drive: 3,
         size,
         read_only: false,
         serial: String::new(),
-    };
+    });
     // Each 20 MiB: forty times the same half of a MiB.
     let piece = (DATA, 0x8_0000, WRITE);
     let len = 40 * piece.1;
@@ -195,8 +191,7 @@ fn requests_wait_while_much_is_under_way() {
     bench.tick();
     bench.notify(0);
     assert_eq!(bench.outside.blocks, []);
-    let Bench { dev, ram, .. } = &mut bench;
-    dev.block_complete(id, &BlockResult::Done(vec![0; len as usize]), ram);
+    bench.complete(id, BlockResult::Done(vec![0; len as usize]));
     bench.tick();
     assert_eq!(take_op(&mut bench).0, ID + 1);
     assert_eq!(bench.outside.blocks, []);
@@ -241,12 +236,10 @@ fn a_table_of_descriptors() {
 #[test]
 fn console_input_waits_for_buffers() {
     let mut bench = Bench::new(&console());
-    let Bench { dev, ram, .. } = &mut bench;
-    dev.console_input(b"before ", ram);
+    bench.input(b"before ");
     bench.start(0);
-    let Bench { dev, ram, .. } = &mut bench;
-    dev.console_input(b"after", ram);
-    assert_eq!(dev.console_backlog(), 12);
+    bench.input(b"after");
+    assert_eq!(bench.backlog(), 12);
     bench.offer(0, &[(DATA, 4, WRITE), (DATA + 4, 4, WRITE)]);
     bench.offer(0, &[(DATA + 8, 8, WRITE)]);
     bench.notify(0);
@@ -271,7 +264,7 @@ fn entropy_is_a_function_of_the_seed() {
     assert_ne!(run(&[64, 64]).1, bytes);
     assert_eq!(run(&[32, 32]).1[..32], bytes[32..]);
     // RFC 8439, appendix A.1, test vector 1: the key stream of a key of zeroes.
-    let mut bench = Bench::started(&VirtioConfig::Rng { seed: [0; 32] }, 0);
+    let mut bench = Bench::started(&VirtioConfig::Rng(RngConfig { seed: [0; 32] }), 0);
     bench.offer(0, &[(DATA, 8, WRITE)]);
     bench.notify(0);
     let first = [0x76, 0xb8, 0xe0, 0xad, 0xa0, 0xf1, 0x3d, 0x90];
@@ -298,8 +291,7 @@ fn frames_arrive_in_one_buffer_or_in_several() {
     for (features, count) in [(1 << 15, 3u32), (0, 1)] {
         let mut bench = Bench::started(&net(), features);
         let frame: Vec<u8> = (0..100).collect();
-        let Bench { dev, ram, .. } = &mut bench;
-        dev.net_receive(&frame, ram);
+        bench.receive(&frame);
         let size = 112 / count + 2;
         for index in 0..count {
             assert_eq!(bench.take_used(0), [], "not before there is room");
@@ -318,19 +310,17 @@ fn frames_arrive_in_one_buffer_or_in_several() {
 #[test]
 fn frames_without_a_place_are_dropped_and_counted() {
     let mut bench = Bench::new(&net());
-    let Bench { dev, ram, .. } = &mut bench;
-    dev.net_receive(&[1; 60], ram);
-    assert_eq!(dev.frames_dropped(), 1, "nobody is there");
+    bench.receive(&[1; 60]);
+    assert_eq!(bench.dropped(), 1, "nobody is there");
     bench.start(0);
-    let Bench { dev, ram, .. } = &mut bench;
     for _ in 0..BACKLOG + 2 {
-        dev.net_receive(&[1; 60], ram);
+        bench.receive(&[1; 60]);
     }
-    assert_eq!(dev.frames_dropped(), 3);
+    assert_eq!(bench.dropped(), 3);
     // A buffer that can never hold the frame: all frames go, the buffer stays.
     bench.offer(0, &[(DATA, 20, WRITE)]);
     bench.notify(0);
-    assert_eq!(bench.dev.frames_dropped(), 3 + BACKLOG as u64);
+    assert_eq!(bench.dropped(), 3 + BACKLOG as u64);
     assert_eq!(bench.take_used(0), []);
     assert!(!bench.dev.needs_reset());
 }
@@ -358,8 +348,7 @@ fn a_driver_that_gives_up_gets_nothing() {
     let (id, _) = take_op(&mut bench);
     bench.write(VIRTIO_MMIO_STATUS, 15 | 0x80);
     bench.write(VIRTIO_MMIO_STATUS, 11);
-    let Bench { dev, ram, .. } = &mut bench;
-    dev.block_complete(id, &BlockResult::Done(vec![1; 512]), ram);
+    bench.complete(id, BlockResult::Done(vec![1; 512]));
     assert_eq!(bench.bytes(DATA, 512), [0; 512]);
     // It can come back: the chain is its own again.
     bench.write(VIRTIO_MMIO_STATUS, 15);

@@ -4,7 +4,7 @@
 use super::super::testing::{BUFFERS, Bench, RAM, SIZE, available, descriptors, used};
 use super::*;
 use crate::bus::RAM_BASE;
-use crate::inputs::{BlockOp, BlockResult};
+use crate::inputs::{Arrival, BlockOp, BlockResult};
 use proptest::prelude::*;
 
 /// One thing that a driver, or the outside, does.
@@ -100,9 +100,14 @@ fn play(bench: &mut Bench, step: &Step) {
         Step::Poke(address, byte) => bench.put(*address, &[*byte]),
         Step::Notify(queue) => bench.notify(*queue),
         Step::Arrive(data) => {
+            let (port, adapter, data) = (1, 1, data.clone());
             let Bench { dev, ram, .. } = bench;
-            dev.net_receive(data, ram);
-            dev.console_input(data, ram);
+            let frame = Arrival::Frame {
+                adapter,
+                data: data.clone(),
+            };
+            dev.arrive(&frame, ram);
+            dev.arrive(&Arrival::Serial { port, data }, ram);
         }
         Step::Complete(good) => {
             let oldest = (!bench.outside.blocks.is_empty()).then(|| bench.outside.blocks.remove(0));
@@ -114,8 +119,7 @@ fn play(bench: &mut Bench, step: &Step) {
                 BlockOp::Read { len, .. } => BlockResult::Done(vec![0x5a; len as usize]),
                 _ => BlockResult::Done(Vec::new()),
             };
-            let Bench { dev, ram, .. } = bench;
-            dev.block_complete(request.id, &result, ram);
+            bench.complete(request.id, result);
         }
     }
     bench.tick();
