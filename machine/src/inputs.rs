@@ -157,8 +157,8 @@ pub enum Mark {
 
 /// What the machine calls while it executes.
 ///
-/// The engine has one implementor that asks the host and writes the log, and one that reads the log;
-/// nothing else differs between record and replay.
+/// The engine has one implementor that asks the host and writes the log, and one that reads the
+/// log; nothing else differs between record and replay.
 pub trait Inputs {
     /// The host's wall clock, in nanoseconds since the Unix epoch.
     ///
