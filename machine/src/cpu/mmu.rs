@@ -1,10 +1,14 @@
 //! Address translation: Sv39, Sv48 and Sv57 (Privileged specification 1.12, sections 4.3 to 4.6).
+//!
+//! One walker finds where an address leads, and has no effect. An access of the guest then acts on
+//! what it found: it marks the page as used, and watches the tables. A debugger only looks.
 
 use super::csr::mstatus;
 use super::pmp::Access;
 use super::trap::cause;
-use super::{Core, Mode, Trap};
+use super::{Core, Hart, Mode, Trap};
 use crate::bus::RAM_BASE;
+use crate::ram::Ram;
 
 /// Bits of a page-table entry.
 mod pte {
@@ -22,12 +26,33 @@ mod pte {
 /// Levels of page tables there can be (Sv57).
 const MAX_LEVELS: usize = 5;
 
+/// What a translation is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// An access of the guest, which must have the right to it.
+    Guest(Access),
+    /// Somebody outside looks: only where it leads counts, not what the hart may do there.
+    Look,
+}
+
 /// Where an access goes.
 pub(super) struct Physical {
     /// Physical address.
     pub(super) address: u64,
     /// The translation holds for the whole page, so it may be cached.
     pub(super) cacheable: bool,
+}
+
+/// What a walk through the tables found.
+struct Leaf {
+    /// Physical address.
+    address: u64,
+    /// Physical addresses of the entries on the way, by level; those from `level` up are used.
+    entries: [u64; MAX_LEVELS],
+    level: usize,
+    levels: usize,
+    /// What the last entry must become: the access sets A or D in it.
+    marked: Option<u64>,
 }
 
 /// The page fault of an access.
@@ -50,6 +75,30 @@ pub(super) fn access_fault(access: Access, va: u64) -> Trap {
     Trap::Exception { cause, tval: va }
 }
 
+/// Levels of page tables that `hart` uses for accesses in `mode`; 0: none is translated.
+fn levels(hart: &Hart, mode: Mode) -> usize {
+    match hart.csrs.satp >> 60 {
+        _ if mode == Mode::Machine => 0,
+        8 => 3,
+        9 => 4,
+        10 => MAX_LEVELS,
+        _ => 0,
+    }
+}
+
+/// Where `va` leads for accesses of `hart` in `mode`, whatever its rights; `None`: nowhere. Has no
+/// effect, and costs one walk.
+pub(crate) fn look(hart: &Hart, ram: &Ram, va: u64, mode: Mode) -> Option<u64> {
+    match levels(hart, mode) {
+        0 => Some(va),
+        levels => {
+            let walker = Walker { hart, ram, mode };
+            let leaf = walker.walk(va, Purpose::Look, levels);
+            leaf.ok().map(|leaf| leaf.address)
+        }
+    }
+}
+
 impl Core<'_> {
     /// Translates `va` for an access of `len` bytes within one page, and checks its rights.
     pub(super) fn translate(
@@ -59,17 +108,18 @@ impl Core<'_> {
         access: Access,
         mode: Mode,
     ) -> Result<Physical, Trap> {
-        let levels = match self.hart.csrs.satp >> 60 {
-            _ if mode == Mode::Machine => 0,
-            8 => 3,
-            9 => 4,
-            10 => MAX_LEVELS,
-            _ => 0,
-        };
-        let address = if levels == 0 {
-            va
-        } else {
-            self.walk(va, access, mode, levels)?
+        let address = match levels(self.hart, mode) {
+            0 => va,
+            levels => {
+                let walker = Walker {
+                    hart: self.hart,
+                    ram: &self.bus.ram,
+                    mode,
+                };
+                let leaf = walker.walk(va, Purpose::Guest(access), levels)?;
+                self.use_leaf(&leaf);
+                leaf.address
+            }
         };
         let verdict = self.hart.csrs.pmp.check(mode, access, address, len);
         if !verdict.allowed {
@@ -81,18 +131,49 @@ impl Core<'_> {
         })
     }
 
-    fn walk(&mut self, va: u64, access: Access, mode: Mode, levels: usize) -> Result<u64, Trap> {
+    /// Marks what an access goes through as used, and watches the tables for stores.
+    fn use_leaf(&mut self, leaf: &Leaf) {
+        if let Some(entry) = leaf.marked {
+            let offset = leaf.entries[leaf.level] - RAM_BASE;
+            self.bus.ram.write_table(offset, entry);
+            self.leave |= self.bus.ram.caches_stale();
+        }
+        for address in &leaf.entries[leaf.level..leaf.levels] {
+            let offset = address - RAM_BASE;
+            if self.bus.ram.watch_table(offset) {
+                self.tlbs.protect(offset);
+            }
+        }
+    }
+}
+
+/// Reads page tables, and nothing else.
+struct Walker<'a> {
+    hart: &'a Hart,
+    ram: &'a Ram,
+    mode: Mode,
+}
+
+impl Walker<'_> {
+    /// Finds where `va` leads. The trap of a [`Purpose::Look`] says only that it leads nowhere.
+    fn walk(&self, va: u64, purpose: Purpose, levels: usize) -> Result<Leaf, Trap> {
+        let access = match purpose {
+            Purpose::Guest(access) => access,
+            Purpose::Look => Access::Load,
+        };
         let bits = 12 + 9 * levels as u32;
         let canonical = (va << (64 - bits)) as i64 >> (64 - bits);
         if canonical as u64 != va {
             return Err(page_fault(access, va));
         }
         let mut table = (self.hart.csrs.satp & ((1 << 44) - 1)) << 12;
-        let mut seen = [0; MAX_LEVELS];
+        let mut entries = [0; MAX_LEVELS];
         for level in (0..levels).rev() {
             let address = table + (va >> (12 + 9 * level) & 0x1ff) * 8;
-            let entry = self.read_entry(address, va, access)?;
-            seen[level] = address;
+            let entry = self
+                .entry(address, purpose)
+                .ok_or(access_fault(access, va))?;
+            entries[level] = address;
             if entry & pte::V == 0
                 || entry & (pte::R | pte::W) == pte::W
                 || entry & pte::RESERVED != 0
@@ -109,25 +190,51 @@ impl Core<'_> {
                 continue;
             }
             let within = (1u64 << (12 + 9 * level)) - 1;
-            if target & within != 0 || !self.permits(entry, access, mode) {
+            if target & within != 0 {
                 return Err(page_fault(access, va));
             }
-            self.mark_used(entry, address, va, access)?;
-            for address in &seen[level..levels] {
-                let offset = address - RAM_BASE;
-                if self.bus.ram.watch_table(offset) {
-                    self.tlbs.protect(offset);
-                }
-            }
-            return Ok(target | va & within);
+            let marked = match purpose {
+                Purpose::Guest(access) => self.permit(entry, address, va, access)?,
+                Purpose::Look => None,
+            };
+            return Ok(Leaf {
+                address: target | va & within,
+                entries,
+                level,
+                levels,
+                marked,
+            });
         }
         Err(page_fault(access, va))
     }
 
-    fn permits(&self, entry: u64, access: Access, mode: Mode) -> bool {
+    /// Checks the rights that `entry`, at physical address `at`, gives. What it must become if the
+    /// access sets A, or D for a store; a fault where software must do that (Svade).
+    fn permit(&self, entry: u64, at: u64, va: u64, access: Access) -> Result<Option<u64>, Trap> {
+        if !self.permits(entry, access) {
+            return Err(page_fault(access, va));
+        }
+        let wanted = if access == Access::Store {
+            pte::A | pte::D
+        } else {
+            pte::A
+        };
+        if entry & wanted == wanted {
+            return Ok(None);
+        }
+        if !self.hart.csrs.hardware_ad() {
+            return Err(page_fault(access, va));
+        }
+        if !self.may(Access::Store, at) {
+            return Err(access_fault(access, va));
+        }
+        Ok(Some(entry | wanted))
+    }
+
+    fn permits(&self, entry: u64, access: Access) -> bool {
         let status = self.hart.csrs.mstatus;
         let user_page = entry & pte::U != 0;
-        let in_reach = match mode {
+        let in_reach = match self.mode {
             Mode::User => user_page,
             _ => !user_page || access != Access::Fetch && status & mstatus::SUM != 0,
         };
@@ -140,46 +247,97 @@ impl Core<'_> {
             }
     }
 
-    /// Sets A, and D for a store, or faults where software must (Svade).
-    fn mark_used(&mut self, entry: u64, at: u64, va: u64, access: Access) -> Result<(), Trap> {
-        let wanted = if access == Access::Store {
-            pte::A | pte::D
-        } else {
-            pte::A
-        };
-        if entry & wanted == wanted {
-            return Ok(());
-        }
-        if !self.hart.csrs.hardware_ad() {
-            return Err(page_fault(access, va));
-        }
-        if !self
-            .hart
-            .csrs
-            .pmp
-            .check(Mode::Supervisor, Access::Store, at, 8)
-            .allowed
-        {
-            return Err(access_fault(access, va));
-        }
-        self.bus.ram.write_table(at - RAM_BASE, entry | wanted);
-        self.leave |= self.bus.ram.caches_stale();
-        Ok(())
+    /// Whether physical memory protection lets the walker access the entry at `address`.
+    fn may(&self, access: Access, address: u64) -> bool {
+        let pmp = &self.hart.csrs.pmp;
+        pmp.check(Mode::Supervisor, access, address, 8).allowed
     }
 
-    fn read_entry(&mut self, address: u64, va: u64, access: Access) -> Result<u64, Trap> {
-        let allowed = self
-            .hart
-            .csrs
-            .pmp
-            .check(Mode::Supervisor, Access::Load, address, 8)
-            .allowed;
-        let bytes = address
-            .checked_sub(RAM_BASE)
-            .and_then(|offset| self.bus.ram.get(offset, 8));
-        match bytes.and_then(|bytes| bytes.first_chunk::<8>()) {
-            Some(bytes) if allowed => Ok(u64::from_le_bytes(*bytes)),
-            _ => Err(access_fault(access, va)),
+    /// The entry at a physical address; `None`: it is not in RAM, or may not be read.
+    fn entry(&self, address: u64, purpose: Purpose) -> Option<u64> {
+        if purpose != Purpose::Look && !self.may(Access::Load, address) {
+            return None;
         }
+        let bytes = self.ram.get(address.checked_sub(RAM_BASE)?, 8)?;
+        Some(u64::from_le_bytes(*bytes.first_chunk()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ram::PAGE;
+
+    /// RAM with page-table entries at these offsets; the root is at 0.
+    fn ram(entries: &[(u64, u64)]) -> Ram {
+        let mut ram = Ram::new(8 * PAGE as u64);
+        for &(at, entry) in entries {
+            assert!(ram.write(at, &entry.to_le_bytes()));
+        }
+        ram
+    }
+
+    fn hart() -> Hart {
+        let mut hart = Hart::new(0, 0);
+        hart.csrs.satp = 8 << 60 | RAM_BASE >> 12;
+        hart
+    }
+
+    fn to(page: u64, bits: u64) -> u64 {
+        (RAM_BASE >> 12) + page << 10 | bits
+    }
+
+    const POINTER: u64 = pte::V;
+    /// Neither readable nor writable, a user's, never used: no rights for anybody but fetches.
+    const EXECUTE_ONLY: u64 = pte::V | pte::X | pte::U;
+
+    #[test]
+    fn who_looks_needs_no_rights_and_leaves_no_mark() {
+        let mut ram = ram(&[
+            (0, to(1, POINTER)),
+            (0x1008, to(2, POINTER)),
+            (0x2010, to(5, EXECUTE_ONLY)),
+        ]);
+        let before = ram.digest();
+        let hart = hart();
+        let va = 1 << 21 | 2 << 12 | 0x123;
+        let there = Some(RAM_BASE + 0x5123);
+        assert_eq!(look(&hart, &ram, va, Mode::Supervisor), there);
+        assert_eq!(look(&hart, &ram, va, Mode::User), there);
+        assert_eq!(look(&hart, &ram, va, Mode::Machine), Some(va));
+        assert_eq!(look(&hart, &ram, va + 0x1000, Mode::User), None);
+        assert_eq!(ram.digest(), before);
+        assert!(!ram.caches_stale());
+    }
+
+    #[test]
+    fn tables_that_no_access_would_accept_lead_nowhere() {
+        let hart = hart();
+        let looked = |entries: &[_], va| look(&hart, &ram(entries), va, Mode::User);
+        let large = |bits| [(0, to(1, POINTER)), (0x1000, to(0, bits))];
+        let all = EXECUTE_ONLY | pte::R | pte::W;
+        // 2 MiB from the start of RAM.
+        assert_eq!(looked(&large(all), 0x4321), Some(RAM_BASE + 0x4321));
+        assert_eq!(looked(&large(all), 1 << 39), None, "not canonical");
+        for wrong in [
+            all & !pte::V,
+            all & !pte::R & !pte::X,
+            all | 1 << 54,
+            all | 1 << 61,
+            all | 1 << 63,
+            // A page that is not aligned to its size.
+            all | 1 << 10,
+        ] {
+            assert_eq!(looked(&large(wrong), 0x4321), None, "{wrong:#x}");
+        }
+        for reserved in [pte::A, pte::D, pte::U] {
+            let entries = [(0, to(1, POINTER | reserved)), (0x1000, to(0, all))];
+            assert_eq!(looked(&entries, 0x4321), None, "{reserved:#x}");
+        }
+        let outside = [(0, 0x1000 >> 2 | POINTER)];
+        assert_eq!(looked(&outside, 0), None, "a table that is not in RAM");
+        // Pointers all the way down.
+        let endless = [(0, to(0, POINTER))];
+        assert_eq!(looked(&endless, 0), None);
     }
 }

@@ -16,6 +16,7 @@ mod trap;
 pub use csr::Csrs;
 pub(crate) use csr::{irq, mstatus};
 pub(crate) use interp::{Core, Leave, Surroundings};
+pub(crate) use mmu::look;
 pub(crate) use trap::{Trap, cause};
 
 pub(crate) use block::BlockCache;
