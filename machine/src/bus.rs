@@ -9,6 +9,7 @@ use crate::device::test_finisher::{Request, TestFinisher};
 use crate::device::uart16550::Uart16550;
 use crate::device::{AccessError, Context, Device};
 use crate::inputs::{Arrival, Halted};
+use crate::probe::Accessor;
 use crate::ram::Ram;
 use crate::virtio::{VirtioConfig, VirtioMmio, read_empty};
 use serde::{Deserialize, Serialize};
@@ -223,7 +224,12 @@ impl Bus {
         let answer = match part {
             Part::Fixed(device) => self.devices.fixed(device).write(offset, size, value, cx),
             Part::Virtio(slot) => match self.devices.virtio.get_mut(usize::from(slot)) {
-                Some(device) => device.write(offset, size, value, &mut self.ram, cx),
+                Some(device) => {
+                    self.ram.acting(Accessor::Virtio { slot });
+                    let done = device.write(offset, size, value, &mut self.ram, cx);
+                    self.ram.acting(Accessor::Hart);
+                    done
+                }
                 None => Ok(()),
             },
         };
@@ -233,8 +239,11 @@ impl Bus {
     /// Calls the devices whose time has come, and those that waited for something else.
     pub(crate) fn tick(&mut self, cx: &mut Context<'_>) -> Result<(), Halted> {
         self.devices.tick(cx)?;
-        for device in &mut self.devices.virtio {
-            device.tick(&mut self.ram, cx)?;
+        for (slot, device) in (0..).zip(&mut self.devices.virtio) {
+            self.ram.acting(Accessor::Virtio { slot });
+            let done = device.tick(&mut self.ram, cx);
+            self.ram.acting(Accessor::Hart);
+            done?;
         }
         Ok(())
     }
@@ -253,8 +262,8 @@ impl Bus {
         };
         let effect = htif.store(u64::from_le_bytes(*word), cx)?;
         // The store is taken, whatever it asked for: the guest may go on.
-        self.ram
-            .write(htif.tohost().wrapping_sub(RAM_BASE), &[0; 8]);
+        let tohost = htif.tohost().wrapping_sub(RAM_BASE);
+        self.ram.write_for(Accessor::Htif, tohost, &[0; 8]);
         if let Effect::Unsupported {
             device: 0,
             request: 0,
@@ -276,8 +285,9 @@ impl Bus {
         let memory = |at: u64, len| Some(ram.get(at.checked_sub(RAM_BASE)?, len)?.to_vec());
         let result = htif.write_call(arguments, memory, cx)?;
         if let Some(result) = result {
+            let at = arguments.wrapping_sub(RAM_BASE);
             self.ram
-                .write(arguments.wrapping_sub(RAM_BASE), &result.to_le_bytes());
+                .write_for(Accessor::Htif, at, &result.to_le_bytes());
             self.htif_effect(Effect::Answer(1));
         }
         Ok(())
@@ -291,8 +301,14 @@ impl Bus {
                 true
             }
             _ => {
-                let mut virtio = self.devices.virtio.iter_mut();
-                virtio.any(|device| device.arrive(arrival, &mut self.ram))
+                let ram = &mut self.ram;
+                let mut virtio = (0..).zip(&mut self.devices.virtio);
+                virtio.any(|(slot, device)| {
+                    ram.acting(Accessor::Virtio { slot });
+                    let taken = device.arrive(arrival, ram);
+                    ram.acting(Accessor::Hart);
+                    taken
+                })
             }
         }
     }
@@ -313,8 +329,8 @@ impl Bus {
             Effect::Answer(word) => {
                 let fromhost = self.devices.htif.as_ref().and_then(Htif::fromhost);
                 if let Some(fromhost) = fromhost {
-                    self.ram
-                        .write(fromhost.wrapping_sub(RAM_BASE), &word.to_le_bytes());
+                    let at = fromhost.wrapping_sub(RAM_BASE);
+                    self.ram.write_for(Accessor::Htif, at, &word.to_le_bytes());
                 }
             }
             Effect::Exit(request) => self.devices.htif_exit = Some(request),

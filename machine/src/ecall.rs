@@ -5,7 +5,7 @@ use crate::machine::Machine;
 use crate::sbi::Call;
 
 /// Bytes of an ECALL instruction.
-const ECALL_LEN: u64 = 4;
+pub(crate) const ECALL_LEN: u64 = 4;
 
 impl Machine {
     /// Serves the call that the hart whose turn it is has just made.

@@ -24,6 +24,9 @@ pub mod virtio;
 pub use cpu::Execution;
 pub use device::test_finisher::Request;
 pub use machine::{Config, Machine, PowerOn};
-pub use probe::{Fault, FaultError, Probe};
+pub use probe::{
+    Access, Accessor, AddressSpace, Breakpoint, Cause, Fault, FaultError, Harts, Probe, Stop,
+    WatchHit, WatchKind, Watchpoint,
+};
 pub use run::Exit;
 pub use schedule::QUANTUM;

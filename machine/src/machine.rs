@@ -119,6 +119,8 @@ impl Machine {
     /// Resets harts and devices and loads the images anew; other RAM keeps its content, and time
     /// goes on.
     pub fn reset(&mut self) {
+        self.probes.moved();
+        self.bus.ram.forget_heard();
         for hart in &mut self.harts {
             *hart = Hart::new(hart.id, ROM_BASE);
         }
@@ -135,7 +137,7 @@ impl Machine {
             }
         }
         for (address, bytes) in &self.power_on.segments {
-            self.bus.ram.write(address.wrapping_sub(RAM_BASE), bytes);
+            self.bus.ram.place(address.wrapping_sub(RAM_BASE), bytes);
         }
         self.drop_caches();
     }

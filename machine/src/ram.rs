@@ -5,6 +5,8 @@
 //! [`Ram::write`], which keeps the books. So digests, cached blocks and cached translations cost a
 //! plain store nothing.
 
+use crate::board::RAM_BASE;
+use crate::probe::{Access, Accessor, Listener, WatchHit, WatchKind, Watchpoint};
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 /// Bytes in a page.
@@ -22,6 +24,10 @@ mod flag {
     pub(super) const DEVICE: u8 = 8;
     /// Some hart's cached translations for stores may lead to it.
     pub(super) const STORED: u8 = 16;
+    /// A watchpoint is on it.
+    pub(super) const WATCHED: u8 = 32;
+    /// One of them sees loads.
+    pub(super) const LOADS_WATCHED: u8 = 64;
 }
 
 /// The RAM of the machine; addresses here are offsets from its base.
@@ -38,6 +44,7 @@ pub struct Ram {
     /// Stores to code pages that the block cache has yet to hear of.
     code_stores: Vec<(u64, u32)>,
     tables_changed: bool,
+    listener: Listener,
 }
 
 impl Ram {
@@ -52,6 +59,7 @@ impl Ram {
             tables: Vec::new(),
             code_stores: Vec::new(),
             tables_changed: false,
+            listener: Listener::default(),
         }
     }
 
@@ -93,13 +101,37 @@ impl Ram {
         self.flags[offset as usize / PAGE] & !flag::STORED == flag::DIRTY
     }
 
+    /// Whether nobody watches loads from the page of `offset`.
+    pub(crate) fn loads_plain(&self, offset: u64) -> bool {
+        self.flags[offset as usize / PAGE] & flag::LOADS_WATCHED == 0
+    }
+
     /// Notes that a translation for stores to the page of `offset` is cached.
     pub(crate) fn note_stores(&mut self, offset: u64) {
         self.flags[offset as usize / PAGE] |= flag::STORED;
     }
 
-    /// Stores `data` with all book-keeping; false (and no effect) where it is not all inside RAM.
+    /// Stores `data` with all book-keeping, on behalf of the guest or a device; false (and no
+    /// effect) where it is not all inside RAM.
     pub fn write(&mut self, offset: u64, data: &[u8]) -> bool {
+        if self.watched(offset, data.len(), flag::WATCHED) {
+            let start = offset as usize;
+            let old = &self.bytes[start..start + data.len()];
+            let address = RAM_BASE + offset;
+            self.listener.hear(Access::Write, address, Some(old), data);
+        }
+        self.place(offset, data)
+    }
+
+    /// [`Ram::write`] by somebody else than a hart.
+    pub(crate) fn write_for(&mut self, by: Accessor, offset: u64, data: &[u8]) {
+        self.acting(by);
+        self.write(offset, data);
+        self.acting(Accessor::Hart);
+    }
+
+    /// [`Ram::write`] by the engine, which is no access that a watchpoint sees.
+    pub(crate) fn place(&mut self, offset: u64, data: &[u8]) -> bool {
         let Ok(start) = usize::try_from(offset) else {
             return false;
         };
@@ -116,8 +148,8 @@ impl Ram {
         let tables = self.flags[pages.clone()]
             .iter()
             .any(|flags| flags & flag::TABLE != 0);
-        // No cached translation can come from an entry that was not valid. Elsewhere nothing is read: the host would map a
-        // page of zeroes for that, and another one for the store.
+        // No cached translation can come from an entry that was not valid. Elsewhere nothing is
+        // read: the host would map a page of zeroes for that, and another one for the store.
         let words = &self.bytes[start & !7..(end + 7) & !7];
         let replaces_entry = tables && words.iter().step_by(8).any(|low| low & 1 != 0);
         self.bytes[start..end].copy_from_slice(data);
@@ -138,12 +170,84 @@ impl Ram {
     /// right that such an update takes away, so they stay.
     pub(crate) fn write_table(&mut self, offset: u64, entry: u64) {
         let changed = self.tables_changed;
-        self.write(offset, &entry.to_le_bytes());
+        self.write_for(Accessor::Walker, offset, &entry.to_le_bytes());
         self.tables_changed = changed;
     }
 
-    /// Notes that decoded blocks come from the page of `offset`; true if cached translations for stores
-    /// to it must be dropped.
+    /// Whether a page of the `len` bytes at `offset`, if they are in RAM, has this flag.
+    fn watched(&self, offset: u64, len: usize, flag: u8) -> bool {
+        if self.listener.points().is_empty() || self.get(offset, len).is_none() || len == 0 {
+            return false;
+        }
+        let start = offset as usize;
+        let flags = &self.flags[start / PAGE..=(start + len - 1) / PAGE];
+        flags.iter().any(|flags| flags & flag != 0)
+    }
+
+    /// Listens for accesses that these see, and for no others. Cached translations must be dropped.
+    pub(crate) fn listen(&mut self, points: Vec<Watchpoint>) {
+        self.flag_pages(|flags, _| *flags &= !(flag::WATCHED | flag::LOADS_WATCHED));
+        self.listener.listen(points);
+        self.flag_pages(|flags, point| {
+            *flags |= flag::WATCHED;
+            if point.kind != WatchKind::Write {
+                *flags |= flag::LOADS_WATCHED;
+            }
+        });
+    }
+
+    /// Does something with the flags of each page that a watchpoint is on.
+    fn flag_pages(&mut self, change: impl Fn(&mut u8, &Watchpoint)) {
+        let size = u128::from(self.size());
+        for point in self.listener.points().iter().filter(|point| point.len > 0) {
+            let from = point.address.saturating_sub(RAM_BASE);
+            let end = u128::from(point.address) + u128::from(point.len);
+            let end = end.saturating_sub(u128::from(RAM_BASE)).min(size) as usize;
+            let pages = from as usize / PAGE..end.div_ceil(PAGE);
+            for flags in self.flags.get_mut(pages).unwrap_or_default() {
+                change(flags, point);
+            }
+        }
+    }
+
+    /// A hart has loaded the `len` bytes at `offset`.
+    pub(crate) fn loaded(&mut self, offset: u64, len: usize) {
+        if self.watched(offset, len, flag::LOADS_WATCHED) {
+            let start = offset as usize;
+            let bytes = &self.bytes[start..start + len];
+            let address = RAM_BASE + offset;
+            self.listener
+                .hear(Access::Read, address, Some(bytes), bytes);
+        }
+    }
+
+    /// A hart has accessed a register of a device, or the ROM.
+    pub(crate) fn accessed_elsewhere(&mut self, access: Access, address: u64, value: &[u8]) {
+        self.listener.hear(access, address, None, value);
+    }
+
+    /// Stores are those of `by` from now on.
+    pub(crate) fn acting(&mut self, by: Accessor) {
+        self.listener.acting(by);
+    }
+
+    /// Whether a watchpoint has seen something.
+    pub(crate) fn heard(&self) -> bool {
+        self.listener.heard()
+    }
+
+    /// What watchpoints have seen since the last call, of an instruction of `hart` at `pc`.
+    pub(crate) fn take_heard(&mut self, hart: u8, pc: u64) -> impl Iterator<Item = WatchHit> {
+        self.listener.take(hart, pc)
+    }
+
+    /// Forgets what watchpoints have seen.
+    pub(crate) fn forget_heard(&mut self) {
+        self.listener.forget();
+    }
+
+    /// Notes that decoded blocks come from the page of `offset`; true if cached translations for
+    /// stores to it must be dropped.
     pub(crate) fn watch_code(&mut self, offset: u64) -> bool {
         self.watch(offset, flag::CODE)
     }
@@ -167,8 +271,8 @@ impl Ram {
         }
     }
 
-    /// Notes that a cached translation depends on the page of `offset`; true if cached translations for
-    /// stores to it must be dropped.
+    /// Notes that a cached translation depends on the page of `offset`; true if cached translations
+    /// for stores to it must be dropped.
     pub(crate) fn watch_table(&mut self, offset: u64) -> bool {
         let page = offset as usize / PAGE;
         if self.flags[page] & flag::TABLE == 0 {

@@ -4,8 +4,10 @@ use crate::bus::Devices;
 use crate::cpu::{Core, Hart, Leave, Power, Surroundings, Tlbs, irq};
 use crate::device::Context;
 use crate::device::test_finisher::Request;
+use crate::ecall::ECALL_LEN;
 use crate::inputs::{Halted, Inputs, Mark, Moment};
 use crate::machine::Machine;
+use crate::probe::{Accessor, Cause, Stop};
 use std::sync::atomic::Ordering;
 
 /// Why [`Machine::run`] came back.
@@ -21,12 +23,19 @@ pub enum Exit {
     Request(Request),
     /// The engine stopped the machine; the reason is with its [`Inputs`].
     Halted,
+    /// A probe stopped it: see [`Machine::insert_probe`]. The next run goes on.
+    Stopped(Stop),
 }
 
 impl Machine {
-    /// Runs until the instruction count is `until`, exactly, or until something else ends it before.
+    /// Runs until the instruction count is `until`, exactly, or until something else ends it
+    /// before.
     pub fn run(&mut self, until: u64, inputs: &mut dyn Inputs) -> Exit {
         loop {
+            // Before the count: it is about what has happened already.
+            if let Some(stop) = self.next_stop() {
+                return Exit::Stopped(stop);
+            }
             if self.icount >= until {
                 return Exit::Count;
             }
@@ -36,7 +45,11 @@ impl Machine {
             match self.run_once(until, inputs) {
                 Ok(None) => {}
                 Ok(Some(exit)) => return exit,
-                Err(Halted) => return Exit::Halted,
+                Err(Halted) => {
+                    // In the middle of an instruction, perhaps.
+                    self.bus.ram.forget_heard();
+                    return Exit::Halted;
+                }
             }
         }
     }
@@ -46,6 +59,9 @@ impl Machine {
         let at = self.moment();
         let mut cx = Context { now, at, inputs };
         self.bus.tick(&mut cx)?;
+        if self.bus.ram.heard() {
+            return Ok(None);
+        }
         if let Some(request) = self.bus.devices.take_request() {
             self.bus.devices.flush(&mut cx)?;
             return Ok(Some(Exit::Request(request)));
@@ -63,9 +79,15 @@ impl Machine {
         if let Some(number) = hart.pending_interrupt() {
             inputs.mark(at, Mark::Interrupt(number))?;
             hart.take_interrupt(number);
+            let cause = Cause::Interrupt(number);
+            self.probes.trapped(hart.id, at.pc, cause, 0);
         }
         hart.waiting = false;
         hart.power = Power::Started;
+        if self.probes.stopped() {
+            return Ok(None);
+        }
+        let stepping = self.probes.steps(hart.id);
         let mut stop = until.min(self.icount.saturating_add(self.schedule.left()));
         if let Some(deadline) = deadline {
             stop = stop.min(self.clock.icount_at(deadline));
@@ -74,17 +96,39 @@ impl Machine {
             Some(planted) => planted.stop(self.icount, stop),
             None => (stop, false),
         };
+        let before = self.icount;
+        let stop = match stepping {
+            true => stop.min(before.saturating_add(1)),
+            false => stop,
+        };
         let leave = match spoiling || self.probes.witness.is_some() {
             false => self.execute(turn, stop, inputs),
             true => self.execute_singly(turn, stop, spoiling, inputs),
         };
-        match leave {
-            Leave::Call => self.sbi_call(inputs).map(|()| None),
-            Leave::NoFirmware => Ok(Some(Exit::Request(Request::NoFirmware))),
-            Leave::Halted => Err(Halted),
-            Leave::Kicked => Ok(Some(Exit::Kicked)),
-            Leave::Count | Leave::Attention => Ok(None),
+        let exit = match leave {
+            Leave::Call => {
+                self.firmware(inputs)?;
+                None
+            }
+            Leave::NoFirmware => Some(Exit::Request(Request::NoFirmware)),
+            Leave::Halted => return Err(Halted),
+            Leave::Kicked => Some(Exit::Kicked),
+            Leave::Count | Leave::Attention | Leave::Stopped => None,
+        };
+        if stepping && self.icount > before {
+            self.stepped(turn);
         }
+        Ok(exit)
+    }
+
+    /// Serves the call of the SBI that was just made.
+    fn firmware(&mut self, inputs: &mut dyn Inputs) -> Result<(), Halted> {
+        let Hart { id, pc, .. } = *self.current();
+        self.bus.ram.acting(Accessor::Firmware);
+        let served = self.sbi_call(inputs);
+        self.bus.ram.acting(Accessor::Hart);
+        self.take_heard(id, pc.wrapping_sub(ECALL_LEN));
+        served
     }
 
     /// Lets hart number `turn` execute up to the instruction count `stop`.
@@ -100,6 +144,7 @@ impl Machine {
             inputs,
             icount: self.icount,
             sbi: self.config.sbi,
+            probes: &mut self.probes,
         };
         let mut core = Core::new(hart, around);
         let (icount, leave) = core.run(&mut self.blocks, stop, &self.kick);

@@ -133,12 +133,13 @@ impl Machine {
         let execution = self.blocks.execution();
         *self = Self::new(&self.config, power_on);
         (self.kick, self.probes) = (kick, probes);
+        self.probes_moved();
         self.set_execution(execution);
     }
 
     /// Fills a page of RAM with [`PAGE`] bytes; false, and no effect, where that is no page.
     pub fn restore_page(&mut self, page: u32, bytes: &[u8]) -> bool {
-        bytes.len() == PAGE && self.bus.ram.write(u64::from(page) * PAGE as u64, bytes)
+        bytes.len() == PAGE && self.bus.ram.place(u64::from(page) * PAGE as u64, bytes)
     }
 
     /// Takes on state from [`Machine::save`], for a machine whose RAM is already what it was then.
@@ -159,6 +160,7 @@ impl Machine {
         self.harts = state.harts.into_owned();
         self.schedule = state.schedule.into_owned();
         self.bus.devices = state.devices.into_owned();
+        self.probes_moved();
         self.drop_caches();
         Ok(())
     }

@@ -7,43 +7,11 @@
     reason = "a test: a panic is how it reports a failure"
 )]
 
-use machine::boot::{self, BootConfig};
-use machine::inputs::{Arrival, Halted, Inputs, Mark, Moment, Output};
-use machine::{Config, Execution, Exit, Machine, PowerOn};
+mod common;
+
+use common::{Guest, Script};
+use machine::{Execution, Exit, Machine};
 use std::collections::VecDeque;
-
-/// Inputs that are a function of the instruction count, and everything that happened.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Script {
-    /// (icount, pc, number), exceptions with the top bit.
-    marks: Vec<(u64, u64, u64)>,
-    output: Vec<u8>,
-    /// How far the host's clock has jumped, ns.
-    jumped: i64,
-}
-
-impl Inputs for Script {
-    fn host_clock(&mut self, at: Moment) -> Result<i64, Halted> {
-        Ok(1_700_000_000_000_000_000 + at.icount as i64 * 1000 + self.jumped)
-    }
-
-    fn output(&mut self, _: Moment, output: Output<'_>) -> Result<(), Halted> {
-        let Output::Serial { data, .. } = output else {
-            return Err(Halted);
-        };
-        self.output.extend(data);
-        Ok(())
-    }
-
-    fn mark(&mut self, at: Moment, mark: Mark) -> Result<(), Halted> {
-        let number = match mark {
-            Mark::Interrupt(cause) => cause,
-            Mark::Exception(cause) => 1 << 63 | cause,
-        };
-        self.marks.push((at.icount, at.pc, number));
-        Ok(())
-    }
-}
 
 /// How a run is cut into pieces.
 #[derive(Debug, Clone, Copy)]
@@ -67,49 +35,8 @@ const MIXED: &[Execution] = &[
     Execution::Translated { after: 0 },
 ];
 
-/// What is run.
-#[derive(Debug, Clone, Copy)]
-struct Guest<'a> {
-    elf: &'a [u8],
-    append: &'a str,
-    harts: u8,
-    chaos: Option<u64>,
-    /// The machine is its own firmware.
-    sbi: bool,
-}
-
-impl<'a> Guest<'a> {
-    /// On one hart.
-    fn alone(elf: &'a [u8], append: &'a str) -> Self {
-        Self {
-            elf,
-            append,
-            harts: 1,
-            chaos: None,
-            sbi: false,
-        }
-    }
-}
-
 fn run(guest: Guest<'_>, input: &[(u64, &[u8])], cut: Cut) -> (Script, u128) {
-    let config = BootConfig {
-        kernel: Some(guest.elf),
-        append: guest.append,
-        harts: guest.harts.into(),
-        sbi: guest.sbi,
-        ..BootConfig::new(4 << 20)
-    };
-    let power_on = PowerOn::from(boot::plan(&config).unwrap());
-    let mut machine = Machine::new(
-        &Config {
-            shift: 2,
-            harts: guest.harts,
-            chaos: guest.chaos,
-            sbi: guest.sbi,
-            ..Config::new(4 << 20)
-        },
-        power_on,
-    );
+    let mut machine = guest.machine();
     let mut tiers = cut.tiers.iter().cycle();
     machine.set_execution(*tiers.next().unwrap());
     let mut stops = 0;
@@ -133,14 +60,10 @@ fn run(guest: Guest<'_>, input: &[(u64, &[u8])], cut: Cut) -> (Script, u128) {
                 }
             }
             // An idle guest gets its input, or else skips to its next timer.
-            Exit::Idle => match machine.wake_deadline() {
-                Some(deadline) => machine.warp(deadline - machine.now()),
-                None if machine.host_deadline().is_some() => {
-                    script.jumped += 1_000_000_000;
-                    machine.host_timers(&mut script).unwrap();
-                }
-                None => assert!(!input.is_empty(), "the guest waits for ever"),
-            },
+            Exit::Idle => {
+                let waits = !script.wake(&mut machine);
+                assert!(!(waits && input.is_empty()), "the guest waits for ever");
+            }
             Exit::Request(_) => return (script, machine.digest()),
             other => panic!("{other:?}"),
         }

@@ -145,7 +145,9 @@ impl Vcpu {
         let until = until.min(limits.until).min(digest_at).min(icount + PERIOD);
         let offset = machine.rtc_offset();
         let exit = machine.run(until, driver);
-        if exit == Exit::Count && machine.icount() == digest_at {
+        // A probe may have stopped the machine there, behind the instruction before.
+        let there = matches!(exit, Exit::Count | Exit::Stopped(_));
+        if there && machine.icount() == digest_at {
             let digest = machine.digest();
             let taken = driver.digest(machine.moment(), digest, DigestOf::Count);
             taken.map_err(|error| explain(error, machine))?;
@@ -153,7 +155,7 @@ impl Vcpu {
         let now = machine.rtc_offset();
         let event = (now != offset).then_some(GuestEvent::ClockSet(now));
         match exit {
-            Exit::Count | Exit::Kicked => *self = Self::default(),
+            Exit::Count | Exit::Kicked | Exit::Stopped(_) => *self = Self::default(),
             Exit::Idle => {
                 let deadline = machine.wake_deadline();
                 self.idle = Some(Idle { deadline });

@@ -44,6 +44,7 @@ impl Core<'_> {
         let old = self
             .read(offset, size)
             .ok_or(access_fault(access, address))?;
+        self.loaded(offset, size);
         if reserve {
             self.hart.reservation = Some(offset);
         } else {

@@ -5,7 +5,7 @@
 //! many of its instructions as are left.
 
 use super::amo::is_atomic;
-use super::mem::At;
+use super::mem::{At, Fetched};
 use super::tlb::{Space, space};
 use super::trap::cause;
 use super::{BlockCache, Hart, Mode, Tlbs, Trap};
@@ -13,6 +13,7 @@ use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::device::Context;
 use crate::inputs::{Inputs, Mark, Moment};
+use crate::probe::Probes;
 use riscv_isa::{Insn, Op, decode};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -31,6 +32,8 @@ pub(crate) enum Leave {
     NoFirmware,
     /// The engine stopped the machine.
     Halted,
+    /// A breakpoint is at the next instruction.
+    Stopped,
 }
 
 /// What a hart needs around it to execute.
@@ -43,6 +46,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) icount: u64,
     /// The machine itself serves calls from supervisor mode, and there is no firmware.
     pub(crate) sbi: bool,
+    pub(crate) probes: &'a mut Probes,
 }
 
 /// A hart with all it needs to execute.
@@ -54,6 +58,7 @@ pub(crate) struct Core<'a> {
     pub(super) inputs: &'a mut dyn Inputs,
     pub(super) fetch_space: Space,
     pub(super) data_space: Space,
+    pub(super) probes: &'a mut Probes,
     /// Leave the block after this instruction.
     pub(super) leave: bool,
     sbi: bool,
@@ -75,6 +80,7 @@ pub(super) enum Next {
     Call,
     NoFirmware,
     Halted,
+    Stopped,
 }
 
 impl<'a> Core<'a> {
@@ -87,6 +93,7 @@ impl<'a> Core<'a> {
             inputs,
             icount,
             sbi,
+            probes,
         } = around;
         let steps_ahead = hart.steps.wrapping_sub(icount);
         let space = space(hart.mode, false);
@@ -98,6 +105,7 @@ impl<'a> Core<'a> {
             inputs,
             fetch_space: space,
             data_space: space,
+            probes,
             leave: false,
             sbi,
             head: icount,
@@ -128,8 +136,11 @@ impl<'a> Core<'a> {
                 self.refresh_caches(blocks);
             }
             let ran = match fetched {
-                Ok(Some(offset)) => self.step_block(blocks, offset, stop - self.head, kick),
-                Ok(None) => self.step_uncached(),
+                Ok(Fetched::Cached(offset)) => {
+                    self.step_block(blocks, offset, stop - self.head, kick)
+                }
+                Ok(Fetched::Guarded(offset)) => self.step_guarded(blocks, offset, stop - self.head),
+                Ok(Fetched::Alone) => self.step_uncached(),
                 Err(trap) => self.trap(0, self.hart.pc, trap),
             };
             self.head += ran.count as u64;
@@ -142,6 +153,7 @@ impl<'a> Core<'a> {
                 Next::Call => break Leave::Call,
                 Next::NoFirmware => break Leave::NoFirmware,
                 Next::Halted => break Leave::Halted,
+                Next::Stopped => break Leave::Stopped,
             }
         };
         self.hart.steps = self.head.wrapping_add(self.steps_ahead);
@@ -187,10 +199,7 @@ impl<'a> Core<'a> {
             return ran;
         }
         if blocks.find(offset).is_none() {
-            blocks.build(offset, &self.bus.ram);
-            if self.bus.ram.watch_code(offset) {
-                self.tlbs.protect(offset);
-            }
+            self.build_block(blocks, offset);
         }
         if blocks.visit(offset)
             && let Some(jit) = &mut blocks.jit
@@ -207,11 +216,47 @@ impl<'a> Core<'a> {
         }
     }
 
+    fn build_block(&mut self, blocks: &mut BlockCache, offset: u64) {
+        blocks.build(offset, &self.bus.ram);
+        if self.bus.ram.watch_code(offset) {
+            self.tlbs.protect(offset);
+        }
+    }
+
+    /// Executes up to `left` instructions at RAM offset `offset`, where the pc is, on a page that
+    /// has breakpoints; none but the first that one is at.
+    #[cold]
+    fn step_guarded(&mut self, blocks: &mut BlockCache, offset: u64, left: u64) -> Ran {
+        if blocks.find(offset).is_none() {
+            self.build_block(blocks, offset);
+        }
+        match blocks.find(offset) {
+            Some(ops) if !ops.is_empty() => {
+                let left = usize::try_from(left).unwrap_or(usize::MAX);
+                let len = self.before_breakpoint(ops);
+                self.exec(&ops[..len.min(left)])
+            }
+            _ => self.step_uncached(),
+        }
+    }
+
     /// One instruction that no block holds: outside RAM, across pages, illegal, or on a page whose
     /// protection must be looked at each time.
     #[cold]
     fn step_uncached(&mut self) -> Ran {
         let pc = self.hart.pc;
+        let mut ran = self.fetch_and_execute(pc);
+        // The walk of its fetch may have written to what is watched.
+        if self.bus.ram.heard() {
+            self.take_heard(pc);
+        }
+        if self.probes.stopped() && matches!(ran.next, Next::Go) {
+            ran.next = Next::Attention;
+        }
+        ran
+    }
+
+    fn fetch_and_execute(&mut self, pc: u64) -> Ran {
         let fetched = self.fetch_half(pc).and_then(|low| {
             if low & 3 != 3 {
                 return Ok(u32::from(low));
@@ -246,19 +291,28 @@ impl<'a> Core<'a> {
             count: index,
             next: Next::Halted,
         };
-        let Trap::Exception { cause, tval } = trap else {
-            return halted;
+        let (cause, tval) = match trap {
+            Trap::Exception { cause, tval } => (cause, tval),
+            Trap::Halted => return halted,
+            Trap::Stopped => {
+                return Ran {
+                    count: index,
+                    next: Next::Stopped,
+                };
+            }
         };
         let at = self.moment(At { index, pc });
         if self.inputs.mark(at, Mark::Exception(cause)).is_err() {
             return halted;
         }
         self.hart.trapped += 1;
+        self.take_heard(pc);
         let count = index + 1;
         if self.sbi && !self.hart.delegates(cause) {
             let call = cause == super::cause::CALL_FROM_SUPERVISOR;
             let next = if call && self.hart.mode == Mode::Supervisor {
                 self.hart.pc = pc.wrapping_add(4);
+                self.caught(pc, cause, tval);
                 Next::Call
             } else {
                 Next::NoFirmware
@@ -266,7 +320,8 @@ impl<'a> Core<'a> {
             return Ran { count, next };
         }
         self.hart.take_exception(cause, tval);
-        let next = if self.mode_changed() {
+        self.caught(pc, cause, tval);
+        let next = if self.mode_changed() || self.probes.stopped() {
             Next::Attention
         } else {
             Next::Go
@@ -348,7 +403,7 @@ impl<'a> Core<'a> {
             macro_rules! left {
                 () => {
                     if self.leave {
-                        return self.left(index, pc.wrapping_add(u64::from(insn.len)));
+                        return self.left(at, pc.wrapping_add(u64::from(insn.len)));
                     }
                 };
             }
@@ -498,11 +553,12 @@ impl<'a> Core<'a> {
 impl Core<'_> {
     /// Ends a block after instruction `index`, which touched something outside the hart.
     #[cold]
-    fn left(&mut self, index: usize, next_pc: u64) -> Ran {
+    fn left(&mut self, at: At, next_pc: u64) -> Ran {
         self.leave = false;
+        self.take_heard(at.pc);
         self.hart.pc = next_pc;
         Ran {
-            count: index + 1,
+            count: at.index + 1,
             next: Next::Attention,
         }
     }

@@ -5,6 +5,7 @@ use super::pmp::Access;
 use super::tlb::{Kind, space};
 use super::{Core, Mode, Trap, csr::mstatus};
 use crate::bus::{BusError, RAM_BASE};
+use crate::probe;
 use crate::ram::PAGE;
 
 /// Where in the block an access happens: for the slow path alone.
@@ -14,6 +15,18 @@ pub(super) struct At {
     pub(super) index: usize,
     /// Address of the instruction.
     pub(super) pc: u64,
+}
+
+/// Where the next instructions come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fetched {
+    /// RAM at this offset, whose page is cached.
+    Cached(u64),
+    /// The same, but for a page that has breakpoints, so that each block is looked at.
+    Guarded(u64),
+    /// One instruction alone is to be fetched, with every check: from outside RAM, or from a page
+    /// that cannot be cached.
+    Alone,
 }
 
 impl Core<'_> {
@@ -59,19 +72,22 @@ impl Core<'_> {
         let in_page = PAGE - (va as usize & (PAGE - 1));
         if size > in_page {
             // Both halves are checked before either is read; neither may be a device.
-            for (start, part) in [(0, in_page), (in_page, size - in_page)] {
-                let va = va.wrapping_add(start as u64);
-                let offset = self.ram_offset(va, part, Access::Load)?;
-                self.copy_out(offset, &mut bytes[start..start + part]);
-            }
+            let next = va.wrapping_add(in_page as u64);
+            let low = self.ram_offset(va, in_page, Access::Load)?;
+            let high = self.ram_offset(next, size - in_page, Access::Load)?;
+            self.copy_out(low, &mut bytes[..in_page]);
+            self.copy_out(high, &mut bytes[in_page..size]);
+            self.loaded(low, in_page);
+            self.loaded(high, size - in_page);
             return Ok(u64::from_le_bytes(bytes));
         }
         let physical = self.translate(va, size as u64, Access::Load, self.hart.data_mode())?;
         if let Some(offset) = self.ram_part(physical.address, size) {
-            if physical.cacheable {
+            if physical.cacheable && self.bus.ram.loads_plain(offset) {
                 self.tlbs.own.fill(Kind::Load, self.data_space, va, offset);
             }
             self.copy_out(offset, &mut bytes[..size]);
+            self.loaded(offset, size);
             return Ok(u64::from_le_bytes(bytes));
         }
         if !va.is_multiple_of(size as u64) {
@@ -80,7 +96,12 @@ impl Core<'_> {
         self.leave = true;
         let (bus, mut cx) = self.device_call(at);
         match bus.read(physical.address, size as u8, &mut cx) {
-            Ok(value) => Ok(value),
+            Ok(value) => {
+                let bytes = &value.to_le_bytes()[..size];
+                let ram = &mut self.bus.ram;
+                ram.accessed_elsewhere(probe::Access::Read, physical.address, bytes);
+                Ok(value)
+            }
             Err(BusError::Fault) => Err(access_fault(Access::Load, va)),
             Err(BusError::Halted) => Err(Trap::Halted),
         }
@@ -97,7 +118,7 @@ impl Core<'_> {
             let high = self.ram_offset(next, size - in_page, Access::Store)?;
             self.bus.ram.write(low, &bytes[..in_page]);
             self.bus.ram.write(high, &bytes[in_page..size]);
-            self.leave |= self.bus.ram.caches_stale();
+            self.leave |= self.bus.ram.caches_stale() || self.bus.ram.heard();
             return Ok(());
         }
         let physical = self.translate(va, size as u64, Access::Store, self.hart.data_mode())?;
@@ -113,7 +134,7 @@ impl Core<'_> {
                 let (bus, mut cx) = self.device_call(at);
                 bus.stored(&mut cx)?;
             }
-            self.leave |= self.bus.ram.caches_stale();
+            self.leave |= self.bus.ram.caches_stale() || self.bus.ram.heard();
             return Ok(());
         }
         if !va.is_multiple_of(size as u64) {
@@ -122,10 +143,20 @@ impl Core<'_> {
         self.leave = true;
         let (bus, mut cx) = self.device_call(at);
         match bus.write(physical.address, size as u8, value, &mut cx) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                let ram = &mut self.bus.ram;
+                ram.accessed_elsewhere(probe::Access::Write, physical.address, &bytes[..size]);
+                Ok(())
+            }
             Err(BusError::Fault) => Err(access_fault(Access::Store, va)),
             Err(BusError::Halted) => Err(Trap::Halted),
         }
+    }
+
+    /// The hart has loaded `len` bytes at a RAM offset, past the cache.
+    pub(super) fn loaded(&mut self, offset: u64, len: usize) {
+        self.bus.ram.loaded(offset, len);
+        self.leave |= self.bus.ram.heard();
     }
 
     /// The RAM offset of an access within one page; a device there faults.
@@ -135,29 +166,37 @@ impl Core<'_> {
             .ok_or(access_fault(access, va))
     }
 
-    /// The RAM offset of the page that `pc` is on, and whether it is RAM at all.
+    /// Where the instructions at `pc` come from.
     #[inline(always)]
-    pub(super) fn fetch_offset(&mut self, pc: u64) -> Result<Option<u64>, Trap> {
+    pub(super) fn fetch_offset(&mut self, pc: u64) -> Result<Fetched, Trap> {
         match self.tlbs.own.fetch(self.fetch_space, pc) {
-            Some(offset) => Ok(Some(offset as u64)),
+            Some(offset) => Ok(Fetched::Cached(offset as u64)),
             None => self.fetch_slow(pc),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn fetch_slow(&mut self, pc: u64) -> Result<Option<u64>, Trap> {
+    fn fetch_slow(&mut self, pc: u64) -> Result<Fetched, Trap> {
+        let guarded = self.guards(pc);
+        if guarded && self.stops_before(pc) {
+            return Err(Trap::Stopped);
+        }
         let physical = self.translate(pc, 2, Access::Fetch, self.hart.mode)?;
-        let offset = self.ram_part(physical.address, 2);
-        match offset {
+        // The walk has written to what is watched, for one instruction.
+        if self.bus.ram.heard() {
+            return Ok(Fetched::Alone);
+        }
+        match self.ram_part(physical.address, 2) {
+            Some(offset) if physical.cacheable && guarded => Ok(Fetched::Guarded(offset)),
             Some(offset) if physical.cacheable => {
                 self.tlbs
                     .own
                     .fill(Kind::Fetch, self.fetch_space, pc, offset);
-                Ok(Some(offset))
+                Ok(Fetched::Cached(offset))
             }
             // Fetched each time, so that every protection check is made.
-            _ => Ok(None),
+            _ => Ok(Fetched::Alone),
         }
     }
 

@@ -131,12 +131,29 @@ impl Core<'_> {
         })
     }
 
+    /// Whether the hart could fetch from `va` now. Has no effect.
+    pub(super) fn fetchable(&self, va: u64) -> bool {
+        let (hart, ram, mode) = (&*self.hart, &self.bus.ram, self.hart.mode);
+        let walker = Walker { hart, ram, mode };
+        let address = match levels(hart, mode) {
+            0 => Some(va),
+            levels => {
+                let leaf = walker.walk(va, Purpose::Guest(Access::Fetch), levels);
+                leaf.ok().map(|leaf| leaf.address)
+            }
+        };
+        address.is_some_and(|address| {
+            let verdict = hart.csrs.pmp.check(mode, Access::Fetch, address, 2);
+            verdict.allowed && self.bus.memory(address, 2).is_some()
+        })
+    }
+
     /// Marks what an access goes through as used, and watches the tables for stores.
     fn use_leaf(&mut self, leaf: &Leaf) {
         if let Some(entry) = leaf.marked {
             let offset = leaf.entries[leaf.level] - RAM_BASE;
             self.bus.ram.write_table(offset, entry);
-            self.leave |= self.bus.ram.caches_stale();
+            self.leave |= self.bus.ram.caches_stale() || self.bus.ram.heard();
         }
         for address in &leaf.entries[leaf.level..leaf.levels] {
             let offset = address - RAM_BASE;
@@ -284,7 +301,7 @@ mod tests {
     }
 
     fn to(page: u64, bits: u64) -> u64 {
-        (RAM_BASE >> 12) + page << 10 | bits
+        ((RAM_BASE >> 12) + page) << 10 | bits
     }
 
     const POINTER: u64 = pte::V;

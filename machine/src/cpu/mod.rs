@@ -2,6 +2,7 @@
 
 mod amo;
 mod block;
+mod breakpoint;
 mod csr;
 mod fp;
 mod interp;

@@ -16,8 +16,8 @@ pub(super) fn space(mode: Mode, sum: bool) -> Space {
     })
 }
 
-/// The translation caches of all harts, seen from the one that executes: a page that one hart's cache
-/// depends on, or that code comes from, is watched in the stores of all.
+/// The translation caches of all harts, seen from the one that executes: a page that one hart's
+/// cache depends on, or that code comes from, is watched in the stores of all.
 pub(crate) struct Tlbs<'a> {
     /// Of the hart that executes.
     pub(crate) own: &'a mut Tlb,

@@ -19,6 +19,8 @@ pub(crate) enum Trap {
     },
     /// The engine stopped the machine in the middle of it.
     Halted,
+    /// A breakpoint stopped the machine in front of it.
+    Stopped,
 }
 
 impl From<Halted> for Trap {
@@ -82,7 +84,8 @@ impl Hart {
             .map(u64::from)
     }
 
-    /// Whether WFI is over: an enabled interrupt is pending, masked globally or not (section 3.3.3).
+    /// Whether WFI is over: an enabled interrupt is pending, masked globally or not (section
+    /// 3.3.3).
     pub fn wakes(&self) -> bool {
         self.csrs.mip() & self.csrs.mie != 0
     }

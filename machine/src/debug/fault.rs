@@ -11,8 +11,8 @@ impl Machine {
         self.probes.fault?.at
     }
 
-    /// Makes an instruction go wrong, now that it has been executed, if it is one that is to. `icount`:
-    /// instructions before it.
+    /// Makes an instruction go wrong, now that it has been executed, if it is one that is to.
+    /// `icount`: instructions before it.
     pub(super) fn spoil(&mut self, turn: usize, single: &Single, icount: u64) {
         let (Some(planted), Some(insn)) = (self.probes.fault, single.insn) else {
             return;

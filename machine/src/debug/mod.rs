@@ -4,28 +4,82 @@ mod fault;
 mod single;
 mod witness;
 
-use crate::cpu::look;
+use crate::cpu::{Hart, look};
+use crate::inputs::Moment;
 use crate::machine::Machine;
-use crate::probe::{Planted, Probe};
+use crate::probe::{AddressSpace, Probe, Probes, Stop};
 
 impl Machine {
-    /// Inserts a probe. A witness begins anew where there is one; a fault takes the place of another.
+    /// Inserts a probe; one that is there already stays, but a witness begins anew, and a fault
+    /// takes the place of another. Costs the caches of translations.
     pub fn insert_probe(&mut self, probe: Probe) {
-        match probe {
-            Probe::Witness => self.probes.witness = Some(0),
-            Probe::Fault(fault) => self.probes.fault = Some(Planted::new(fault)),
+        self.probes.insert(probe);
+        self.probes_changed();
+    }
+
+    /// Removes a probe, if it is there. Costs the caches of translations.
+    pub fn remove_probe(&mut self, probe: Probe) {
+        self.probes.remove(probe);
+        self.probes_changed();
+    }
+
+    /// Removes all probes, and forgets stops that nobody has been told of.
+    pub fn clear_probes(&mut self) {
+        self.probes = Probes::default();
+        self.bus.ram.forget_heard();
+        self.probes_changed();
+    }
+
+    /// Breakpoints at the instructions that the harts would execute next do not stop before the
+    /// instruction count has moved: for who goes on from a place that no breakpoint stopped at.
+    pub fn pass_breakpoints(&mut self) {
+        let place = |hart: &Hart| (self.icount, hart.id, hart.pc);
+        self.probes.passed = self.harts.iter().map(place).collect();
+    }
+
+    /// The address space that hart `hart` uses, or would in supervisor and user mode.
+    pub fn address_space(&self, hart: u8) -> Option<AddressSpace> {
+        let hart = self.hart(hart)?;
+        Some(AddressSpace::of_satp(hart.csrs.satp))
+    }
+
+    /// Makes memory and the caches of translations follow the probes.
+    fn probes_changed(&mut self) {
+        let points = self.probes.watchpoints.iter().copied();
+        self.bus.ram.listen(points.collect());
+        self.tlbs.iter_mut().for_each(|tlb| tlb.flush());
+        self.bus.ram.unwatch_tables();
+    }
+
+    /// The machine has been put elsewhere: what was about to be said is about another place.
+    pub(crate) fn probes_moved(&mut self) {
+        self.probes.moved();
+        self.bus.ram.forget_heard();
+        self.probes_changed();
+    }
+
+    /// The next stop at the place where the machine is.
+    pub(crate) fn next_stop(&mut self) -> Option<Stop> {
+        if self.bus.ram.heard() {
+            // By nobody who executes: that came from outside.
+            let Moment { hart, pc, .. } = self.moment();
+            self.take_heard(hart, pc);
+        }
+        self.probes.pending.pop_front()
+    }
+
+    /// Hart number `turn` has executed an instruction, and stops behind each.
+    pub(crate) fn stepped(&mut self, turn: usize) {
+        if let Some(hart) = self.harts.get(turn) {
+            let (hart, pc) = (hart.id, hart.pc);
+            self.probes.pending.push_back(Stop::Step { hart, pc });
         }
     }
 
-    /// Removes a probe; without effect where there is none such.
-    pub fn remove_probe(&mut self, probe: Probe) {
-        match probe {
-            Probe::Witness => self.probes.witness = None,
-            Probe::Fault(fault) => {
-                let same = |planted: &Planted| planted.fault == fault;
-                self.probes.fault.take_if(|planted| same(planted));
-            }
-        }
+    /// Stops for what watchpoints saw of the instruction of `hart` at `pc`.
+    pub(crate) fn take_heard(&mut self, hart: u8, pc: u64) {
+        let hits = self.bus.ram.take_heard(hart, pc).map(Stop::Watch);
+        self.probes.pending.extend(hits);
     }
 
     /// The physical address that a load or store of hart `hart` at `va` goes to now, whatever its
@@ -40,8 +94,8 @@ impl Machine {
         self.bus.devices.rtc.offset.cast_signed()
     }
 
-    /// The instruction word at `va` as hart `hart` would fetch it, whatever its rights; of a compressed
-    /// one the low 16 bits.
+    /// The instruction word at `va` as hart `hart` would fetch it, whatever its rights; of a
+    /// compressed one the low 16 bits.
     pub fn instruction(&self, hart: u8, va: u64) -> Option<u32> {
         let hart = self.hart(hart)?;
         let half = |va: u64| {

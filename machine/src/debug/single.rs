@@ -1,5 +1,5 @@
-//! An instruction that is executed alone, so that what it left behind can be seen: for the witness and
-//! for planted faults.
+//! An instruction that is executed alone, so that what it left behind can be seen: for the witness
+//! and for planted faults.
 
 use crate::cpu::Leave;
 use crate::inputs::Inputs;

@@ -23,13 +23,14 @@ impl Notes {
 }
 
 impl Machine {
-    /// The hash of what all instructions left behind since [`Probe::Witness`](crate::Probe::Witness)
-    /// was inserted; `None`: it is not.
+    /// The hash of what all instructions left behind since
+    /// [`Probe::Witness`](crate::Probe::Witness) was inserted; `None`: it is not.
     pub fn witness(&self) -> Option<u64> {
         self.probes.witness
     }
 
-    /// Notes what an instruction left behind: its register, memory, and of the rarer ones all of the hart.
+    /// Notes what an instruction left behind: its register, memory, and of the rarer ones all of
+    /// the hart.
     pub(super) fn take_note(&mut self, turn: usize, single: &Single) {
         let (Some(sum), Some(hart)) = (self.probes.witness, self.harts.get(turn)) else {
             return;

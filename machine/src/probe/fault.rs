@@ -63,8 +63,9 @@ impl Planted {
         Self { fault, at: None }
     }
 
-    /// With `icount` instructions executed and a run that may go on to `stop`: where it must come back
-    /// so that each instruction that may go wrong is executed alone, and whether the next one may.
+    /// With `icount` instructions executed and a run that may go on to `stop`: where it must come
+    /// back so that each instruction that may go wrong is executed alone, and whether the next one
+    /// may.
     pub(crate) fn stop(&self, icount: u64, stop: u64) -> (u64, bool) {
         let Self { fault, at } = *self;
         let from = at.unwrap_or(fault.from);

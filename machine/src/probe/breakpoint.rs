@@ -1,0 +1,82 @@
+//! Breakpoints: virtual addresses in front of which a hart stops.
+//!
+//! A page that has one is not cached for fetches, so its code is interpreted, block by block up to
+//! the next breakpoint. Other pages cost what they cost without.
+
+use std::collections::BTreeSet;
+
+const PAGE: u64 = 4096;
+
+/// An address space: what `satp` says, but for the number (ASID) that the guest gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AddressSpace(u64);
+
+impl AddressSpace {
+    /// The one that this value of `satp` selects: mode and root page table. A guest may give one
+    /// address space another ASID at any time.
+    pub const fn of_satp(satp: u64) -> Self {
+        Self(satp & !(0xffff << 44))
+    }
+}
+
+/// An address in front of whose instruction any hart stops that can fetch it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Breakpoint {
+    /// Virtual address of the first byte of the instruction.
+    pub address: u64,
+    /// Only in this address space, and so not in machine mode; `None`: in all, and in machine mode.
+    pub space: Option<AddressSpace>,
+}
+
+/// All breakpoints.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Breakpoints(pub(super) BTreeSet<Breakpoint>);
+
+impl Breakpoints {
+    /// Whether there is one for an instruction at `va`, executed in `space`.
+    pub(crate) fn at(&self, va: u64, space: Option<AddressSpace>) -> bool {
+        self.between(va, va, space)
+    }
+
+    /// Whether there is one on the page of `va`.
+    pub(crate) fn on_page(&self, va: u64, space: Option<AddressSpace>) -> bool {
+        !self.0.is_empty() && self.between(va & !(PAGE - 1), va | (PAGE - 1), space)
+    }
+
+    fn between(&self, first: u64, last: u64, space: Option<AddressSpace>) -> bool {
+        let from = Breakpoint {
+            address: first,
+            space: None,
+        };
+        let mut points = self.0.range(from..).take_while(|at| at.address <= last);
+        points.any(|at| at.space.is_none() || at.space == space)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn breakpoints_are_found_by_address_page_and_space() {
+        let [one, other] = [1, 2].map(|root| AddressSpace::of_satp(8 << 60 | root));
+        assert_eq!(one, AddressSpace::of_satp(8 << 60 | 77 << 44 | 1), "ASID");
+        let mut points = Breakpoints::default();
+        assert!(!points.on_page(0, None));
+        for (address, space) in [(0x1ffe, Some(one)), (0x3000, None), (u64::MAX - 1, None)] {
+            points.0.insert(Breakpoint { address, space });
+        }
+        assert!(points.at(0x1ffe, Some(one)));
+        assert!(!points.at(0x1ffe, Some(other)));
+        assert!(!points.at(0x1ffe, None), "machine mode");
+        assert!(!points.at(0x1ffc, Some(one)));
+        assert!(points.on_page(0x1000, Some(one)));
+        assert!(!points.on_page(0x1000, Some(other)));
+        assert!(!points.on_page(0x2fff, Some(one)));
+        for space in [None, Some(one), Some(other)] {
+            assert!(points.at(0x3000, space));
+            assert!(points.on_page(0x3fff, space));
+            assert!(points.on_page(u64::MAX, space));
+        }
+    }
+}

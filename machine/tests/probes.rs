@@ -1,0 +1,270 @@
+//! Probes against a reference: a run is executed one instruction after the other, without any
+//! probe, and from the states in between it is worked out what every probe there could be would
+//! see. Then random probes are inserted, and the machine runs at full speed, on each tier: it must
+//! stop where the reference says, and what the guest does must not change.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test: a panic is how it reports a failure"
+)]
+
+mod common;
+mod reference;
+
+use common::{Guest, Script};
+use machine::inputs::Arrival;
+use machine::{
+    Accessor, Breakpoint, Execution, Exit, Harts, Machine, Probe, Stop, WatchKind, Watchpoint,
+};
+use reference::{Seen, Trace};
+use std::collections::VecDeque;
+
+/// A stop, and the instruction count there.
+type At = (u64, Stop);
+
+const TIERS: [Execution; 3] = [
+    Execution::Interpreter,
+    Execution::Translated { after: 0 },
+    Execution::Translated { after: 3 },
+];
+
+/// A generator: additive, its output mixed (splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        for factor in [0xbf58_476d_1ce4_e5b9, 0x94d0_49bb_1331_11eb] {
+            mixed = (mixed ^ mixed >> 30).wrapping_mul(factor);
+        }
+        mixed ^ mixed >> 31
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound.max(1) as u64) as usize
+    }
+
+    fn pick<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
+        all.get(self.below(all.len()))
+    }
+}
+
+/// Some of each kind of probe, at places that the run comes to.
+fn probes(trace: &Trace, random: &mut Random) -> Vec<Probe> {
+    let mut probes = Vec::new();
+    for _ in 0..random.below(4) {
+        if let Some((_, seen)) = random.pick(&trace.seen)
+            && let Seen::Execute { pc, space, .. } = seen
+        {
+            let space = (random.below(3) == 0).then_some(*space).flatten();
+            let address = pc + [0, 0, 0, 2][random.below(4)];
+            probes.push(Probe::Breakpoint(Breakpoint { address, space }));
+        }
+    }
+    for _ in 0..random.below(4) {
+        let accesses = trace.accesses();
+        if let Some(address) = random.pick(&accesses) {
+            let kinds = [WatchKind::Write, WatchKind::Read, WatchKind::Access];
+            probes.push(Probe::Watch(Watchpoint {
+                address: address.wrapping_sub(random.below(3) as u64),
+                len: [1, 2, 4, 8, 64][random.below(5)],
+                kind: kinds[random.below(3)],
+            }));
+        }
+    }
+    if random.below(2) == 0
+        && let Some(cause) = random.pick(&trace.causes())
+    {
+        probes.push(Probe::Catch(*cause));
+    }
+    if random.below(8) == 0 {
+        let hart = random.below(trace.harts.into()) as u8;
+        let harts = [Harts::All, Harts::One(hart)];
+        probes.push(Probe::Step(harts[random.below(2)]));
+    }
+    probes
+}
+
+/// What a run comes to.
+#[derive(Debug, PartialEq, Eq)]
+struct End {
+    script: Script,
+    icount: u64,
+    digest: u128,
+}
+
+/// Lets the guest run to an instruction count or its end; `stop` hears of every stop.
+fn run(
+    machine: &mut Machine,
+    input: &[(u64, &[u8])],
+    limit: u64,
+    mut cut: impl FnMut(&mut Machine, &Script) -> u64,
+    mut stop: impl FnMut(&mut Machine, Stop),
+) -> End {
+    let mut script = Script::default();
+    let mut input: VecDeque<_> = input.iter().copied().collect();
+    loop {
+        let next_input = input.front().map_or(u64::MAX, |(at, _)| *at);
+        let until = cut(machine, &script).min(next_input).min(limit);
+        let mut idle = false;
+        match machine.run(until, &mut script) {
+            Exit::Count if machine.icount() >= limit => break,
+            Exit::Count => {}
+            Exit::Stopped(what) => {
+                stop(machine, what);
+                continue;
+            }
+            Exit::Idle => idle = !script.wake(machine),
+            Exit::Request(_) => break,
+            other => panic!("{other:?}"),
+        }
+        while let Some((at, data)) = input.front().copied() {
+            if at > machine.icount() && !idle {
+                break;
+            }
+            let data = data.to_vec();
+            machine.arrive(&Arrival::Serial { port: 0, data }).unwrap();
+            input.pop_front();
+        }
+    }
+    End {
+        script,
+        icount: machine.icount(),
+        digest: machine.digest(),
+    }
+}
+
+/// What is compared of a stop: the reference knows no `tval`, and harts alone.
+fn comparable((icount, mut stop): At) -> Option<At> {
+    match &mut stop {
+        Stop::Trap { tval, .. } => *tval = 0,
+        Stop::Watch(hit) if hit.by != Accessor::Hart => return None,
+        _ => {}
+    }
+    Some((icount, stop))
+}
+
+fn as_the_reference(guest: Guest<'_>, input: &[(u64, &[u8])], limit: u64, rounds: u64) {
+    let mut machine = guest.machine();
+    machine.set_execution(Execution::Interpreter);
+    let mut trace = Trace::new(&machine);
+    let expected = trace.record(&mut machine, input, limit);
+    let mut stops = [0; 4];
+    for round in 0..rounds {
+        let tier = TIERS[round as usize % TIERS.len()];
+        let mut random = Random(round);
+        let probes = probes(&trace, &mut random);
+        let mut machine = guest.machine();
+        machine.set_execution(tier);
+        for probe in &probes {
+            machine.insert_probe(*probe);
+        }
+        let mut found = Vec::new();
+        let mut disturb = Random(!round);
+        let cut = |machine: &mut Machine, _: &Script| {
+            let length = [1, 100, 10_000, 1 << 40][disturb.below(4)];
+            match disturb.below(64) {
+                0 => machine.drop_caches(),
+                1 => _ = machine.digest(),
+                _ => {}
+            }
+            machine.icount() + length
+        };
+        let end = run(&mut machine, input, limit, cut, |machine, stop| {
+            found.push((machine.icount(), stop));
+        });
+        let found: Vec<At> = found.into_iter().filter_map(comparable).collect();
+        let wanted = trace.stops(&probes);
+        let differ = found.iter().zip(&wanted).position(|(a, b)| a != b);
+        let at = differ.unwrap_or(found.len().min(wanted.len()));
+        assert!(
+            found == wanted,
+            "round {round}, {tier:?}, {probes:x?}: {} stops, {} wanted; {:x?} is not {:x?}",
+            found.len(),
+            wanted.len(),
+            found.get(at),
+            wanted.get(at),
+        );
+        assert!(end == expected, "round {round}, {tier:?}, {probes:x?}");
+        for (_, stop) in found {
+            stops[match stop {
+                Stop::Breakpoint { .. } => 0,
+                Stop::Watch(_) => 1,
+                Stop::Trap { .. } => 2,
+                Stop::Step { .. } => 3,
+            }] += 1;
+        }
+    }
+    let none_to_watch = trace.accesses().is_empty();
+    assert!(stops[0] > 0 && (stops[1] > 0 || none_to_watch), "{stops:?}");
+}
+
+#[test]
+fn traps() {
+    let elf = include_bytes!("../../samples/bin/traps.elf");
+    as_the_reference(Guest::alone(elf, ""), &[], 40_000, 40);
+}
+
+#[test]
+fn interrupts_of_timers() {
+    let elf = include_bytes!("../../samples/bin/clock.elf");
+    as_the_reference(Guest::alone(elf, "n=5"), &[], 40_000, 30);
+}
+
+#[test]
+fn floating_point() {
+    let elf = include_bytes!("../../samples/bin/mix.elf");
+    as_the_reference(Guest::alone(elf, "n=1 fp=1"), &[], 60_000, 30);
+}
+
+#[test]
+fn input() {
+    let input: [(u64, &[u8]); 3] = [
+        (101, b"early\n"),
+        (20_001, b"some words\ntime\n"),
+        (60_013, b"quit\n"),
+    ];
+    let elf = include_bytes!("../../samples/bin/echo.elf");
+    as_the_reference(Guest::alone(elf, ""), &input, 80_000, 30);
+}
+
+#[test]
+fn harts_that_contend() {
+    let elf = include_bytes!("../../samples/bin/smp.elf");
+    for chaos in [None, Some(3)] {
+        let guest = Guest {
+            harts: 3,
+            chaos,
+            ..Guest::alone(elf, "harts=3 n=40")
+        };
+        as_the_reference(guest, &[], 80_000, 40);
+    }
+}
+
+#[test]
+fn calls_of_the_sbi() {
+    let guest = Guest {
+        harts: 2,
+        chaos: Some(4),
+        sbi: true,
+        ..Guest::alone(include_bytes!("guests/sbi.bin"), "")
+    };
+    as_the_reference(guest, &[], 60_000, 40);
+}
+
+#[test]
+fn page_tables_that_change() {
+    let guest = Guest {
+        harts: 2,
+        chaos: Some(2),
+        ..Guest::alone(include_bytes!("guests/caches.elf"), "")
+    };
+    as_the_reference(guest, &[], 60_000, 60);
+}
+
+#[test]
+fn code_that_changes_and_code_across_pages() {
+    let guest = Guest::alone(include_bytes!("guests/code.elf"), "");
+    as_the_reference(guest, &[], 60_000, 60);
+}
