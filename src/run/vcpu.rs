@@ -9,6 +9,7 @@ use super::report::Finish;
 use crate::divergence::Divergence;
 use crate::error::Error;
 use crate::run::driver::DigestOf;
+use machine::Stop;
 use machine::{Exit, Machine, Request};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub struct Limits {
 pub enum After {
     /// The next period.
     Again,
+    /// What a probe of the machine has stopped it for is to be looked at.
+    Stopped(Stop),
     /// To wait for the outside, at most so long.
     Wait(Option<Duration>),
     /// Nothing: the run is over.
@@ -155,7 +158,12 @@ impl Vcpu {
         let now = machine.rtc_offset();
         let event = (now != offset).then_some(GuestEvent::ClockSet(now));
         match exit {
-            Exit::Count | Exit::Kicked | Exit::Stopped(_) => *self = Self::default(),
+            Exit::Count | Exit::Kicked => *self = Self::default(),
+            Exit::Stopped(stop) => {
+                *self = Self::default();
+                let after = After::Stopped(stop);
+                return Ok(Period { after, event });
+            }
             Exit::Idle => {
                 let deadline = machine.wake_deadline();
                 self.idle = Some(Idle { deadline });

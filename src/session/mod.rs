@@ -189,6 +189,10 @@ impl Session<'_> {
         self.publish(&machine);
         match period.after {
             After::Again => Ok(None),
+            After::Stopped(_) => {
+                self.pause(thread);
+                Ok(None)
+            }
             After::Over(finish) => Ok(Some(finish)),
             After::Wait(at_most) => {
                 drop((machine, driver));

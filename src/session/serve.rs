@@ -134,7 +134,7 @@ impl Session<'_> {
         Ok(finish.unwrap_or(Finish::Quit))
     }
 
-    fn pause(&self, thread: &mut VcpuThread) {
+    pub(super) fn pause(&self, thread: &mut VcpuThread) {
         thread.doing = Doing::Paused;
         self.control.enter(RunState::Paused);
     }

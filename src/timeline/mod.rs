@@ -7,8 +7,10 @@
 
 pub mod checkpoint;
 mod open;
+mod run;
 
 pub(crate) use open::verify;
+pub use run::{Direction, Halt};
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "what is not as expected fails the test")]
 mod tests;
@@ -29,6 +31,7 @@ use crate::run::vcpu::{After, Limits, Vcpu};
 use crate::run::verify_images::ImageCheck;
 use checkpoint::Checkpoint;
 use machine::Machine;
+use machine::Stop;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
@@ -55,6 +58,18 @@ pub struct Effort {
     pub restarts: u64,
     /// Instructions executed.
     pub replayed: u64,
+}
+
+/// A checkpoint: where it is, whether the timeline took it, and its snapshot.
+type Found = (Place, bool, Snapshot);
+
+/// Which checkpoints count in a search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Nearest {
+    /// Those at the place or in front of it.
+    UpTo,
+    /// Those in front of it.
+    InFront,
 }
 
 /// A recording that is replayed to and fro.
@@ -137,7 +152,7 @@ impl<'l> Timeline<'l> {
     /// # Errors
     /// A divergence; a damaged checkpoint; [`Error::Cancelled`].
     pub fn goto(&mut self, to: Place) -> Result<(), Error> {
-        let nearest = self.nearest(to)?;
+        let nearest = self.nearest(to, Nearest::UpTo)?;
         let here = self.place();
         let ahead = !self.fresh && self.ended.is_none() && here <= to;
         let far = here.icount.saturating_add(WORTH_A_JUMP);
@@ -157,7 +172,7 @@ impl<'l> Timeline<'l> {
     /// # Errors
     /// As for [`Timeline::goto`].
     pub fn goto_checkpoint(&mut self, to: Place) -> Result<(), Error> {
-        let nearest = self.nearest(to)?;
+        let nearest = self.nearest(to, Nearest::UpTo)?;
         self.start_from(nearest)
     }
 
@@ -202,11 +217,7 @@ impl<'l> Timeline<'l> {
         let before = self.icount();
         let mut result = Ok(());
         while result.is_ok() && self.ended.is_none() && self.place() < to {
-            // At the last count, what has yet to happen may belong to an instruction.
-            let until = to
-                .icount
-                .max(self.icount() + u64::from(self.icount() == to.icount));
-            result = self.period(until);
+            result = self.period(to).map(drop);
         }
         self.effort.replayed += self.icount().saturating_sub(before);
         result
@@ -233,13 +244,16 @@ impl<'l> Timeline<'l> {
         }
     }
 
-    fn period(&mut self, until: u64) -> Result<(), Error> {
+    /// One period on the way to a place; gives what stopped it.
+    fn period(&mut self, to: Place) -> Result<Option<Stop>, Error> {
         if self.cancel.load(Ordering::Acquire) {
             // Perhaps it was an image that is not what was recorded: then that is said.
             return Err(self.check_images().err().unwrap_or(Error::Cancelled));
         }
+        // At the last count, what has yet to happen may belong to an instruction.
+        let last = self.icount() == to.icount;
         let limits = Limits {
-            until,
+            until: to.icount.saturating_add(last.into()),
             digest_every: self.digest_every,
         };
         let period = self
@@ -250,12 +264,14 @@ impl<'l> Timeline<'l> {
         }
         match period {
             Ok(period) => {
-                if let After::Over(finish) = period.after {
+                match period.after {
                     // A cancelled run can go on once the flag is down.
-                    let over = finish != Finish::Interrupted;
-                    self.ended = over.then_some(Ending::Finished(finish));
+                    After::Over(Finish::Interrupted) => {}
+                    After::Over(finish) => self.ended = Some(Ending::Finished(finish)),
+                    After::Stopped(stop) => return Ok(Some(stop)),
+                    After::Again | After::Wait(_) => {}
                 }
-                Ok(())
+                Ok(None)
             }
             Err(Error::Diverged(divergence)) => {
                 self.ended = Some(Ending::Diverged(divergence.clone()));
@@ -265,9 +281,8 @@ impl<'l> Timeline<'l> {
         }
     }
 
-    /// The checkpoint nearest to a place, in front of it, and whether it is of the timeline's own;
-    /// `None`: power-on.
-    fn nearest(&self, to: Place) -> Result<Option<(Place, bool, Snapshot)>, Error> {
+    /// The checkpoint nearest to a place, and whether it is of the timeline's own; `None`: power-on.
+    fn nearest(&self, to: Place, which: Nearest) -> Result<Option<Found>, Error> {
         let own = self.snapshotter.store.sound()?;
         let mut recorded = match &self.recorded {
             Some(store) => store.sound()?,
@@ -275,21 +290,23 @@ impl<'l> Timeline<'l> {
         };
         recorded.retain(|snapshot| snapshot.icount <= self.recorded_until);
         let log = self.driver.log();
-        let first = |known: Vec<Snapshot>| up_to(known, log, to).into_iter().next();
+        let first = |known: Vec<Snapshot>| {
+            let mut found = up_to(known, log, to).into_iter();
+            found.find(|(place, _)| which == Nearest::UpTo || *place < to)
+        };
         let own = first(own).map(|(place, snapshot)| (place, true, snapshot));
         let recorded = first(recorded).map(|(place, snapshot)| (place, false, snapshot));
         let best = [recorded, own].into_iter().flatten();
-        let best = best.max_by_key(|(place, own, _)| (*place, *own));
-        if best.is_none() && self.is_slice {
-            return Err(Error::Refused(
-                "this instruction count is before the start of the slice",
-            ));
-        }
-        Ok(best)
+        Ok(best.max_by_key(|(place, own, _)| (*place, *own)))
     }
 
-    fn start_from(&mut self, found: Option<(Place, bool, Snapshot)>) -> Result<(), Error> {
+    fn start_from(&mut self, found: Option<Found>) -> Result<(), Error> {
         let Some((_, own, snapshot)) = found else {
+            if self.is_slice {
+                return Err(Error::Refused(
+                    "this instruction count is before the start of the slice",
+                ));
+            }
             return self.load(Checkpoint::PowerOn);
         };
         let store = self.recorded.as_ref().filter(|_| !own);

@@ -1,6 +1,6 @@
 //! A timeline is at one state at one place, however it got there.
 
-use super::{Keep, Options, Timeline};
+use super::{Direction, Halt, Keep, Options, Timeline};
 use crate::error::Error;
 use crate::host::serial::Backend;
 use crate::recording::Recording;
@@ -9,7 +9,7 @@ use crate::recording::place::Place;
 use crate::run::snapshots::Plan;
 use crate::session::context::RunContext;
 use crate::session::launch::{RecordTo, run};
-use machine::Execution;
+use machine::{Breakpoint, Cause, Execution, Probe, Stop};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use replay_format::Log;
@@ -197,6 +197,103 @@ fn two_timelines_live_on_one_thread() {
         one.step_back().unwrap();
         assert_ne!(one.place(), two.place());
     }
+}
+
+/// The first stops from the start on, and their places; the timeline is behind the last of them.
+fn stops(timeline: &mut Timeline<'_>) -> Vec<(Place, Stop)> {
+    timeline.goto(Place::at(0)).unwrap();
+    let mut found = Vec::new();
+    while let Halt::Stop(stop) = timeline.run(Direction::Forward, None).unwrap() {
+        found.push((timeline.place(), stop));
+        if found.len() == 30 {
+            timeline.step().unwrap();
+            break;
+        }
+    }
+    found
+}
+
+/// Backward a timeline stops where forward it does.
+fn to_and_fro(sample: &str, harts: u8, every: Option<u64>, probes: &[Probe]) {
+    let (_folder, recording) = recorded(sample, harts, "", every);
+    let bytes = recording.map_log().unwrap();
+    let log = recording.whole_log(&bytes).unwrap();
+    let mut timeline = open(&recording, &log);
+    for probe in probes {
+        timeline.machine_mut().insert_probe(*probe);
+    }
+    let mut forward = stops(&mut timeline);
+    assert!(forward.len() > 3, "{forward:?}");
+    // Of several stops at one place, the last is where a debugger is left.
+    forward.reverse();
+    forward.dedup_by_key(|(place, _)| *place);
+    for (place, stop) in forward {
+        let halt = timeline.run(Direction::Backward, None).unwrap();
+        assert_eq!((timeline.place(), halt), (place, Halt::Stop(stop)));
+        let (digest, _) = (timeline.machine_mut().digest(), timeline.checkpoint());
+        let mut other = open(&recording, &log);
+        other.goto(place).unwrap();
+        if other.place() == place {
+            assert_eq!(other.machine_mut().digest(), digest, "at {place:?}");
+        }
+    }
+    let first = timeline.place().icount;
+    let limit = Place::at(first.saturating_sub(1));
+    let halt = timeline.run(Direction::Backward, Some(limit)).unwrap();
+    assert!(
+        matches!(halt, Halt::Limit | Halt::Stop(_) | Halt::Start),
+        "{halt:?}"
+    );
+}
+
+/// The pc at half of a recording of this sample: some code that runs.
+fn a_busy_pc(sample: &str, harts: u8) -> u64 {
+    let (_folder, recording) = recorded(sample, harts, "", None);
+    let bytes = recording.map_log().unwrap();
+    let log = recording.whole_log(&bytes).unwrap();
+    let mut timeline = open(&recording, &log);
+    timeline.goto(Place::at(log.end().icount / 2)).unwrap();
+    timeline.machine().moment().pc
+}
+
+#[test]
+fn backward_to_a_breakpoint_among_harts() {
+    let address = a_busy_pc("smp", 3);
+    let probe = Probe::Breakpoint(Breakpoint {
+        address,
+        space: None,
+    });
+    to_and_fro("smp", 3, Some(50_000), &[probe]);
+}
+
+#[test]
+fn backward_to_a_trap_over_idle_time() {
+    let timer = Probe::Catch(Cause::Interrupt(7));
+    to_and_fro("clock", 1, Some(3_000), &[timer]);
+}
+
+#[test]
+fn without_a_stop_it_is_at_the_start() {
+    let (_folder, recording) = recorded("clock", 1, "", Some(3_000));
+    let bytes = recording.map_log().unwrap();
+    let log = recording.whole_log(&bytes).unwrap();
+    let mut timeline = open(&recording, &log);
+    timeline.goto(Place::at(log.end().icount)).unwrap();
+    assert_eq!(
+        timeline.run(Direction::Backward, None).unwrap(),
+        Halt::Start
+    );
+    assert_eq!(timeline.icount(), 0);
+    let limit = Some(Place::at(100));
+    assert_eq!(
+        timeline.run(Direction::Forward, limit).unwrap(),
+        Halt::Limit
+    );
+    assert_eq!(timeline.icount(), 100);
+    assert!(matches!(
+        timeline.run(Direction::Forward, None),
+        Ok(Halt::End(_))
+    ));
 }
 
 #[test]
