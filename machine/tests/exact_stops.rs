@@ -10,6 +10,7 @@
 mod common;
 
 use common::{Guest, Script};
+use machine::inputs::Arrival;
 use machine::{Execution, Exit, Machine};
 use std::collections::VecDeque;
 

@@ -47,14 +47,14 @@ impl Timeline<'_> {
     fn run_forward(&mut self, limit: Option<Place>) -> Result<Halt, Error> {
         self.machine.pass_breakpoints();
         let limit = limit.unwrap_or(Place::at(self.slice_end.unwrap_or(u64::MAX)));
-        match self.to_stop(limit)? {
+        match self.run_to_stop(limit)? {
             Some(stop) => Ok(Halt::Stop(stop)),
             None => Ok(self.ended.clone().map_or(Halt::Limit, Halt::End)),
         }
     }
 
     /// Goes on to the next stop; `None`: to a place, or to where the run is over.
-    fn to_stop(&mut self, limit: Place) -> Result<Option<Stop>, Error> {
+    fn run_to_stop(&mut self, limit: Place) -> Result<Option<Stop>, Error> {
         let before = self.icount();
         let mut found = Ok(None);
         while matches!(found, Ok(None)) && self.ended.is_none() && self.place() < limit {
@@ -78,7 +78,7 @@ impl Timeline<'_> {
                 break;
             }
             let (mut stops, mut last) = (0u64, None);
-            while let Some(stop) = self.to_stop(behind)? {
+            while let Some(stop) = self.run_to_stop(behind)? {
                 stops += 1;
                 if (limit..present).contains(&self.place()) {
                     last = Some((stops, stop));
@@ -87,7 +87,7 @@ impl Timeline<'_> {
             if let Some((stops, stop)) = last {
                 self.start_from(checkpoint)?;
                 for _ in 0..stops {
-                    self.to_stop(behind)?;
+                    self.run_to_stop(behind)?;
                 }
                 return Ok(Halt::Stop(stop));
             }
