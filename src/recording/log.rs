@@ -9,7 +9,7 @@ use replay_format::{Checkpoint, Event, WriteError, Writer};
 use std::fs::File;
 use std::io::{BufWriter, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A killed recording loses at most this much.
 pub(crate) const FLUSH_EVERY: Duration = Duration::from_millis(500);
@@ -25,7 +25,6 @@ pub struct LogSink {
     pace: PaceWriter,
     /// The state at the end of the run; it is written once the whole log is.
     last: Option<(u64, u128)>,
-    flushed: Instant,
 }
 
 impl LogSink {
@@ -47,7 +46,6 @@ impl LogSink {
             digests,
             pace,
             last: None,
-            flushed: Instant::now(),
         };
         sink.event(0, &Event::Checkpoint(Checkpoint::Init))?;
         sink.event(0, &Event::Checkpoint(Checkpoint::Reset))?;
@@ -108,9 +106,7 @@ impl LogSink {
         self.writer
             .flush()
             .map_err(Error::file(&self.path, WRITE))?;
-        self.digests.flush()?;
-        self.flushed = Instant::now();
-        Ok(())
+        self.digests.flush()
     }
 
     /// The file.
@@ -121,11 +117,6 @@ impl LogSink {
     /// The place behind everything that is written.
     pub(crate) fn place(&self) -> LogPlace {
         self.writer.position().into()
-    }
-
-    /// Whether the log on disk is older than a killed recording may lose.
-    pub(crate) fn wants_flush(&self) -> bool {
-        self.flushed.elapsed() >= FLUSH_EVERY
     }
 
     /// The digest of the state at an instruction count; `last`: at the end of the run.

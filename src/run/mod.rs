@@ -2,6 +2,7 @@
 
 pub mod driver;
 pub mod drives;
+pub mod host_io;
 pub mod images;
 pub mod mailbox;
 pub mod observe;

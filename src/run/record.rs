@@ -1,15 +1,13 @@
 //! Recording: inputs come from the host, and go into the log. Without a log, a plain run.
 
 use crate::error::Error;
-use crate::host::disk::{DiskPool, IoErrors, Pending};
-use crate::host::net::NetHandle;
-use crate::host::serial::Output;
+use crate::host::disk::{IoErrors, Pending};
 use crate::recording::log::{FLUSH_EVERY, LogSink};
 use crate::recording::snapshot::{Chain, Loaded};
 use crate::run::driver::{
     Closed, DigestOf, Driver, Failure, Idle, Outside, Situation, Snapshots, Step, UserRequest,
 };
-use crate::run::drives::Drives;
+use crate::run::host_io::HostIo;
 use crate::run::mailbox::{Mailbox, Message};
 use crate::run::report::Finish;
 use machine::Request;
@@ -18,59 +16,11 @@ use machine::inputs::{
 };
 use replay_format::{AsyncEvent, Checkpoint, Clock, Event, ShutdownCause};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 const NO_LOG: Error = Error::Internal("a run that is not recorded has no snapshots");
 /// How long an answer from the network may take before idle time is skipped all the same.
 const ANSWER_WITHIN: Duration = Duration::from_millis(5);
-
-/// What the run uses on the host.
-pub struct Host {
-    output: Output,
-    disks: Drives,
-    /// The disks at work; none once they are closed.
-    pool: Option<DiskPool>,
-    networks: Vec<NetHandle>,
-    /// Frames in the mailbox.
-    frames: Arc<AtomicUsize>,
-    /// Operations on disks that are not complete.
-    in_flight: u64,
-    /// Until then an answer to what the guest sent may come.
-    answer_until: Option<Instant>,
-}
-
-impl Host {
-    /// Output of the serial port, disks, networks, and how many frames are in the mailbox.
-    pub fn new(
-        output: Output,
-        disks: Drives,
-        pool: DiskPool,
-        networks: Vec<NetHandle>,
-        frames: Arc<AtomicUsize>,
-    ) -> Self {
-        Self {
-            output,
-            disks,
-            pool: Some(pool),
-            networks,
-            frames,
-            in_flight: 0,
-            answer_until: None,
-        }
-    }
-
-    /// How long the guest's idle time is not skipped, though the user wants that: the host has work
-    /// of the guest's in hand, and if virtual time ran on, the guest would see a host of unheard-of
-    /// slowness.
-    fn busy(&self) -> Option<Option<Duration>> {
-        if self.in_flight > 0 {
-            return Some(None);
-        }
-        let left = self.answer_until?.checked_duration_since(Instant::now())?;
-        Some(Some(left))
-    }
-}
 
 /// A wait for a timer in real time (`sleep=on`), once its start is in the log.
 #[derive(Debug, Clone, Copy)]
@@ -85,28 +35,65 @@ struct Nap {
 pub struct Recorder {
     log: Option<LogSink>,
     mailbox: Arc<Mailbox>,
-    host: Host,
+    host: Box<dyn HostIo>,
+    /// Operations on disks that are not complete.
+    in_flight: u64,
+    /// Until then (real time, ns) an answer to what the guest sent may come.
+    answer_until: Option<i64>,
     /// Idle time passes as on the host; else it is skipped.
     sleep: bool,
     nap: Option<Nap>,
-    /// Zero of the virtual-rt clock.
-    started: Instant,
+    /// When (real time, ns) the log was last brought to the disk.
+    flushed: i64,
     failure: Option<Error>,
 }
 
 impl Recorder {
     /// A driver that records into `log`, or a plain run without one.
-    pub fn new(log: Option<LogSink>, mailbox: Arc<Mailbox>, host: Host, sleep: bool) -> Self {
-        let started = Instant::now();
+    pub fn new(
+        log: Option<LogSink>,
+        mailbox: Arc<Mailbox>,
+        host: Box<dyn HostIo>,
+        sleep: bool,
+    ) -> Self {
+        let flushed = host.real_time();
         Self {
             log,
             mailbox,
             host,
+            in_flight: 0,
+            answer_until: None,
             sleep,
             nap: None,
-            started,
+            flushed,
             failure: None,
         }
+    }
+
+    /// How long the guest's idle time is not skipped, though the user wants that: the host has work
+    /// of the guest's in hand, and if virtual time ran on, the guest would see a host of unheard-of
+    /// slowness.
+    fn busy(&self) -> Option<Option<Duration>> {
+        if self.in_flight > 0 {
+            return Some(None);
+        }
+        let left = self.answer_until?.checked_sub(self.host.real_time())?;
+        let left = u64::try_from(left).ok()?;
+        Some(Some(Duration::from_nanos(left)))
+    }
+
+    /// Brings the log on disk up to `icount`.
+    fn flush(&mut self, icount: u64) -> Result<(), Error> {
+        if let Some(log) = &mut self.log {
+            log.flush(icount)?;
+            self.flushed = self.host.real_time();
+        }
+        Ok(())
+    }
+
+    /// Whether the log on disk is older than a killed recording may lose.
+    fn wants_flush(&self) -> bool {
+        slept(self.flushed, self.host.real_time()) >= FLUSH_EVERY.as_nanos() as u64
     }
 
     fn write(&mut self, icount: u64, event: &Event<'_>) -> Result<(), Error> {
@@ -124,13 +111,8 @@ impl Recorder {
         })
     }
 
-    /// Nanoseconds of real time since the start.
-    fn real_time(&self) -> i64 {
-        i64::try_from(self.started.elapsed().as_nanos()).unwrap_or(i64::MAX)
-    }
-
     fn read_real_time(&mut self, icount: u64) -> Result<i64, Error> {
-        let value = self.real_time();
+        let value = self.host.real_time();
         self.write(
             icount,
             &Event::Clock {
@@ -182,14 +164,14 @@ impl Recorder {
                 data,
             },
             Arrival::Block { id, result, .. } => {
-                self.host.in_flight -= 1;
+                self.in_flight -= 1;
                 if *result == BlockResult::Error {
                     self.save_io_errors()?;
                 }
                 AsyncEvent::Block { id: *id }
             }
             Arrival::Frame { adapter, data } => {
-                self.host.frames.fetch_sub(1, Ordering::Relaxed);
+                self.host.frame_taken();
                 AsyncEvent::Net {
                     device: *adapter,
                     flags: 0,
@@ -204,9 +186,9 @@ impl Recorder {
     /// To be called before the log says that the operation completed: a recording that is killed in
     /// between must not replay it as done.
     fn save_io_errors(&self) -> Result<(), Error> {
-        if let (Some(log), Some(disks)) = (&self.log, &self.host.pool) {
+        if let Some(log) = &self.log {
             let path = log.path().with_file_name(IoErrors::FILE);
-            disks.io_errors().save(&path)?;
+            self.host.io_errors().save(&path)?;
         }
         Ok(())
     }
@@ -229,7 +211,7 @@ impl Recorder {
         let Some(ns) = deadline.checked_sub(situation.now).filter(|&ns| ns > 0) else {
             return Ok(Step::Run { until: u64::MAX });
         };
-        if let Some(at_most) = self.host.busy().filter(|_| !self.sleep) {
+        if let Some(at_most) = self.busy().filter(|_| !self.sleep) {
             return self.wait(situation, at_most);
         }
         self.write(icount, &Event::Checkpoint(Checkpoint::ClockWarpStart))?;
@@ -244,8 +226,8 @@ impl Recorder {
     /// Goes on with a nap, or ends it: then virtual time catches up with what has passed.
     fn napping(&mut self, situation: &Situation, nap: Nap) -> Result<Step, Error> {
         let icount = situation.at.icount;
-        let slept = slept(nap.since, self.real_time());
-        if slept < nap.length && !self.mailbox.kicked() && !is_due(situation.alarm) {
+        let slept = slept(nap.since, self.host.real_time());
+        if slept < nap.length && !self.mailbox.kicked() && !self.is_due(situation.alarm) {
             let left = Duration::from_nanos(nap.length - slept);
             return self.wait(situation, Some(left));
         }
@@ -261,15 +243,17 @@ impl Recorder {
         let icount = situation.at.icount;
         let alarm = situation
             .alarm
-            .map(|due| Duration::from_nanos(slept(host_time(), due)));
+            .map(|due| Duration::from_nanos(slept(self.host.wall_clock(), due)));
         let at_most = [at_most, alarm].into_iter().flatten().min();
         // A nap of some milliseconds need not touch the disk.
-        if at_most.is_none_or(|limit| limit > FLUSH_EVERY)
-            && let Some(log) = &mut self.log
-        {
-            log.flush(icount)?;
+        if at_most.is_none_or(|limit| limit > FLUSH_EVERY) {
+            self.flush(icount)?;
         }
         Ok(Step::Wait(at_most))
+    }
+
+    fn is_due(&self, alarm: Option<i64>) -> bool {
+        alarm.is_some_and(|due| self.host.wall_clock() >= due)
     }
 }
 
@@ -281,18 +265,6 @@ pub(crate) fn shutdown(request: Request) -> (ShutdownCause, u16) {
         Request::Fail(code) => (ShutdownCause::GuestPanic, code),
         Request::NoFirmware => (ShutdownCause::GuestPanic, 1),
     }
-}
-
-/// The host's wall clock, in ns since the epoch.
-fn host_time() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
-}
-
-fn is_due(alarm: Option<i64>) -> bool {
-    alarm.is_some_and(|due| host_time() >= due)
 }
 
 fn slept(since: i64, now: i64) -> u64 {
@@ -308,15 +280,13 @@ impl Recorder {
     /// Bytes for the serial port of the host.
     fn write_serial(&mut self, at: Moment, data: &[u8]) -> Result<(), Halted> {
         // Nobody knows how long the host makes it wait; what happened so far is not lost meanwhile.
-        if let Some(log) = &mut self.log
-            && self.host.output.is_full()
-        {
-            log.flush(at.icount).map_err(|error| {
+        if self.log.is_some() && self.host.serial_is_full() {
+            self.flush(at.icount).map_err(|error| {
                 self.failure = Some(error);
                 Halted
             })?;
         }
-        let (result, taken) = self.host.output.write(data);
+        let (result, taken) = self.host.serial_write(data);
         self.write_mark(
             at.icount,
             &Event::CharWrite {
@@ -327,28 +297,24 @@ impl Recorder {
     }
 
     fn submit(&mut self, request: BlockRequest) -> Result<(), Halted> {
-        let submitted = match &self.host.pool {
-            Some(disks) => disks.submit(request).map_err(Error::from),
-            None => Err(Error::Internal("a disk was used after it was closed")),
-        };
-        self.host.in_flight += 1;
-        submitted.map_err(|error| {
+        self.in_flight += 1;
+        self.host.block_submit(request).map_err(|error| {
             self.failure = Some(error);
             Halted
         })
     }
 
     fn send(&mut self, adapter: u8, frame: &[u8]) {
-        if let Some(network) = self.host.networks.get(usize::from(adapter)) {
-            network.send(frame.to_vec());
-            self.host.answer_until = Some(Instant::now() + ANSWER_WITHIN);
+        if self.host.net_send(adapter, frame) {
+            let within = ANSWER_WITHIN.as_nanos() as i64;
+            self.answer_until = Some(self.host.real_time().saturating_add(within));
         }
     }
 }
 
 impl Inputs for Recorder {
     fn host_clock(&mut self, at: Moment) -> Result<i64, Halted> {
-        let value = host_time();
+        let value = self.host.wall_clock();
         self.write_mark(
             at.icount,
             &Event::Clock {
@@ -396,14 +362,12 @@ impl Driver for Recorder {
         {
             return self.message(icount, message);
         }
-        if is_due(situation.alarm) {
+        if self.is_due(situation.alarm) {
             self.write(icount, &Event::Checkpoint(Checkpoint::ClockHost))?;
             return Ok(Step::HostTimers);
         }
-        if let Some(log) = &mut self.log
-            && log.wants_flush()
-        {
-            log.flush(icount)?;
+        if self.wants_flush() {
+            self.flush(icount)?;
         }
         match situation.idle {
             Some(idle) => self.idle(situation, idle),
@@ -436,27 +400,20 @@ impl Driver for Recorder {
         if let (Finish::Shutdown { .. }, Some(log)) = (finish, &mut self.log) {
             log.finish()?;
         }
-        self.host.networks.clear();
-        let disks = self.host.pool.take().map(DiskPool::finish);
-        for disk in disks.transpose()?.unwrap_or_default() {
-            disk.check_untouched()?;
-            disk.close()?;
-        }
+        self.host.close()?;
         Ok(Closed {
             digests_checked: 0,
-            lost_output: self.host.output.lost().map(|error| error.to_string()),
+            lost_output: self.host.lost_output(),
         })
     }
 }
 
 impl Snapshots for Recorder {
     fn outside(&mut self, icount: u64) -> Result<Outside<'_>, Error> {
-        let Some(log) = &mut self.log else {
-            return Err(NO_LOG);
-        };
         // A snapshot must not be ahead of the log, also where the recording is killed.
-        log.flush(icount)?;
-        let disks = self.host.pool.as_ref();
+        self.flush(icount)?;
+        let log = self.log.as_ref().ok_or(NO_LOG)?;
+        let disks = self.host.disks();
         let (mut pending, mut failed) = (Vec::new(), Vec::new());
         if let Some(disks) = disks {
             // What was submitted is then done, and its result in the mailbox.
@@ -484,21 +441,13 @@ impl Snapshots for Recorder {
     fn load(&mut self, chain: &Chain, loaded: Loaded) -> Result<(), Error> {
         let log = self.log.as_mut().ok_or(NO_LOG)?;
         log.rewind(chain.snapshot.log, chain.snapshot.icount)?;
-        if let Some(disks) = self.host.pool.take() {
-            for disk in disks.finish()? {
-                disk.close()?;
-            }
-        }
         // What the disks of before have still to say is of a time that never was.
+        self.host.reopen_disks(chain, &loaded.failed)?;
         self.mailbox
             .retain(|message| !matches!(message, Message::Arrival(Arrival::Block { .. })));
-        let opened = self.host.disks.open(Some(chain))?;
-        let pool = self.host.disks.start(opened)?;
-        pool.keep_io_errors(&loaded.failed);
-        self.host.pool = Some(pool);
         self.save_io_errors()?;
-        self.host.in_flight = loaded.pending.len() as u64;
-        self.host.answer_until = None;
+        self.in_flight = loaded.pending.len() as u64;
+        self.answer_until = None;
         self.nap = None;
         for Pending { drive, id, done } in loaded.pending {
             let result = done.map_or(BlockResult::Error, BlockResult::Done);

@@ -12,11 +12,12 @@ use crate::recording::Recording;
 use crate::recording::options::MachineOptions;
 use crate::recording::snapshot::{FIRST, Store};
 use crate::run::drives::Drives;
+use crate::run::host_io::Host;
 use crate::run::images::Images;
 use crate::run::mailbox::{Mailbox, Message};
 use crate::run::observe::Observed;
 use crate::run::open::{OpenRecording, ReplayOptions, check_whole};
-use crate::run::record::{Host, Recorder};
+use crate::run::record::Recorder;
 use crate::run::report::Report;
 use crate::run::snapshots::{Plan, Snapshotter};
 use crate::run::verify_images::ImageCheck;
@@ -93,7 +94,7 @@ pub fn run(
         None => None,
     };
     let pool = disks.start(opened)?;
-    let host = Host::new(output, disks, pool, networks, frames);
+    let host = Box::new(Host::new(output, disks, pool, networks, frames));
     let recorder = Recorder::new(log, Arc::clone(&mailbox), host, options.icount.sleep);
     let recorder = Box::new(recorder);
     let bounds = Bounds {

@@ -1,0 +1,175 @@
+//! What a recording needs of the host: one interface, so that tests can put a simulated host there.
+
+use crate::error::Error;
+use crate::host::disk::{DiskPool, IoErrors};
+use crate::host::net::NetHandle;
+use crate::host::serial::Output;
+use crate::recording::snapshot::Chain;
+use crate::run::drives::Drives;
+use machine::inputs::BlockRequest;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// The host as a recording sees it. What arrives from it comes through the mailbox.
+pub trait HostIo: Send {
+    /// Real time since the start of the run, ns; it never goes back.
+    fn real_time(&self) -> i64;
+
+    /// The wall clock, in ns since the Unix epoch.
+    fn wall_clock(&self) -> i64;
+
+    /// Whether a write to the serial port would have to wait.
+    fn serial_is_full(&self) -> bool;
+
+    /// Writes what the guest sends through the serial port. What the log holds of it: bytes taken
+    /// or a negative errno, and bytes taken.
+    fn serial_write(&mut self, data: &[u8]) -> (i32, u32);
+
+    /// Why serial output was lost, in words, if some was.
+    fn lost_output(&self) -> Option<String>;
+
+    /// Queues a request to a disk.
+    ///
+    /// # Errors
+    /// A drive that is not there, or a number that is in use.
+    fn block_submit(&mut self, request: BlockRequest) -> Result<(), Error>;
+
+    /// Everything that failed on the disks so far. An operation is in it before its result arrives.
+    fn io_errors(&self) -> IoErrors;
+
+    /// The disks at work, for snapshots, if there are any.
+    fn disks(&self) -> Option<&DiskPool>;
+
+    /// Opens the disks anew as they were at a snapshot, in front of which the operations `failed`
+    /// had failed.
+    ///
+    /// # Errors
+    /// What could not be written out or opened.
+    fn reopen_disks(&mut self, at: &Chain, failed: &[u64]) -> Result<(), Error>;
+
+    /// Sends a frame of the guest's; whether there is such an adapter.
+    fn net_send(&mut self, adapter: u8, frame: &[u8]) -> bool;
+
+    /// A frame that had arrived is taken from the mailbox.
+    fn frame_taken(&mut self);
+
+    /// Closes networks and disks.
+    ///
+    /// # Errors
+    /// What could not be written out, and an image that somebody else has changed.
+    fn close(&mut self) -> Result<(), Error>;
+}
+
+/// What a run uses on the real host.
+pub struct Host {
+    /// Zero of the real time.
+    started: Instant,
+    output: Output,
+    disks: Drives,
+    /// The disks at work; none once they are closed.
+    pool: Option<DiskPool>,
+    networks: Vec<NetHandle>,
+    /// Frames in the mailbox.
+    frames: Arc<AtomicUsize>,
+}
+
+impl Host {
+    /// Output of the serial port, disks, networks, and how many frames are in the mailbox. The run
+    /// starts now.
+    pub fn new(
+        output: Output,
+        disks: Drives,
+        pool: DiskPool,
+        networks: Vec<NetHandle>,
+        frames: Arc<AtomicUsize>,
+    ) -> Self {
+        Self {
+            started: Instant::now(),
+            output,
+            disks,
+            pool: Some(pool),
+            networks,
+            frames,
+        }
+    }
+
+    fn close_disks(&mut self, untouched: bool) -> Result<(), Error> {
+        let disks = self.pool.take().map(DiskPool::finish);
+        for disk in disks.transpose()?.unwrap_or_default() {
+            if untouched {
+                disk.check_untouched()?;
+            }
+            disk.close()?;
+        }
+        Ok(())
+    }
+}
+
+impl HostIo for Host {
+    fn real_time(&self) -> i64 {
+        i64::try_from(self.started.elapsed().as_nanos()).unwrap_or(i64::MAX)
+    }
+
+    fn wall_clock(&self) -> i64 {
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+    }
+
+    fn serial_is_full(&self) -> bool {
+        self.output.is_full()
+    }
+
+    fn serial_write(&mut self, data: &[u8]) -> (i32, u32) {
+        self.output.write(data)
+    }
+
+    fn lost_output(&self) -> Option<String> {
+        self.output.lost().map(|error| error.to_string())
+    }
+
+    fn block_submit(&mut self, request: BlockRequest) -> Result<(), Error> {
+        match &self.pool {
+            Some(disks) => Ok(disks.submit(request)?),
+            None => Err(Error::Internal("a disk was used after it was closed")),
+        }
+    }
+
+    fn io_errors(&self) -> IoErrors {
+        let disks = self.pool.as_ref();
+        disks.map(DiskPool::io_errors).unwrap_or_default()
+    }
+
+    fn disks(&self) -> Option<&DiskPool> {
+        self.pool.as_ref()
+    }
+
+    fn reopen_disks(&mut self, at: &Chain, failed: &[u64]) -> Result<(), Error> {
+        // A disk that is left at a snapshot is not the end of the recording.
+        self.close_disks(false)?;
+        let opened = self.disks.open(Some(at))?;
+        let pool = self.disks.start(opened)?;
+        pool.keep_io_errors(failed);
+        self.pool = Some(pool);
+        Ok(())
+    }
+
+    fn net_send(&mut self, adapter: u8, frame: &[u8]) -> bool {
+        let network = self.networks.get(usize::from(adapter));
+        if let Some(network) = network {
+            network.send(frame.to_vec());
+        }
+        network.is_some()
+    }
+
+    fn frame_taken(&mut self) {
+        self.frames.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn close(&mut self) -> Result<(), Error> {
+        self.networks.clear();
+        self.close_disks(true)
+    }
+}
