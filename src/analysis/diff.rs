@@ -135,7 +135,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("digests.bin");
         let file = std::fs::File::create(&path).unwrap();
-        let mut writer = DigestWriter::create(path.clone(), file).unwrap();
+        let mut writer = DigestWriter::create(path.clone(), Box::new(file)).unwrap();
         for (icount, digest) in along {
             writer.add(*icount, *digest).unwrap();
         }

@@ -152,7 +152,7 @@ fn digests(
 ) -> Result<(), Error> {
     let path = half.join(DIGESTS);
     let file = File::create_new(&path).map_err(Error::file(&path, "create"))?;
-    let mut writer = DigestWriter::create(path, file)?;
+    let mut writer = DigestWriter::create(path, Box::new(file))?;
     let known = recording.digests()?;
     let range = from + 1..=report.icount;
     for (icount, digest) in known.along().iter().filter(|(at, _)| range.contains(at)) {

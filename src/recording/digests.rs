@@ -8,9 +8,9 @@
 
 use crate::error::Error;
 use crate::host::map::MappedFile;
+use crate::recording::log_file::LogFile;
 use byteorder::{BigEndian, ByteOrder};
-use std::fs::File;
-use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"rr-digst";
@@ -23,7 +23,7 @@ const OF_LOG: u64 = 2;
 /// Writes the file.
 pub struct DigestWriter {
     path: PathBuf,
-    file: BufWriter<File>,
+    file: BufWriter<Box<dyn LogFile>>,
 }
 
 impl DigestWriter {
@@ -31,7 +31,7 @@ impl DigestWriter {
     ///
     /// # Errors
     /// Those of the file.
-    pub fn create(path: PathBuf, file: File) -> Result<Self, Error> {
+    pub fn create(path: PathBuf, file: Box<dyn LogFile>) -> Result<Self, Error> {
         let mut file = BufWriter::new(file);
         let mut header = MAGIC.to_vec();
         header.extend(VERSION.to_be_bytes());
@@ -85,8 +85,8 @@ impl DigestWriter {
         let kept = known.along.iter().filter(|(at, _)| *at <= icount).count();
         let len = (HEADER + kept * RECORD) as u64;
         let file = self.file.get_mut();
-        file.set_len(len)
-            .and_then(|()| file.seek(SeekFrom::Start(len)))
+        *file = file
+            .cut(len)
             .map_err(Error::file(&self.path, "rewind digests"))?;
         Ok(())
     }
@@ -109,7 +109,7 @@ impl DigestWriter {
         self.flush()?;
         self.file
             .get_ref()
-            .sync_all()
+            .sync()
             .map_err(Error::file(&self.path, "write digests to disk"))
     }
 }

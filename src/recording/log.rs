@@ -3,11 +3,11 @@
 use crate::error::Error;
 use crate::host::map::MappedFile;
 use crate::recording::digests::DigestWriter;
+use crate::recording::log_file::LogFile;
 use crate::recording::pace::PaceWriter;
 use crate::recording::snapshot::LogPlace;
 use replay_format::{Checkpoint, Event, WriteError, Writer};
-use std::fs::File;
-use std::io::{BufWriter, Seek, SeekFrom};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const WRITE: &str = "write the log any further (what is there replays)";
 /// The log on disk, with what goes beside it.
 pub struct LogSink {
     path: PathBuf,
-    writer: Writer<BufWriter<File>>,
+    writer: Writer<BufWriter<Box<dyn LogFile>>>,
     digests: DigestWriter,
     pace: PaceWriter,
     /// The state at the end of the run; it is written once the whole log is.
@@ -34,7 +34,7 @@ impl LogSink {
     /// Those of the file.
     pub fn create(
         path: PathBuf,
-        file: File,
+        file: Box<dyn LogFile>,
         digests: DigestWriter,
         pace: PaceWriter,
     ) -> Result<Self, Error> {
@@ -74,11 +74,8 @@ impl LogSink {
             .flush()
             .map_err(Error::file(&self.path, WRITE))?;
         let file = self.writer.get_ref().get_ref();
-        let mut file = file
-            .try_clone()
-            .map_err(Error::file(&self.path, "rewind the log"))?;
-        file.set_len(to.offset)
-            .and_then(|()| file.seek(SeekFrom::Start(to.offset)))
+        let file = file
+            .cut(to.offset)
             .map_err(Error::file(&self.path, "rewind the log"))?;
         let sink = BufWriter::with_capacity(1 << 16, file);
         self.writer = Writer::resume(sink, self.writer.table(), to.into());
@@ -136,7 +133,7 @@ impl LogSink {
         self.hand_over()?;
         self.pace.finish(icount)?;
         let file = self.writer.get_ref().get_ref();
-        file.sync_all()
+        file.sync()
             .map_err(Error::file(&self.path, "write the log to disk"))?;
         if let Some((icount, digest)) = self.last {
             self.digests.add_last(icount, digest)?;

@@ -2,6 +2,7 @@
 
 pub mod digests;
 pub(crate) mod log;
+pub mod log_file;
 pub mod options;
 pub mod pace;
 pub mod place;
@@ -14,6 +15,7 @@ use crate::host::disk::{DriveOptions, IoErrors};
 use crate::host::map::MappedFile;
 use crate::recording::digests::{DigestWriter, Digests};
 use crate::recording::log::LogSink;
+use crate::recording::log_file::LogFile;
 use crate::recording::options::MachineOptions;
 use crate::recording::pace::{Pace, PaceWriter};
 use crate::recording::range::Range;
@@ -130,6 +132,19 @@ impl Recording {
         digest_interval: u64,
         overwrite: bool,
     ) -> Result<(Self, LogSink), Error> {
+        let open = |path: &Path| create(path).map(|file| Box::new(file) as Box<dyn LogFile>);
+        Self::create_on(dir, machine, images, digest_interval, overwrite, &open)
+    }
+
+    /// The same, with a log and digests that go to files opened like this.
+    pub(crate) fn create_on(
+        dir: &Path,
+        machine: &MachineOptions,
+        images: Vec<Image>,
+        digest_interval: u64,
+        overwrite: bool,
+        open: log_file::Create<'_>,
+    ) -> Result<(Self, LogSink), Error> {
         Self::check_vacant(dir, overwrite)?;
         let fresh = !dir.exists();
         if fresh {
@@ -149,7 +164,7 @@ impl Recording {
             dir: dir.to_owned(),
             manifest,
         };
-        let filled = recording.fill();
+        let filled = recording.fill(open);
         if filled.is_err() && fresh {
             // Nothing is recorded yet: nothing is left behind. That this fails too is no news.
             let _ = remove_files(dir).map(|()| fs::remove_dir(dir));
@@ -173,13 +188,13 @@ impl Recording {
     }
 
     /// Creates the files.
-    fn fill(&self) -> Result<LogSink, Error> {
+    fn fill(&self, open: log_file::Create<'_>) -> Result<LogSink, Error> {
         let digests = self.path(DIGESTS);
-        let digests = DigestWriter::create(digests.clone(), create(&digests)?)?;
+        let digests = DigestWriter::create(digests.clone(), open(&digests)?)?;
         let pace = self.path(PACE);
         let pace = PaceWriter::create(pace.clone(), create(&pace)?)?;
         let log = self.path(LOG);
-        let sink = LogSink::create(log.clone(), create(&log)?, digests, pace)?;
+        let sink = LogSink::create(log.clone(), open(&log)?, digests, pace)?;
         // Last: a directory with a machine.json is a recording.
         self.write_manifest()?;
         Ok(sink)

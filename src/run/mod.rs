@@ -13,3 +13,11 @@ pub mod report;
 pub mod snapshots;
 pub mod vcpu;
 pub(crate) mod verify_images;
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what is not as expected fails the test"
+)]
+mod simulation;

@@ -27,6 +27,8 @@ pub use io_errors::{Extent, IoError, IoErrors};
 pub use options::{DriveOptions, DriveOptionsError, check_names};
 pub(crate) use pool::drive_of;
 pub use pool::{DiskPool, OnDone, Pending};
+#[cfg(test)]
+pub(crate) use pool::{by_failing_host, by_host};
 pub use saved::{Below, merge};
 
 use imago::FormatAccess;

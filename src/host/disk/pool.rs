@@ -399,21 +399,47 @@ impl Shared {
     }
 
     fn by_host(&self, disk: &mut Disk, request: &BlockRequest) -> BlockResult {
-        let failure = match guarded(disk, |disk| disk.carry_out(&request.op)) {
-            Ok(bytes) => return BlockResult::Done(bytes),
-            Err(failure) => failure,
-        };
-        if let Failure::Host(error) = failure {
-            let applied = guarded(disk, |disk| Ok(disk.applied(&request.op)?));
-            let error = IoError {
-                drive: request.drive,
-                id: request.id,
-                reason: crate::error::plain(&error),
-                applied: applied.unwrap_or_default(),
-            };
+        let (result, error) = by_host(disk, request);
+        if let Some(error) = error {
             self.lock().errors.insert(error);
         }
-        BlockResult::Error
+        result
+    }
+}
+
+/// Carries out a request; where the host fails, also what is to be kept of that.
+pub(crate) fn by_host(disk: &mut Disk, request: &BlockRequest) -> (BlockResult, Option<IoError>) {
+    match guarded(disk, |disk| disk.carry_out(&request.op)) {
+        Ok(bytes) => (BlockResult::Done(bytes), None),
+        Err(Failure::Refused) => (BlockResult::Error, None),
+        Err(Failure::Host(error)) => (BlockResult::Error, Some(failed(disk, request, &error))),
+    }
+}
+
+/// What is to be kept of a request in which the host failed.
+fn failed(disk: &mut Disk, request: &BlockRequest, error: &io::Error) -> IoError {
+    let applied = guarded(disk, |disk| Ok(disk.applied(&request.op)?));
+    IoError {
+        drive: request.drive,
+        id: request.id,
+        reason: crate::error::plain(error),
+        applied: applied.unwrap_or_default(),
+    }
+}
+
+/// A request in which a simulated host fails, after this part of it.
+#[cfg(test)]
+pub(crate) fn by_failing_host(
+    disk: &mut Disk,
+    request: &BlockRequest,
+    part: &machine::inputs::BlockOp,
+) -> (BlockResult, Option<IoError>) {
+    match guarded(disk, |disk| disk.carry_out(part)) {
+        Err(Failure::Refused) => (BlockResult::Error, None),
+        _ => {
+            let error = io::Error::other("the simulated disk fails");
+            (BlockResult::Error, Some(failed(disk, request, &error)))
+        }
     }
 }
 

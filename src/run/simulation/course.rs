@@ -1,0 +1,241 @@
+//! One run of a scenario on one thread, and its replay.
+
+use super::scenario::Scenario;
+use super::storage::{Storage, Trouble};
+use super::world::{Simulated, World};
+use crate::error::Error;
+use crate::host::disk::IoErrors;
+use crate::host::serial::{Backend, Serial};
+use crate::notes::Notes;
+use crate::recording::{DIGESTS, LOG, Recording};
+use crate::run::driver::{Driver, UserRequest};
+use crate::run::drives::Drives;
+use crate::run::images::Images;
+use crate::run::mailbox::{Mailbox, Message};
+use crate::run::open::{OpenRecording, check_whole};
+use crate::run::record::Recorder;
+use crate::run::report::{Finish, Report};
+use crate::run::vcpu::{After, Limits, Vcpu};
+use crate::timeline::checkpoint::Checkpoint;
+use machine::{Execution, Machine};
+use parking_lot::Mutex;
+use replay_format::ShutdownCause;
+use std::collections::VecDeque;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+/// After so many periods the user ends a run, too: a machine that waits executes nothing.
+const PATIENCE: u64 = 5000;
+/// A run that goes on for so long goes on for ever.
+const PERIODS: u64 = 10 * PATIENCE;
+/// What a killed recording may lose, ns: the log is written out at least so often, and a nap may
+/// come on top.
+const MAY_LOSE: i64 = 1_000_000_000;
+
+/// What a recording came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Recorded {
+    /// How it ended; `None`: in trouble.
+    pub(super) report: Option<Report>,
+    /// What the serial port took.
+    pub(super) console: Vec<u8>,
+    /// The files.
+    pub(super) log: Vec<u8>,
+    pub(super) digests: Vec<u8>,
+    pub(super) io_errors: Vec<u8>,
+    /// Bytes in them that came after the first.
+    pub(super) written: u64,
+    pub(super) periods: u64,
+    /// Up to this instruction count, nothing may be lost.
+    pub(super) safe: u64,
+}
+
+/// Records a scenario into a new folder.
+pub(super) fn record(
+    scenario: &Scenario,
+    dir: &Path,
+    trouble: Option<Trouble>,
+) -> Result<Recorded, Error> {
+    let options = &scenario.options;
+    options.check()?;
+    let images = Images::open(options)?;
+    let mut machine = images.machine(options)?;
+    machine.set_execution(scenario.record_with);
+    let mailbox = Arc::new(Mailbox::new());
+    machine.set_kick(mailbox.kick());
+    let storage = Storage::default();
+    let open = |path: &Path| storage.create(path);
+    let (list, every) = (images.list(), scenario.digest_every);
+    let (_, log) = Recording::create_on(dir, options, list, every, false, &open)?;
+    let disks = Drives::record(&options.drives, Some(dir), &mailbox).open(None)?;
+    let (chance, faults) = (scenario.world.clone(), scenario.faults);
+    let world = Arc::new(Mutex::new(World::new(
+        chance,
+        faults,
+        disks,
+        &scenario.input,
+    )));
+    let host = Box::new(Simulated(Arc::clone(&world)));
+    let sleep = options.icount.sleep;
+    let mut run = Run {
+        scenario,
+        recorder: Recorder::new(Some(log), Arc::clone(&mailbox), host, sleep),
+        machine,
+        mailbox,
+        world,
+        storage: storage.clone(),
+        periods: 0,
+        past: VecDeque::new(),
+        longest: 0,
+        safe: 0,
+    };
+    let before = storage.written();
+    if let Some(trouble) = trouble {
+        storage.arm(trouble);
+    }
+    let report = match (run.run_to_end(trouble), trouble) {
+        (Ok(report), _) => report,
+        (Err(Error::File { .. }), Some(_)) => None,
+        (Err(error), _) => return Err(error),
+    };
+    let (periods, safe) = (run.periods, run.safe);
+    let console = run.world.lock().console().to_vec();
+    drop(run);
+    let read = |file: &str| {
+        let path = dir.join(file);
+        fs::read(&path).map_err(Error::file(&path, "read"))
+    };
+    Ok(Recorded {
+        report,
+        console,
+        log: read(LOG)?,
+        digests: read(DIGESTS)?,
+        io_errors: read(IoErrors::FILE).unwrap_or_default(),
+        written: storage.written() - before,
+        periods,
+        safe,
+    })
+}
+
+/// A recording under way.
+struct Run<'s> {
+    scenario: &'s Scenario,
+    recorder: Recorder,
+    machine: Machine,
+    mailbox: Arc<Mailbox>,
+    world: Arc<Mutex<World>>,
+    storage: Storage,
+    periods: u64,
+    /// When (ns) which instruction count was reached, for as long as that may be lost.
+    past: VecDeque<(i64, u64)>,
+    /// How long the longest period took, ns.
+    longest: i64,
+    safe: u64,
+}
+
+impl Run<'_> {
+    /// `None`: it was killed.
+    fn run_to_end(&mut self, trouble: Option<Trouble>) -> Result<Option<Report>, Error> {
+        let mut vcpu = Vcpu::default();
+        let mut resets = self.scenario.resets.iter().copied().peekable();
+        let (end, by_monitor) = self.scenario.end;
+        let mut ending = false;
+        while self.periods < PERIODS {
+            if trouble == Some(Trouble::KilledAtPeriod(self.periods)) {
+                self.storage.kill();
+                return Ok(None);
+            }
+            self.periods += 1;
+            let icount = self.machine.icount();
+            let began = self.remember(icount);
+            for message in self.world.lock().arrived() {
+                self.mailbox.post(message);
+            }
+            let mut user = None;
+            if self.recorder.settled() {
+                if !ending && (icount >= end || self.periods >= PATIENCE) {
+                    ending = true;
+                    match by_monitor {
+                        true => user = Some(UserRequest::Quit),
+                        false => self.stop(),
+                    }
+                } else if resets.next_if(|at| *at <= icount).is_some() {
+                    user = Some(UserRequest::Reset);
+                }
+            }
+            let most = self.world.lock().instructions().min(self.scenario.period);
+            let limits = Limits {
+                until: icount + most,
+                digest_every: self.scenario.digest_every,
+            };
+            let period = vcpu.period(&mut self.recorder, &mut self.machine, &limits, user)?;
+            let executed = self.machine.icount() - icount;
+            self.world.lock().executed(executed);
+            match period.after {
+                After::Again => {}
+                After::Wait(at_most) => {
+                    if !self.mailbox.kicked() && !self.world.lock().wait(at_most) {
+                        self.stop();
+                    }
+                }
+                After::Over(finish) => {
+                    let (driver, machine) = (&mut self.recorder, &mut self.machine);
+                    return Report::of(driver, machine, finish, None).map(Some);
+                }
+            }
+            self.longest = self.longest.max(self.world.lock().now() - began);
+        }
+        Err(Error::Internal("the simulation goes on for ever"))
+    }
+
+    fn stop(&self) {
+        let cause = ShutdownCause::HostSignal;
+        self.mailbox.post(Message::Stop(cause));
+    }
+
+    /// A period begins: what was reached long ago must not be lost any more.
+    fn remember(&mut self, icount: u64) -> i64 {
+        let now = self.world.lock().now();
+        self.past.push_back((now, icount));
+        let safe = now - MAY_LOSE - 2 * self.longest;
+        while let Some((_, icount)) = self.past.pop_front_if(|(at, _)| *at <= safe) {
+            self.safe = icount;
+        }
+        now
+    }
+}
+
+/// Replays a recording, and compares everything that it knows; gives the console, too.
+pub(super) fn replay(dir: &Path, execution: Execution) -> Result<(Report, Vec<u8>), Error> {
+    let recording = Recording::open(dir)?;
+    let bytes = recording.map_log()?;
+    let log = recording.whole_log(&bytes)?;
+    let (opened, disks) = OpenRecording::new(&recording, false)?;
+    let console = dir.join("console");
+    let stop = Arc::default();
+    let backend = Backend::File(console.clone());
+    let Serial { output, .. } = Serial::open(&backend, &stop, &Notes::default())?;
+    let (mut machine, mut replayer) = opened.switch_on(disks, &log, output, &stop)?;
+    Checkpoint::PowerOn.load(&mut replayer, &mut machine, None, true)?;
+    machine.set_execution(execution);
+    let limits = Limits {
+        until: u64::MAX,
+        digest_every: recording.manifest.digest_interval,
+    };
+    let mut vcpu = Vcpu::default();
+    let finish = loop {
+        let period = vcpu.period(&mut replayer, &mut machine, &limits, None)?;
+        match period.after {
+            After::Again => {}
+            After::Over(finish) => break finish,
+            After::Wait(_) => return Err(Error::Internal("a replay waits for the outside")),
+        }
+    };
+    let report = Report::of(&mut replayer, &mut machine, finish, None)?;
+    if finish != Finish::LogCut {
+        check_whole(&recording, &bytes, 0, &report)?;
+    }
+    let console = fs::read(&console).map_err(Error::file(&console, "read"))?;
+    Ok((report, console))
+}

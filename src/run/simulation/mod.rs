@@ -1,0 +1,206 @@
+//! Recordings on a simulated host: clocks, serial port, disks, networks and the log's own disk do
+//! whatever a host may do, and more of it. One seed gives the whole run, on one thread.
+//!
+//! Each seed is recorded and replayed, which must come to the same; and recorded once more, which
+//! must give the same bytes. In a tenth of them the log's disk becomes full, or the recording is
+//! killed: then what is left must replay to its last whole event, as it is and repaired.
+//!
+//! `.ci/simulate COUNT FIRST` runs many; `RR_SIMULATE=FIRST..END` says which ones the test runs.
+
+mod chance;
+mod course;
+mod scenario;
+mod storage;
+mod world;
+
+use crate::recording::LOG;
+use crate::run::report::Finish;
+use course::{Recorded, record, replay};
+use replay_format::{Salvage, Table};
+use scenario::Scenario;
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use storage::Trouble;
+
+/// The seeds of an ordinary test.
+const SEEDS: Range<u64> = 0..300;
+
+/// What a seed came to.
+#[derive(Debug, Default)]
+struct Outcome {
+    instructions: u64,
+    events: u64,
+    in_trouble: bool,
+}
+
+/// Says what was expected, and what came instead.
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, is: &T, was: &T) -> Result<(), String> {
+    match is == was {
+        true => Ok(()),
+        false => Err(format!("{what}: {is:?}, not {was:?}")),
+    }
+}
+
+fn same_bytes(what: &str, is: &[u8], was: &[u8]) -> Result<(), String> {
+    if is == was {
+        return Ok(());
+    }
+    let at = is.iter().zip(was).take_while(|(is, was)| is == was).count();
+    let (is, was) = (is.len(), was.len());
+    Err(format!(
+        "{what}: {is} bytes, not {was}; the same up to {at}"
+    ))
+}
+
+/// Records a seed, and holds what came of it against what must come of it.
+fn simulate(seed: u64, folder: &Path, image: &Path) -> Result<Outcome, String> {
+    let scenario = Scenario::of(seed, image);
+    let dir = folder.join("first.rr");
+    let recorded = record(&scenario, &dir, None).map_err(|error| format!("record: {error}"))?;
+    let Some(report) = &recorded.report else {
+        return Err("record: it ended in trouble, though there was none".to_owned());
+    };
+    let replayed = replay(&dir, scenario.replay_with);
+    let (again, console) = replayed.map_err(|error| format!("replay: {error}"))?;
+    same("the end of the replay", &again.finish, &report.finish)?;
+    same("its instructions", &again.icount, &report.icount)?;
+    same(
+        "its virtual time",
+        &again.virtual_time,
+        &report.virtual_time,
+    )?;
+    same("its last state", &again.digest, &report.digest)?;
+    same_bytes("its console", &console, &recorded.console)?;
+    let trouble = scenario.trouble.map(|trouble| within(trouble, &recorded));
+    let dir = folder.join("second.rr");
+    let second = record(&scenario, &dir, trouble);
+    let second = second.map_err(|error| format!("record it again: {error}"))?;
+    match trouble {
+        None => {
+            same_bytes("the log of the same seed", &second.log, &recorded.log)?;
+            same_bytes("its digests", &second.digests, &recorded.digests)?;
+            same("all else of the same seed", &second, &recorded)?;
+        }
+        Some(_) if second.report.is_some() => {
+            return Err(format!("{trouble:?} was no trouble"));
+        }
+        Some(_) => left(&scenario, &dir, &second, &recorded)?,
+    }
+    let salvage = Salvage::with_table(&recorded.log, Table::RR);
+    Ok(Outcome {
+        instructions: report.icount,
+        events: salvage.map_or(0, |salvage| salvage.end().index),
+        in_trouble: trouble.is_some(),
+    })
+}
+
+/// Trouble that comes while the recording is under way, for it is known how long that takes.
+fn within(trouble: Trouble, whole: &Recorded) -> Trouble {
+    match trouble {
+        Trouble::Full(any) => Trouble::Full(any % whole.written),
+        Trouble::KilledAtByte(any) => Trouble::KilledAtByte(any % whole.written),
+        Trouble::KilledAtPeriod(any) => Trouble::KilledAtPeriod(any % whole.periods),
+    }
+}
+
+/// What trouble has left is the beginning of the recording, and replays to its last whole event.
+fn left(scenario: &Scenario, dir: &Path, left: &Recorded, whole: &Recorded) -> Result<(), String> {
+    let common = &whole.log[..whole.log.len().min(left.log.len())];
+    same_bytes("what is left of the log", &left.log, common)?;
+    let salvage = Salvage::with_table(&left.log, Table::RR).map_err(|error| error.to_string())?;
+    let end = salvage.end().icount;
+    if end < left.safe {
+        return Err(format!(
+            "the log ends at icount {end}, and {} was reached long before",
+            left.safe
+        ));
+    }
+    let as_it_is = replay(dir, scenario.replay_with);
+    let as_it_is = as_it_is.map_err(|error| format!("replay what is left: {error}"))?;
+    let mut repaired = Vec::new();
+    let written = salvage.write(&mut repaired);
+    written.map_err(|error| error.to_string())?;
+    fs::write(dir.join(LOG), repaired).map_err(|error| error.to_string())?;
+    let replayed = replay(dir, scenario.replay_with);
+    let replayed = replayed.map_err(|error| format!("replay what was repaired: {error}"))?;
+    same("the repaired log", &replayed, &as_it_is)?;
+    let (report, console) = replayed;
+    if !whole.console.starts_with(&console) {
+        return Err("what is left has another console".to_owned());
+    }
+    // A log that was cut within the bytes of its last event has all the others.
+    let ended = matches!(report.finish, Finish::Shutdown { .. });
+    let whole_instruction = end..=end + 1;
+    match ended || report.finish == Finish::LogCut && whole_instruction.contains(&report.icount) {
+        true => Ok(()),
+        false => Err(format!(
+            "what is left ends {:?} at {}, not at {end}",
+            report.finish, report.icount
+        )),
+    }
+}
+
+/// The seeds that are to be run.
+fn wanted() -> Range<u64> {
+    let Ok(text) = std::env::var("RR_SIMULATE") else {
+        return SEEDS;
+    };
+    let (first, end) = text.split_once("..").expect("RR_SIMULATE=FIRST..END");
+    first.parse().expect("a number")..end.parse().expect("a number")
+}
+
+#[test]
+fn every_seed_replays_and_every_seed_gives_the_same_run() {
+    let seeds = wanted();
+    let shared = tempfile::tempdir().unwrap();
+    let image = shared.path().join("disk.raw");
+    fs::write(&image, chance::Chance::new(1).bytes(1 << 16)).unwrap();
+    let next = AtomicU64::new(seeds.start);
+    let work = || {
+        let mut failures = Vec::new();
+        let mut total = (0, 0, 0);
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return (failures, total);
+            }
+            let folder = tempfile::tempdir().unwrap();
+            match simulate(seed, folder.path(), &image) {
+                Ok(outcome) => {
+                    total.0 += outcome.instructions;
+                    total.1 += outcome.events;
+                    total.2 += u64::from(outcome.in_trouble);
+                }
+                Err(why) => failures.push((seed, why)),
+            }
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let results = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect::<Vec<_>>()
+    });
+    let (mut failures, mut total) = (Vec::new(), (0, 0, 0));
+    for (failed, (instructions, events, in_trouble)) in results {
+        failures.extend(failed);
+        total.0 += instructions;
+        total.1 += events;
+        total.2 += in_trouble;
+    }
+    failures.sort();
+    for (seed, why) in &failures {
+        println!("seed {seed}: {why}\n  again: .ci/simulate 1 {seed}");
+    }
+    let (instructions, events, in_trouble) = total;
+    println!(
+        "simulate: seeds {seeds:?}, {in_trouble} of them in trouble, {instructions} instructions, \
+         {events} events, {} failures",
+        failures.len()
+    );
+    assert!(failures.is_empty(), "{} seeds failed", failures.len());
+}

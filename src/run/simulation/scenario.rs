@@ -1,0 +1,239 @@
+//! What a seed stands for: a guest, its machine, what people type, and what goes wrong.
+
+use super::chance::Chance;
+use super::storage::Trouble;
+use super::world::SECOND;
+use crate::host::disk::{DriveOptions, Format};
+use crate::host::net::{DEFAULT_ID, NetdevKind, NetdevOptions, UserOptions};
+use crate::recording::options::{Bios, Icount, MachineOptions};
+use machine::Execution;
+use std::path::{Path, PathBuf};
+
+/// How the host behaves. Where it says how often: once in so many times; 0: never.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Faults {
+    /// The host's time for 1000 instructions, ns, from 1.
+    pub(super) pace: u64,
+    /// After a period, the host is busy with something else.
+    pub(super) stalls: u64,
+    /// After a period, somebody sets the wall clock.
+    pub(super) clock_set: u64,
+    /// A write to the serial port takes a part.
+    pub(super) serial_short: u64,
+    /// It has to wait.
+    pub(super) serial_slow: u64,
+    /// At a write to the serial port nobody is there any more.
+    pub(super) serial_gone: u64,
+    /// A request to a disk fails, in the middle.
+    pub(super) disk_fails: u64,
+    /// How long a request takes at most, ns.
+    pub(super) latency: u64,
+    /// A frame is lost.
+    pub(super) lost: u64,
+    /// A frame is answered twice.
+    pub(super) twice: u64,
+    /// How long an answer takes at most, ns.
+    pub(super) delay: u64,
+    /// After a period, a frame comes that nobody asked for.
+    pub(super) noise: u64,
+    /// From when on, and until when, nobody is there on the network, ms.
+    pub(super) peer_gone: (i64, i64),
+}
+
+impl Faults {
+    /// Each kind of trouble is there in half of all runs, so that each is also seen alone.
+    fn any(chance: &mut Chance) -> Self {
+        let mut rate = |most: u64| match chance.one_in(2) {
+            true => 1 + chance.scale(most),
+            false => 0,
+        };
+        Self {
+            pace: 1000 + rate(1_000_000),
+            stalls: rate(100),
+            clock_set: rate(100),
+            serial_short: rate(200),
+            serial_slow: rate(200),
+            serial_gone: rate(2000),
+            disk_fails: rate(20),
+            latency: rate(SECOND / 10),
+            lost: rate(4),
+            twice: rate(4),
+            delay: rate(SECOND / 10),
+            noise: rate(100),
+            peer_gone: (rate(20) as i64, rate(2000) as i64),
+        }
+    }
+}
+
+/// All of it.
+#[derive(Debug, Clone)]
+pub(super) struct Scenario {
+    pub(super) options: MachineOptions,
+    /// Instructions from one state digest to the next.
+    pub(super) digest_every: u64,
+    pub(super) record_with: Execution,
+    pub(super) replay_with: Execution,
+    /// What comes in at the serial port, each after a pause (ns).
+    pub(super) input: Vec<(u64, Vec<u8>)>,
+    pub(super) faults: Faults,
+    /// A period has at most so many instructions.
+    pub(super) period: u64,
+    /// At these instruction counts, in order, the user resets the machine.
+    pub(super) resets: Vec<u64>,
+    /// At this instruction count, the user ends the run: through the monitor, else by a signal.
+    pub(super) end: (u64, bool),
+    /// In a tenth of all runs, what becomes of the log's disk.
+    pub(super) trouble: Option<Trouble>,
+    /// For the host.
+    pub(super) world: Chance,
+}
+
+/// The guests, and how often each.
+const GUESTS: [&str; 10] = [
+    "echo",
+    "echo",
+    "clock",
+    "heisenbug",
+    "smp",
+    "virtio",
+    "virtio",
+    "virtio",
+    "virtio_bad",
+    "hello",
+];
+
+impl Scenario {
+    /// That of a seed; `image`: what the guest has for a disk.
+    pub(super) fn of(seed: u64, image: &Path) -> Self {
+        let mut chance = Chance::new(seed);
+        let (mut world, mut trouble) = (chance.fork(), chance.fork());
+        let mut faults = Faults::any(&mut world.fork());
+        let guest = chance.of(&GUESTS);
+        let harts = 1 + chance.below(4) as u8;
+        let mut options = machine(guest, harts.max(if guest == "smp" { 2 } else { 1 }));
+        options.chaos = chance.one_in(2).then(|| chance.any());
+        options.icount = Icount {
+            shift: chance.below(5) as u8,
+            sleep: chance.one_in(2),
+        };
+        options.append = match guest {
+            "smp" => format!("harts={} n={}", options.harts, 1 + chance.below(20)),
+            "clock" => format!("n={} ms={}", chance.below(6), 1 + chance.below(20)),
+            "virtio" => format!("n={}", 1 + chance.below(8)),
+            _ => String::new(),
+        };
+        if guest.starts_with("virtio") {
+            options.drives.push(drive(image));
+            options
+                .netdevs
+                .push(network(NetdevKind::User(UserOptions::default())));
+        } else {
+            options.netdevs.push(network(NetdevKind::None));
+            faults.noise = 0;
+        }
+        let execution = [
+            Execution::Interpreter,
+            Execution::default(),
+            Execution::Translated { after: 1 },
+        ];
+        let digest_every = 1 + chance.scale(200_000);
+        let resets = (0..chance.scale(3)).map(|_| chance.scale(300_000));
+        let mut resets: Vec<u64> = resets.collect();
+        resets.sort_unstable();
+        Self {
+            // Each costs some time.
+            digest_every: digest_every.max(1000),
+            record_with: chance.of(&execution),
+            replay_with: chance.of(&execution),
+            input: input(guest, &mut chance),
+            faults,
+            period: 1 + chance.scale(100_000).max(100),
+            resets,
+            end: (1000 + chance.scale(1_000_000), chance.one_in(2)),
+            trouble: (seed % 10 == 9).then(|| match trouble.below(4) {
+                0 => Trouble::Full(trouble.any()),
+                1 => Trouble::KilledAtPeriod(trouble.any()),
+                _ => Trouble::KilledAtByte(trouble.any()),
+            }),
+            options,
+            world,
+        }
+    }
+}
+
+fn machine(guest: &str, harts: u8) -> MachineOptions {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/bin");
+    MachineOptions {
+        memory: 2 << 20,
+        harts,
+        chaos: None,
+        bios: Bios::None,
+        kernel: Some(samples.join(format!("{guest}.elf"))),
+        raw_kernel: false,
+        initrd: None,
+        append: String::new(),
+        drives: Vec::new(),
+        netdevs: Vec::new(),
+        icount: Icount::default(),
+        rng_seed: "5".repeat(64),
+    }
+}
+
+fn drive(image: &Path) -> DriveOptions {
+    DriveOptions {
+        file: PathBuf::from(image),
+        format: Some(Format::Raw),
+        id: None,
+        readonly: false,
+    }
+}
+
+fn network(kind: NetdevKind) -> NetdevOptions {
+    let id = DEFAULT_ID.to_owned();
+    NetdevOptions { id, kind }
+}
+
+/// What people type: lines that the guest knows, and others, in pieces.
+fn input(guest: &str, chance: &mut Chance) -> Vec<(u64, Vec<u8>)> {
+    let mut text = Vec::new();
+    for _ in 0..chance.scale(40) {
+        let (account, amount) = (chance.below(9), chance.below(100));
+        let noise = chance.scale(60);
+        match (guest, chance.below(8)) {
+            ("heisenbug", 0..=5) => text.extend(
+                format!(
+                    "d {account} {amount}
+"
+                )
+                .bytes(),
+            ),
+            ("echo", 0..=2) => text.extend(
+                b"time
+",
+            ),
+            (_, 7) => text.extend(chance.bytes(noise)),
+            _ => text.extend(
+                format!(
+                    "a line {amount}
+"
+                )
+                .bytes(),
+            ),
+        }
+    }
+    if !chance.one_in(4) {
+        text.extend(
+            b"
+quit
+",
+        );
+    }
+    let pause = chance.scale(SECOND);
+    let mut pieces = Vec::new();
+    while !text.is_empty() {
+        let rest = text.split_off(text.len().min(1 + chance.scale(300) as usize));
+        pieces.push((chance.scale(pause), text));
+        text = rest;
+    }
+    pieces
+}
