@@ -208,6 +208,10 @@ impl Machine {
     /// Lets `ns` nanoseconds of virtual time pass without an instruction.
     pub fn warp(&mut self, ns: u64) {
         self.clock.warp(ns);
+        // Now, as the run loop would: else the state depended on whether the machine is run before
+        // the next arrival, which a recording does and a replay need not.
+        let now = self.now();
+        self.bus.devices.uart.refill(now);
     }
 
     /// Bytes that arrived at the serial port and that the guest has yet to read.

@@ -227,7 +227,7 @@ impl Uart16550 {
     }
 
     /// Fills an empty FIFO from the backlog when the time has come.
-    fn refill(&mut self, now: u64) {
+    pub(crate) fn refill(&mut self, now: u64) {
         if self.refill_due().is_none_or(|due| due > now) {
             return;
         }

@@ -24,8 +24,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use storage::Trouble;
 
-/// The seeds of an ordinary test.
-const SEEDS: Range<u64> = 0..300;
+/// The seeds of an ordinary test. 6736 has found that serial input which comes while the machine
+/// waits could be taken in other portions when it was replayed.
+const SEEDS: Range<u64> = 6500..6800;
 
 /// What a seed came to.
 #[derive(Debug, Default)]
