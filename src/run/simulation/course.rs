@@ -173,7 +173,7 @@ impl Run<'_> {
             let executed = self.machine.icount() - icount;
             self.world.lock().executed(executed);
             match period.after {
-                After::Again => {}
+                After::Again | After::Stopped(_) => {}
                 After::Wait(at_most) => {
                     if !self.mailbox.kicked() && !self.world.lock().wait(at_most) {
                         self.stop();
@@ -227,7 +227,7 @@ pub(super) fn replay(dir: &Path, execution: Execution) -> Result<(Report, Vec<u8
     let finish = loop {
         let period = vcpu.period(&mut replayer, &mut machine, &limits, None)?;
         match period.after {
-            After::Again => {}
+            After::Again | After::Stopped(_) => {}
             After::Over(finish) => break finish,
             After::Wait(_) => return Err(Error::Internal("a replay waits for the outside")),
         }
