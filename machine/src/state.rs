@@ -29,6 +29,18 @@ pub enum StateError {
     OtherMachine(&'static str),
 }
 
+/// Parts of a machine in the encoding of [`FORMAT`].
+///
+/// # Panics
+/// Never: parts are plain data without sequences of unknown length, and a vector takes all bytes.
+/// If it did fail, a digest of nothing would be equal on both sides of a comparison.
+pub fn encoded(part: &impl Serialize) -> Vec<u8> {
+    match postcard::to_stdvec(part) {
+        Ok(bytes) => bytes,
+        Err(error) => unreachable!("a part of the machine cannot be encoded: {error}"),
+    }
+}
+
 /// All state but RAM.
 #[derive(Serialize, Deserialize)]
 struct State<'a> {
@@ -72,8 +84,7 @@ impl Machine {
 
     /// All state but RAM, in the encoding of [`FORMAT`].
     pub fn save(&self) -> Vec<u8> {
-        // Plain data without maps or sequences of unknown length: serialising it cannot fail.
-        postcard::to_stdvec(&self.state()).unwrap_or_default()
+        encoded(&self.state())
     }
 
     /// The digest of the whole state: equal states have equal digests, on any host.
@@ -104,7 +115,7 @@ impl Machine {
             devices: Cow::Owned(devices),
             ..self.state()
         };
-        xxh3_128(&postcard::to_stdvec(&state).unwrap_or_default())
+        xxh3_128(&encoded(&state))
     }
 
     /// A hash of each page of RAM, in order; that of a page of zeroes is zero. Pages at different places

@@ -74,7 +74,7 @@ impl Machine {
             notes.add(hart.csrs.mstatus);
         } else {
             // Plain data: that cannot fail.
-            let all = postcard::to_stdvec(hart).unwrap_or_default();
+            let all = crate::state::encoded(hart);
             notes.add(xxh3_64(&all));
         }
         self.probes.witness = Some(notes.0);

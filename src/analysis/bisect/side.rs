@@ -138,10 +138,7 @@ impl<'l> Side<'l> {
         let machine = self.timeline.machine_mut();
         let state = match view {
             View::Everything => machine.hash_without_seed().to_le_bytes().to_vec(),
-            View::Guest => match postcard::to_stdvec(machine.harts()) {
-                Ok(bytes) => bytes,
-                Err(error) => unreachable!("harts are plain data, written to memory: {error}"),
-            },
+            View::Guest => machine::state::encoded(&machine.harts()),
         };
         Fingerprint {
             state,
