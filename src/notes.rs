@@ -1,15 +1,18 @@
 //! What the library has to say beside its results: whoever uses it decides what becomes of that.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
 /// Something that is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub enum Note<'a> {
     /// Good to know.
     Remark(&'a str),
     /// The user must hear it, however quiet he wants it: something has failed, or waits for him.
     Call(&'a str),
+    /// A snapshot is damaged; its segment is replayed from before it.
+    Damaged(&'a (dyn Error + 'static)),
 }
 
 type Hear = dyn Fn(Note<'_>) + Send + Sync;
@@ -32,6 +35,11 @@ impl Notes {
     /// Says something that must be heard.
     pub(crate) fn call(&self, text: &str) {
         self.say(Note::Call(text));
+    }
+
+    /// Says that a snapshot cannot be used.
+    pub(crate) fn damaged(&self, error: &(dyn Error + 'static)) {
+        self.say(Note::Damaged(error));
     }
 
     fn say(&self, note: Note<'_>) {

@@ -4,7 +4,7 @@
 //! The logs are compared by [`replay_format::diff`]. [`Bracket`] is where the hunt for the first
 //! instruction that differs begins.
 
-use crate::error::Error;
+use crate::error::{Error, RecordingFault};
 use crate::recording::digests::Digests;
 use crate::recording::{MANIFEST, Manifest, Recording};
 use serde::Serialize;
@@ -57,8 +57,12 @@ fn flat(recording: &Recording) -> Result<BTreeMap<String, Value>, Error> {
     let Manifest {
         machine, images, ..
     } = &recording.manifest;
-    let value = serde_json::to_value(machine)
-        .map_err(|error| Error::recording(&recording.path(MANIFEST), error.to_string()))?;
+    let value = serde_json::to_value(machine).map_err(|error| {
+        Error::recording(
+            &recording.path(MANIFEST),
+            RecordingFault::Encode(error.into()),
+        )
+    })?;
     let mut found = BTreeMap::new();
     flatten("machine", &value, &mut found);
     // Of an image its content counts, which is in the list of images.

@@ -4,7 +4,7 @@
 //! Instruction counts and virtual time are those of the parent, so that both can be compared. It
 //! can be sliced again.
 
-use crate::error::Error;
+use crate::error::{Error, RecordingFault};
 use crate::host::disk::IoErrors;
 use crate::host::map::MappedFile;
 use crate::host::signals;
@@ -45,8 +45,8 @@ pub fn slice(
         .as_ref()
         .map_or(0, |range| range.from);
     if from < first || from > to {
-        let reason = format!("no range from {from} to {to}: it starts at {first}");
-        return Err(Error::recording(recording.dir(), reason));
+        let fault = RecordingFault::Range { from, to, first };
+        return Err(Error::recording(recording.dir(), fault));
     }
     let folder = dir.parent().filter(|folder| *folder != Path::new(""));
     let folder = folder.unwrap_or(Path::new("."));
@@ -55,8 +55,7 @@ pub fn slice(
         .tempdir_in(folder)
         .map_err(Error::file(folder, "create the slice"))?;
     let cancel = Arc::new(AtomicBool::new(false));
-    let _signals =
-        signals::raise(&cancel).map_err(Error::file("the signals".as_ref(), "listen to"))?;
+    let _signals = signals::raise(&cancel).map_err(Error::host("listen to signals"))?;
     let options = |keep| Options {
         keep,
         cancel: Arc::clone(&cancel),

@@ -5,7 +5,7 @@ use std::io;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use crate::error::plain;
+use crate::host::OsError;
 use memmap2::{Mmap, MmapOptions};
 
 /// The bytes of a file, as they were when it was opened; what is appended later is not in it.
@@ -46,12 +46,13 @@ pub enum MapError {
         path: PathBuf,
     },
     /// Any other trouble.
-    #[error("{path}: cannot be read: {}", plain(cause))]
+    #[error("{path}: cannot be read")]
     Io {
         /// The file as it was named.
         path: PathBuf,
-        /// What the system said. Part of the message already, so not its `source()`.
-        cause: io::Error,
+        /// What the system said.
+        #[source]
+        cause: OsError,
     },
 }
 
@@ -107,7 +108,10 @@ impl MapError {
             io::ErrorKind::NotFound => MapError::Missing { path },
             io::ErrorKind::PermissionDenied => MapError::Denied { path },
             io::ErrorKind::IsADirectory => MapError::Directory { path },
-            _ => MapError::Io { path, cause },
+            _ => MapError::Io {
+                path,
+                cause: cause.into(),
+            },
         }
     }
 }

@@ -3,8 +3,11 @@
 pub mod disk;
 pub mod map;
 pub mod net;
+mod os_error;
 mod pty;
 pub mod serial;
 pub mod server;
 pub mod signals;
 pub mod terminal;
+
+pub use os_error::OsError;

@@ -355,7 +355,7 @@ impl Serial {
 fn named<T>(backend: &str, result: io::Result<T>) -> Result<T, Error> {
     result.map_err(|cause| Error::Serial {
         backend: backend.to_owned(),
-        cause,
+        cause: cause.into(),
     })
 }
 

@@ -78,7 +78,7 @@ impl Monitor {
     /// # Errors
     /// The place that cannot be listened at.
     pub fn open(addresses: &[Address]) -> Result<Self, Error> {
-        let waker = || Waker::new().map_err(failed("--qmp"));
+        let waker = || Waker::new().map_err(Error::host("set up the monitor"));
         let link = Arc::new(Exchange::new(waker()?, waker()?));
         let (mut listeners, mut found) = (Vec::new(), Vec::new());
         for address in addresses {
@@ -126,7 +126,7 @@ impl Monitor {
         let thread = thread::Builder::new()
             .name("monitor".to_owned())
             .spawn(move || io.run())
-            .map_err(failed("--qmp"))?;
+            .map_err(Error::host("start the monitor's thread"))?;
         let in_band = InBand::new(Arc::clone(&link));
         Ok((
             in_band,
@@ -168,7 +168,7 @@ impl Frontend for Monitor {
 fn failed(address: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
     |cause| Error::Monitor {
         address: address.into(),
-        cause,
+        cause: cause.into(),
     }
 }
 

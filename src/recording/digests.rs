@@ -6,7 +6,7 @@
 //! digest the first 16 bytes of its BLAKE3. Records are only ever appended; a part of one at the
 //! end is what a killed recording leaves.
 
-use crate::error::Error;
+use crate::error::{Error, RecordingFault};
 use crate::host::map::MappedFile;
 use crate::recording::log_file::LogFile;
 use byteorder::{BigEndian, ByteOrder};
@@ -139,7 +139,7 @@ impl Digests {
     /// # Errors
     /// If the file is no such file, or of another version.
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
-        let wrong = |reason: &str| Error::recording(path, reason);
+        let wrong = |fault| Error::recording(path, fault);
         if bytes.len() < HEADER && MAGIC.starts_with(&bytes[..bytes.len().min(8)]) {
             // Killed before the first flush.
             return Ok(Self::default());
@@ -148,18 +148,17 @@ impl Digests {
         match (bytes.starts_with(MAGIC), version) {
             (true, Some(VERSION)) => {}
             (true, Some(other)) => {
-                return Err(wrong(&format!(
-                    "digest format {other}; this rr reads {VERSION}: use the rr that recorded it"
-                )));
+                return Err(wrong(RecordingFault::DigestFormat {
+                    found: other,
+                    known: VERSION,
+                }));
             }
             _ => {
-                return Err(wrong(
-                    "is not a file of state digests; the recording is damaged",
-                ));
+                return Err(wrong(RecordingFault::NotDigests));
             }
         }
         if bytes[12..HEADER] != [0; 4] {
-            return Err(wrong("is damaged; restore it from a copy"));
+            return Err(wrong(RecordingFault::Digests));
         }
         let mut digests = Self::default();
         for record in bytes[HEADER..].chunks_exact(RECORD) {
@@ -174,7 +173,7 @@ impl Digests {
                 }
                 LAST if !ended => digests.last = Some((icount, digest)),
                 OF_LOG if ended && digests.log.is_none() => digests.log = Some((icount, digest)),
-                _ => return Err(wrong("is damaged; restore it from a copy")),
+                _ => return Err(wrong(RecordingFault::Digests)),
             }
         }
         Ok(digests)

@@ -10,7 +10,7 @@ pub mod position;
 pub mod range;
 pub mod snapshot;
 
-use crate::error::Error;
+use crate::error::{Error, RecordingFault};
 use crate::host::disk::{DriveOptions, IoErrors};
 use crate::host::map::MappedFile;
 use crate::recording::digests::{DigestWriter, Digests};
@@ -178,13 +178,13 @@ impl Recording {
     /// If there is something that must not be replaced.
     pub fn check_vacant(dir: &Path, overwrite: bool) -> Result<(), Error> {
         let recording = dir.join(MANIFEST).exists();
-        let reason = match (dir.exists(), recording) {
+        let fault = match (dir.exists(), recording) {
             (false, _) => return Ok(()),
             (true, true) if overwrite => return Ok(()),
-            (true, true) => "already exists; choose another name, or pass --overwrite",
-            (true, false) => "already exists and is no recording; choose another name",
+            (true, true) => RecordingFault::Exists,
+            (true, false) => RecordingFault::Occupied,
         };
-        Err(Error::recording(dir, reason))
+        Err(Error::recording(dir, fault))
     }
 
     /// Creates the files.
@@ -226,7 +226,7 @@ impl Recording {
         let path = self.path(MANIFEST);
         let part = self.path(MANIFEST_PART);
         let mut text = serde_json::to_string_pretty(&self.manifest)
-            .map_err(|error| Error::recording(&path, error.to_string()))?;
+            .map_err(|error| Error::recording(&path, RecordingFault::Encode(error.into())))?;
         text.push('\n');
         let mut file = create(&part)?;
         let written = file
@@ -242,37 +242,32 @@ impl Recording {
     /// If the directory is no recording, or one of another version.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         if !dir.is_dir() {
-            let reason = if dir.exists() {
-                "is not a recording: a recording is a directory NAME.rr"
-            } else {
-                "no such recording; check the name"
+            let fault = match dir.exists() {
+                true => RecordingFault::NoDirectory,
+                false => RecordingFault::Missing,
             };
-            return Err(Error::recording(dir, reason));
+            return Err(Error::recording(dir, fault));
         }
         let path = dir.join(MANIFEST);
         if !path.exists() {
-            let reason = format!("is not a recording: it has no {MANIFEST}");
-            return Err(Error::recording(dir, reason));
+            return Err(Error::recording(
+                dir,
+                RecordingFault::NoManifest { file: MANIFEST },
+            ));
         }
         let bytes = MappedFile::open(&path)?;
-        let damaged = |error: serde_json::Error| {
-            Error::recording(
-                &path,
-                format!("is damaged: {error}; restore it from a copy"),
-            )
-        };
+        let damaged = |error| Error::recording(&path, RecordingFault::Json(error));
         let FormatOnly { format } = serde_json::from_slice(&bytes).map_err(damaged)?;
         if format != FORMAT {
-            let reason = format!(
-                "format {format}; this rr {} reads {FORMAT}: use the rr that recorded it",
-                env!("CARGO_PKG_VERSION")
-            );
-            return Err(Error::recording(&path, reason));
+            let (found, known) = (format, FORMAT);
+            return Err(Error::recording(
+                &path,
+                RecordingFault::Format { found, known },
+            ));
         }
         let manifest: Manifest = serde_json::from_slice(&bytes).map_err(damaged)?;
         if manifest.digest_interval == 0 {
-            let reason = "is damaged: digest_interval is 0; restore it from a copy";
-            return Err(Error::recording(&path, reason));
+            return Err(Error::recording(&path, RecordingFault::NoDigestInterval));
         }
         Ok(Self {
             dir: dir.to_owned(),
@@ -313,11 +308,7 @@ impl Recording {
             return Log::with_table(bytes, Table::RR).map_err(wrong);
         }
         let table = Log::parse(bytes).map_err(wrong)?.table().name();
-        let reason = format!(
-            "is a log of {table}, and recordings of rr hold version 7; it is of another program: \
-             restore it from a copy"
-        );
-        Err(Error::recording(&path, reason))
+        Err(Error::recording(&path, RecordingFault::OtherLog { table }))
     }
 
     /// Reads the log to replay it: it may be cut off, not damaged.
@@ -383,12 +374,11 @@ impl Recording {
         let path = self.place(&recorded.path);
         if !path.exists() {
             let name = recorded.path.file_name().unwrap_or_default();
-            let name = self.dir.join(name);
-            let reason = format!(
-                "the {role} is missing; put it back, or copy it to {}",
-                name.display()
-            );
-            return Err(Error::recording(&path, reason));
+            let copy = self.dir.join(name);
+            return Err(Error::recording(
+                &path,
+                RecordingFault::ImageMissing { role, copy },
+            ));
         }
         let loaded = LoadedImage::open(role, &path)?;
         if !changed {
@@ -407,8 +397,11 @@ impl Recording {
         match images.iter().find(|recorded| recorded.role == found.role) {
             Some(recorded) => compare(recorded, found).map(|()| recorded),
             None => {
-                let reason = format!("is damaged: it names no {}", found.role);
-                Err(Error::recording(&self.path(MANIFEST), reason))
+                let role = found.role.clone();
+                Err(Error::recording(
+                    &self.path(MANIFEST),
+                    RecordingFault::NoImage { role },
+                ))
             }
         }
     }

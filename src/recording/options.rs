@@ -1,6 +1,6 @@
 //! The options of a machine, as they stand in `machine.json`.
 
-use crate::error::Error;
+use crate::error::OptionFault;
 use crate::host::disk::{DriveOptions, check_names};
 use crate::host::net::{NetdevKind, NetdevOptions};
 use serde::{Deserialize, Serialize};
@@ -142,59 +142,45 @@ impl MachineOptions {
     /// Checks what can be checked without the images.
     ///
     /// # Errors
-    /// The option that cannot be used, and what it may be.
-    pub fn check(&self) -> Result<(), Error> {
-        let option = |option: &str, reason: String| {
-            Err(Error::Option {
-                option: option.to_owned(),
-                reason,
-            })
-        };
-        if self.memory < MIN_MEMORY {
-            return option(
-                "-m",
-                format!("{} bytes are too few; at least 1M", self.memory),
-            );
+    /// The setting that cannot be used.
+    pub fn check(&self) -> Result<(), OptionFault> {
+        let memory = self.memory;
+        if memory < MIN_MEMORY {
+            return Err(OptionFault::MemoryTooSmall { bytes: memory });
         }
         let host = rustix::system::sysinfo();
         let total = host.totalram as u64 * u64::from(host.mem_unit.max(1));
-        if self.memory > total {
-            let (asked, has) = (self.memory >> 20, total >> 20);
-            return option(
-                "-m",
-                format!("{asked}M is more than this host has ({has}M)"),
-            );
+        if memory > total {
+            return Err(OptionFault::MemoryTooLarge {
+                asked: memory >> 20,
+                has: total >> 20,
+            });
         }
         let (shift, most) = (self.icount.shift, machine::clock::Clock::MAX_SHIFT);
         if shift > most {
-            return option(
-                "--icount",
-                format!("shift={shift}: expected a number from 0 to {most}"),
-            );
+            return Err(OptionFault::Shift { shift, most });
         }
         if self.seed().is_none() {
-            return option("rng_seed", "is not 64 hexadecimal digits".into());
+            return Err(OptionFault::Seed);
         }
         if !(1..=MAX_HARTS).contains(&self.harts) {
-            let reason = format!("{} harts; expected 1 to {MAX_HARTS}", self.harts);
-            return option("--smp", reason);
+            return Err(OptionFault::Harts {
+                found: self.harts,
+                most: MAX_HARTS,
+            });
         }
         let devices = self.drives.len() + self.adapters().count();
         if devices > MAX_DEVICES {
-            let reason = format!("{devices} disks and networks; at most {MAX_DEVICES}");
-            return option("--drive", reason);
+            return Err(OptionFault::Devices {
+                found: devices,
+                most: MAX_DEVICES,
+            });
         }
-        check_names(&self.drives).map_err(|error| Error::Option {
-            option: "--drive".to_owned(),
-            reason: error.to_string(),
-        })?;
-        if self.kernel.is_none() && !matches!(self.bios, Bios::File(_)) {
-            return option(
-                "--kernel",
-                "nothing to run; name a kernel, or firmware with --bios".into(),
-            );
+        check_names(&self.drives)?;
+        match (&self.kernel, &self.bios) {
+            (Some(_), _) | (None, Bios::File(_)) => Ok(()),
+            (None, _) => Err(OptionFault::NothingToRun),
         }
-        Ok(())
     }
 
     /// The network adapters that the guest has.

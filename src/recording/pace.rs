@@ -9,7 +9,7 @@
 //! It is the host's alone: nothing that the guest sees depends on it, no digest covers it, and no
 //! replay reads it.
 
-use crate::error::Error;
+use crate::error::{Error, RecordingFault};
 use crate::host::map::{MapError, MappedFile};
 use rustix::time::{ClockId, clock_gettime};
 use std::fs::File;
@@ -44,7 +44,7 @@ impl Pace {
             Err(MapError::Missing { .. }) => Ok(None),
             file => parse(&file?)
                 .map(Some)
-                .map_err(|line| Error::recording(path, format!("line {line} is damaged"))),
+                .map_err(|line| Error::recording(path, RecordingFault::Pace { line })),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a machine is started from: firmware, kernel, initial RAM disk, disks.
 
-use crate::error::Error;
+use crate::error::{Error, OptionFault};
 use crate::host::disk::{Disk, DriveOptions, FileIdentity, Writes};
 use crate::host::map::MappedFile;
 use crate::recording::options::{Bios, MachineOptions};
@@ -79,10 +79,7 @@ impl Images {
 
     /// The machine that starts from them.
     pub(crate) fn machine(&self, options: &MachineOptions) -> Result<Machine, Error> {
-        let seed = options.seed().ok_or_else(|| Error::Option {
-            option: "rng_seed".to_owned(),
-            reason: "is not 64 hexadecimal digits".to_owned(),
-        })?;
+        let seed = options.seed().ok_or(OptionFault::Seed)?;
         let virtio = self.virtio(options, &seed);
         let slots: Vec<u8> = (0u8..).zip(&virtio).map(|(slot, _)| slot).collect();
         let sbi = options.bios == Bios::Builtin;

@@ -1,6 +1,6 @@
 //! A recording, opened to be replayed.
 
-use crate::error::Error;
+use crate::error::{Error, RecordingFault};
 use crate::host::disk::Disk;
 use crate::host::serial::Output;
 use crate::recording::digests::Digests;
@@ -44,13 +44,9 @@ impl<'r> OpenRecording<'r> {
     /// Whatever keeps it from starting.
     pub(crate) fn new(recording: &'r Recording, changed: bool) -> Result<(Self, Vec<Disk>), Error> {
         let options = &recording.manifest.machine;
-        options.check().map_err(|error| match error {
-            Error::Option { option, reason } => {
-                let manifest = recording.path(MANIFEST);
-                Error::recording(&manifest, format!("{option}: {reason}"))
-            }
-            other => other,
-        })?;
+        options
+            .check()
+            .map_err(|fault| Error::recording(&recording.path(MANIFEST), fault))?;
         let digests = recording.digests()?;
         let disks = Drives::replay(recording)?.open(None)?;
         let images = Images::of(recording, changed, &disks)?;
@@ -106,21 +102,20 @@ pub(crate) fn check_whole(
     let path = recording.path(LOG);
     match (report.finish, digests.last()) {
         (Finish::LogCut, Some((end, _))) => {
-            let reason = format!(
-                "is cut off at icount {icount}, and the recording went on to {end}; restore it from a copy"
-            );
-            Err(Error::recording(&path, reason))
+            let at = icount;
+            Err(Error::recording(&path, RecordingFault::CutOff { at, end }))
         }
         (_, Some(_)) if report.whole && !digests.is_of(log) => {
-            let reason = "is not the log that was recorded: bytes of it have changed; restore it from a copy";
-            Err(Error::recording(&path, reason))
+            Err(Error::recording(&path, RecordingFault::LogChanged))
         }
         _ if report.whole && checked != known as u64 => {
-            let reason = format!(
-                "only {checked} of {known} state digests belong to this run; \
-                 {DIGESTS} or {MANIFEST} is damaged: restore it from a copy"
-            );
-            Err(Error::recording(&recording.path(DIGESTS), reason))
+            let fault = RecordingFault::DigestsOfRun {
+                checked,
+                known: known as u64,
+                digests: DIGESTS,
+                manifest: MANIFEST,
+            };
+            Err(Error::recording(&recording.path(DIGESTS), fault))
         }
         _ => Ok(()),
     }

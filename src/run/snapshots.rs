@@ -1,6 +1,6 @@
 //! Taking snapshots of a run.
 
-use crate::error::Error;
+use crate::error::{Error, RecordingFault};
 use crate::host::disk::{Below, DriveOptions, Format};
 use crate::recording::snapshot::pages::Packed;
 use crate::recording::snapshot::{
@@ -74,10 +74,9 @@ impl Snapshotter {
         let drives = drives.iter().enumerate();
         let drives = drives.filter(|(_, drive)| !drive.readonly);
         let drives = drives.map(|(place, drive)| {
-            let name = drive.file.to_str().ok_or_else(|| {
-                let reason = "its name is not UTF-8, so a snapshot cannot name it; give it another";
-                Error::recording(&drive.file, reason)
-            })?;
+            let name = drive.file.to_str();
+            let name =
+                name.ok_or_else(|| Error::recording(&drive.file, RecordingFault::DriveName))?;
             Ok(Drive {
                 number: place as u8,
                 file: format!("drive-{}.qcow2", drive.name(place)),

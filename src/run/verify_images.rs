@@ -108,7 +108,7 @@ impl ImageCheck {
             .iter()
             .map(Disk::measure)
             .collect::<Result<Vec<_>, _>>()?;
-        let trouble = || Error::file("the disk images".as_ref(), "start to measure them");
+        let trouble = || Error::host("start to measure the disk images");
         let give_up = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&give_up);
         let (done, ended) = UnixStream::pair().map_err(trouble())?;
@@ -183,7 +183,7 @@ impl ImageCheck {
 
     /// Waits for the end of the thread; false if a signal came first: then it is told to give up.
     fn wait(&self) -> Result<bool, Error> {
-        let trouble = || Error::file("the disk images".as_ref(), "wait until they are measured");
+        let trouble = || Error::host("wait until the disk images are measured");
         let signals = signals::catch().map_err(trouble())?;
         let mut patience = Some(&PATIENCE);
         loop {

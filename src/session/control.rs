@@ -5,7 +5,7 @@
 //! [`Control::cancel`]) is in atomics: it needs neither the BQL nor the replay lock.
 
 use super::requests::Requests;
-use crate::error::Error;
+use crate::error::{Error, Refusal};
 use crate::recording::snapshot::Store;
 use crate::run::mailbox::Mailbox;
 use crate::run::vcpu::GuestEvent;
@@ -17,7 +17,7 @@ use std::sync::{Arc, OnceLock};
 
 /// No instruction count.
 const NONE: u64 = u64::MAX;
-const OVER: Error = Error::Refused("the run is over");
+const OVER: Error = Error::Refused(Refusal::Over);
 
 /// What a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,9 +193,7 @@ impl Control {
     pub fn snapshots(&self) -> Result<Store, Error> {
         match &self.recording {
             Some(dir) => Ok(Store::of(dir)),
-            None => Err(Error::Refused(
-                "this run is not recorded, so there is no place for snapshots; use `rr record`",
-            )),
+            None => Err(Refusal::NoSnapshots.into()),
         }
     }
 

@@ -6,7 +6,7 @@
 
 use super::control::{Reply, Request, RunEvent, RunState, Work};
 use super::{Doing, Session, VcpuThread};
-use crate::error::Error;
+use crate::error::{Error, Refusal};
 use crate::recording::place::{Place, up_to};
 use crate::recording::snapshot::Chain;
 use crate::run::driver::{Driver, Outside, UserRequest};
@@ -15,8 +15,7 @@ use crate::run::snapshots::Snapshotter;
 use crate::timeline::checkpoint::Checkpoint;
 use machine::Machine;
 
-const NO_PLACE: Error =
-    Error::Refused("this run is not recorded, so there is no place for snapshots; use `rr record`");
+const NO_PLACE: Error = Error::Refused(Refusal::NoSnapshots);
 
 /// Where a seek begins.
 enum From {
@@ -142,9 +141,7 @@ impl Session<'_> {
     fn go(&self, thread: &mut VcpuThread) -> Result<(), Error> {
         match thread.doing {
             Doing::Over(_) => {
-                return Err(Error::Refused(
-                    "the run is over: go back in it first, or reset the machine",
-                ));
+                return Err(Refusal::Ended.into());
             }
             Doing::Paused => thread.doing = Doing::Executing,
             Doing::Executing | Doing::Seeking(_) => {}
@@ -155,9 +152,7 @@ impl Session<'_> {
 
     fn stop_at(&self, thread: &mut VcpuThread, at: Option<u64>, icount: u64) -> Result<(), Error> {
         if at.is_some_and(|at| at <= icount) {
-            return Err(Error::Refused(
-                "this instruction count is in the past; seek there instead",
-            ));
+            return Err(Refusal::Past.into());
         }
         thread.stop_at = at;
         self.control.set_stop_at(at);
@@ -238,13 +233,9 @@ impl Session<'_> {
         driver: &mut dyn Driver,
         machine: &Machine,
     ) -> Result<From, Error> {
-        let travel = driver.travel().ok_or(Error::Refused(
-            "only a replay can be brought to another place",
-        ))?;
+        let travel = driver.travel().ok_or(Refusal::NotReplayed)?;
         if to > travel.log().end().icount {
-            return Err(Error::Refused(
-                "this instruction count is behind the end of the recording",
-            ));
+            return Err(Refusal::BehindEnd.into());
         }
         let known = thread.snapshotter.as_ref();
         let known = known.map(|snapshotter| snapshotter.store.sound());
@@ -259,9 +250,7 @@ impl Session<'_> {
                 loadable(thread, &snapshot.name).map(|chain| From::Snapshot(Box::new(chain)))
             }
             None if ahead => Ok(From::Here),
-            None if self.bounds.range.is_some() => Err(Error::Refused(
-                "this instruction count is before the start of the slice",
-            )),
+            None if self.bounds.range.is_some() => Err(Refusal::BeforeSlice.into()),
             None => Ok(From::PowerOn),
         }
     }

@@ -51,17 +51,14 @@ pub(super) fn drive(
     (frontends, about): (Frontends, About<'_>),
     mut progress: Option<Progress<'_>>,
 ) -> Result<Report, Error> {
-    let host = |cause| Error::File {
-        path: "/dev/poll".into(),
-        doing: "wait for the host",
-        cause,
-    };
-    let signals = signals::catch().map_err(host)?;
+    let signals = signals::catch().map_err(Error::host("listen to signals"))?;
     let _raw = match &input {
-        Some(input) if input.terminal => Some(RawMode::enter().map_err(host)?),
+        Some(input) if input.terminal => {
+            Some(RawMode::enter().map_err(Error::host("set up the terminal"))?)
+        }
         _ => None,
     };
-    let (done, ended) = UnixStream::pair().map_err(host)?;
+    let (done, ended) = UnixStream::pair().map_err(Error::host("watch the vCPU thread"))?;
     for frontend in &frontends {
         frontend.subscribe(&session.control);
     }
@@ -76,7 +73,7 @@ pub(super) fn drive(
                 let _ended: UnixStream = ended;
                 session.run(snapshotter)
             })
-            .map_err(host)?;
+            .map_err(Error::host("start the vCPU thread"))?;
         let main_loop = MainLoop {
             input,
             signals: Some(signals),
@@ -106,7 +103,7 @@ pub(super) fn drive(
         for frontend in &mut attached {
             frontend.settle();
         }
-        looped.map_err(host)?;
+        looped.map_err(Error::host("wait for the host"))?;
         report
     })
 }

@@ -18,7 +18,7 @@ mod tests;
 pub use open::{Keep, Options};
 
 use crate::divergence::Divergence;
-use crate::error::Error;
+use crate::error::{Error, Refusal};
 use crate::recording::Recording;
 use crate::recording::place::{Place, up_to};
 use crate::recording::snapshot::{Chain, Snapshot, Store};
@@ -303,9 +303,7 @@ impl<'l> Timeline<'l> {
     fn start_from(&mut self, found: Option<Found>) -> Result<(), Error> {
         let Some((_, own, snapshot)) = found else {
             if self.is_slice {
-                return Err(Error::Refused(
-                    "this instruction count is before the start of the slice",
-                ));
+                return Err(Refusal::BeforeSlice.into());
             }
             return self.load(Checkpoint::PowerOn);
         };

@@ -95,13 +95,7 @@ const ENGINE: Rooms = Rooms {
             "error host notes recording run session sync timeline",
         ),
     ],
-    exceptions: &[
-        ("src/error.rs", "recording::snapshot::NameError"),
-        ("src/host/disk/error.rs", "error::plain"),
-        ("src/host/disk/pool.rs", "error::plain"),
-        ("src/host/map.rs", "error::plain"),
-        ("src/host/serial.rs", "error::Error"),
-    ],
+    exceptions: &[("src/host/serial.rs", "error::Error")],
 };
 
 #[test]

@@ -10,6 +10,7 @@ mod rooms_rules;
 mod sources;
 mod tokens;
 mod widths;
+mod words;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 
 use crate::harness::{Dir, sample};
 use std::fs;
+use std::os::unix::net::UnixListener;
 
 /// A folder with a kernel, a recording of it, and all that is not a kernel.
 pub(crate) fn prepared() -> Dir {
@@ -172,6 +173,18 @@ fn options() {
         "--serial",
         "unix:nope",
         "--serial unix:nope: No such file or directory; start what listens there first, or wait for it with unix:PATH,server=on",
+    );
+    option(
+        "--qmp",
+        "unix:/no/such/folder/s",
+        "--qmp unix:/no/such/folder/s: No such file or directory; does its folder exist?",
+    );
+    let _listens = UnixListener::bind(dir.path("taken")).unwrap();
+    option(
+        "--qmp",
+        "unix:taken",
+        "--qmp unix:taken: Address already in use; another program listens there: end it, or \
+         choose another place",
     );
     option(
         "--digest-every",

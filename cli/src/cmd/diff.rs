@@ -16,7 +16,7 @@ use crate::args::input::Input;
 use crate::args::kinds::Pattern;
 use crate::diff;
 use crate::diff::hunk::{self, Compared, Recorded, SEED};
-use crate::output;
+use crate::output::{self, words};
 
 /// Show where two logs, or two recordings, part
 #[derive(Debug, clap::Args)]
@@ -165,7 +165,7 @@ fn hunted<'l>(
         Ok(hunt) => Ok(Some(hunt)),
         Err(Error::Cancelled) => Err(Error::Cancelled.into()),
         Err(error) => {
-            output::note(&format!("not replayed side by side: {error}"));
+            output::note(&format!("not replayed side by side: {}", words::of(&error)));
             Ok(None)
         }
     }

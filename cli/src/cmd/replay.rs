@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use rr::error::NameError;
 use rr::host::serial::Backend;
 use rr::recording::Recording;
 use rr::recording::position::Position;
-use rr::recording::snapshot::{NameError, snapshot_name};
+use rr::recording::snapshot::snapshot_name;
 use rr::run::open::ReplayOptions;
 use rr::run::snapshots::Plan;
 use rr::session::context::RunContext;

@@ -19,9 +19,9 @@ use rr::timeline::{Keep, Options, Timeline};
 use serde::Serialize;
 
 use crate::args::position;
-use crate::output;
 use crate::output::outcome::{self, thousands};
 use crate::output::progress::InstructionProgress;
+use crate::output::{self, words};
 
 /// Version of what `list --json` prints.
 const SCHEMA: u32 = 1;
@@ -176,7 +176,7 @@ impl<'a> Entry<'a> {
             size: listed.size,
             on_disk: listed.on_disk,
             digest: sound.map(|snapshot| snapshot.digest.as_str()),
-            damaged: listed.snapshot.as_ref().err().map(ToString::to_string),
+            damaged: listed.snapshot.as_ref().err().map(|error| words::of(error)),
         }
     }
 }

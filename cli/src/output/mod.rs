@@ -6,6 +6,7 @@ pub(crate) mod outfile;
 pub(crate) mod progress;
 pub(crate) mod report;
 pub(crate) mod table_reason;
+pub(crate) mod words;
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -87,6 +88,7 @@ pub(crate) fn notes() -> Notes {
     Notes::new(|said| match said {
         Note::Remark(text) => note(text),
         Note::Call(text) => complain(text),
+        Note::Damaged(error) => note(&format!("{}; replayed from before it", words::of(error))),
     })
 }
 

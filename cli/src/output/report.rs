@@ -1,9 +1,10 @@
 //! Errors for people: the chain of causes on one line.
 
-/// The chain of causes, joined with ": ". Control characters, which a file name can hold, are escaped.
+use super::words;
+
+/// The error in words, with its causes. Control characters, which a file name can hold, are escaped.
 pub(crate) fn one_line(error: &anyhow::Error) -> String {
-    let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
-    escaped(&chain.join(": "))
+    escaped(&words::of(error.as_ref()))
 }
 
 /// The text without control characters.

@@ -13,9 +13,9 @@ use rr::run::report::Finish;
 use super::gather::{Listed, Source};
 use crate::args::input::Input;
 use crate::export::time::{IdleTimes, Times, idle_before};
-use crate::output;
 use crate::output::outcome;
 use crate::output::report::one_line;
+use crate::output::{self, words};
 use crate::replayed::watched;
 
 /// Gathers it. What keeps a recording from being replayed is told, and it is drawn all the same. The exit status is that
@@ -45,7 +45,10 @@ pub(super) fn of<'l>(input: &Input, log: &'l Log<'l>) -> anyhow::Result<(Source<
     source.from = slice.map_or(0, |range| range.from);
     match recording.pace() {
         Ok(paces) => source.paces = paces.unwrap_or_default(),
-        Err(error) => output::note(&format!("{error}; the speed of the host is not drawn")),
+        Err(error) => {
+            let error = words::of(&error);
+            output::note(&format!("{error}; the speed of the host is not drawn"));
+        }
     }
     source.snapshots = Some(snapshots(&recording)?);
     let code = replayed(&recording, &mut source)?;
@@ -57,7 +60,7 @@ fn snapshots(recording: &Recording) -> anyhow::Result<Vec<Listed>> {
     let known = list.map(|listed| {
         let snapshot = listed.snapshot;
         let place = snapshot.map(|snapshot| (snapshot.icount, snapshot.virtual_time));
-        (listed.name, place.map_err(|error| error.to_string()))
+        (listed.name, place.map_err(|error| words::of(&error)))
     });
     Ok(known.collect())
 }

@@ -14,9 +14,9 @@ use rr::recording::Recording;
 
 use serde::{Deserialize, Serialize};
 
-use crate::output;
 use crate::output::outcome::{self, thousands};
 use crate::output::progress::InstructionProgress;
+use crate::output::{self, words};
 
 /// The version of [`Part`].
 const VERSION: u32 = 1;
@@ -188,7 +188,7 @@ fn whole(recording: &Recording, segments: &Segments<'_>) -> anyhow::Result<Whole
 fn segments(recording: &Recording) -> anyhow::Result<Segments<'_>> {
     let segments = Segments::of(recording)?;
     for damaged in &segments.damaged {
-        output::note(&format!("{damaged}; it is not used"));
+        output::note(&format!("{}; it is not used", words::of(damaged)));
     }
     Ok(segments)
 }

@@ -146,7 +146,7 @@ impl Pair<'_> {
         thread::scope(|scope| {
             let other = thread::Builder::new().spawn_scoped(scope, || work(one));
             let mine = work(two);
-            let other = other.map_err(Error::file("the first".as_ref(), "start a thread for"))?;
+            let other = other.map_err(Error::host("start a thread"))?;
             other.join().unwrap_or_else(|panic| resume_unwind(panic))?;
             mine
         })
@@ -200,8 +200,7 @@ pub fn bisect<'l>(sources: [Source<'_, 'l>; 2], trail: Known) -> Result<Bisectio
         closely,
     } = trail;
     let stop = Arc::new(AtomicBool::new(false));
-    let _signals =
-        signals::raise(&stop).map_err(Error::file("the signals".as_ref(), "listen to"))?;
+    let _signals = signals::raise(&stop).map_err(Error::host("listen to signals"))?;
     let [one, two] = sources;
     let mut sides = [one, two].map(|source| Side::open(source, &stop));
     if let [Ok(one), Ok(two)] = &mut sides {
@@ -280,8 +279,7 @@ pub fn replayed(
     digests: &Digests,
 ) -> Result<(Bracket, Option<Ending>), Error> {
     let stop = Arc::new(AtomicBool::new(false));
-    let _signals =
-        signals::raise(&stop).map_err(Error::file("the signals".as_ref(), "listen to"))?;
+    let _signals = signals::raise(&stop).map_err(Error::host("listen to signals"))?;
     let mut side = Side::open(source, &stop)?;
     side.restart(source.start())?;
     let mut bracket = Bracket::default();

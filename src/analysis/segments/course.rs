@@ -2,7 +2,7 @@
 
 use super::{Replayed, Segment, Verdict};
 use crate::divergence::Divergence;
-use crate::error::Error;
+use crate::error::{Error, RecordingFault};
 use crate::recording::digests::Digests;
 use crate::recording::place::Place;
 use crate::recording::snapshot::{Chain, Snapshot};
@@ -88,11 +88,9 @@ impl<'a> Course<'a> {
             return Ok(None);
         }
         if timeline.icount() > stop.icount {
-            let reason = format!(
-                "the snapshot at icount {} is of another log: delete it, or restore both from a copy",
-                stop.icount
-            );
-            return Err(Error::recording(&self.recording.path(LOG), reason));
+            let icount = stop.icount;
+            let fault = RecordingFault::OtherSnapshot { icount };
+            return Err(Error::recording(&self.recording.path(LOG), fault));
         }
         let digest = timeline.machine_mut().digest();
         if stop.digest != format!("{digest:032x}") {
@@ -108,10 +106,8 @@ impl<'a> Course<'a> {
             self.along(timeline.began(), segment.to),
         );
         if checked != known {
-            let reason = format!(
-                "only {checked} of {known} state digests belong to this run; restore it from a copy"
-            );
-            return Err(Error::recording(&self.recording.path(DIGESTS), reason));
+            let fault = RecordingFault::DigestsOfSegment { checked, known };
+            return Err(Error::recording(&self.recording.path(DIGESTS), fault));
         }
         Ok(Some(Verdict::Same(Replayed {
             icount: stop.icount,
@@ -156,11 +152,11 @@ impl<'a> Course<'a> {
         match timeline.close(finish) {
             Err(error) => error,
             Ok(report) => {
-                let reason = format!(
-                    "ends at icount {}, before the snapshot `{}`; restore it from a copy",
-                    report.icount, stop.name
-                );
-                Error::recording(&self.recording.path(LOG), reason)
+                let fault = RecordingFault::EndsBefore {
+                    at: report.icount,
+                    snapshot: stop.name.clone(),
+                };
+                Error::recording(&self.recording.path(LOG), fault)
             }
         }
     }

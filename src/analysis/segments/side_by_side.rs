@@ -3,7 +3,7 @@
 use super::course::Course;
 use super::shares::Shares;
 use super::{How, Segment, Segments, Verdict};
-use crate::error::Error;
+use crate::error::{Error, chain};
 use crate::host::signals::{self, Signals};
 use crate::notes::Notes;
 use crate::recording::snapshot::Checked;
@@ -58,7 +58,7 @@ impl Segments<'_> {
         how: How<'_>,
     ) -> Result<Option<Vec<(Segment, Verdict)>>, Error> {
         let signals = signals::catch();
-        let signals = signals.map_err(Error::file("the signals".as_ref(), "listen to"))?;
+        let signals = signals.map_err(Error::host("listen to signals"))?;
         let bytes = self.recording.map_log()?;
         let log = self.recording.whole_log(&bytes)?;
         let digests = self.recording.digests()?;
@@ -113,8 +113,7 @@ impl Workers<'_> {
                 let worker = thread::Builder::new().name("rr-segment".to_owned());
                 let spawned = worker.spawn_scoped(scope, || self.work(of_thread));
                 if let Err(cause) = spawned {
-                    let path = "a thread".as_ref();
-                    drop(sender.send(Err(Error::file(path, "start")(cause))));
+                    drop(sender.send(Err(Error::host("start a thread")(cause))));
                 }
             }
             drop(sender);
@@ -153,9 +152,8 @@ impl Workers<'_> {
             let begun = self.shares.lock().begin(Arc::clone(&at), place);
             let Some(leg) = begun else { return Ok(()) };
             let damaged = |error: &Error| {
-                let note = format!("{error}; replayed from before it");
-                if self.said.lock().insert(note.clone()) {
-                    self.notes.remark(&note);
+                if self.said.lock().insert(chain(error)) {
+                    self.notes.damaged(error);
                 }
             };
             let segment = self.course.segments.get(leg);

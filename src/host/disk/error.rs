@@ -1,6 +1,6 @@
 //! What can go wrong with a disk of the host. Every message names the file and what to do.
 
-use crate::error::plain;
+use crate::host::OsError;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -61,27 +61,28 @@ pub enum DiskError {
         advice: &'static str,
     },
     /// The image that another one is based on cannot be used.
-    #[error("backing file of {}: {cause}", path.display())]
+    #[error("backing file of {}", path.display())]
     Backing {
         /// The image that names it.
         path: PathBuf,
-        /// Why. Part of the message, so not the `source()` too; likewise below.
+        /// Why.
+        #[source]
         cause: Box<DiskError>,
     },
     /// Any other trouble of the host.
-    #[error("{}: cannot {doing}: {}", path.display(), plain(cause))]
+    #[error("{}: cannot {doing}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// What was tried, as in "cannot ...".
         doing: &'static str,
         /// Why it failed.
-        cause: io::Error,
+        #[source]
+        cause: OsError,
     },
     /// A request went right when it was recorded, and cannot be carried out in the replay.
     #[error(
-        "{}: the replay's own disk failed at operation {id}, which the recording's did not: {reason}; \
-         make room where its temporary overlay lies, or replay on another host",
+        "{}: the replay's own disk failed at operation {id}, which the recording's did not",
         path.display()
     )]
     Replay {
@@ -90,7 +91,8 @@ pub enum DiskError {
         /// The operation.
         id: u64,
         /// Why.
-        reason: String,
+        #[source]
+        cause: OsError,
     },
     /// A request for a drive that the machine has not.
     #[error(
@@ -131,14 +133,22 @@ impl DiskError {
                     "readable"
                 },
             },
-            _ => Self::Io { path, doing, cause },
+            _ => Self::Io {
+                path,
+                doing,
+                cause: cause.into(),
+            },
         }
     }
 
     /// The error of a file in use, where a missing one would be no user's mistake.
     pub(super) fn io(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |cause| Self::Io { path, doing, cause }
+        move |cause| Self::Io {
+            path,
+            doing,
+            cause: cause.into(),
+        }
     }
 
     /// An [`DiskError::Format`].

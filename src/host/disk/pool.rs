@@ -11,6 +11,7 @@
 
 use super::request::Failure;
 use super::{Below, Disk, DiskError, IoError, IoErrors};
+use crate::host::OsError;
 use machine::inputs::{BlockRequest, BlockResult};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -412,17 +413,17 @@ pub(crate) fn by_host(disk: &mut Disk, request: &BlockRequest) -> (BlockResult, 
     match guarded(disk, |disk| disk.carry_out(&request.op)) {
         Ok(bytes) => (BlockResult::Done(bytes), None),
         Err(Failure::Refused) => (BlockResult::Error, None),
-        Err(Failure::Host(error)) => (BlockResult::Error, Some(failed(disk, request, &error))),
+        Err(Failure::Host(error)) => (BlockResult::Error, Some(failed(disk, request, error))),
     }
 }
 
 /// What is to be kept of a request in which the host failed.
-fn failed(disk: &mut Disk, request: &BlockRequest, error: &io::Error) -> IoError {
+fn failed(disk: &mut Disk, request: &BlockRequest, error: io::Error) -> IoError {
     let applied = guarded(disk, |disk| Ok(disk.applied(&request.op)?));
     IoError {
         drive: request.drive,
         id: request.id,
-        reason: crate::error::plain(error),
+        reason: OsError::from(error).to_string(),
         applied: applied.unwrap_or_default(),
     }
 }
@@ -438,7 +439,7 @@ pub(crate) fn by_failing_host(
         Err(Failure::Refused) => (BlockResult::Error, None),
         _ => {
             let error = io::Error::other("the simulated disk fails");
-            (BlockResult::Error, Some(failed(disk, request, &error)))
+            (BlockResult::Error, Some(failed(disk, request, error)))
         }
     }
 }
@@ -464,7 +465,7 @@ fn by_recording(
         Err(Failure::Host(error)) => Err(DiskError::Replay {
             path: disk.path(),
             id: request.id,
-            reason: crate::error::plain(&error),
+            cause: error.into(),
         }),
     }
 }

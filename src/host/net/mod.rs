@@ -27,33 +27,34 @@ use thread::Thread;
 #[derive(Debug, Error)]
 pub enum NetError {
     /// The host does not let a forwarded port be listened on.
-    #[error(
-        "hostfwd={protocol}:{address}: cannot listen: {cause}; name another port or address, or end what listens there"
-    )]
+    #[error("hostfwd={protocol}:{address}: cannot listen")]
     Forward {
         /// `tcp` or `udp`.
         protocol: &'static str,
         /// Where it was to listen.
         address: SocketAddrV4,
         /// The host's reason.
+        #[source]
         cause: io::Error,
     },
     /// The Unix socket could not be opened.
-    #[error("network unix:{}: cannot {}: {cause}", path.display(), if *server { "listen" } else { "connect" })]
+    #[error("network unix:{}: cannot {}", path.display(), if *server { "listen" } else { "connect" })]
     Unix {
         /// Path of the socket.
         path: PathBuf,
         /// It was to be listened on.
         server: bool,
         /// The host's reason.
+        #[source]
         cause: io::Error,
     },
     /// The thread could not be started.
-    #[error("network {id}: cannot start its thread: {cause}")]
+    #[error("network {id}: cannot start its thread")]
     Thread {
         /// The network's name.
         id: String,
         /// The host's reason.
+        #[source]
         cause: io::Error,
     },
 }

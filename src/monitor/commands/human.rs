@@ -3,6 +3,7 @@
 use super::main_loop::{OnMainLoop, icount};
 use super::memory::{Format, Space};
 use super::registers;
+use crate::error::chain;
 use crate::monitor::generated::{OobCommands, ReplayMode};
 use crate::monitor::session::version;
 use crate::monitor::visit::CommandError;
@@ -206,7 +207,7 @@ fn replay(on: &mut OnMainLoop<'_>, _: &Words<'_>) -> Printed {
 fn snapshots(on: &mut OnMainLoop<'_>, _: &Words<'_>) -> Printed {
     let store = on.control.snapshots();
     let listed = store.and_then(|store| store.list());
-    let listed = listed.map_err(|error| CommandError::generic(error.to_string()))?;
+    let listed = listed.map_err(|error| CommandError::generic(chain(&error)))?;
     if listed.is_empty() {
         return Ok("There is no snapshot available.\r\n".to_owned());
     }
@@ -226,7 +227,7 @@ fn snapshots(on: &mut OnMainLoop<'_>, _: &Words<'_>) -> Printed {
                     found.icount
                 )
             }
-            Err(error) => write!(text, "{id:<9} {tag:<20} {error}\r\n"),
+            Err(error) => write!(text, "{id:<9} {tag:<20} {}\r\n", chain(error)),
         };
     }
     Ok(text)

@@ -1,6 +1,6 @@
 //! Jobs: work that is asked for now and done later.
 
-use crate::error::Error;
+use crate::error::{Error, chain};
 use crate::monitor::Events;
 use crate::monitor::generated::{Event, JobInfo, JobStatus, JobType};
 use crate::monitor::visit::CommandError;
@@ -62,7 +62,7 @@ impl Jobs {
         self.change(id, JobStatus::Running, None);
         let (jobs, id) = (self.clone(), id.to_owned());
         Ok(move |result: Result<(), Error>| {
-            let error = result.err().map(|error| error.to_string());
+            let error = result.err().map(|error| chain(&error));
             if error.is_some() {
                 jobs.change(&id, JobStatus::Aborting, error);
             }

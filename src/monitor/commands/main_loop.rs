@@ -4,7 +4,8 @@ use super::jobs::Jobs;
 use super::memory::{Space, read};
 use super::oob::{Oob, number};
 use super::{Background, OnIoThread, human};
-use crate::error::{Error, plain};
+use crate::error::{Error, chain};
+use crate::host::OsError;
 use crate::host::disk::Format;
 use crate::host::serial::Backend;
 use crate::monitor::execute::{Execute, Later, Outcome};
@@ -77,7 +78,7 @@ impl<'a> OnMainLoop<'a> {
         let nudge = Arc::clone(&self.oob.nudge);
         let asked = move |result: std::result::Result<(), Error>| {
             // Nobody waits for it any longer where the client is gone.
-            let _ = sender.send(result.map_err(|error| error.to_string()));
+            let _ = sender.send(result.map_err(|error| chain(&error)));
             nudge();
         };
         self.control.ask(ask, Box::new(asked));
@@ -153,7 +154,10 @@ impl<'a> OnMainLoop<'a> {
             read(&machine, space, val.cast_unsigned(), size)?
         };
         fs::write(filename, bytes).map_err(|cause| {
-            CommandError::generic(format!("Could not open '{filename}': {}", plain(&cause)))
+            CommandError::generic(format!(
+                "Could not open '{filename}': {}",
+                OsError::from(cause)
+            ))
         })
     }
 }

@@ -3,7 +3,7 @@
 use super::pages::{Pages, over};
 use super::store::Store;
 use super::{PAGES, STATE, Snapshot, damaged};
-use crate::error::Error;
+use crate::error::{Damage, Error, RecordingFault};
 use crate::host::disk::Pending;
 use crate::host::map::MappedFile;
 use machine::Machine;
@@ -32,13 +32,14 @@ impl Saved {
     /// Writes the file.
     pub(crate) fn write(&self, path: &Path) -> Result<(), Error> {
         let bytes = postcard::to_stdvec(self);
-        let bytes = bytes.map_err(|error| Error::recording(path, error.to_string()))?;
+        let bytes =
+            bytes.map_err(|error| Error::recording(path, RecordingFault::Encode(error.into())))?;
         fs::write(path, bytes).map_err(Error::file(path, "write"))
     }
 
     fn read(path: &Path) -> Result<Self, Error> {
         let bytes = MappedFile::open(path)?;
-        postcard::from_bytes(&bytes).map_err(|_| damaged(path, "it is no saved state"))
+        postcard::from_bytes(&bytes).map_err(|_| damaged(path, Damage::NoState))
     }
 }
 
@@ -81,7 +82,7 @@ impl Chain {
         let mut snapshots = vec![snapshot.clone()];
         while let Some(parent) = snapshots.last().and_then(|last| last.parent.clone()) {
             if snapshots.len() > MAX_LENGTH || snapshots.iter().any(|known| known.name == parent) {
-                return Err(damaged(&store.path(name), "it lies on itself"));
+                return Err(damaged(&store.path(name), Damage::LiesOnItself));
             }
             snapshots.push(store.read(&parent)?);
         }
@@ -157,20 +158,17 @@ impl Chain {
         for page in pages {
             let whole = page.unpack(&mut content);
             if whole.is_none() || !machine.restore_page(page.number, &content) {
-                let what = format!("its page {:#x} is none of this machine", page.number);
-                return Err(damaged(&place.join(PAGES), &what));
+                return Err(damaged(&place.join(PAGES), Damage::Page(page.number)));
             }
         }
         machine
             .restore(&saved.machine)
-            .map_err(|error| damaged(&path, &error.to_string()))?;
+            .map_err(|error| damaged(&path, Damage::State(error)))?;
         let digest = format!("{:032x}", machine.digest());
         if digest != self.snapshot.digest {
-            let what = format!(
-                "with it the machine has the digest {digest}, and had {}",
-                self.snapshot.digest
-            );
-            return Err(damaged(&place, &what));
+            let recorded = self.snapshot.digest.clone();
+            let found = digest;
+            return Err(damaged(&place, Damage::Digest { found, recorded }));
         }
         Ok(Loaded {
             pending: saved.pending,

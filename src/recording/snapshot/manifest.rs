@@ -1,7 +1,7 @@
 //! `snapshot.json`: what a snapshot is, with a checksum of itself and of each file.
 
 use super::{FORMAT, Snapshot, Stored, damaged};
-use crate::error::Error;
+use crate::error::{Damage, Error, RecordingFault};
 use crate::host::map::MappedFile;
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
@@ -39,31 +39,21 @@ const KNOWN: Formats = Formats {
 pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Snapshot, Error> {
     let strange = |error: serde_json::Error| match error.classify() {
         // Well-formed JSON: formats have been the same while members came to it.
-        Category::Data => {
-            let reason = format!(
-                "is damaged, or was made by another version of rr: {error}; make it anew (rr snapshot delete, then save), \
-                 or use the rr that made it"
-            );
-            Error::recording(path, reason)
-        }
-        _ => damaged(path, &error.to_string()),
+        Category::Data => Error::recording(path, RecordingFault::SnapshotMembers(error)),
+        _ => damaged(path, Damage::Json(error)),
     };
     let OfSomeVersion { snapshot: found } = serde_json::from_slice(bytes).map_err(strange)?;
     if found != KNOWN {
-        let reason = format!(
-            "formats {} and {}; this rr {} reads {} and {}: make it anew with `rr snapshot save`, \
-             or use the rr that made it",
-            found.format,
-            found.state_format,
-            env!("CARGO_PKG_VERSION"),
-            KNOWN.format,
-            KNOWN.state_format
-        );
-        return Err(Error::recording(path, reason));
+        let of = |formats: &Formats| (formats.format, formats.state_format);
+        let (found, known) = (of(&found), of(&KNOWN));
+        return Err(Error::recording(
+            path,
+            RecordingFault::SnapshotFormats { found, known },
+        ));
     }
     let Sealed { snapshot, blake3 } = serde_json::from_slice(bytes).map_err(strange)?;
     if seal(&snapshot, path)? != blake3 {
-        return Err(damaged(path, "its checksum is another"));
+        return Err(damaged(path, Damage::Seal));
     }
     Ok(snapshot)
 }
@@ -73,14 +63,15 @@ pub(super) fn write(path: &Path, snapshot: Snapshot) -> Result<Snapshot, Error> 
     let blake3 = seal(&snapshot, path)?;
     let sealed = Sealed { snapshot, blake3 };
     let text = serde_json::to_string_pretty(&sealed)
-        .map_err(|error| Error::recording(path, error.to_string()))?;
+        .map_err(|error| Error::recording(path, RecordingFault::Encode(error.into())))?;
     fs::write(path, text + "\n").map_err(Error::file(path, "write"))?;
     Ok(sealed.snapshot)
 }
 
 fn seal(snapshot: &Snapshot, path: &Path) -> Result<String, Error> {
     let text = serde_json::to_vec(snapshot);
-    let text = text.map_err(|error| Error::recording(path, error.to_string()))?;
+    let text =
+        text.map_err(|error| Error::recording(path, RecordingFault::Encode(error.into())))?;
     Ok(blake3::hash(&text).to_hex().to_string())
 }
 

@@ -24,7 +24,7 @@ pub use chain::{Chain, Loaded};
 pub(crate) use chain::{Checked, Saved};
 pub use store::{Listed, Store};
 
-use crate::error::Error;
+use crate::error::{Damage, Error, NameError, RecordingFault};
 use crate::host::disk::Below;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -114,13 +114,6 @@ pub(crate) struct Layer {
     pub(crate) below: Below,
 }
 
-/// A text that is no name of a snapshot.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is no name of a snapshot: expected a letter or digit, then at most 63 letters, digits, `-`, `.` or `_`"
-)]
-pub struct NameError(String);
-
 /// Checks that a text can be the name of a snapshot: it is one of a folder, too.
 ///
 /// # Errors
@@ -134,9 +127,6 @@ pub fn snapshot_name(name: &str) -> Result<String, NameError> {
     }
 }
 
-fn damaged(path: &Path, what: &str) -> Error {
-    let reason = format!(
-        "is damaged: {what}; delete this snapshot (rr snapshot delete), or restore it from a copy"
-    );
-    Error::recording(path, reason)
+fn damaged(path: &Path, damage: Damage) -> Error {
+    Error::recording(path, RecordingFault::Snapshot(damage))
 }

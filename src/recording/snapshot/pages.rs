@@ -6,7 +6,7 @@
 //! fewer, an LZ4 block.
 
 use super::damaged;
-use crate::error::Error;
+use crate::error::{Damage, Error};
 use crate::host::map::MappedFile;
 use byteorder::{BigEndian, ByteOrder};
 use machine::ram::PAGE;
@@ -114,14 +114,14 @@ impl Pages {
         let header = pages.bytes.get(..HEADER).unwrap_or_default();
         let version = header.get(8..12).map(BigEndian::read_u32);
         if !header.starts_with(MAGIC) || version != Some(VERSION) {
-            return Err(damaged(path, "it holds no pages of this version"));
+            return Err(damaged(path, Damage::NoPages));
         }
         Ok(pages)
     }
 
     /// All pages, in order of their numbers.
     pub(crate) fn all(&self) -> Result<Vec<Page<'_>>, Error> {
-        let wrong = || damaged(&self.path, "its index does not fit");
+        let wrong = || damaged(&self.path, Damage::Index);
         let count = self.bytes.get(12..HEADER).map_or(0, BigEndian::read_u32);
         let end = HEADER as u64 + u64::from(count) * RECORD as u64;
         let end = usize::try_from(end).map_err(|_| wrong())?;

@@ -6,7 +6,7 @@ use super::{
     FOLDER, LogPlace, MANIFEST, PAGES, STATE, Snapshot, Stored, damaged, manifest, pages,
     snapshot_name,
 };
-use crate::error::Error;
+use crate::error::{Damage, Error, RecordingFault};
 use crate::host::disk;
 use crate::host::map::{MapError, MappedFile};
 use std::fs::{self, File, OpenOptions};
@@ -142,27 +142,23 @@ impl Store {
             Err(MapError::Missing { .. }) if !self.path(name).is_dir() => {
                 return Err(self.none(name));
             }
-            Err(MapError::Missing { .. }) => return Err(damaged(&path, "it is missing")),
+            Err(MapError::Missing { .. }) => return Err(damaged(&path, Damage::Missing)),
             bytes => bytes?,
         };
         let snapshot = manifest::read(&path, &bytes)?;
         if snapshot.name != name {
-            return Err(damaged(&path, &format!("it is of `{}`", snapshot.name)));
+            return Err(damaged(&path, Damage::OtherName(snapshot.name)));
         }
         Ok(snapshot)
     }
 
     fn none(&self, name: &str) -> Error {
-        let names: Vec<_> = self.sound().unwrap_or_default();
-        let names: Vec<_> = names
-            .iter()
-            .map(|snapshot| snapshot.name.as_str())
-            .collect();
-        let known = match names.is_empty() {
-            true => "it has none; rr snapshot save makes one".to_owned(),
-            false => format!("there are: {}", names.join(", ")),
+        let known = self.sound().unwrap_or_default().into_iter();
+        let fault = RecordingFault::NoSnapshot {
+            name: name.to_owned(),
+            known: known.map(|snapshot| snapshot.name).collect(),
         };
-        Error::recording(&self.dir, format!("no snapshot `{name}`; {known}"))
+        Error::recording(&self.dir, fault)
     }
 
     /// Opens a snapshot with all that it lies on, and checks every checksum.
@@ -187,8 +183,7 @@ impl Store {
         let lock = self.write()?;
         let place = self.path(name);
         if place.exists() {
-            let reason = "already exists; choose another name, or delete it first";
-            return Err(Error::recording(&place, reason));
+            return Err(Error::recording(&place, RecordingFault::SnapshotExists));
         }
         Draft::new(self, name, lock)
     }
@@ -210,8 +205,10 @@ impl Store {
             return Err(self.none(name));
         }
         if self.read(name).is_ok_and(|snapshot| snapshot.pinned) {
-            let reason = "is the start of this slice, which cannot be replayed without it";
-            return Err(Error::recording(&self.path(name), reason));
+            return Err(Error::recording(
+                &self.path(name),
+                RecordingFault::SnapshotPinned,
+            ));
         }
         let lock = self.write()?;
         let children = self.sound()?.into_iter();
@@ -252,8 +249,7 @@ impl Store {
                 .iter()
                 .find(|other| other.drive == layer.drive);
             let Some(of_parent) = of_parent else {
-                let what = format!("it has no layer of drive {}", layer.drive);
-                return Err(damaged(&lower, &what));
+                return Err(damaged(&lower, Damage::NoLayer(layer.drive)));
             };
             let (upper, lower) = (upper.join(&layer.file), lower.join(&of_parent.file));
             layer.below = of_parent.below.clone();
@@ -268,16 +264,13 @@ impl Store {
         let named = |file: &str| snapshot.files.iter().any(|stored| stored.name == file);
         let layers = snapshot.drives.iter().map(|layer| layer.file.as_str());
         if !layers.chain([STATE, PAGES]).all(named) {
-            return Err(damaged(&dir.join(MANIFEST), "it names too few files"));
+            return Err(damaged(&dir.join(MANIFEST), Damage::TooFewFiles));
         }
         for stored in &snapshot.files {
             let path = dir.join(&stored.name);
             let found = Stored::of(&path)?;
             if found != *stored {
-                return Err(damaged(
-                    &path,
-                    "its size or checksum is not the recorded one",
-                ));
+                return Err(damaged(&path, Damage::Checksum));
             }
         }
         Ok(())
@@ -295,8 +288,7 @@ impl Store {
         let file = File::open(path.join(MANIFEST));
         match file.map(|file| file.try_lock()) {
             Ok(Err(fs::TryLockError::WouldBlock)) => {
-                let reason = "is in use: a running rr goes on from it; wait, or stop that";
-                Err(Error::recording(&path, reason))
+                Err(Error::recording(&path, RecordingFault::SnapshotInUse))
             }
             _ => Ok(()),
         }

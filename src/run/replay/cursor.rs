@@ -1,7 +1,7 @@
 //! Where a replay stands in its log: the next event, and what is said if it does not fit.
 
 use crate::divergence::{Divergence, describe};
-use crate::error::Error;
+use crate::error::{Error, RecordingFault};
 use crate::recording::snapshot::Snapshot;
 use machine::inputs::Moment;
 use replay_format::{Checkpoint, Clock, Completeness, Event, Events, Log, Position, Record};
@@ -48,11 +48,10 @@ impl<'log> Cursor<'log> {
                 Some(Event::Checkpoint(found)) if found == wanted => self.advance()?,
                 None => break,
                 Some(_) => {
-                    let reason = format!(
-                        "does not begin with the checkpoint `{wanted}`: \
-                                          it was not recorded by rr, or is damaged"
-                    );
-                    return Err(Error::recording(&self.path, reason));
+                    return Err(Error::recording(
+                        &self.path,
+                        RecordingFault::Beginning { wanted },
+                    ));
                 }
             }
         }
@@ -67,12 +66,12 @@ impl<'log> Cursor<'log> {
         let (place, end) = (Position::from(snapshot.log), self.log.end());
         let closed = self.log.completeness() == Completeness::Complete;
         if place.index > end.index - u64::from(closed) {
-            let reason = format!(
-                "snapshot `{}`, at icount {}, lies behind the end of the log, which is cut off at icount {}; \
-                 begin at an earlier one, or restore the log from a copy",
-                snapshot.name, snapshot.icount, end.icount
-            );
-            return Err(Error::recording(&self.path, reason));
+            let fault = RecordingFault::BehindEnd {
+                snapshot: snapshot.name.clone(),
+                icount: snapshot.icount,
+                end: end.icount,
+            };
+            return Err(Error::recording(&self.path, fault));
         }
         let events = self.log.events_at(place);
         self.events = events.map_err(|cause| self.unreadable(cause))?;

@@ -5,7 +5,7 @@ mod inputs;
 mod steps;
 
 use crate::divergence::Divergence;
-use crate::error::Error;
+use crate::error::{Error, Refusal};
 use crate::host::disk::DiskPool;
 use crate::host::serial::Output;
 use crate::recording::digests::Digests;
@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-const NO_RESET: Error = Error::Refused("a replay is what was recorded: it cannot be reset");
+const NO_RESET: Error = Error::Refused(Refusal::NoReset);
 const CLOSED: Error = Error::Internal("a disk was used after it was closed");
 
 /// The driver that reads the log.

@@ -2,7 +2,7 @@
 
 use super::{CLOSED, Replayer};
 use crate::divergence::describe;
-use crate::error::Error;
+use crate::error::{Error, RecordingFault};
 use crate::host::disk::drive_of;
 use crate::run::driver::{Idle, Situation, Step};
 use crate::run::record::{shutdown, slept_at_most};
@@ -57,13 +57,12 @@ impl Replayer<'_> {
                 Event::Shutdown(cause) => return self.shut_down(situation, cause),
                 ref event if is_inline(event) => return self.expect(situation),
                 _ => {
-                    let reason = format!(
-                        "event {} at offset {:#x} is {}, which this machine does not have",
-                        head.index,
-                        head.offset,
-                        describe(&head.event)
-                    );
-                    return Err(Error::recording(&self.cursor.path, reason));
+                    let fault = RecordingFault::StrangeEvent {
+                        index: head.index,
+                        offset: head.offset,
+                        event: describe(&head.event),
+                    };
+                    return Err(Error::recording(&self.cursor.path, fault));
                 }
             }
         }

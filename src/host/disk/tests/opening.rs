@@ -1,12 +1,13 @@
 //! Images that can be opened, and those that cannot.
 
 use super::*;
+use crate::error::chain;
 use crate::host::disk::DiskError;
 use std::fs;
 use std::sync::atomic::AtomicBool;
 
 fn refused(options: &DriveOptions) -> String {
-    Disk::open(options, Writes::Image).unwrap_err().to_string()
+    chain(&Disk::open(options, Writes::Image).unwrap_err())
 }
 
 #[test]
