@@ -92,15 +92,9 @@ pub enum Error {
     /// An option has a value that cannot be used.
     #[error("{}", .0.setting())]
     Option(#[from] OptionFault),
-    /// The host's serial backend could not be set up.
-    #[error("serial port at {backend}")]
-    Serial {
-        /// The backend, as the user typed it.
-        backend: String,
-        /// Why.
-        #[source]
-        cause: OsError,
-    },
+    /// The host's serial backend could not be opened.
+    #[error(transparent)]
+    Serial(#[from] crate::host::serial::SerialError),
     /// The monitor cannot listen there.
     #[error("monitor at {address}")]
     Monitor {

@@ -1,8 +1,8 @@
 //! Where the guest's serial port leads on the host.
 
+use super::OsError;
 use super::pty::Pty;
 use super::server::{Awaited, Server};
-use crate::error::Error;
 use crate::notes::Notes;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -299,12 +299,39 @@ impl Output {
     }
 }
 
+/// Why a serial backend could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum SerialError {
+    /// The host does not give it.
+    #[error("serial port at {backend}")]
+    Backend {
+        /// The backend, as the user typed it.
+        backend: String,
+        /// The host's reason.
+        #[source]
+        cause: OsError,
+    },
+    /// The file for the output cannot be written.
+    #[error("{}: cannot write the serial output", path.display())]
+    Output {
+        /// The file.
+        path: PathBuf,
+        /// The host's reason.
+        #[source]
+        cause: OsError,
+    },
+}
+
 impl Serial {
     /// Opens a backend. Output that waits for the host gives up once `stop` is set.
     ///
     /// # Errors
     /// Those of the host, with the backend's name.
-    pub fn open(backend: &Backend, stop: &Arc<AtomicBool>, notes: &Notes) -> Result<Self, Error> {
+    pub fn open(
+        backend: &Backend,
+        stop: &Arc<AtomicBool>,
+        notes: &Notes,
+    ) -> Result<Self, SerialError> {
         let (input, sink) = match backend {
             Backend::Null => (None, Sink::Nowhere),
             Backend::Stdio => {
@@ -352,14 +379,14 @@ impl Serial {
     }
 }
 
-fn named<T>(backend: &str, result: io::Result<T>) -> Result<T, Error> {
-    result.map_err(|cause| Error::Serial {
+fn named<T>(backend: &str, result: io::Result<T>) -> Result<T, SerialError> {
+    result.map_err(|cause| SerialError::Backend {
         backend: backend.to_owned(),
         cause: cause.into(),
     })
 }
 
-fn create(path: &Path) -> Result<OwnedFd, Error> {
+fn create(path: &Path) -> Result<OwnedFd, SerialError> {
     let options = OpenOptions::new()
         .write(true)
         .create(true)
@@ -367,7 +394,10 @@ fn create(path: &Path) -> Result<OwnedFd, Error> {
         .open(path);
     options
         .map(File::into)
-        .map_err(Error::file(path, "write the serial output"))
+        .map_err(|cause| SerialError::Output {
+            path: path.to_owned(),
+            cause: cause.into(),
+        })
 }
 
 fn connect(path: &Path, server: bool, notes: &Notes) -> io::Result<UnixStream> {

@@ -10,6 +10,7 @@ use std::iter::successors;
 use rr::error::{Error, OptionFault, RecordingFault};
 use rr::host::disk::DiskError;
 use rr::host::net::NetError;
+use rr::host::serial::SerialError;
 
 /// The error and its causes, joined with ": ", and what to do about it.
 pub(crate) fn of(error: &(dyn StdError + 'static)) -> String {
@@ -26,7 +27,7 @@ fn text(error: &(dyn StdError + 'static)) -> String {
     }
     match error.downcast_ref() {
         Some(Error::Option(fault)) => option(fault).to_owned(),
-        Some(Error::Serial { backend, .. }) => format!("--serial {backend}"),
+        Some(Error::Serial(SerialError::Backend { backend, .. })) => format!("--serial {backend}"),
         Some(Error::Monitor { address, .. }) => format!("--qmp {address}"),
         _ => error.to_string(),
     }
@@ -61,7 +62,8 @@ fn advice(error: &(dyn StdError + 'static)) -> Option<&'static str> {
 fn of_engine(error: &Error) -> Option<&'static str> {
     match error {
         Error::File { cause, .. } => of_file(cause.kind()),
-        Error::Serial { cause, .. } => of_serial(cause.kind()),
+        Error::Serial(SerialError::Backend { cause, .. }) => of_serial(cause.kind()),
+        Error::Serial(SerialError::Output { cause, .. }) => of_file(cause.kind()),
         Error::Monitor { cause, .. } => of_monitor(cause.kind()),
         Error::Image { .. } => {
             Some("; restore it, or pass --allow-changed-images to replay regardless")

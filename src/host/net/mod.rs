@@ -16,8 +16,8 @@ pub use options::{
 };
 pub use thread::{NetCounts, OnFrame};
 
+use super::OsError;
 use crate::notes::Notes;
-use std::io;
 use std::net::SocketAddrV4;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -35,7 +35,7 @@ pub enum NetError {
         address: SocketAddrV4,
         /// The host's reason.
         #[source]
-        cause: io::Error,
+        cause: OsError,
     },
     /// The Unix socket could not be opened.
     #[error("network unix:{}: cannot {}", path.display(), if *server { "listen" } else { "connect" })]
@@ -46,7 +46,7 @@ pub enum NetError {
         server: bool,
         /// The host's reason.
         #[source]
-        cause: io::Error,
+        cause: OsError,
     },
     /// The thread could not be started.
     #[error("network {id}: cannot start its thread")]
@@ -55,7 +55,7 @@ pub enum NetError {
         id: String,
         /// The host's reason.
         #[source]
-        cause: io::Error,
+        cause: OsError,
     },
 }
 

@@ -94,9 +94,9 @@ impl Thread {
         notes: &Notes,
         on_frame: OnFrame,
     ) -> Result<Self, NetError> {
-        let failed = |cause| NetError::Thread {
+        let failed = |cause: std::io::Error| NetError::Thread {
             id: id.to_owned(),
-            cause,
+            cause: cause.into(),
         };
         let (wake, woken) = UnixStream::pair().map_err(failed)?;
         wake.set_nonblocking(true).map_err(failed)?;

@@ -39,10 +39,10 @@ pub(crate) enum Token {
 impl UnixBackend {
     /// Connects, or begins to listen: then the peer may come, and go, at any time.
     pub(crate) fn open(path: &Path, server: bool, notes: &Notes) -> Result<Self, NetError> {
-        let failed = |cause| NetError::Unix {
+        let failed = |cause: io::Error| NetError::Unix {
             path: path.to_owned(),
             server,
-            cause,
+            cause: cause.into(),
         };
         let (mut listener, mut stream) = (None, None);
         if server {

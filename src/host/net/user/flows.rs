@@ -90,7 +90,7 @@ impl Flows {
                 .map_err(|cause| NetError::Forward {
                     protocol: "udp",
                     address: forward.host,
-                    cause,
+                    cause: cause.into(),
                 })
         });
         Ok(Self {

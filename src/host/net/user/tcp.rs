@@ -74,7 +74,7 @@ impl Connections {
             listen(forward, options).map_err(|cause| NetError::Forward {
                 protocol: "tcp",
                 address: forward.host,
-                cause,
+                cause: cause.into(),
             })
         });
         let listeners = bound.collect::<Result<_, _>>()?;
