@@ -43,6 +43,26 @@ pub struct MachineOptions {
     pub rng_seed: String,
 }
 
+impl Default for MachineOptions {
+    /// A machine without images, and with entropy that is always the same: zeroes.
+    fn default() -> Self {
+        Self {
+            memory: 128 << 20,
+            harts: 1,
+            chaos: None,
+            bios: Bios::None,
+            kernel: None,
+            raw_kernel: false,
+            initrd: None,
+            append: String::new(),
+            drives: Vec::new(),
+            netdevs: Vec::new(),
+            icount: Icount::default(),
+            rng_seed: "0".repeat(64),
+        }
+    }
+}
+
 /// What runs before the kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

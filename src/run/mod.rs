@@ -4,6 +4,7 @@ pub mod driver;
 pub mod drives;
 pub mod host_io;
 pub mod images;
+mod log_event;
 pub mod mailbox;
 pub mod observe;
 pub mod open;

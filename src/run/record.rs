@@ -8,6 +8,7 @@ use crate::run::driver::{
     Closed, DigestOf, Driver, Failure, Idle, Outside, Situation, Snapshots, Step, UserRequest,
 };
 use crate::run::host_io::HostIo;
+use crate::run::log_event::event_of;
 use crate::run::mailbox::{Mailbox, Message};
 use crate::run::report::Finish;
 use machine::Request;
@@ -158,28 +159,17 @@ impl Recorder {
 
     /// Something has arrived: it goes into the log, and then to the machine.
     fn arrival(&mut self, icount: u64, arrival: Arrival) -> Result<Step, Error> {
-        let event = match &arrival {
-            Arrival::Serial { port, data } => AsyncEvent::CharRead {
-                device: *port,
-                data,
-            },
-            Arrival::Block { id, result, .. } => {
+        match &arrival {
+            Arrival::Block { result, .. } => {
                 self.in_flight -= 1;
                 if *result == BlockResult::Error {
                     self.save_io_errors()?;
                 }
-                AsyncEvent::Block { id: *id }
             }
-            Arrival::Frame { adapter, data } => {
-                self.host.frame_taken();
-                AsyncEvent::Net {
-                    device: *adapter,
-                    flags: 0,
-                    data,
-                }
-            }
-        };
-        self.asynchronous(icount, event)?;
+            Arrival::Frame { .. } => self.host.frame_taken(),
+            _ => {}
+        }
+        self.asynchronous(icount, event_of(&arrival))?;
         Ok(Step::Arrival(arrival))
     }
 

@@ -4,7 +4,7 @@ use super::{Direction, Halt, Keep, Options, Timeline};
 use crate::error::Error;
 use crate::host::serial::Backend;
 use crate::recording::Recording;
-use crate::recording::options::{Bios, Icount, MachineOptions};
+use crate::recording::options::MachineOptions;
 use crate::recording::place::Place;
 use crate::run::snapshots::Plan;
 use crate::session::context::RunContext;
@@ -26,15 +26,9 @@ fn recorded(sample: &str, harts: u8, append: &str, every: Option<u64>) -> (TempD
         memory: 16 << 20,
         harts,
         chaos: (harts > 1).then_some(7),
-        bios: Bios::None,
         kernel: Some(kernel.into()),
-        raw_kernel: false,
-        initrd: None,
         append: append.to_owned(),
-        drives: Vec::new(),
-        netdevs: Vec::new(),
-        icount: Icount::default(),
-        rng_seed: "0".repeat(64),
+        ..MachineOptions::default()
     };
     let dir = folder.path().join("rec.rr");
     let to = RecordTo {

@@ -14,7 +14,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use machine::Execution;
 use rr::host::serial::Backend;
 use rr::recording::Recording;
-use rr::recording::options::{Bios, Icount, MachineOptions, fresh_seed};
+use rr::recording::options::{Icount, MachineOptions, fresh_seed};
 use rr::run::open::ReplayOptions;
 use rr::run::report::Report;
 use rr::run::snapshots::Plan;
@@ -87,21 +87,14 @@ impl Bench {
 fn options() -> MachineOptions {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
     MachineOptions {
-        memory: 128 << 20,
-        harts: 1,
-        chaos: None,
-        bios: Bios::None,
-        drives: Vec::new(),
-        netdevs: Vec::new(),
         kernel: Some(samples.join("bin/mix.elf")),
-        raw_kernel: false,
-        initrd: None,
         append: LOAD.to_owned(),
         icount: Icount {
             sleep: false,
             ..Icount::default()
         },
         rng_seed: fresh_seed().unwrap(),
+        ..MachineOptions::default()
     }
 }
 

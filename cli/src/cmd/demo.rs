@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use rr::host::map::MappedFile;
 use rr::host::serial::Backend;
-use rr::recording::options::{Bios, Icount, MachineOptions, fresh_seed};
+use rr::recording::options::{MachineOptions, fresh_seed};
 use rr::recording::{LOG, Recording};
 use rr::run::open::ReplayOptions;
 use rr::run::report::Finish;
@@ -108,17 +108,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 fn options(guest: &Path) -> anyhow::Result<MachineOptions> {
     Ok(MachineOptions {
         memory: 32 << 20,
-        harts: 1,
-        chaos: None,
-        bios: Bios::None,
-        drives: Vec::new(),
-        netdevs: Vec::new(),
         kernel: Some(guest.to_owned()),
-        raw_kernel: false,
-        initrd: None,
-        append: String::new(),
-        icount: Icount::default(),
         rng_seed: fresh_seed()?,
+        ..MachineOptions::default()
     })
 }
 

@@ -3,11 +3,10 @@
 use super::{CLOSED, Replayer};
 use crate::divergence::describe;
 use crate::error::{Error, RecordingFault};
-use crate::host::disk::drive_of;
 use crate::run::driver::{Idle, Situation, Step};
+use crate::run::log_event::{Brought, arrival_of};
 use crate::run::record::{shutdown, slept_at_most};
 use crate::run::report::Finish;
-use machine::inputs::Arrival;
 use replay_format::{AsyncEvent, Checkpoint, Clock, Event, ShutdownCause};
 
 impl Replayer<'_> {
@@ -78,26 +77,19 @@ impl Replayer<'_> {
         situation: &Situation,
         event: AsyncEvent<'_>,
     ) -> Result<Option<Step>, Error> {
-        let arrival = match event {
-            AsyncEvent::CharRead { device, data } => Arrival::Serial {
-                port: device,
-                data: data.to_vec(),
-            },
-            AsyncEvent::Block { id } => {
-                let disks = self.pool.as_ref().ok_or(CLOSED)?;
-                if !disks.has(id) {
-                    // A disk that held the request back submits it once the machine runs.
-                    return self.expect(situation).map(Some);
-                }
-                let result = disks.wait_for(id)?;
-                let drive = drive_of(id);
-                Arrival::Block { drive, id, result }
-            }
-            AsyncEvent::Net { device, data, .. } => Arrival::Frame {
-                adapter: device,
-                data: data.to_vec(),
-            },
-            _ => return Ok(None),
+        let pool = self.pool.as_ref();
+        let completed = |id| {
+            let disks = pool.ok_or(CLOSED)?;
+            Ok(match disks.has(id) {
+                true => Some(disks.wait_for(id)?),
+                false => None,
+            })
+        };
+        let arrival = match arrival_of(event, completed)? {
+            Brought::Arrival(arrival) => arrival,
+            // A disk that held the request back submits it once the machine runs.
+            Brought::NotYet => return self.expect(situation).map(Some),
+            Brought::Nothing => return Ok(None),
         };
         self.cursor.advance()?;
         Ok(Some(Step::Arrival(arrival)))

@@ -5,7 +5,7 @@ use super::storage::Trouble;
 use super::world::SECOND;
 use crate::host::disk::{DriveOptions, Format};
 use crate::host::net::{DEFAULT_ID, NetdevKind, NetdevOptions, UserOptions};
-use crate::recording::options::{Bios, Icount, MachineOptions};
+use crate::recording::options::{Icount, MachineOptions};
 use machine::Execution;
 use std::path::{Path, PathBuf};
 
@@ -166,16 +166,9 @@ fn machine(guest: &str, harts: u8) -> MachineOptions {
     MachineOptions {
         memory: 2 << 20,
         harts,
-        chaos: None,
-        bios: Bios::None,
         kernel: Some(samples.join(format!("{guest}.elf"))),
-        raw_kernel: false,
-        initrd: None,
-        append: String::new(),
-        drives: Vec::new(),
-        netdevs: Vec::new(),
-        icount: Icount::default(),
         rng_seed: "5".repeat(64),
+        ..MachineOptions::default()
     }
 }
 

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::host::disk::{DriveOptions, Format};
 use crate::host::serial::Backend;
 use crate::recording::Recording;
-use crate::recording::options::{Bios, Icount, MachineOptions};
+use crate::recording::options::MachineOptions;
 use crate::run::open::ReplayOptions;
 use crate::run::snapshots::Plan;
 use crate::session::context::RunContext;
@@ -27,22 +27,14 @@ fn a_changed_image_wakes_a_replay_that_is_stopped() {
     disk.set_len(SIZE).unwrap();
     let options = MachineOptions {
         memory: 16 << 20,
-        harts: 1,
-        chaos: None,
-        bios: Bios::None,
         kernel: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/samples/bin/hello.elf").into()),
-        raw_kernel: false,
-        initrd: None,
-        append: String::new(),
         drives: vec![DriveOptions {
             file: image,
             format: Some(Format::Raw),
             id: None,
             readonly: false,
         }],
-        netdevs: Vec::new(),
-        icount: Icount::default(),
-        rng_seed: "0".repeat(64),
+        ..MachineOptions::default()
     };
     let dir = folder.path().join("rec.rr");
     let to = RecordTo {
