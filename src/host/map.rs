@@ -1,4 +1,4 @@
-//! Files mapped into memory, read-only.
+//! Maps files into memory, read-only.
 
 use std::fs::File;
 use std::io;
@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use crate::host::OsError;
 use memmap2::{Mmap, MmapOptions};
 
-/// The bytes of a file, as they were when it was opened; what is appended later is not in it.
+/// The bytes of a file, as long as it was when it was opened. Bytes that are appended later are not
+/// in it.
 ///
-/// A page that the file no longer has, because somebody cut it meanwhile, raises SIGBUS when it is read.
+/// If another process truncates the file, reading a page past the new end raises SIGBUS.
 #[derive(Debug)]
 pub struct MappedFile {
-    /// `None` for an empty file: a mapping of no bytes is an error on Linux.
+    /// `None` for an empty file: Linux refuses a mapping of no bytes.
     map: Option<Mmap>,
 }
 
@@ -27,30 +28,30 @@ pub enum MapError {
         /// The file as it was named.
         path: PathBuf,
     },
-    /// It may not be read.
+    /// The file may not be read.
     #[error("{path}: permission denied; it must be readable for you")]
     Denied {
         /// The file as it was named.
         path: PathBuf,
     },
-    /// It is a directory.
+    /// The path is a directory.
     #[error("{path}: is a directory; name a file in it")]
     Directory {
         /// The directory as it was named.
         path: PathBuf,
     },
-    /// It is a pipe, a device, a socket: those have no bytes that stay.
+    /// The path is a pipe, a device or a socket, whose bytes do not stay.
     #[error("{path}: not a regular file; write it to one first, and name that")]
     NotRegular {
         /// The file as it was named.
         path: PathBuf,
     },
-    /// Any other trouble.
+    /// Any other error of the host.
     #[error("{path}: cannot be read")]
     Io {
         /// The file as it was named.
         path: PathBuf,
-        /// What the system said.
+        /// The host's error.
         #[source]
         cause: OsError,
     },
@@ -63,7 +64,7 @@ impl MappedFile {
     /// [`MapError`], which names the path.
     pub fn open(path: &Path) -> Result<MappedFile, MapError> {
         let fail = |error| MapError::new(path, error);
-        // Looked at before it is opened: opening a pipe would wait for a writer.
+        // Before the file is opened: opening a pipe would wait for a writer.
         let found = std::fs::metadata(path).map_err(fail)?;
         if found.is_dir() {
             let path = path.to_owned();
@@ -82,12 +83,12 @@ impl MappedFile {
             .map_err(|_| fail(io::Error::other("it is larger than the address space")))?;
         let map = map(&file, len).map_err(fail)?;
         #[cfg(unix)]
-        // Only advice: that it fails costs time, no more.
+        // The advice is a hint; without it, reading is only slower.
         let _ = map.advise(memmap2::Advice::Sequential);
         Ok(MappedFile { map: Some(map) })
     }
 
-    /// The bytes.
+    /// The mapped bytes.
     pub fn bytes(&self) -> &[u8] {
         self.map.as_deref().unwrap_or_default()
     }
@@ -121,12 +122,12 @@ impl MapError {
     reason = "the only way to map a file; ARCHITECTURE.md names this place"
 )]
 fn map(file: &File, len: usize) -> io::Result<Mmap> {
-    // SAFETY: the mapping is private and read-only: nothing is written through it, and it lives as long
-    // as the slice that is lent from it. Other processes can still change the file under it. rr itself
-    // only ever appends to a log, behind the `len` bytes mapped here. Whoever overwrites it in place
-    // changes bytes that are plain data without any invalid value, and that the parser reads with bounds
-    // checks at every step: the outcome is a wrong event, which replay notices by its digests. Whoever
-    // truncates it makes the pages beyond the new end raise SIGBUS, which ends this process.
+    // SAFETY: the mapping is private and read-only. Nothing is written through it, and it lives as
+    // long as the slice that is lent from it. Other processes can still change the file. rr itself
+    // only appends to a log, behind the `len` bytes mapped here. A process that overwrites these
+    // bytes in place changes plain data: every value is valid, and the parser checks bounds at
+    // every step. The result is a wrong event, which a replay finds by its digests. A process that
+    // truncates the file makes the pages beyond the new end raise SIGBUS, which ends this process.
     unsafe { MmapOptions::new().len(len).map_copy_read_only(file) }
 }
 

@@ -1,4 +1,4 @@
-//! The host: files, clocks, character devices. Nothing in here is known to the machine.
+//! The host: files, disks, clocks, networks and character devices. The machine knows nothing of it.
 
 pub mod disk;
 pub mod map;

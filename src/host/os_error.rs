@@ -1,15 +1,15 @@
-//! What the operating system said, as the cause of an error.
+//! An operating system's error, as the cause of another error.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// An error of the operating system. Its text has no "(os error N)", which helps no reader.
+/// An error of the operating system. Its text leaves out "(os error N)", which helps no reader.
 #[derive(Debug)]
 pub struct OsError(io::Error);
 
 impl OsError {
-    /// What kind of trouble it is.
+    /// The kind of the error.
     pub fn kind(&self) -> io::ErrorKind {
         self.0.kind()
     }

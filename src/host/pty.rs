@@ -1,4 +1,4 @@
-//! A new pseudo-terminal. Another program opens its other end.
+//! Makes a pseudo-terminal. Another program opens its other end.
 
 use crate::notes::Notes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -10,13 +10,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long dropping waits for a reader that takes nothing.
+/// How long a drop waits for a reader that reads nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// The time between two looks at the bytes that the reader has left.
+/// The time between two checks of the bytes that the reader has not read.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// This end of a pseudo-terminal. Linux drops what the other end has not read when this end is
-/// closed, so dropping it waits for the reader.
+/// This end of a pseudo-terminal. When it is closed, Linux drops the bytes that the other end has
+/// not read. So dropping it waits for the reader.
 #[derive(Debug)]
 pub(super) struct Pty {
     fd: OwnedFd,
@@ -25,7 +25,7 @@ pub(super) struct Pty {
 }
 
 impl Pty {
-    /// Opens a pseudo-terminal; gives also the path of its other end.
+    /// Opens a pseudo-terminal, and tells the user the path of its other end.
     pub(super) fn open(notes: &Notes) -> io::Result<Self> {
         let fd = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
         rustix::pty::grantpt(&fd)?;
@@ -39,22 +39,23 @@ impl Pty {
         Ok(Self { fd, name })
     }
 
-    /// Bytes that the other end could read now; `None`: none, or no program has it open.
+    /// The number of bytes that the other end has not read; `None` if there are none, or no program
+    /// has it open.
     fn unread(&self) -> Option<u64> {
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let other = rustix::fs::open(&self.name, flags, Mode::empty()).ok()?;
-        // Only a poll waits for what is still on its way through the kernel.
+        // Only a poll waits for bytes that are still on their way through the kernel.
         if !has(other.as_fd(), PollFlags::IN) {
             return None;
         }
         let count = rustix::io::ioctl_fionread(&other).ok()?;
         drop(other);
-        // Shows whether that descriptor was the last one of the other end.
+        // HUP shows that no other program has the other end open.
         (!has(self.fd.as_fd(), PollFlags::HUP)).then_some(count)
     }
 }
 
-/// Whether a descriptor is in this state.
+/// True if a descriptor is ready for `state`.
 fn has(fd: BorrowedFd<'_>, state: PollFlags) -> bool {
     let mut fds = [PollFd::from_borrowed_fd(fd, state)];
     let polled = poll(&mut fds, Some(&Timespec::default()));

@@ -1,4 +1,4 @@
-//! Where the guest's serial port leads on the host.
+//! The host's end of the guest's serial port.
 
 use super::OsError;
 use super::pty::Pty;
@@ -15,25 +15,26 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A backend as the user names it, in QEMU's words.
+/// The backend of the serial port, as the user names it in QEMU's syntax.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Backend {
-    /// The terminal: raw where it is one, with Ctrl-A as its escape.
+    /// The terminal: in raw mode if stdin is one, with Ctrl-A as its escape.
     Stdio,
-    /// Nothing: no input, and output goes nowhere.
+    /// No input, and output is dropped.
     Null,
-    /// Output into a file; no input.
+    /// Output goes to a file; no input.
     File(PathBuf),
-    /// A Unix socket: as a client, as a server that waits for its one client, or as one whose clients come and go.
+    /// A Unix socket: as a client, as a server with one client that it waits for, or as a server
+    /// whose clients come and go.
     Unix {
         /// Path of the socket.
         path: PathBuf,
-        /// Listen, rather than connect.
+        /// True to listen, false to connect.
         server: bool,
-        /// The guest starts only when a client is there. Of a server alone.
+        /// True if the guest starts only once a client has connected. For a server only.
         wait: bool,
     },
-    /// A new pseudo-terminal, whose name is shown.
+    /// A new pseudo-terminal, whose path is shown to the user.
     Pty,
 }
 
@@ -55,7 +56,7 @@ impl FromStr for Backend {
     }
 }
 
-/// A server in QEMU's words.
+/// How QEMU writes a server.
 const SERVER: &str = "unix:PATH,server=on[,wait=off]";
 
 fn unix(text: &str) -> Result<Backend, String> {
@@ -80,13 +81,13 @@ fn unix(text: &str) -> Result<Backend, String> {
     Ok(Backend::Unix { path, server, wait })
 }
 
-/// What comes from the backend, for the main loop.
+/// The input of a backend, for the main loop.
 #[derive(Debug)]
 pub struct Input {
     source: Source,
-    /// It is a terminal: Ctrl-A escapes.
+    /// True for a terminal, where Ctrl-A escapes.
     pub terminal: bool,
-    /// What comes is thrown away: in a replay, where the log has the input.
+    /// True if the input is dropped, as in a replay, whose input comes from the log.
     pub discard: bool,
 }
 
@@ -96,7 +97,7 @@ enum Source {
     Server(Arc<Server>),
 }
 
-/// What [`Input::await_on`] gives: something to poll.
+/// The descriptor that the main loop polls for input.
 pub(crate) enum Awaiting<'a> {
     Fd(BorrowedFd<'a>),
     Server(Awaited<'a>),
@@ -120,7 +121,7 @@ impl Input {
         }
     }
 
-    /// What of it a replay needs: clients of a server come and go, and are not listened to.
+    /// The backend that a replay needs: it ignores the input of a server's clients.
     pub fn for_replay(self) -> Option<Self> {
         let server = matches!(self.source, Source::Server(_));
         server.then_some(Self {
@@ -129,7 +130,7 @@ impl Input {
         })
     }
 
-    /// What is readable when there is something.
+    /// The descriptor that becomes readable with input.
     pub(crate) fn await_on(&self) -> Awaiting<'_> {
         match &self.source {
             Source::Fd(fd) => Awaiting::Fd(fd.as_fd()),
@@ -137,7 +138,7 @@ impl Input {
         }
     }
 
-    /// Takes what is there; `None` when nothing can come any more.
+    /// Reads what has arrived; `None` when no more input can come.
     pub(crate) fn read<'a>(&self, bytes: &'a mut [u8]) -> Option<&'a [u8]> {
         let awaiting = self.await_on();
         if let (Source::Server(server), Awaiting::Server(Awaited::Listener(_))) =
@@ -149,7 +150,7 @@ impl Input {
         let count = match rustix::io::read(awaiting.as_fd(), &mut *bytes) {
             Ok(count) if count > 0 => count,
             Err(Errno::INTR | Errno::AGAIN) => 0,
-            // A pty whose other end is not open yet, or not any longer.
+            // The pty's other end is not open yet, or was closed.
             Err(Errno::IO) => {
                 std::thread::sleep(std::time::Duration::from_millis(20));
                 0
@@ -169,18 +170,18 @@ impl Input {
 /// The two ends of an open backend.
 #[derive(Debug)]
 pub struct Serial {
-    /// From the host to the guest.
+    /// Input from the host to the guest.
     pub input: Option<Input>,
-    /// From the guest to the host.
+    /// Output from the guest to the host.
     pub output: Output,
 }
 
-/// Where output goes. Writing waits for the host, unless the run is being stopped.
+/// The output of a backend. Writing waits for the host, unless the run is being stopped.
 #[derive(Debug)]
 pub struct Output {
     sink: Sink,
     stop: Arc<AtomicBool>,
-    /// The other end is gone: what is written from now on is lost, as on an open line.
+    /// The error that ended the output. Later bytes are lost, as on an open line.
     error: Option<Errno>,
 }
 
@@ -193,7 +194,7 @@ enum Sink {
 }
 
 impl Sink {
-    /// Where it is one descriptor for good.
+    /// The descriptor, if it stays the same for the whole run.
     fn fd(&self) -> Option<BorrowedFd<'_>> {
         match self {
             Self::Nowhere | Self::Server(_) => None,
@@ -204,7 +205,7 @@ impl Sink {
 }
 
 impl Output {
-    /// Output that goes nowhere.
+    /// Output that is dropped.
     pub fn null() -> Self {
         Self {
             sink: Sink::Nowhere,
@@ -213,7 +214,8 @@ impl Output {
         }
     }
 
-    /// Writes; returns what the log holds of it: bytes taken or a negative errno, and bytes taken.
+    /// Writes. Returns what the log records: the result (bytes written or a negative errno), and
+    /// the bytes written.
     pub fn write(&mut self, data: &[u8]) -> (i32, u32) {
         let all = u32::try_from(data.len()).unwrap_or(u32::MAX);
         let (taken, error) = match (&self.sink, self.error) {
@@ -221,7 +223,8 @@ impl Output {
             (Sink::Server(server), _) => match server.client() {
                 Some(client) => match self.send(client.as_fd(), data) {
                     stopped @ (_, Some(Errno::AGAIN)) => stopped,
-                    // What a client that leaves has not taken is dropped, and what is said to nobody.
+                    // The client has left: bytes that it has not read are lost, and bytes without a
+                    // client are dropped.
                     _ => return (all as i32, all),
                 },
                 None => return (all as i32, all),
@@ -241,14 +244,14 @@ impl Output {
         (result, taken as u32)
     }
 
-    /// How much of it the other end took, and why not all.
+    /// Sends bytes. Returns how many the other end took, and the error if it did not take all.
     fn send(&self, fd: BorrowedFd<'_>, data: &[u8]) -> (usize, Option<Errno>) {
         let mut taken = 0;
         while taken < data.len() {
             if let Err(error) = self.wait_until_writable(fd) {
                 return (taken, Some(error));
             }
-            // A descriptor that polls writable takes this much without blocking.
+            // A descriptor that polls writable takes 512 bytes without blocking.
             let end = data.len().min(taken + 512);
             match rustix::io::write(fd, &data[taken..end]) {
                 Ok(count) => taken += count,
@@ -259,7 +262,7 @@ impl Output {
         (taken, None)
     }
 
-    /// Whether writing would have to wait for the host.
+    /// True if a write would have to wait for the host.
     pub fn is_full(&self) -> bool {
         let full = |fd: BorrowedFd<'_>| {
             let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::OUT)];
@@ -290,7 +293,7 @@ impl Output {
         }
     }
 
-    /// Why output was lost, if some was: a reader that has gone away is no loss.
+    /// The error by which output was lost, if any. A reader that has left is no loss.
     pub fn lost(&self) -> Option<std::io::Error> {
         let error = self
             .error
@@ -407,7 +410,7 @@ fn connect(path: &Path, server: bool, notes: &Notes) -> io::Result<UnixStream> {
     let listener = UnixListener::bind(path)?;
     notes.call(&format!("waiting for a connection to {}", path.display()));
     let (stream, _) = listener.accept()?;
-    // There is one client; the next recording may listen there again.
+    // There is one client. The next recording may listen on this path again.
     std::fs::remove_file(path)?;
     Ok(stream)
 }

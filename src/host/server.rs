@@ -1,7 +1,7 @@
 //! A Unix socket whose clients come and go: QEMU's `server=on,wait=off`.
 //!
 //! One client at a time; the next one waits in the socket's queue. The main loop accepts, reads,
-//! and notices the end; the vCPU thread writes to the client that is connected, if there is one.
+//! and notices the end. The vCPU's thread writes to the connected client, if there is one.
 
 use parking_lot::Mutex;
 use std::io;
@@ -19,12 +19,12 @@ pub struct Server {
     client: Mutex<Option<Arc<UnixStream>>>,
 }
 
-/// What the main loop waits for.
+/// The descriptor that the main loop polls.
 #[derive(Debug)]
 pub(crate) enum Awaited<'a> {
-    /// No client is connected: wait for one on the socket.
+    /// No client is connected: poll the listening socket.
     Listener(&'a UnixListener),
-    /// A client is connected: wait for its bytes or its end.
+    /// A client is connected: poll for its bytes or its end.
     Client(Arc<UnixStream>),
 }
 
@@ -38,10 +38,10 @@ impl AsFd for Awaited<'_> {
 }
 
 impl Server {
-    /// Begins to listen.
+    /// Begins to listen on a path.
     ///
     /// # Errors
-    /// Those of the host: the path is taken, or cannot be made.
+    /// Those of the host: the path is in use, or cannot be made.
     pub fn listen(path: &Path) -> io::Result<Self> {
         let listener = UnixListener::bind(path)?;
         listener.set_nonblocking(true)?;
@@ -74,10 +74,10 @@ impl Server {
         }
     }
 
-    /// Drops a client that has left. A write to it fails from now on.
+    /// Drops a client that has left. Later writes to it fail.
     pub(crate) fn leave(&self) {
         if let Some(client) = self.client.lock().take() {
-            // The socket may be closed already, which is as good.
+            // The socket may be closed already.
             let _ = client.shutdown(Shutdown::Both);
         }
     }
@@ -85,7 +85,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // The next run may listen there again; a path that is gone already is as good.
+        // The next run may listen on this path again. If it is gone already, nothing is lost.
         let _ = std::fs::remove_file(&self.path);
     }
 }

@@ -1,4 +1,4 @@
-//! Signals that ask the program to end: they become a readable descriptor.
+//! Turns the signals that end a program into a readable descriptor.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::SigId;
@@ -11,15 +11,15 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// Readable once such a signal has come. When it is dropped, signals are ignored.
+/// Readable once a signal has arrived. After the drop the signals are ignored.
 #[derive(Debug)]
 pub struct Signals {
     read: UnixStream,
     ids: Vec<SigId>,
 }
 
-/// From now on SIGINT, SIGTERM and SIGHUP make what is returned readable, rather than end the
-/// process: a recording is closed properly.
+/// From now on SIGINT, SIGTERM and SIGHUP make the returned descriptor readable and do not end the
+/// process, so that a recording is closed properly.
 ///
 /// # Errors
 /// Those of the host.
@@ -33,12 +33,12 @@ pub fn catch() -> io::Result<Signals> {
         let id = pipe::register(signal, write.try_clone()?)?;
         signals.ids.push(id);
     }
-    // SIGXFSZ: a write to a file at its size limit fails, instead of ending the process.
+    // SIGXFSZ: a write to a file at its size limit fails, and does not end the process.
     signals.ids.push(flag::register(SIGXFSZ, Arc::default())?);
     Ok(signals)
 }
 
-/// From now on SIGINT, SIGTERM and SIGHUP raise a flag, until what is returned is dropped.
+/// From now on SIGINT, SIGTERM and SIGHUP set a flag, until the returned value is dropped.
 ///
 /// # Errors
 /// Those of the host.
@@ -50,7 +50,7 @@ pub fn raise(flag: &Arc<AtomicBool>) -> io::Result<Raised> {
     Ok(raised)
 }
 
-/// Signals raise a flag as long as this lives.
+/// Signals set a flag as long as this lives.
 #[derive(Debug)]
 pub struct Raised(Vec<SigId>);
 
@@ -63,7 +63,7 @@ impl Drop for Raised {
 }
 
 impl Signals {
-    /// Whether a signal has come.
+    /// True once a signal has arrived.
     pub fn came(&self) -> bool {
         let mut fds = [PollFd::new(self, PollFlags::IN)];
         poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)

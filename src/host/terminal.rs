@@ -3,18 +3,18 @@
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::io;
 
-/// The terminal of stdin in raw mode; on drop it is as before.
+/// Holds the terminal of stdin in raw mode. The drop restores the mode from before.
 #[derive(Debug)]
 pub struct RawMode {
     before: Termios,
 }
 
 impl RawMode {
-    /// Puts the terminal of stdin into raw mode. Output processing stays on, so that messages of
-    /// the program still end their lines properly.
+    /// Puts the terminal of stdin into raw mode. Output processing stays on, so that the program's
+    /// own messages end their lines properly.
     ///
     /// # Errors
-    /// Those of the host; a stdin that is no terminal is one.
+    /// Those of the host; also if stdin is no terminal.
     pub fn enter() -> io::Result<Self> {
         let stdin = io::stdin();
         let before = tcgetattr(&stdin)?;
@@ -29,36 +29,36 @@ impl RawMode {
 
 impl Drop for RawMode {
     fn drop(&mut self) {
-        // Nothing can be done about a failure here.
+        // A drop cannot report an error.
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
     }
 }
 
-/// What a key of the terminal means.
+/// The meaning of a key on the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
     /// A byte for the guest.
     Guest(u8),
     /// Ctrl-A x: end the run.
     Quit,
-    /// Ctrl-A h: say what the escapes are.
+    /// Ctrl-A h: show the escapes.
     Help,
 }
 
-/// What Ctrl-A h shows.
+/// The text that Ctrl-A h shows.
 pub const HELP: &str = "\nCtrl-A h  this help\nCtrl-A x  end the run\nCtrl-A Ctrl-A  send Ctrl-A\n";
 
 /// The escape character, as in QEMU.
 const ESCAPE: u8 = 1;
 
-/// Tells keys for the guest from those for the program.
+/// Separates keys for the guest from keys for the program.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Escape {
     pending: bool,
 }
 
 impl Escape {
-    /// Takes a byte from the terminal. An unknown escape is swallowed, as in QEMU.
+    /// Takes a byte from the terminal. An unknown escape is dropped, as in QEMU.
     pub fn key(&mut self, byte: u8) -> Option<Key> {
         if !self.pending {
             self.pending = byte == ESCAPE;

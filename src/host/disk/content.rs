@@ -37,7 +37,7 @@ impl Disk {
                 (_, len) => (false, len),
             };
             let block = BLOCK as u64;
-            // What is left of a block with other things in it is read with them.
+            // The rest of a block that holds data is read together with that data.
             let whole = len - (at + len) % block;
             if zero && at % block == 0 && len >= block {
                 at += whole;

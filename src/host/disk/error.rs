@@ -14,35 +14,35 @@ pub enum DiskError {
         /// The file.
         path: PathBuf,
     },
-    /// It may not be opened as it must be.
+    /// The file may not be opened with the access that the run needs.
     #[error("{}: permission denied; it must be {need} for you", path.display())]
     Denied {
         /// The file.
         path: PathBuf,
-        /// readable, or readable and writable.
+        /// The access that is needed: `readable`, or `readable and writable`.
         need: &'static str,
     },
-    /// It is a directory.
+    /// The path is a directory.
     #[error("{}: is a directory; name an image in it", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
     },
-    /// It is a pipe, a socket or a character device.
+    /// The path is a pipe, a socket or a character device.
     #[error("{}: is no image: neither a regular file nor a block device; name one", path.display())]
     NotAnImage {
         /// The file.
         path: PathBuf,
     },
-    /// Somebody else has it open in a way that excludes this one.
+    /// Another process has the image open in a way that excludes this one.
     #[error("{}: is in use by {other}; wait for its end, or work on a copy", path.display())]
     InUse {
         /// The image.
         path: PathBuf,
-        /// Who has it.
+        /// Which process has it.
         other: &'static str,
     },
-    /// Its content is not what its format demands.
+    /// The image's content is not what its format demands.
     #[error("{}: {reason}", path.display())]
     Format {
         /// The image.
@@ -50,14 +50,14 @@ pub enum DiskError {
         /// What is wrong, and what to do.
         reason: String,
     },
-    /// It uses something that rr cannot read or write.
+    /// The image uses a feature that rr cannot read or write.
     #[error("{}: uses {feature}, which rr does not support; {advice}", path.display())]
     Unsupported {
         /// The image.
         path: PathBuf,
-        /// What it uses.
+        /// The feature.
         feature: String,
-        /// What to do.
+        /// What the user can do.
         advice: &'static str,
     },
     /// The image that another one is based on cannot be used.
@@ -65,22 +65,22 @@ pub enum DiskError {
     Backing {
         /// The image that names it.
         path: PathBuf,
-        /// Why.
+        /// The error of the other image.
         #[source]
         cause: Box<DiskError>,
     },
-    /// Any other trouble of the host.
+    /// Any other error of the host.
     #[error("{}: cannot {doing}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What was tried, as in "cannot ...".
+        /// The operation that failed, as in "cannot ...".
         doing: &'static str,
-        /// Why it failed.
+        /// The host's error.
         #[source]
         cause: OsError,
     },
-    /// A request went right when it was recorded, and cannot be carried out in the replay.
+    /// A request succeeded in the recording and fails in the replay, on the replay's own disk.
     #[error(
         "{}: the replay's own disk failed at operation {id}, which the recording's did not",
         path.display()
@@ -90,11 +90,11 @@ pub enum DiskError {
         path: PathBuf,
         /// The operation.
         id: u64,
-        /// Why.
+        /// The host's error.
         #[source]
         cause: OsError,
     },
-    /// A request for a drive that the machine has not.
+    /// A request for a drive that the machine does not have.
     #[error(
         "internal error: operation {id} is for drive {drive}, and there is none; please report it"
     )]
@@ -104,7 +104,7 @@ pub enum DiskError {
         /// The operation.
         id: u64,
     },
-    /// Two operations with one number, or a wait for one that was never asked for.
+    /// Two operations with one number, or a wait for an operation that was never submitted.
     #[error("internal error: operation {id} {what}; please report it")]
     Operation {
         /// The operation.
@@ -115,7 +115,7 @@ pub enum DiskError {
 }
 
 impl DiskError {
-    /// The error of a file, by what the system said.
+    /// Turns the host's error on opening a file into a [`DiskError`].
     pub(super) fn of(
         path: &Path,
         doing: &'static str,
@@ -141,7 +141,8 @@ impl DiskError {
         }
     }
 
-    /// The error of a file in use, where a missing one would be no user's mistake.
+    /// Turns the host's error on a file in use into a [`DiskError::Io`]. A file that is missing
+    /// here is no mistake of the user.
     pub(super) fn io(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |cause| Self::Io {
@@ -151,7 +152,7 @@ impl DiskError {
         }
     }
 
-    /// An [`DiskError::Format`].
+    /// Makes a [`DiskError::Format`].
     pub(super) fn format(path: &Path, reason: impl Into<String>) -> Self {
         Self::Format {
             path: path.to_owned(),

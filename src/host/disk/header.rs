@@ -1,4 +1,4 @@
-//! The first bytes of a qcow2 image: what must be known before it is opened (QEMU,
+//! Reads the first bytes of a qcow2 image, which decide whether it can be opened (QEMU,
 //! docs/interop/qcow2.txt, "Header").
 
 use super::{DiskError, Format};
@@ -9,10 +9,10 @@ use std::path::Path;
 
 /// `QFI\xfb`.
 const MAGIC: [u8; 4] = *b"QFI\xfb";
-/// Bytes of the header of version 3 that are looked at.
+/// Bytes of the version 3 header that are read.
 const LEN: usize = 104;
 
-/// Features that an implementation must know to open the image at all: bit, what it is, what to do.
+/// Features that a reader must know to open the image at all: bit, name, advice.
 const INCOMPATIBLE: [(u32, &str, &str); 5] = [
     (
         0,
@@ -30,7 +30,7 @@ const INCOMPATIBLE: [(u32, &str, &str); 5] = [
 ];
 const CONVERT: &str = "convert it with `qemu-img convert -O qcow2`";
 
-/// Which format the content is in: qcow2 by its magic number, else raw.
+/// Tells the format of an image: qcow2 by its magic number, else raw.
 pub(super) fn probe(path: &Path, file: &File) -> Result<Format, DiskError> {
     let header = read(path, file)?;
     Ok(if header.starts_with(&MAGIC) {
@@ -40,7 +40,7 @@ pub(super) fn probe(path: &Path, file: &File) -> Result<Format, DiskError> {
     })
 }
 
-/// Checks that rr can read a qcow2 image, and write it if it is to.
+/// Checks that rr can read a qcow2 image, and can write it if `write` is set.
 pub(super) fn check(path: &Path, file: &File, write: bool) -> Result<(), DiskError> {
     let header = read(path, file)?;
     let unsupported = |feature: &str, advice| DiskError::Unsupported {
@@ -83,7 +83,7 @@ pub(super) fn check(path: &Path, file: &File, write: bool) -> Result<(), DiskErr
     Ok(())
 }
 
-/// The first bytes; zeroes where the file ends before.
+/// Reads the first bytes. A shorter file reads as if zeroes followed.
 fn read(path: &Path, file: &File) -> Result<[u8; LEN], DiskError> {
     let mut bytes = [0; LEN];
     let mut have = 0;

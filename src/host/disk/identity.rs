@@ -1,4 +1,4 @@
-//! Which images a recording was made on: size, time of last change and BLAKE3 of each file.
+//! The identity of the images that a recording was made on: size, time of last change and BLAKE3.
 
 use super::layer::LayerFile;
 use super::{Disk, DiskError};
@@ -12,41 +12,42 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Bytes that are read and hashed at a time.
 const STEP: usize = 1 << 20;
 
-/// What tells one image from another.
+/// The identity of one image file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileIdentity {
-    /// Where it was.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// When it was last written to, in ns since the epoch.
+    /// Time of the last change, in ns since the epoch.
     pub modified: i64,
-    /// BLAKE3 of its content, in hexadecimal; none: not measured yet.
+    /// BLAKE3 of its content, in hexadecimal. `None`: the content is not hashed yet.
     pub blake3: Option<String>,
 }
 
-/// Images that are to be measured. This can go on while the guest runs, and beyond its end.
+/// The files of a disk's image, ready to be hashed. Hashing can go on while the guest runs, and
+/// after the run has ended.
 ///
-/// The images do not change meanwhile. The guest writes to an overlay, the locks of the disk (which
-/// this shares) keep other runs of rr away, and a write by another program is found at the end.
+/// The images do not change meanwhile. The guest writes to an overlay. The disk's locks, which this
+/// holds too, keep other runs of rr away. A write by another program is found at the end.
 #[derive(Debug)]
 pub struct Measure {
     files: Vec<LayerFile>,
 }
 
 impl Disk {
-    /// The image and the images it is based on, in this order, as far as a look tells.
+    /// The identities of the image and of its backing files, in this order, without their hashes.
     ///
     /// # Errors
-    /// If the host does not say how large they are.
+    /// If the host does not tell the size of a file.
     pub fn look(&self) -> Result<Vec<FileIdentity>, DiskError> {
         self.files.iter().map(look).collect()
     }
 
-    /// Prepares to measure them.
+    /// Prepares to hash the image and its backing files.
     ///
     /// # Errors
-    /// If the host gives no further file.
+    /// If the host refuses another file descriptor.
     pub fn measure(&self) -> Result<Measure, DiskError> {
         let mut files = Vec::new();
         for LayerFile { path, file, stamp } in &self.files {
@@ -61,7 +62,7 @@ impl Disk {
 }
 
 impl Measure {
-    /// Measures, in the order of [`Disk::look`]; `None`: `stop` was set meanwhile.
+    /// Hashes the files, in the order of [`Disk::look`]. `None`: `stop` was set meanwhile.
     ///
     /// # Errors
     /// If an image cannot be read, or was changed since it was opened.
@@ -81,11 +82,11 @@ impl Measure {
     }
 }
 
-/// What was being done, in the words that follow "cannot".
+/// The operation for error messages, which say "cannot ...".
 const MEASURE: &str = "measure it";
 
 fn look(file: &LayerFile) -> Result<FileIdentity, DiskError> {
-    // Not from the metadata: a block device has no length there.
+    // The metadata would not do: a block device has length 0 there.
     let size = rustix::fs::seek(&file.file, SeekFrom::End(0))
         .map_err(|error| DiskError::io(&file.path, MEASURE)(error.into()))?;
     Ok(FileIdentity {
@@ -96,15 +97,15 @@ fn look(file: &LayerFile) -> Result<FileIdentity, DiskError> {
     })
 }
 
-/// Hashes a file, unless told to stop; its holes are not read. (Reading instead of mapping: a file
-/// that another program cuts short is an error then, not a SIGBUS.)
+/// Hashes a file unless `stop` is set; holes are not read. The file is read and not mapped: if
+/// another program truncates it, that gives an error and not a SIGBUS.
 fn hash(file: &File, size: u64, stop: &AtomicBool) -> io::Result<Option<blake3::Hash>> {
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; STEP];
     let zeroes = vec![0; STEP];
     let mut at = 0;
     while at < size {
-        // Where there are no holes to be had, all is data.
+        // A file system that knows no holes: everything counts as data.
         let data = match rustix::fs::seek(file, SeekFrom::Data(at)) {
             Ok(data) => data.min(size),
             Err(rustix::io::Errno::NXIO) => size,
@@ -117,7 +118,7 @@ fn hash(file: &File, size: u64, stop: &AtomicBool) -> io::Result<Option<blake3::
             _ => size,
         };
         while at < end {
-            // Only a hint that the result is not wanted: no other data depends on it.
+            // Relaxed is enough: `stop` only says that nobody wants the result, and guards no data.
             if stop.load(Ordering::Relaxed) {
                 return Ok(None);
             }

@@ -1,8 +1,8 @@
-//! The requests that failed in a recording, kept beside its log.
+//! The requests that failed in a recording; they are kept beside its log.
 //!
-//! The log says when a request completed, not how. A request that failed has left a part of its
-//! effect on the disk, or none, and the guest may look: so that part is kept too, and a replay
-//! brings about the same.
+//! The log says when a request completed, and not how. A request that failed has left a part of its
+//! effect on the disk, or none, and the guest may read that back. So this file holds that part too,
+//! and a replay applies exactly it.
 
 use super::DiskError;
 use serde::{Deserialize, Serialize};
@@ -11,16 +11,16 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Format of the file.
+/// Version of the file's format.
 const FORMAT: u32 = 1;
 
 /// A piece of a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Extent {
-    /// From where, in bytes.
+    /// Where it begins, in bytes.
     pub offset: u64,
-    /// How much, in bytes.
+    /// Its length, in bytes.
     pub len: u64,
 }
 
@@ -30,21 +30,21 @@ pub struct Extent {
 pub struct IoError {
     /// The drive.
     pub drive: u8,
-    /// The operation.
+    /// The operation's number.
     pub id: u64,
-    /// What the host said. For people only.
+    /// The host's error, for people only.
     pub reason: String,
-    /// Where the request had its effect all the same.
+    /// The part of the request that took effect.
     pub applied: Vec<Extent>,
 }
 
-/// All requests of a run that failed.
+/// All failed requests of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IoErrors {
     errors: BTreeMap<u64, IoError>,
 }
 
-/// The file.
+/// The file's content.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
@@ -53,40 +53,40 @@ struct Stored {
 }
 
 impl IoErrors {
-    /// The name of the file in a recording.
+    /// Name of the file inside a recording.
     pub const FILE: &'static str = "io-errors.json";
 
-    /// Adds one; an operation fails only once.
+    /// Adds a failed request. An operation fails only once.
     pub fn insert(&mut self, error: IoError) {
         self.errors.insert(error.id, error);
     }
 
-    /// How this operation failed, if it did.
+    /// The failure of this operation, if it failed.
     pub fn get(&self, id: u64) -> Option<&IoError> {
         self.errors.get(&id)
     }
 
-    /// Forgets all but these operations.
+    /// Drops all failures but those of these operations.
     pub(super) fn keep(&mut self, ids: &[u64]) {
         self.errors.retain(|id, _| ids.contains(id));
     }
 
-    /// All, by operation.
+    /// All failures, in the order of their operations.
     pub fn iter(&self) -> impl Iterator<Item = &IoError> {
         self.errors.values()
     }
 
-    /// Whether nothing failed.
+    /// True if no request failed.
     pub fn is_empty(&self) -> bool {
         self.errors.is_empty()
     }
 
-    /// Writes the file; it is the old one or the new one, never half of it. To be called before the
-    /// log says that the operation completed: else a recording that is killed between would replay
-    /// it as done.
+    /// Writes the file atomically: a reader finds the old file or the new one, never half of it.
+    /// Call it before the log says that the operation completed. Otherwise a recording that is
+    /// killed in between would replay the failed request as a successful one.
     ///
     /// # Errors
-    /// Those of the file.
+    /// Those of the file system.
     pub fn save(&self, path: &Path) -> Result<(), DiskError> {
         let fail = |cause| DiskError::io(path, "write the recording's I/O errors")(cause);
         let stored = Stored {
@@ -102,7 +102,7 @@ impl IoErrors {
         Ok(())
     }
 
-    /// Reads the file; where there is none, nothing failed.
+    /// Reads the file. If there is none, no request failed.
     ///
     /// # Errors
     /// If it cannot be read, or is damaged.

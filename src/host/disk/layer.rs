@@ -1,7 +1,7 @@
-//! Opening an image and everything that it is based on.
+//! Opens an image and its chain of backing files.
 //!
-//! Each file is opened here and handed to imago open: so that it is locked, checked and known by
-//! name, and nothing is opened because an image says so without that.
+//! Each file is opened here, and imago gets it open. So every file is locked, checked and known by
+//! its name, and none is opened only because an image names it.
 
 use super::header;
 use super::{DiskError, Format};
@@ -19,16 +19,16 @@ const MAX_LAYERS: usize = 64;
 /// A file that belongs to a disk.
 #[derive(Debug)]
 pub(super) struct LayerFile {
-    /// Its path.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Open, for reading.
+    /// The file, open for reading.
     pub file: File,
-    /// Length and time of last change when it was opened.
+    /// Its length and time of last change when it was opened.
     pub stamp: Stamp,
 }
 
-/// What a write to a file changes: its length, and the time of its last change
-/// (seconds, nanoseconds).
+/// The facts about a file that a write changes: its length in bytes, and the time of its last
+/// change in seconds and nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp(u64, i64, i64);
 
@@ -37,7 +37,7 @@ impl Stamp {
         Self(found.len(), found.mtime(), found.mtime_nsec())
     }
 
-    /// When it was last written to, in ns since the epoch.
+    /// Time of the last change, in ns since the epoch.
     pub(super) fn modified(&self) -> i64 {
         self.1.saturating_mul(1_000_000_000).saturating_add(self.2)
     }
@@ -57,27 +57,27 @@ impl LayerFile {
     }
 }
 
-/// An image that is open, with all it is based on.
+/// An open image with its chain of backing files.
 #[derive(Debug)]
 pub(super) struct Layers {
     /// Access to the image through imago.
     pub access: FormatAccess<ImageFile>,
-    /// Its files: the image itself, what it is based on, and so on.
+    /// The files of the chain: the image first, then each backing file.
     pub files: Vec<LayerFile>,
 }
 
-/// Opens an image and, read-only, what it is based on.
+/// Opens an image, and its backing files read-only.
 ///
-/// A lock of the host (flock) goes with it: shared for reading, exclusive for writing. QEMU does
-/// not know these locks (it has others), so they keep apart only runs of rr.
+/// Each file is locked (flock): shared for reading, exclusive for writing. QEMU uses other locks,
+/// so these keep only runs of rr apart.
 pub(super) fn open(path: &Path, format: Format, write: bool) -> Result<Layers, DiskError> {
     let mut files = Vec::new();
     let access = open_on(path, Some(format), write, &mut files)?;
     Ok(Layers { access, files })
 }
 
-/// Puts layers of a snapshot, the lowest first, on an image; or on nothing, to look at the layers
-/// alone. What they say of what they lie on is not asked: the image may have moved.
+/// Opens the layers of a snapshot, the lowest first, on top of an image, or of nothing to read the
+/// layers alone. The backing file names in the layers are ignored: the image may have moved.
 pub(super) fn stack(base: Option<Layers>, layers: &[&Path]) -> Result<Layers, DiskError> {
     let (mut below, mut files) = match base {
         Some(Layers { access, files }) => (Some(access), files),
@@ -190,15 +190,15 @@ fn open_on(
     }
 }
 
-/// Opens the image that `of` is based on, as the header of `of` names it.
+/// Opens the backing file of the image `of`, by the name in the header of `of`.
 fn open_backing(
     of: &Path,
     name: &str,
     format: Option<&str>,
     files: &mut Vec<LayerFile>,
 ) -> Result<FormatAccess<ImageFile>, DiskError> {
-    // As in QEMU: a colon before the first slash is a protocol (json:, nbd:, ...), not a part of a
-    // name.
+    // As in QEMU: a colon before the first slash ends a protocol (json:, nbd:, ...) and is no part
+    // of a file name.
     let protocol = name
         .find([':', '/'])
         .is_some_and(|at| name[at..].starts_with(':'));
@@ -209,7 +209,7 @@ fn open_backing(
             advice: "copy the image to a file, and name that with `qemu-img rebase -u`",
         });
     }
-    // Relative names count from the folder of the image that says them.
+    // A relative name counts from the folder of the image that holds it.
     let path = of.parent().unwrap_or(of).join(name);
     let format = match format {
         None => None,
@@ -228,8 +228,8 @@ fn open_backing(
     open_on(&path, format, false, files)
 }
 
-/// Opens a file that can be an image. Anything else is not even opened: a pipe would wait for its
-/// writer.
+/// Opens a file that can be an image. Other kinds of files are not opened at all: opening a pipe
+/// would wait for its writer.
 pub(super) fn open_file(path: &Path, write: bool) -> Result<File, DiskError> {
     let fail = |error| DiskError::of(path, "open it", write)(error);
     let kind = std::fs::metadata(path).map_err(fail)?.file_type();
@@ -263,7 +263,7 @@ fn lock(path: &Path, file: &File, write: bool) -> Result<(), DiskError> {
                 "another drive or another rr that writes to it"
             },
         }),
-        // Some file systems have no locks; then there is no more to be done.
+        // Some file systems have no locks. The file is used without one there.
         Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
     }
 }

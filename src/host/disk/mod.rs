@@ -1,11 +1,11 @@
-//! The disks of the machine, as they are on the host.
+//! The machine's disks on the host.
 //!
-//! A recording never changes an image: what the guest writes goes to a qcow2 overlay in the recording, that
-//! names the image as its backing file. A replay has an overlay of its own, a temporary file without a name. Only
-//! a run without recording writes to the image itself, as QEMU does.
+//! A recording never changes an image. The guest's writes go to a qcow2 overlay in the recording,
+//! which names the image as its backing file. A replay has its own overlay, a temporary file
+//! without a name. Only a run that is not recorded writes to the image itself, as QEMU does.
 //!
-//! [`DriveOptions`] says what the user asked for, [`Disk`] is an image that is open, [`DiskPool`] carries out
-//! requests on threads, [`IoErrors`] is what a recording must keep of requests that failed.
+//! [`DriveOptions`] holds the user's options, [`Disk`] is an open image, [`DiskPool`] carries out
+//! requests on threads, and [`IoErrors`] holds the failed requests that a recording must keep.
 
 mod content;
 mod error;
@@ -39,10 +39,11 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Bytes of a sector: places and lengths that a guest names are multiples of it (virtio 1.2, 5.2.6).
+/// Bytes of a sector. Offsets and lengths of the guest's requests are multiples of it (virtio 1.2,
+/// 5.2.6).
 pub const SECTOR: u64 = 512;
 
-/// No file system has larger files.
+/// The largest disk, in bytes; no file system has larger files.
 const MAX_CAPACITY: u64 = 1 << 62;
 
 /// The format of an image.
@@ -56,7 +57,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The name that QEMU gives it.
+    /// QEMU's name of the format.
     pub fn name(self) -> &'static str {
         match self {
             Self::Raw => "raw",
@@ -74,55 +75,59 @@ impl Format {
 /// Where the guest's writes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writes<'a> {
-    /// To the image itself: a run that is not recorded.
+    /// To the image itself, in a run that is not recorded.
     Image,
-    /// To a new overlay of this path, which must not exist yet: a recording.
+    /// To a new overlay of this path, in a recording. The path must not exist yet.
     Overlay(&'a Path),
-    /// To an overlay without a name in this folder, or in the system's folder for temporary files where this
-    /// one cannot be written. It is gone when the disk is closed, also by `kill -9`: a replay.
+    /// To an overlay without a name, in a replay. It lies in this folder, or in the system's folder
+    /// for temporary files if this one is not writable. It goes when the disk is closed, also by
+    /// `kill -9`.
     Scratch(&'a Path),
 }
 
-/// A disk that is open.
+/// An open disk.
 #[derive(Debug)]
 pub struct Disk {
     access: FormatAccess<ImageFile>,
-    /// Bytes that the guest sees.
+    /// Size of the disk in bytes, as the guest sees it.
     capacity: u64,
     readonly: bool,
-    /// The guest's data lies in an overlay, and the image is as it was.
+    /// True if the guest's writes go to an overlay and the image stays unchanged.
     on_overlay: bool,
-    /// Bytes of the smallest piece that a discard can give back.
+    /// The smallest number of bytes that a discard can give back.
     granule: u64,
-    /// The image, and what it is based on.
+    /// The files of the image and of its backing files.
     files: Vec<LayerFile>,
-    /// Stands in an overlay as long as not everything is written out.
+    /// The overlay's dirty mark, as long as some data is not written out.
     mark: Option<overlay::Mark>,
-    /// What the guest has changed since the last snapshot, in whole clusters of its layers.
+    /// The bytes that the guest has changed since the last snapshot, in whole clusters of a layer.
     changed: RangeSet<u64>,
-    /// Something may still be in memory only.
+    /// True if some data may still be in memory only.
     unwritten: bool,
-    /// It failed in a way that leaves its content unknown. Nothing is done on it any more.
+    /// True after a failure that leaves the disk's content unknown. The disk takes no requests any
+    /// more.
     lost: bool,
 }
 
 impl Disk {
-    /// Opens the image of a drive, and makes its overlay where one is asked for and the guest may write.
+    /// Opens the image of a drive, and makes its overlay if `writes` asks for one and the guest may
+    /// write.
     ///
-    /// An image whose size is no multiple of [`SECTOR`] is read as if zeroes filled its last sector, as in QEMU.
+    /// If the image's size is no multiple of [`SECTOR`], zeroes fill up the last sector, as in
+    /// QEMU.
     ///
     /// # Errors
-    /// [`DiskError`], which names the file at fault.
+    /// [`DiskError`], which names the file that failed.
     pub fn open(options: &DriveOptions, writes: Writes<'_>) -> Result<Self, DiskError> {
         Self::open_at(options, &[] as &[&Path], writes)
     }
 
-    /// Opens a drive as it was at a snapshot: `snapshot` is the layers between the image and what the guest writes, the
-    /// lowest first. A new [`Writes::Overlay`] gets a copy of them, so that it lies on the image as every overlay of
-    /// a recording does.
+    /// Opens a drive as it was at a snapshot. `snapshot` names the layers between the image and the
+    /// guest's writes, the lowest first. A new [`Writes::Overlay`] gets a copy of their data, so
+    /// that it lies directly on the image, as every overlay of a recording does.
     ///
     /// # Errors
-    /// [`DiskError`], which names the file at fault.
+    /// [`DiskError`], which names the file that failed.
     pub fn open_at(
         options: &DriveOptions,
         snapshot: &[impl AsRef<Path>],
@@ -182,26 +187,26 @@ impl Disk {
         Ok(disk)
     }
 
-    /// Bytes that the guest sees: a multiple of [`SECTOR`].
+    /// Size of the disk in bytes, as the guest sees it: a multiple of [`SECTOR`].
     pub fn capacity(&self) -> u64 {
         self.capacity
     }
 
-    /// The guest may not write to it.
+    /// True if the guest may not write to the disk.
     pub fn readonly(&self) -> bool {
         self.readonly
     }
 
-    /// The image, and the images it is based on; not the overlay.
+    /// Paths of the image and of its backing files, without the overlay.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(|file| file.path.as_path())
     }
 
-    /// Checks that nobody has written to the image, or to what it is based on, since the disk was opened. For the end
-    /// of a recording: rr's locks do not bind other programs.
+    /// Checks that no program has written to the image or its backing files since the disk was
+    /// opened. A recording calls it at its end, because rr's locks do not bind other programs.
     ///
     /// # Errors
-    /// The file that was changed.
+    /// [`DiskError`], which names the file that was changed.
     pub fn check_untouched(&self) -> Result<(), DiskError> {
         let own = usize::from(!self.readonly && !self.on_overlay);
         self.files
@@ -210,15 +215,15 @@ impl Disk {
             .try_for_each(LayerFile::check_untouched)
     }
 
-    /// The image, for messages.
+    /// Path of the image, for messages.
     fn path(&self) -> PathBuf {
         self.paths().next().unwrap_or(Path::new("")).to_owned()
     }
 
-    /// Writes everything out that is still in memory, and closes the disk.
+    /// Writes out all data that is still in memory, and closes the disk.
     ///
     /// # Errors
-    /// What could not be written. Without this call the same is tried, and an error is lost.
+    /// What could not be written. Dropping the disk does the same, and loses the error.
     pub fn close(mut self) -> Result<(), DiskError> {
         let path = self.path();
         let written = self.write_out();
@@ -242,7 +247,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Who wants to know of an error has called `close`.
+        // An error is lost here; `close` is the call that reports it.
         let _ = self.write_out();
     }
 }

@@ -1,4 +1,4 @@
-//! `--drive`, in QEMU's words.
+//! The options of `--drive`, as QEMU writes them.
 
 use super::header;
 use super::layer;
@@ -8,58 +8,58 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// What the user said of a drive, and what `machine.json` keeps of it.
+/// The user's options of one drive, as `machine.json` keeps them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DriveOptions {
     /// The image.
     pub file: PathBuf,
-    /// Its format; none: it is told from the content. A recording always names it.
+    /// Its format; `None`: found from the content. A recording always names it.
     pub format: Option<Format>,
-    /// Its name; none: `drive0`, `drive1`, ... by its place.
+    /// The drive's name; `None`: `drive0`, `drive1`, ... by its place.
     pub id: Option<String>,
-    /// The guest may not write to it.
+    /// True if the guest may not write to the drive.
     pub readonly: bool,
 }
 
-/// What is wrong with the words of a `--drive`.
+/// Why a `--drive` was not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DriveOptionsError {
     /// No image is named.
     #[error("no image is named; expected file=FILE[,format=raw|qcow2][,id=ID][,readonly=on|off]")]
     NoFile,
-    /// A word without a value, as in `--drive disk.raw`.
+    /// A key without a value, as in `--drive disk.raw`.
     #[error("`{0}`: expected file={0}")]
     Bare(String),
-    /// A word that is not known.
+    /// An unknown key.
     #[error("`{word}` is not known; expected file=, format=, id= or readonly=on|off{hint}")]
     Unknown {
-        /// The word.
+        /// The key.
         word: String,
-        /// What to do about it, where QEMU knows it.
+        /// Advice, for a key that QEMU knows.
         hint: &'static str,
     },
-    /// A word that stands twice.
+    /// A key that stands twice.
     #[error("`{0}=` is given twice; leave one out")]
     Twice(&'static str),
-    /// A value that cannot be used.
+    /// A value that the key does not take.
     #[error("{word}={value}: expected {expected}")]
     Value {
-        /// The word.
+        /// The key.
         word: &'static str,
         /// Its value.
         value: String,
-        /// What it may be.
+        /// The values that it takes.
         expected: &'static str,
     },
-    /// Two drives of one name.
+    /// Two drives with one name.
     #[error("two drives have the name `{0}`; give each an id= of its own")]
     SameName(String),
 }
 
 impl DriveOptions {
-    /// The name of the drive that stands at this place of the command line.
+    /// The drive's name. `place` is its place among the drives of the command line, from 0.
     pub fn name(&self, place: usize) -> String {
         match &self.id {
             Some(id) => id.clone(),
@@ -67,14 +67,14 @@ impl DriveOptions {
         }
     }
 
-    /// The name of its overlay in a recording.
+    /// The file name of the drive's overlay in a recording.
     pub fn overlay_name(&self, place: usize) -> String {
         format!("overlay-{}.qcow2", self.name(place))
     }
 
-    /// The options with everything settled that a recording must hold: an absolute path (symbolic
-    /// links stay, as the names of backing files count from there) and the format; and what the
-    /// user should know of it.
+    /// The options as a recording keeps them, with an absolute path and the format; and a warning
+    /// for the user, if there is one. Symbolic links in the path stay, because the names of backing
+    /// files count from there.
     ///
     /// # Errors
     /// If the image cannot be read.
@@ -106,7 +106,7 @@ impl DriveOptions {
 /// Checks that no two drives have one name.
 ///
 /// # Errors
-/// The name that stands twice.
+/// The name that two drives share.
 pub fn check_names(drives: &[DriveOptions]) -> Result<(), DriveOptionsError> {
     let mut names = std::collections::BTreeSet::new();
     for (place, drive) in drives.iter().enumerate() {
@@ -118,7 +118,7 @@ pub fn check_names(drives: &[DriveOptions]) -> Result<(), DriveOptionsError> {
     Ok(())
 }
 
-/// Splits at commas; two commas are one that belongs to the word.
+/// Splits at commas; a doubled comma is one comma of the value.
 fn words(text: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut rest = text.chars().peekable();
@@ -140,8 +140,8 @@ fn once<T>(place: &mut Option<T>, word: &'static str, value: T) -> Result<(), Dr
     }
 }
 
-/// Whether QEMU takes this for the name of something: a letter, then letters, digits, `-`, `.`,
-/// `_`. Nothing in it can lead out of the recording's folder.
+/// True if QEMU takes `id` for a name: a letter, then letters, digits, `-`, `.`, `_`. Such a name
+/// cannot lead out of the recording's folder.
 fn is_name(id: &str) -> bool {
     let mut chars = id.chars();
     chars.next().is_some_and(|c| c.is_ascii_alphabetic())
@@ -209,7 +209,7 @@ impl FromStr for DriveOptions {
 }
 
 impl fmt::Display for DriveOptions {
-    /// The words that [`FromStr`] reads.
+    /// The text that [`FromStr`] reads.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.file.to_string_lossy().replace(',', ",,");
         write!(f, "file={file}")?;

@@ -1,4 +1,4 @@
-//! Making a qcow2 overlay.
+//! Makes qcow2 overlays.
 
 use super::{Below, DiskError, Format};
 use imago::file::File as ImageFile;
@@ -9,13 +9,13 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// Bytes of a cluster, as QEMU has them by default. Part of what a recording means: what a discard
-/// leaves of clusters that it covers only partly depends on it, so it must be the same in a replay.
+/// Bytes of a cluster; QEMU's default. Recordings depend on it: it decides what a discard leaves of
+/// clusters that it covers in part, and a replay must leave the same.
 pub(super) const CLUSTER: usize = 64 << 10;
-/// Bytes of a backing file's name, at most (QEMU, docs/interop/qcow2.txt, "Header").
+/// The longest name of a backing file, in bytes (QEMU, docs/interop/qcow2.txt, "Header").
 const MAX_NAME: usize = 1023;
 
-/// What an overlay lies on.
+/// The image that an overlay lies on.
 #[derive(Debug)]
 pub(super) struct Base<'a> {
     name: &'a str,
@@ -24,7 +24,7 @@ pub(super) struct Base<'a> {
 }
 
 impl<'a> Base<'a> {
-    /// Names the image in the overlay by its absolute path.
+    /// A base that the overlay names by its absolute path.
     pub(super) fn new(path: &'a Path, format: Format, capacity: u64) -> Result<Self, DiskError> {
         let unfit = |reason| DiskError::format(path, reason);
         let name = path.to_str().ok_or_else(|| {
@@ -43,16 +43,16 @@ impl<'a> Base<'a> {
     }
 }
 
-/// The mark in the header of an overlay that its reference counts may lag behind (incompatible
+/// The dirty mark in an overlay's header: its reference counts may be out of date (incompatible
 /// feature bit 0, "dirty").
 ///
-/// It stands there while the overlay is open. So after a `kill -9`, QEMU and `qemu-img check -r
-/// all` count anew, instead of taking clusters in use for free ones.
+/// The mark stands while the overlay is open. So after a `kill -9`, QEMU and `qemu-img check -r
+/// all` count the references anew, and take no used cluster for a free one.
 #[derive(Debug)]
 pub(super) struct Mark(File);
 
 impl Mark {
-    /// Where the bit's byte is: the last of the feature bits' eight.
+    /// Offset of the bit's byte in the header: the last of the eight bytes of feature bits.
     const PLACE: u64 = 79;
     const DIRTY: u8 = 1;
 
@@ -61,13 +61,13 @@ impl Mark {
         Ok(Self(file))
     }
 
-    /// Takes the mark away: everything is written out.
+    /// Removes the mark, once all data is written out.
     pub(super) fn clear(&self) -> io::Result<()> {
         self.0.write_all_at(&[0], Self::PLACE)
     }
 }
 
-/// Makes a new overlay, which must not exist yet, and opens it on `backing`.
+/// Makes a new overlay on `backing`, and opens it. The path must not exist yet.
 pub(super) fn create(
     place: &Path,
     base: &Base<'_>,
@@ -77,32 +77,32 @@ pub(super) fn create(
     let file = options.read(true).write(true).create_new(true).open(place);
     let file = file.map_err(DiskError::io(place, "create the overlay"))?;
     let named = Some((base.name.to_owned(), base.format.name().to_owned()));
-    // After imago has opened it: it refuses the mark, as it repairs nothing.
+    // Only after imago has opened the overlay: imago refuses the mark, because it repairs nothing.
     let made = file.try_clone().and_then(|again| {
         let access = format(file, place, base.capacity, named, Some(backing))?;
         Ok((access, Mark::set(again)?))
     });
     if made.is_err() {
-        // The new file is of no use. An error here adds nothing to the first one.
+        // The new file is of no use. An error on removing it adds nothing to the first error.
         let _ = std::fs::remove_file(place);
     }
     made.map_err(DiskError::io(place, "create the overlay"))
 }
 
-/// Makes an overlay that has no name and goes with its last user.
+/// Makes an overlay without a name, which goes when its last user closes it.
 pub(super) fn scratch(
     folder: &Path,
     capacity: u64,
     backing: FormatAccess<ImageFile>,
 ) -> Result<FormatAccess<ImageFile>, DiskError> {
-    // The folder of the recording first: the system's own is often in memory, and small.
+    // The recording's folder first: the system's folder is often in memory, and small.
     let file = tempfile::tempfile_in(folder).or_else(|_| tempfile::tempfile());
     let made = file.and_then(|file| format(file, folder, capacity, None, Some(backing)));
     made.map_err(DiskError::io(folder, "create the replay's overlay in it"))
 }
 
-/// Makes a layer of a snapshot, which is written to in whole clusters, and so without what it lies
-/// on.
+/// Makes a layer of a snapshot. It does not open its backing file, because it is written in whole
+/// clusters.
 pub(super) fn layer(
     place: &Path,
     below: &Below,

@@ -1,13 +1,15 @@
-//! Requests to disks, carried out on threads.
+//! Carries out disk requests on threads.
 //!
-//! Each drive has one thread, which does its requests one after the other, in the order in which the guest asked. So what
-//! a request reads or leaves on the disk is a function of the requests before it, however the host schedules:
-//! record and replay see the same also where requests overlap. (With several threads a drive, a
-//! read of a sector that is being written could see either state, and a replay the other. virtio lets a disk do so; we do
-//! not use that freedom.) Different drives have nothing in common and run in parallel.
+//! Each drive has one thread, which carries out its requests one after the other, in the guest's
+//! order. So the effect of a request depends only on the requests before it, and not on the host's
+//! scheduling. Record and replay see the same even where requests overlap. With several threads a
+//! drive, a read could see a sector before or after a write that overlaps it, and a replay could
+//! see the other. virtio allows that; rr does not use that freedom. Different drives share nothing
+//! and run in parallel.
 //!
-//! When a request is *done* here depends on the host. When the guest learns of it is an event of the log: in a recording the
-//! event is written where the result was taken from [`OnDone`], in a replay [`DiskPool::wait_for`] waits there.
+//! The host decides when a request is *done*. When the guest learns of it is an event of the log. A
+//! recording writes that event when it takes the result from [`OnDone`]; a replay waits there with
+//! [`DiskPool::wait_for`].
 
 use super::request::Failure;
 use super::{Below, Disk, DiskError, IoError, IoErrors};
@@ -24,23 +26,23 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// After so long without a request, a disk writes out what it has in memory.
+/// How long a drive is without a request before it writes out the data that it has in memory.
 const REST: Duration = Duration::from_secs(1);
 
-/// Takes the results of a recording: drive, operation, result. Called on the drive's thread, in the order in which requests are
-/// done; it must not wait for the pool.
+/// Takes a result in a recording: drive, operation, result. It is called on the drive's thread, in
+/// the order in which requests are done. It must not wait for the pool.
 pub type OnDone = Box<dyn Fn(u8, u64, BlockResult) + Send + Sync>;
 
-/// The disks of a machine, at work.
+/// The machine's disks and their threads.
 ///
-/// Dropping it waits until everything is done that was asked for.
+/// Dropping the pool waits until all submitted requests are done.
 #[derive(Debug)]
 pub struct DiskPool {
     drives: Vec<Drive>,
     shared: Arc<Shared>,
 }
 
-/// The thread of a drive.
+/// One drive's thread.
 #[derive(Debug)]
 struct Drive {
     path: PathBuf,
@@ -51,62 +53,62 @@ struct Drive {
 enum Job {
     Request(BlockRequest),
     Digest(Sender<Result<blake3::Hash, DiskError>>),
-    /// For a snapshot: a layer is written, the layer is good, the last layer is forgotten.
+    /// The jobs of a snapshot: write a layer, take the snapshot as whole, forget the last layer.
     Save(PathBuf, Below, Sender<Result<(), DiskError>>),
     Saved,
     Forget(PathBuf, Sender<Result<(), DiskError>>),
 }
 
-/// An operation that is done, and of which the guest has yet to hear.
+/// An operation that is done, and whose completion the guest has not seen yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
     /// The drive.
     pub drive: u8,
     /// The operation.
     pub id: u64,
-    /// What was read; `None`: it failed.
+    /// The bytes that were read; `None`: the request failed.
     pub done: Option<Vec<u8>>,
 }
 
-/// Where results go, and where failures come from.
+/// Where results go, and what decides which requests fail.
 enum Mode {
-    /// The host decides what fails.
+    /// A recording: the host decides which requests fail. Results go to the callback.
     Record(OnDone),
-    /// The recording decides what fails.
+    /// A replay: the recorded failures decide which requests fail.
     Replay(IoErrors),
 }
 
 struct Shared {
     mode: Mode,
     state: Mutex<State>,
-    /// Something was done.
+    /// Signals that a request is done.
     done: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// What was asked for; with its result, where it is done and nobody has taken that yet.
+    /// The submitted operations. Each has its result once it is done and until the result is taken.
     operations: BTreeMap<u64, Option<Result<BlockResult, DiskError>>>,
-    /// Requests that are not done.
+    /// The number of requests that are not done.
     busy: usize,
-    /// What failed, in a recording.
+    /// The failed requests of a recording.
     errors: IoErrors,
 }
 
 impl DiskPool {
-    /// Starts the threads for a recording, or for a run without one. Results go to `done`.
+    /// Starts the threads for a recording, or for a run that is not recorded. Results go to `done`.
     ///
     /// # Errors
-    /// If the host gives no thread.
+    /// If the host refuses a thread.
     pub fn record(disks: Vec<Disk>, done: OnDone) -> Result<Self, DiskError> {
         Self::start(disks, Mode::Record(done))
     }
 
-    /// Starts the threads for a replay: what failed when it was recorded fails again, in the same way, and nothing
-    /// else may fail. Results wait for [`DiskPool::wait_for`].
+    /// Starts the threads for a replay. Requests that failed in the recording fail again, in the
+    /// same way, and no others may fail. [`DiskPool::wait_for`] takes the results.
     ///
     /// # Errors
-    /// If the host gives no thread.
+    /// If the host refuses a thread.
     pub fn replay(disks: Vec<Disk>, errors: IoErrors) -> Result<Self, DiskError> {
         Self::start(disks, Mode::Replay(errors))
     }
@@ -137,7 +139,7 @@ impl DiskPool {
     /// Queues a request.
     ///
     /// # Errors
-    /// A drive that is not there, or a number that is in use; both are faults of the caller.
+    /// An unknown drive, or an operation's number that is in use. Both are faults of the caller.
     pub fn submit(&self, request: BlockRequest) -> Result<(), DiskError> {
         let (drive, id) = (request.drive, request.id);
         let none = || DiskError::NoDrive { drive, id };
@@ -150,7 +152,7 @@ impl DiskPool {
         state.operations.insert(id, None);
         state.busy += 1;
         drop(state);
-        // The thread ends only when the queue does: it catches what goes wrong in a request.
+        // The thread ends only when its queue does, because it catches panics in a request.
         let sent = found
             .jobs
             .as_ref()
@@ -166,15 +168,17 @@ impl DiskPool {
         }
     }
 
-    /// In a replay: whether an operation was submitted, and its result is not taken yet.
+    /// In a replay: true if the operation was submitted and its result is not taken yet.
     pub fn has(&self, id: u64) -> bool {
         self.shared.lock().operations.contains_key(&id)
     }
 
-    /// In a replay: waits until an operation is done, and takes its result. Each can be taken once.
+    /// In a replay: waits until an operation is done, and takes its result. A result can be taken
+    /// once.
     ///
     /// # Errors
-    /// If it was never submitted, or the replay's own disk failed where the recording's had not.
+    /// If the operation was never submitted, or if the replay's own disk failed and the recording's
+    /// disk did not.
     pub fn wait_for(&self, id: u64) -> Result<BlockResult, DiskError> {
         let mut state = self.shared.lock();
         loop {
@@ -192,7 +196,7 @@ impl DiskPool {
         }
     }
 
-    /// Waits until everything is done that was submitted: for a snapshot.
+    /// Waits until all submitted requests are done, as a snapshot needs it.
     pub fn wait_idle(&self) {
         let mut state = self.shared.lock();
         while state.busy > 0 {
@@ -200,10 +204,10 @@ impl DiskPool {
         }
     }
 
-    /// In a replay: what is done and not yet taken, for a snapshot.
+    /// In a replay: the operations that are done and whose results are not taken, for a snapshot.
     ///
     /// # Errors
-    /// If one of these failed that had not when it was recorded.
+    /// If one of them failed that did not fail in the recording.
     pub fn pending(&self) -> Result<Vec<Pending>, DiskError> {
         self.wait_idle();
         let mut state = self.shared.lock();
@@ -234,7 +238,7 @@ impl DiskPool {
         }
     }
 
-    /// In a replay from a snapshot: what was pending there.
+    /// In a replay from a snapshot: restores the operations that were pending there.
     pub fn expect(&self, pending: Vec<Pending>) {
         let mut state = self.shared.lock();
         for Pending { id, done, .. } in pending {
@@ -243,35 +247,36 @@ impl DiskPool {
         }
     }
 
-    /// Writes what has changed on a drive since the last snapshot into a new layer; see [`DiskPool::saved`].
+    /// Writes the drive's changes since the last snapshot into a new layer. Call
+    /// [`DiskPool::saved`] once the snapshot is whole.
     ///
     /// # Errors
-    /// If there is no such drive, or the layer cannot be written.
+    /// If the drive is unknown, or the layer cannot be written.
     pub fn save(&self, drive: u8, place: &Path, below: &Below) -> Result<(), DiskError> {
         self.ask(drive, |answer| {
             Job::Save(place.to_owned(), below.clone(), answer)
         })
     }
 
-    /// The snapshot is whole: what changes from now on belongs to the next one.
+    /// Marks the snapshot as whole: later changes belong to the next one.
     pub fn saved(&self) {
         for drive in &self.drives {
             if let Some(jobs) = &drive.jobs {
-                // A drive whose thread has ended will be heard of with the next request.
+                // If a drive's thread has ended, the next request reports that.
                 let _ = jobs.send(Job::Saved);
             }
         }
     }
 
-    /// The last snapshot, of which this is a drive's layer, is forgotten.
+    /// Forgets the last snapshot. `layer` is its layer of this drive.
     ///
     /// # Errors
-    /// If there is no such drive, or the layer cannot be read.
+    /// If the drive is unknown, or the layer cannot be read.
     pub fn forget(&self, drive: u8, layer: &Path) -> Result<(), DiskError> {
         self.ask(drive, |answer| Job::Forget(layer.to_owned(), answer))
     }
 
-    /// Has a drive's thread do something after everything submitted before, and waits for it.
+    /// Sends a job to the drive's thread, behind all submitted requests, and waits for its answer.
     fn ask<T>(
         &self,
         drive: u8,
@@ -286,28 +291,29 @@ impl DiskPool {
         }
     }
 
-    /// Forgets the failures of all operations but these: the others have not happened yet, after all.
+    /// Drops all failures but those of these operations, for a replay that goes back in time.
     pub fn keep_io_errors(&self, ids: &[u64]) {
         self.shared.lock().errors.keep(ids);
     }
 
-    /// Everything that failed so far, for [`IoErrors::save`]. An operation is in it before its result is handed over.
+    /// All failures so far, for [`IoErrors::save`]. A failure is in here before the result is
+    /// handed over.
     pub fn io_errors(&self) -> IoErrors {
         self.shared.lock().errors.clone()
     }
 
-    /// The digest of a drive's content after everything submitted before; see [`Disk::content_digest`].
+    /// The digest of a drive's content after all submitted requests; see [`Disk::content_digest`].
     ///
     /// # Errors
-    /// If there is no such drive, or it cannot be read.
+    /// If the drive is unknown, or cannot be read.
     pub fn content_digest(&self, drive: u8) -> Result<blake3::Hash, DiskError> {
         self.ask(drive, Job::Digest)
     }
 
-    /// Finishes what was submitted, ends the threads, and gives the disks back.
+    /// Carries out the submitted requests, ends the threads, and gives the disks back.
     ///
     /// # Errors
-    /// If a thread was lost.
+    /// If a thread has panicked.
     pub fn finish(mut self) -> Result<Vec<Disk>, DiskError> {
         let mut disks = Vec::new();
         for drive in &mut self.drives {
@@ -330,7 +336,7 @@ impl Drop for DiskPool {
         }
         for drive in &mut self.drives {
             if let Some(thread) = drive.thread.take() {
-                // An error on closing is only known to those who ask, with `finish` and `Disk::close`.
+                // An error on closing is lost here; `finish` and `Disk::close` report it.
                 let _ = thread.join();
             }
         }
@@ -348,13 +354,13 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A drive's thread.
+    /// The loop of a drive's thread.
     fn work(&self, mut disk: Disk, queue: &Receiver<Job>) -> Disk {
         loop {
             let job = if disk.wants_rest() {
                 match queue.recv_timeout(REST) {
                     Err(RecvTimeoutError::Timeout) => {
-                        // A fault there is found again by the next request.
+                        // A failure here is found again, and reported, by the next request.
                         let _ = guarded(&mut disk, |disk| {
                             disk.rest();
                             Ok(())
@@ -371,7 +377,7 @@ impl Shared {
             };
             match job {
                 Job::Request(request) => self.request(&mut disk, &request),
-                // Whoever asked may have gone.
+                // The receiver may be gone.
                 Job::Digest(answer) => drop(answer.send(disk.content_digest())),
                 Job::Save(place, below, answer) => drop(answer.send(disk.save(&place, &below))),
                 Job::Saved => disk.saved(),
@@ -408,7 +414,7 @@ impl Shared {
     }
 }
 
-/// Carries out a request; where the host fails, also what is to be kept of that.
+/// Carries out a request, and gives the failure to keep if the host failed.
 pub(crate) fn by_host(disk: &mut Disk, request: &BlockRequest) -> (BlockResult, Option<IoError>) {
     match guarded(disk, |disk| disk.carry_out(&request.op)) {
         Ok(bytes) => (BlockResult::Done(bytes), None),
@@ -417,7 +423,7 @@ pub(crate) fn by_host(disk: &mut Disk, request: &BlockRequest) -> (BlockResult, 
     }
 }
 
-/// What is to be kept of a request in which the host failed.
+/// The failure to keep of a request that the host failed.
 fn failed(disk: &mut Disk, request: &BlockRequest, error: io::Error) -> IoError {
     let applied = guarded(disk, |disk| Ok(disk.applied(&request.op)?));
     IoError {
@@ -428,7 +434,7 @@ fn failed(disk: &mut Disk, request: &BlockRequest, error: io::Error) -> IoError 
     }
 }
 
-/// A request in which a simulated host fails, after this part of it.
+/// Carries out a request in which a simulated host fails after `part`.
 #[cfg(test)]
 pub(crate) fn by_failing_host(
     disk: &mut Disk,
@@ -444,7 +450,7 @@ pub(crate) fn by_failing_host(
     }
 }
 
-/// As the machine numbers operations: see [`BlockRequest::id`].
+/// The drive of an operation, from its number; see [`BlockRequest::id`].
 pub(crate) fn drive_of(id: u64) -> u8 {
     (id >> 56) as u8
 }
@@ -470,8 +476,8 @@ fn by_recording(
     }
 }
 
-/// A fault in the code of an image format must neither end the thread nor leave anyone waiting for it. The disk
-/// is not touched any more after one.
+/// Turns a panic in the code of an image format into an error, so that it neither ends the thread
+/// nor leaves a caller waiting. The disk takes no requests after a panic.
 fn guarded<T>(
     disk: &mut Disk,
     work: impl FnOnce(&mut Disk) -> Result<T, Failure>,

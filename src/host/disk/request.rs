@@ -1,4 +1,4 @@
-//! Carrying out requests on a disk.
+//! Carries out requests on a disk.
 
 use super::io_errors::Extent;
 use super::{Disk, SECTOR};
@@ -7,7 +7,7 @@ use machine::inputs::BlockOp;
 use std::io;
 use std::ops::Range;
 
-/// Bytes that are looked at, or filled with zeroes, at a time.
+/// Bytes that are read, or filled with zeroes, at a time.
 const STEP: u64 = 1 << 20;
 
 /// Why a request was not carried out.
@@ -26,10 +26,10 @@ impl From<io::Error> for Failure {
 }
 
 impl Disk {
-    /// Carries out a request; gives what was read.
+    /// Carries out a request. Returns the bytes that it read.
     ///
     /// # Errors
-    /// [`Failure`]; then [`Disk::applied`] says what of it was done.
+    /// [`Failure`]; then [`Disk::applied`] tells which part took effect.
     pub(super) fn carry_out(&mut self, op: &BlockOp) -> Result<Vec<u8>, Failure> {
         let range = self.range(op).ok_or(Failure::Refused)?;
         if self.readonly && !matches!(op, BlockOp::Read { .. } | BlockOp::Flush) {
@@ -52,16 +52,18 @@ impl Disk {
         Ok(Vec::new())
     }
 
-    /// What of a request that failed was done all the same: exactly this, applied to what was there
-    /// before, gives what is there now.
+    /// The part of a failed request that took effect. Applying exactly this part to the old content
+    /// gives the present content.
     ///
-    /// A read or a flush changes nothing. A write goes forward byte by byte, so what was done is
-    /// its beginning: as much of it as is found on the disk. (More than was written may be found,
-    /// where the same bytes were there before; that is no difference.) A discard or write-zeroes
-    /// does whole sectors in any order: those that are zero now.
+    /// A read or a flush changes nothing. A write goes forward byte by byte, so the part is its
+    /// beginning, as far as the disk holds the written bytes. (The part may be longer than what was
+    /// written, where the same bytes were there before; that makes no difference.) A discard or
+    /// write-zeroes clears whole sectors in any order, so the part is the sectors that are zero
+    /// now.
     ///
     /// # Errors
-    /// If the disk cannot even be read. Then its content is unknown, and it is not used any more.
+    /// If the disk cannot be read. Then its content is unknown, and the disk takes no more
+    /// requests.
     pub(super) fn applied(&mut self, op: &BlockOp) -> io::Result<Vec<Extent>> {
         let Some(range) = self.range(op).filter(|_| !self.lost) else {
             return Ok(Vec::new());
@@ -83,7 +85,7 @@ impl Disk {
     /// Carries out exactly this part of a request.
     ///
     /// # Errors
-    /// Those of the host, and a part that does not belong to the request.
+    /// Those of the host, and a part that lies outside the request.
     pub(super) fn apply(&mut self, op: &BlockOp, part: &[Extent]) -> io::Result<()> {
         let foreign = || io::Error::other("what it did when it was recorded is no part of it");
         let range = self.range(op).ok_or_else(foreign)?;
@@ -112,7 +114,7 @@ impl Disk {
         Ok(())
     }
 
-    /// The bytes of the disk that a request is about; none if it leads out of the disk.
+    /// The bytes of the disk that a request covers; `None` if it leads out of the disk.
     fn range(&self, op: &BlockOp) -> Option<Range<u64>> {
         let (offset, len) = match op {
             BlockOp::Read { offset, len } => (*offset, u64::from(*len)),
@@ -126,7 +128,7 @@ impl Disk {
         (end <= self.capacity).then_some(offset..end)
     }
 
-    /// Reads; where the image ends before the disk does, zeroes.
+    /// Reads bytes. Where the image ends before the disk does, they are zero.
     pub(super) fn read(&self, range: &Range<u64>) -> io::Result<Vec<u8>> {
         let len = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
         let mut bytes = Vec::new();
@@ -141,9 +143,9 @@ impl Disk {
         self.access.write(data, offset)
     }
 
-    /// Writes out what is in memory, and for an image of its own waits until it is on the medium.
-    /// An overlay need not survive the host's power: the log, from which it can be made again, does
-    /// not either.
+    /// Writes out the data in memory. A disk without an overlay also waits until the data is on the
+    /// medium. An overlay need not survive a power failure of the host: the log, from which it can
+    /// be made again, does not survive it either.
     fn flush(&mut self) -> io::Result<()> {
         if self.readonly {
             return Ok(());
@@ -156,14 +158,14 @@ impl Disk {
         self.access.sync()
     }
 
-    /// Whether [`Disk::rest`] has something to do.
+    /// True if [`Disk::rest`] has data to write.
     pub(super) fn wants_rest(&self) -> bool {
         self.unwritten && !self.lost
     }
 
-    /// Writes to the overlay what is in memory, while the disk has no request. So a killed
-    /// recording has in it what the guest wrote. The guest does not notice; a write that fails now
-    /// is tried again later, and its error is told then.
+    /// Writes the data in memory to the overlay while the disk has no request. So the overlay of a
+    /// killed recording holds the guest's writes. The guest does not notice. A write that fails now
+    /// is tried again by a later request, which then reports the error.
     pub(super) fn rest(&mut self) {
         self.unwritten = false;
         if self.on_overlay {
@@ -171,9 +173,9 @@ impl Disk {
         }
     }
 
-    /// Makes whole clusters zero and gives back their room; leaves the rest as it is. What the
-    /// guest reads there afterwards is up to the disk, but must be the same in a replay: so it does
-    /// not depend on what is allocated.
+    /// Clears the whole clusters of a range and gives back their space; leaves the rest as it is.
+    /// virtio lets the disk decide what the guest reads there afterwards. A replay must decide the
+    /// same, so the result does not depend on what is allocated.
     fn discard(&mut self, range: &Range<u64>) -> io::Result<()> {
         let start = range.start.next_multiple_of(self.granule);
         let end = if range.end == self.capacity {
@@ -190,7 +192,7 @@ impl Disk {
             self.access.discard_to_any(start, end - start)
         };
         match done {
-            // A file system without holes, an image of version 2: a discard is only advice.
+            // A file system without holes, or a version 2 image: a discard is only advice.
             Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
             done => done,
         }
@@ -217,8 +219,8 @@ impl Disk {
         Ok(())
     }
 
-    /// An image may end within its last sector. The first request that changes something there
-    /// fills it up.
+    /// Fills up an image that ends within its last sector, before the first request that changes
+    /// that sector.
     fn fill_up(&mut self, end: u64) -> io::Result<()> {
         if end > self.access.size() {
             self.access
@@ -249,7 +251,7 @@ impl Disk {
     }
 }
 
-/// A range in pieces of at most [`STEP`] bytes.
+/// Cuts a range into pieces of at most [`STEP`] bytes.
 pub(super) fn steps(range: &Range<u64>) -> impl Iterator<Item = Range<u64>> + use<> {
     let end = range.end;
     let mut at = range.start;

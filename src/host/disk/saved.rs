@@ -1,8 +1,7 @@
-//! What a snapshot keeps of a disk: a qcow2 layer of what the guest has changed since the snapshot
-//! before.
+//! The layers of a snapshot: qcow2 files with the guest's changes since the snapshot before.
 //!
-//! Such a layer lies on the layer of its parent, and the first one on the image itself. The disk
-//! that the guest uses is not touched by it: its overlay stays as it is, and the layer is a copy.
+//! A layer lies on the layer of its parent snapshot, and the first one on the image. A layer is a
+//! copy: the guest's disk and its overlay stay as they are.
 
 use super::layer::{self, Layers};
 use super::overlay::{self, CLUSTER};
@@ -16,21 +15,21 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 
-/// Bytes that change together, as far as layers are concerned: a cluster of theirs.
+/// The unit in which changes are noted, in bytes: a cluster of a layer.
 const GRAIN: u64 = CLUSTER as u64;
 
-/// What a layer lies on.
+/// The image or layer below a layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Below {
-    /// Its name as the layer says it: absolute, or counted from the layer's folder.
+    /// Its name as the layer's header holds it: absolute, or relative to the layer's folder.
     pub name: String,
     /// Its format.
     pub format: Format,
 }
 
 impl Disk {
-    /// Notes that the guest changes these bytes.
+    /// Marks these bytes as changed by the guest.
     pub(super) fn change(&mut self, range: Range<u64>) {
         let start = range.start - range.start % GRAIN;
         let end = range.end.next_multiple_of(GRAIN).min(self.capacity);
@@ -39,7 +38,7 @@ impl Disk {
         }
     }
 
-    /// Writes what has changed since the last snapshot into a new layer.
+    /// Writes the changes since the last snapshot into a new layer.
     ///
     /// # Errors
     /// If the disk cannot be read, or the layer cannot be written.
@@ -51,13 +50,13 @@ impl Disk {
         done.map_err(DiskError::io(place, "write the snapshot's layer"))
     }
 
-    /// Notes that the last snapshot holds all changes so far.
+    /// Marks all changes so far as held by the last snapshot.
     pub(super) fn saved(&mut self) {
         self.changed.clear();
     }
 
-    /// Forgets the last snapshot, which has this layer: its clusters count as changed since the
-    /// snapshot before.
+    /// Forgets the last snapshot. `layer` is its layer: the layer's clusters count as changed since
+    /// the snapshot before.
     ///
     /// # Errors
     /// If the layer cannot be read.
@@ -67,10 +66,10 @@ impl Disk {
         Ok(())
     }
 
-    /// Fills a new overlay with what lies in the layers between it and the image.
+    /// Copies the data of the layers above the image into a new overlay.
     ///
     /// # Errors
-    /// If they cannot be read, or it cannot be written.
+    /// If the layers cannot be read, or the overlay cannot be written.
     pub(super) fn adopt(&mut self, layers: &[impl AsRef<Path>]) -> Result<(), DiskError> {
         let Some(top) = layers.last() else {
             return Ok(());
@@ -89,10 +88,10 @@ impl Disk {
     }
 }
 
-/// Joins two layers to one, for a snapshot whose parent is deleted.
+/// Joins two layers into one, when the snapshot between them is deleted.
 ///
 /// # Errors
-/// If they cannot be read, or the new one cannot be written.
+/// If the layers cannot be read, or the new one cannot be written.
 pub fn merge(upper: &Path, lower: &Path, place: &Path, below: &Below) -> Result<(), DiskError> {
     let (capacity, mut all) = held(lower)?;
     all.extend(held(upper)?.1);
@@ -101,7 +100,7 @@ pub fn merge(upper: &Path, lower: &Path, place: &Path, below: &Below) -> Result<
     done.map_err(DiskError::io(place, "write the merged layer"))
 }
 
-/// Bytes of the disk that a layer is of, and where it has something of its own.
+/// A layer's disk size in bytes, and the ranges that the layer itself holds.
 fn held(place: &Path) -> Result<(u64, RangeSet<u64>), DiskError> {
     let Layers { access, .. } = layer::stack(None, &[place])?;
     let fail = |cause| DiskError::io(place, "read the snapshot's layer")(cause);
@@ -125,7 +124,7 @@ fn held(place: &Path) -> Result<(u64, RangeSet<u64>), DiskError> {
     Ok((capacity, held))
 }
 
-/// Copies these ranges, and writes everything out.
+/// Copies these ranges, and writes all data out.
 fn copy(
     from: &FormatAccess<ImageFile>,
     mut to: FormatAccess<ImageFile>,

@@ -1,7 +1,7 @@
-//! The network on the host: what `--netdev` names. A backend lives on a thread of its own, with its sockets, its
-//! timers and the host's time; nothing of it reaches the guest but frames.
+//! The network on the host, as `--netdev` names it. A backend has a thread of its own, with its
+//! sockets, its timers and the host's time. Only frames reach the guest.
 //!
-//! In a replay none of this is opened: the frames come from the log.
+//! A replay opens none of this: its frames come from the log.
 
 mod options;
 mod thread;
@@ -26,12 +26,12 @@ use thread::Thread;
 /// Why a network could not be opened.
 #[derive(Debug, Error)]
 pub enum NetError {
-    /// The host does not let a forwarded port be listened on.
+    /// The host refuses to listen on a forwarded port.
     #[error("hostfwd={protocol}:{address}: cannot listen")]
     Forward {
         /// `tcp` or `udp`.
         protocol: &'static str,
-        /// Where it was to listen.
+        /// The address to listen on.
         address: SocketAddrV4,
         /// The host's reason.
         #[source]
@@ -42,7 +42,7 @@ pub enum NetError {
     Unix {
         /// Path of the socket.
         path: PathBuf,
-        /// It was to be listened on.
+        /// True if rr was to listen on the socket, false if it was to connect.
         server: bool,
         /// The host's reason.
         #[source]
@@ -67,10 +67,11 @@ pub struct NetHandle {
 }
 
 impl NetHandle {
-    /// Opens a network; frames for the guest go to `on_frame`, on the network's own thread, and what is to be said of it to `notes`.
+    /// Opens a network. `on_frame` gets the frames for the guest, on the network's own thread;
+    /// `notes` gets the messages for the user.
     ///
     /// # Errors
-    /// Ports, sockets and threads that the host refuses.
+    /// If the host refuses a port, a socket or a thread.
     pub fn open(
         options: &NetdevOptions,
         notes: &Notes,
@@ -92,20 +93,21 @@ impl NetHandle {
         Ok(Self { thread, forwards })
     }
 
-    /// Hands a frame of the guest over: an Ethernet frame without checksum at its end. Never waits; when too many frames
-    /// wait, the frame is dropped and counted.
+    /// Hands over a frame from the guest: an Ethernet frame without its checksum. This never waits;
+    /// if too many frames are queued, the frame is dropped and counted.
     pub fn send(&self, frame: Vec<u8>) {
         if let Some(thread) = &self.thread {
             thread.send(frame);
         }
     }
 
-    /// Where the host listens for the guest, in the order of the options; port 0 has become the real one.
+    /// The addresses that the host listens on for the guest, in the order of the options. Port 0 is
+    /// replaced by the real port.
     pub fn forwards(&self) -> &[SocketAddrV4] {
         &self.forwards
     }
 
-    /// Frames that have passed until now.
+    /// The numbers of frames so far.
     pub fn counts(&self) -> NetCounts {
         self.thread.as_ref().map(|t| t.counts()).unwrap_or_default()
     }

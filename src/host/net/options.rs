@@ -1,4 +1,4 @@
-//! `--netdev` as the user types it, in QEMU's words.
+//! The options of `--netdev`, as QEMU writes them.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use thiserror::Error;
 
-/// The name of a network that was given none.
+/// The name of a network if the user gives none.
 pub const DEFAULT_ID: &str = "net0";
 
-/// What `--netdev` accepts, for messages.
+/// The values of `--netdev`, for messages.
 const ACCEPTED: &str = "user[,id=ID][,net=ADDR/BITS][,restrict=on|off][,resolver=ADDR[:PORT]]\
     [,hostfwd=tcp|udp:[HOSTADDR]:PORT-[GUESTADDR]:PORT]..., unix:PATH[,server][,id=ID] or none";
 
@@ -27,13 +27,13 @@ pub struct NetdevOptions {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NetdevKind {
-    /// A network of its own behind the process's ordinary sockets.
+    /// User-mode networking: a network of its own behind ordinary sockets of the process.
     User(UserOptions),
     /// Frames over a Unix stream socket, each behind its length (4 bytes, big endian).
     Unix {
         /// Path of the socket.
         path: PathBuf,
-        /// Listen, rather than connect.
+        /// True to listen, false to connect.
         server: bool,
     },
     /// No network device at all.
@@ -45,10 +45,9 @@ pub enum NetdevKind {
 pub struct UserOptions {
     /// The network's addresses.
     pub net: Subnet,
-    /// The guest reaches nothing outside; forwarded ports go on to work.
+    /// The guest reaches nothing outside. Forwarded ports still work.
     pub restrict: bool,
-    /// The server that questions to the network's DNS address go to; none: the host's own, from
-    /// `/etc/resolv.conf`.
+    /// The server for the guest's DNS queries; `None`: the host's own, from `/etc/resolv.conf`.
     pub resolver: Option<SocketAddrV4>,
     /// Ports of the host that lead into the guest.
     pub forwards: Vec<Forward>,
@@ -70,9 +69,9 @@ impl Default for UserOptions {
 pub struct Forward {
     /// Its protocol.
     pub protocol: Protocol,
-    /// Where the host listens; address 0.0.0.0 means everywhere, port 0 any free one.
+    /// The address that the host listens on. 0.0.0.0 means all interfaces, port 0 any free port.
     pub host: SocketAddrV4,
-    /// The guest's address; none: the one that DHCP gives.
+    /// The guest's address; `None`: the one that DHCP gives.
     pub guest: Option<Ipv4Addr>,
     /// The guest's port.
     pub guest_port: u16,
@@ -88,7 +87,7 @@ pub enum Protocol {
     Udp,
 }
 
-/// An IPv4 network, and the addresses in it that mean something here.
+/// An IPv4 network, and the addresses in it that have a meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Subnet {
@@ -117,7 +116,7 @@ impl Subnet {
         Ipv4Addr::from_bits(self.base.to_bits() | offset)
     }
 
-    /// The gateway, which also stands for the host itself: the network's second address.
+    /// The gateway, which also stands for the host: the network's second address.
     pub fn gateway(self) -> Ipv4Addr {
         self.at(2)
     }
@@ -127,12 +126,12 @@ impl Subnet {
         self.at(3)
     }
 
-    /// What DHCP gives to the guest: the network's fifteenth address.
+    /// The address that DHCP gives to the guest: the network's fifteenth address.
     pub fn guest(self) -> Ipv4Addr {
         self.at(15)
     }
 
-    /// The address that means every station of the network.
+    /// The broadcast address of the network.
     pub fn broadcast(self) -> Ipv4Addr {
         self.at(!self.mask().to_bits())
     }
@@ -179,7 +178,7 @@ impl FromStr for Subnet {
             base: address,
             bits,
         };
-        // Bits of a host in it are taken away, as QEMU does.
+        // Host bits in the address are cleared, as QEMU does.
         Ok(Self {
             base: Ipv4Addr::from_bits(address.to_bits() & net.mask().to_bits()),
             bits,
@@ -190,25 +189,25 @@ impl FromStr for Subnet {
 /// Why a `--netdev` was not understood.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NetdevParseError {
-    /// No such backend.
+    /// There is no such backend.
     #[error("unknown network backend `{0}`; expected {ACCEPTED}")]
     Kind(String),
-    /// The backend takes no such option.
+    /// The backend has no such option.
     #[error("`{kind}` takes no option `{option}`; expected {ACCEPTED}")]
     Option {
         /// The backend.
         kind: &'static str,
-        /// What was given.
+        /// The option that was given.
         option: String,
     },
-    /// An option's value is not one that it takes.
+    /// The option does not take this value.
     #[error("{option}={value}: expected {expected}")]
     Value {
         /// The option.
         option: &'static str,
-        /// What was given.
+        /// The value that was given.
         value: String,
-        /// What it takes.
+        /// The values that the option takes.
         expected: &'static str,
     },
 }
@@ -327,7 +326,7 @@ fn forward(text: &str) -> Result<Forward, NetdevParseError> {
 fn parse_forward(text: &str) -> Option<Forward> {
     let (protocol, rest) = text.split_once(':')?;
     let protocol = match protocol {
-        // QEMU's default, when it is left out.
+        // `tcp` is QEMU's default.
         "tcp" | "" => Protocol::Tcp,
         "udp" => Protocol::Udp,
         _ => return None,

@@ -1,4 +1,4 @@
-//! The thread that a backend lives on, and the way in and out of it.
+//! A backend's thread, and the queues to and from it.
 
 use super::NetError;
 use crate::notes::Notes;
@@ -14,40 +14,40 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Frames of the guest that wait for the thread at most; more are dropped, as on a full wire.
+/// Frames from the guest that are queued at most. Further frames are dropped, as on a full wire.
 const QUEUE: usize = 1024;
-/// Bytes of one frame at most; QEMU's bound, 64 KiB and headers.
+/// Bytes of one frame at most; QEMU's limit, 64 KiB and headers.
 pub(crate) const FRAME_MAX: usize = (64 << 10) + 4096;
 
-/// Where frames for the guest go; called on the backend's thread.
+/// Takes a frame for the guest; called on the backend's thread.
 pub type OnFrame = Box<dyn Fn(Vec<u8>) + Send + Sync>;
 
-/// What a backend's thread waits for; `token` is the backend's own name for a descriptor.
+/// The descriptors that a backend's thread polls. `token` is the backend's name for a descriptor.
 pub(crate) struct Watch<'a, T> {
     fds: Vec<PollFd<'a>>,
     tokens: Vec<T>,
 }
 
 impl<'a, T> Watch<'a, T> {
-    /// Wait until `fd` is ready for `flags`.
+    /// Polls `fd` for `flags`.
     pub(crate) fn add(&mut self, fd: BorrowedFd<'a>, flags: PollFlags, token: T) {
         self.fds.push(PollFd::from_borrowed_fd(fd, flags));
         self.tokens.push(token);
     }
 }
 
-/// A network backend: descriptors to wait for, and what to do when something happened.
+/// A network backend: the descriptors to poll, and the handling of their events.
 pub(crate) trait Backend: Send + 'static {
-    /// The backend's name for a descriptor that it waits for.
+    /// The backend's name for a descriptor that is polled.
     type Token: Copy;
 
-    /// Names the descriptors to wait for.
+    /// Names the descriptors to poll.
     fn watch<'a>(&'a self, watch: &mut Watch<'a, Self::Token>);
 
-    /// How long to wait at most; none: until something happens.
+    /// How long to poll at most; `None`: until an event.
     fn timeout(&mut self, now: Instant) -> Option<Duration>;
 
-    /// Takes what the guest sent, serves the descriptors that are ready, and delivers frames to the
+    /// Takes the guest's frames, serves the descriptors that are ready, and delivers frames to the
     /// guest.
     fn run(
         &mut self,
@@ -67,18 +67,18 @@ struct Port {
     delivered: AtomicU64,
 }
 
-/// Frames that passed, for messages and tests.
+/// Numbers of frames, for messages and tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct NetCounts {
-    /// From the guest, taken.
+    /// Frames from the guest that were taken.
     pub sent: u64,
-    /// From the guest, dropped because too many waited or one was too long.
+    /// Frames from the guest that were dropped, because the queue was full or the frame too long.
     pub dropped: u64,
-    /// To the guest.
+    /// Frames to the guest.
     pub delivered: u64,
 }
 
-/// The thread's near end.
+/// The handle of a backend's thread.
 #[derive(Debug)]
 pub(crate) struct Thread {
     port: Arc<Port>,
@@ -115,7 +115,7 @@ impl Thread {
         })
     }
 
-    /// Hands a frame over without waiting.
+    /// Queues a frame without waiting.
     pub(crate) fn send(&self, frame: Vec<u8>) {
         let mut queue = self.port.queue.lock();
         if queue.len() >= QUEUE || frame.len() > FRAME_MAX {
@@ -131,12 +131,12 @@ impl Thread {
         }
     }
 
-    /// A full socket means that the thread is about to wake anyway.
+    /// Wakes the thread. A full socket means that it is about to wake anyway.
     fn wake(&self) {
         let _ = (&self.wake).write(&[0]);
     }
 
-    /// The counters of frames until now.
+    /// The numbers of frames so far.
     pub(crate) fn counts(&self) -> NetCounts {
         NetCounts {
             sent: self.port.sent.load(Ordering::Relaxed),
@@ -193,7 +193,8 @@ fn serve<B: Backend>(
     }
 }
 
-/// Before the queue is taken: a frame that comes later wakes the thread again.
+/// Empties the wake-up socket. It must come before the queue is taken: then a later frame wakes the
+/// thread again.
 fn drain(mut woken: &UnixStream) {
     let mut bytes = [0; 64];
     loop {
@@ -206,7 +207,7 @@ fn drain(mut woken: &UnixStream) {
 }
 
 fn timespec(duration: Duration) -> Timespec {
-    // Rounded up to a millisecond: else a timer that is almost due would be polled for.
+    // Rounded up to a millisecond: otherwise the thread would poll in a busy loop before a timer.
     let millis = i64::try_from(duration.as_micros().div_ceil(1000)).unwrap_or(i64::MAX);
     Timespec {
         tv_sec: millis / 1000,

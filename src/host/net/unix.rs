@@ -1,5 +1,5 @@
-//! Frames over a Unix stream socket, each behind its length in 4 bytes, big endian: what QEMU's
-//! `stream` network backend and passt speak.
+//! Frames over a Unix stream socket, each behind its length in 4 bytes, big endian: the protocol of
+//! QEMU's `stream` backend and of passt.
 
 use super::NetError;
 use super::thread::{Backend, FRAME_MAX, Watch};
@@ -13,12 +13,12 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Bytes that wait for the peer at most; further frames are dropped, as on a full wire.
+/// Bytes that are queued for the peer at most. Further frames are dropped, as on a full wire.
 const OUTGOING_MAX: usize = 1 << 20;
-/// Bytes before a frame: its length.
+/// Bytes of the length before each frame.
 const PREFIX: usize = 4;
 
-/// The backend: the socket and what is under way on it.
+/// The backend: the socket, and the bytes that are partly sent or received.
 #[derive(Debug)]
 pub(crate) struct UnixBackend {
     path: PathBuf,
@@ -29,7 +29,7 @@ pub(crate) struct UnixBackend {
     notes: Notes,
 }
 
-/// The two descriptors.
+/// The descriptors to poll: the listener, and the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Token {
     Listener,
@@ -37,7 +37,7 @@ pub(crate) enum Token {
 }
 
 impl UnixBackend {
-    /// Connects, or begins to listen: then the peer may come, and go, at any time.
+    /// Connects, or begins to listen. A peer may connect and leave at any time.
     pub(crate) fn open(path: &Path, server: bool, notes: &Notes) -> Result<Self, NetError> {
         let failed = |cause: io::Error| NetError::Unix {
             path: path.to_owned(),
@@ -75,7 +75,7 @@ impl UnixBackend {
         }
     }
 
-    /// Half a frame is worth nothing to the next peer.
+    /// Closes the connection. A half frame is dropped: the next peer could not use it.
     fn disconnect(&mut self, why: &str) {
         self.notes
             .call(&format!("network unix:{}: {why}", self.path.display()));
@@ -110,8 +110,8 @@ impl UnixBackend {
         Ok(())
     }
 
-    /// Reads once, and delivers the whole frames; an error says why the connection is of no more
-    /// use.
+    /// Reads once, and delivers the whole frames. The error says why the connection cannot be used
+    /// further.
     fn receive(&mut self, deliver: &mut dyn FnMut(Vec<u8>)) -> Result<(), String> {
         let Some(stream) = self.stream.as_mut() else {
             return Ok(());
@@ -181,7 +181,7 @@ impl Backend for UnixBackend {
         if let Err(error) = self.flush() {
             return self.disconnect(&error.to_string());
         }
-        // Frames from before are not for a peer that comes only now.
+        // Frames from before the connection are not for the new peer.
         if ready.contains(&Token::Listener) {
             self.accept();
         }
@@ -196,7 +196,7 @@ impl Backend for UnixBackend {
 impl Drop for UnixBackend {
     fn drop(&mut self) {
         if self.listener.is_some() {
-            // The next run may listen there again; a path that is gone already is as good.
+            // The next run may listen on this path again. If it is gone already, nothing is lost.
             let _ = std::fs::remove_file(&self.path);
         }
     }

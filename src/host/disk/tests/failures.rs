@@ -1,4 +1,4 @@
-//! Errors of the host: the guest sees them, and a replay brings them about again.
+//! Errors of the host: the guest sees them, and a replay causes them again.
 
 use super::*;
 use crate::host::disk::{DiskError, DiskPool, Extent, IoError, IoErrors};
@@ -6,15 +6,15 @@ use machine::inputs::{BlockOp, BlockRequest, BlockResult};
 use std::process::Stdio;
 use std::sync::mpsc::channel;
 
-/// Bytes of the image, and more than a full host can take.
+/// Bytes of the image: more than the limited child can write.
 const LEN: usize = 4 << 20;
-/// KiB that a file may have in the child: less than that, and ends in different places of its
-/// structure.
+/// Limits of a file's size in the child, in KiB: below the image's size, and at different places of
+/// the overlay's structure.
 const LIMITS: [u32; 4] = [260, 701, 1500, 2600];
-/// Set in the child process: the folder to work in.
+/// Environment variable of the child process: the folder to work in.
 const FOLDER: &str = "RR_TEST_FULL_DISK";
 
-/// Writes everywhere, some of it zeroes, then looks at all of it.
+/// Writes in many places, some of them zeroes, then reads everything.
 fn requests() -> Vec<BlockRequest> {
     let mut requests = Vec::new();
     for step in 0..30u64 {
@@ -37,7 +37,7 @@ fn requests() -> Vec<BlockRequest> {
         .collect()
 }
 
-/// What a test below runs as a process of its own, in which files may not grow beyond a limit.
+/// The child process of a test below, in which files may not grow beyond a limit.
 #[test]
 fn full_disk_child() {
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
@@ -172,7 +172,7 @@ fn what_a_replay_is_told_to_do_must_belong_to_the_request() {
     }
 }
 
-/// The recording's disk failed, and the replay's does not: the recording is right.
+/// The recording's disk failed and the replay's does not: the recording decides.
 #[test]
 fn a_failed_read_fails_again() {
     let folder = folder();
@@ -200,12 +200,12 @@ fn a_failed_read_fails_again() {
     );
 }
 
-/// Set in the child process below: the folder to work in.
+/// Environment variable of the child process below: the folder to work in.
 const KILLED: &str = "RR_TEST_KILLED_DISK";
-/// Bytes from one write of that process to the next.
+/// Bytes between two writes of that process.
 const STRIDE: u64 = 12_288;
 
-/// Writes until it is killed; says after each flush how far it is.
+/// Writes until it is killed, and prints its progress after each flush.
 #[test]
 fn killed_child() {
     let Some(folder) = std::env::var_os(KILLED).map(PathBuf::from) else {

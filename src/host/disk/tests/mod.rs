@@ -1,4 +1,4 @@
-//! Disks on real files, judged by `qemu-img` where that is installed.
+//! Tests of disks on real files. `qemu-img` checks the images where it is installed.
 
 mod failures;
 mod model;
@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
-/// Runs `qemu-img`; gives what it printed, and whether it was content. None where it is not
-/// installed: then the test says that it is skipped, or fails with RR_REQUIRE_TOOLS=1.
+/// Runs `qemu-img`. Returns its output, and whether it succeeded; `None` where it is not installed.
+/// Then the test is skipped, or fails with RR_REQUIRE_TOOLS=1.
 fn qemu_img(args: &[&dyn AsRef<std::ffi::OsStr>]) -> Option<(bool, String)> {
     let output = Command::new("qemu-img").args(args).output();
     match output {
@@ -34,7 +34,7 @@ fn qemu_img(args: &[&dyn AsRef<std::ffi::OsStr>]) -> Option<(bool, String)> {
     }
 }
 
-/// Asserts that `qemu-img` is content, where it is installed.
+/// Asserts that `qemu-img` succeeds, where it is installed.
 fn qemu_img_accepts(args: &[&dyn AsRef<std::ffi::OsStr>]) -> Option<String> {
     let (fine, text) = qemu_img(args)?;
     assert!(fine, "{text}");
@@ -58,21 +58,21 @@ fn raw(file: &Path) -> DriveOptions {
     drive(file, Some(Format::Raw))
 }
 
-/// Bytes that are all different from their neighbours, and from those of another seed.
+/// Bytes that differ from their neighbours, and from the bytes of another seed.
 fn pattern(seed: u8, len: usize) -> Vec<u8> {
     (0..len)
         .map(|at| (at as u64 * 251 + at as u64 / 509 + u64::from(seed)) as u8 | 1)
         .collect()
 }
 
-/// A raw image with something in it.
+/// A raw image with [`pattern`] in it.
 fn image(folder: &TempDir, len: usize) -> PathBuf {
     let path = folder.path().join("disk.raw");
     std::fs::write(&path, pattern(0, len)).unwrap();
     path
 }
 
-/// A qcow2 image of this content, by our own means.
+/// A qcow2 image of this content, made by rr.
 fn qcow2_image(folder: &TempDir, content: &[u8]) -> PathBuf {
     let empty = folder.path().join("empty.raw");
     let file = std::fs::File::create(&empty).unwrap();
@@ -94,9 +94,9 @@ fn read(disk: &Disk) -> Vec<u8> {
     disk.read(&(0..disk.capacity())).unwrap()
 }
 
-/// Opens a disk that nobody else has open. In a process of many tests that is not enough for its
-/// lock: a child that another test has forked holds a copy of each lock until it has executed its
-/// program. rr itself forks nobody.
+/// Opens a disk, and waits for its lock. In a process of many tests the lock may be held for a
+/// moment: a child that another test has forked holds a copy of each lock until it executes its
+/// program. rr itself forks no process.
 fn opened(options: &DriveOptions, writes: Writes<'_>) -> Disk {
     let started = std::time::Instant::now();
     loop {

@@ -1,11 +1,11 @@
-//! Random requests, against a plain vector of bytes.
+//! Random requests, compared with a plain vector of bytes.
 
 use super::*;
 use crate::host::disk::request::Failure;
 use machine::inputs::BlockOp;
 use proptest::prelude::*;
 
-/// Small, but of several clusters, and no multiple of one.
+/// Bytes of the disk: small, several clusters, and no multiple of a cluster.
 const LEN: usize = 5 * 65_536 + 3 * 512;
 
 fn op() -> impl Strategy<Value = BlockOp> {
@@ -13,7 +13,7 @@ fn op() -> impl Strategy<Value = BlockOp> {
     let extent = (0..sectors, 1..300u64);
     (0..12u8, extent, any::<u8>(), any::<bool>()).prop_map(move |(kind, (at, len), seed, unmap)| {
         let offset = at * 512;
-        // Some lead out of the disk.
+        // Some requests lead out of the disk.
         let len = if seed == 0 {
             len
         } else {
@@ -35,7 +35,7 @@ fn op() -> impl Strategy<Value = BlockOp> {
     })
 }
 
-/// The same on a vector; `granule` is what a discard clears.
+/// Carries out a request on the vector; `granule` is the unit that a discard clears, in bytes.
 fn on_model(model: &mut [u8], op: &BlockOp, granule: usize) -> Option<Vec<u8>> {
     let whole = model.len();
     match op {
@@ -88,8 +88,8 @@ fn compare(disk: &mut Disk, ops: &[BlockOp]) -> Result<Vec<u8>, TestCaseError> {
             continue;
         };
         if disk.access.inner().zero_granularity().is_none() {
-            // A raw image: the file system decides which sectors go. Recordings never discard
-            // there.
+            // On a raw image the file system decides which sectors a discard clears. Recordings
+            // never discard there.
             let now = read(disk);
             for ((now, before), model) in now
                 .chunks(512)
@@ -124,8 +124,8 @@ proptest! {
         disk.close().unwrap();
         prop_assert!(std::fs::read(&image).unwrap() == before, "the image was changed");
 
-        // Opened anew, it is the same, and so is its digest; so is that of a plain file of that
-        // content.
+        // The disk has the same content and digest when it is opened again. A plain file with that
+        // content has the same digest.
         let again = DriveOptions { readonly: true, ..drive(&overlay, Some(Format::Qcow2)) };
         let again = opened(&again, Writes::Image);
         prop_assert!(read(&again) == model);

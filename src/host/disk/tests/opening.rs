@@ -1,4 +1,4 @@
-//! Images that can be opened, and those that cannot.
+//! Images that can be opened, and images that cannot.
 
 use super::*;
 use crate::error::chain;
@@ -52,13 +52,13 @@ fn the_format_is_told_from_the_content_and_said() {
     let disk = opened(&drive(&qcow2, None), Writes::Image);
     assert!(read(&disk) == pattern(2, 8192));
     assert_eq!(raw(&plain).settle().unwrap().1, None);
-    // Said to be raw, it is raw, whatever it looks like.
+    // An image that is declared raw is raw, whatever its content looks like.
     disk.close().unwrap();
     let as_raw = opened(&raw(&qcow2), Writes::Image);
     assert!(read(&as_raw).starts_with(b"QFI\xfb"));
 }
 
-/// Changes bytes of a qcow2 image, and gives what is said of it.
+/// Changes bytes of a qcow2 image, and returns the error on opening it.
 fn spoiled(at: usize, bytes: &[u8]) -> String {
     let folder = folder();
     let path = qcow2_image(&folder, &pattern(2, 8192));
@@ -131,7 +131,7 @@ fn an_image_is_written_by_one_alone() {
     let recording = Disk::open(&raw(&path), Writes::Scratch(folder.path()));
     assert!(matches!(recording, Err(DiskError::InUse { .. })));
     drop(writer);
-    // Any number may read, among them recordings.
+    // Any number of readers may open it, recordings among them.
     let reader = opened(&readonly, Writes::Image);
     let recording = opened(&raw(&path), Writes::Scratch(folder.path()));
     let error = Disk::open(&raw(&path), Writes::Image).unwrap_err();
@@ -157,7 +157,7 @@ fn images_are_known_by_size_and_hash() {
     let content = fs::read(&path).unwrap();
     let hash = blake3::hash(&content).to_hex().to_string();
     assert_eq!(found[0].blake3, Some(hash));
-    // A look tells all but that.
+    // `look` gives the same, without the hash.
     let mut looked = found.clone();
     looked[0].blake3 = None;
     assert_eq!(disk.look().unwrap(), looked);
@@ -183,7 +183,7 @@ fn a_change_behind_our_back_is_found() {
     let error = disk.check_untouched().unwrap_err().to_string();
     assert!(error.contains("disk.raw: was changed while"), "{error}");
     drop(disk);
-    // Writing to the image itself is no such change.
+    // The disk's own write to the image is no such change.
     let mut disk = opened(&raw(&path), Writes::Image);
     write(&mut disk, 0, &pattern(3, 512));
     disk.check_untouched().unwrap();

@@ -4,7 +4,7 @@ use super::*;
 use machine::inputs::BlockOp;
 use std::fs;
 
-/// What the overlay holds, by `qemu-img`'s reading, as raw bytes.
+/// The content of the overlay as raw bytes, read by `qemu-img`.
 fn by_qemu(folder: &TempDir, overlay: &Path) -> Option<Vec<u8>> {
     let out = folder.path().join("converted.raw");
     qemu_img_accepts(&[&"convert", &"-O", &"raw", &overlay, &out])?;
@@ -43,7 +43,7 @@ fn the_image_stays_as_it_was() {
     assert_eq!(chain[0]["backing-filename-format"], "raw");
     assert_eq!(chain[0]["format-specific"]["data"]["compat"], "1.1");
     assert_eq!(chain[1]["filename"], image.to_str().unwrap());
-    // Lazy: what was not written lies only in the image.
+    // The overlay holds only what was written; the rest stays in the image.
     let size = fs::metadata(&overlay).unwrap().len();
     assert!(size < 8 * 65536, "{size}");
 }
@@ -68,7 +68,7 @@ fn an_image_of_odd_size_ends_in_zeroes() {
         assert!(by_qemu(&folder, &overlay).unwrap() == model);
     }
 
-    // Without an overlay the image itself grows, and only when it is written to.
+    // Without an overlay the image itself grows, at the first write.
     let disk = opened(&raw(&image), Writes::Image);
     assert_eq!(disk.capacity(), 70_144);
     disk.close().unwrap();
@@ -142,8 +142,8 @@ fn what_is_there_is_not_overwritten() {
     assert_eq!(fs::read(&overlay).unwrap(), b"precious");
 }
 
-/// What `kill -9` leaves: what the disk had in memory only is gone. The overlay says so of itself,
-/// and is repaired.
+/// `kill -9` loses the data that the disk had in memory only. The overlay is marked dirty, and can
+/// be repaired.
 #[test]
 fn a_killed_recording_leaves_an_overlay_that_is_repaired() {
     const HALF: usize = 512 << 10;
@@ -169,7 +169,8 @@ fn a_killed_recording_leaves_an_overlay_that_is_repaired() {
             );
         }
         std::mem::forget(disk);
-        // QEMU sees that it was not closed; rr refuses it, and says what to do.
+        // QEMU sees that the overlay was not closed. rr refuses it, and its message says what to
+        // do.
         let again = Disk::open(&drive(&overlay, None), Writes::Image).unwrap_err();
         assert!(
             again.to_string().contains("qemu-img check -r all"),

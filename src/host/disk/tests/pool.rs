@@ -17,7 +17,7 @@ fn request(drive: u8, id: u64, op: BlockOp) -> BlockRequest {
     BlockRequest { drive, id, op }
 }
 
-/// Writes that overlap, each followed by a read of all of it.
+/// Writes that overlap, each followed by a read of the whole range.
 fn overlapping(drive: u8) -> Vec<BlockRequest> {
     let mut requests = Vec::new();
     for step in 0..40u64 {
@@ -62,7 +62,7 @@ fn record_and_replay_see_the_same() {
     for request in &requests {
         pool.submit(request.clone()).unwrap();
     }
-    // In any order, as the log says.
+    // In reverse order, since the log may hold any order.
     for (_, id, result) in recorded.iter().rev() {
         assert_eq!(&pool.wait_for(*id).unwrap(), result);
     }
@@ -103,8 +103,7 @@ fn faults_of_the_caller_are_told() {
     assert_eq!(pool.wait_for(2).unwrap(), BlockResult::Done(vec![]));
     let error = pool.wait_for(2).unwrap_err();
     assert!(matches!(error, DiskError::Operation { id: 2, .. }));
-    // What leads out of the disk is an error for the guest, the same on any host, so none to be
-    // kept.
+    // A request out of the disk fails for the guest, the same on any host. So no failure is kept.
     let (offset, len) = (4096, 512);
     pool.submit(request(0, 3, BlockOp::Read { offset, len }))
         .unwrap();
@@ -112,7 +111,7 @@ fn faults_of_the_caller_are_told() {
     assert!(pool.io_errors().is_empty());
 }
 
-/// What the guest wrote is in the overlay soon, without a flush: a killed recording has it.
+/// The guest's writes reach the overlay soon, without a flush, so that a killed recording has them.
 #[test]
 fn an_idle_disk_writes_out_what_it_has() {
     let folder = folder();
@@ -128,7 +127,7 @@ fn an_idle_disk_writes_out_what_it_has() {
     let found = (0..50).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(100));
         std::fs::copy(&overlay, &killed).unwrap();
-        // Only the mark is between this copy and an overlay that was closed.
+        // This copy differs from a closed overlay in nothing but the dirty mark.
         let file = std::fs::OpenOptions::new()
             .write(true)
             .open(&killed)

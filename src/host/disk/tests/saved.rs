@@ -1,4 +1,4 @@
-//! The layers that snapshots keep.
+//! The layers of snapshots.
 
 use super::*;
 use crate::host::disk::{Below, merge};
@@ -26,7 +26,7 @@ fn below(name: &str, format: Format) -> Below {
     }
 }
 
-/// Reads the disk as it is with these layers.
+/// Reads the disk with these layers on its image.
 fn with_layers(image: &Path, layers: &[&PathBuf], folder: &TempDir) -> Vec<u8> {
     let scratch = Writes::Scratch(folder.path());
     let disk = Disk::open_at(&raw(image), layers, scratch).unwrap();
@@ -63,7 +63,7 @@ fn layers_hold_what_changed_and_merge_into_one() {
     merge(&b, &a, &merged, &on_image).unwrap();
     assert!(with_layers(&image, &[&merged], &folder) == at_b);
 
-    // Only what changed: two clusters, and four with the last, and what a qcow2 image has anyway.
+    // Only the changed clusters: two, four with the last write, and qcow2's own structures.
     assert!(fs::metadata(&a).unwrap().len() < 9 * 65536);
     for (layer, content) in [(&a, &at_a), (&b, &at_b), (&merged, &at_b)] {
         if qemu_img_accepts(&[&"check", layer]).is_some() {
@@ -110,7 +110,7 @@ fn a_recording_goes_on_from_a_snapshot() {
     let disk = Disk::open_at(&raw(&image), &[&a], Writes::Overlay(&next)).unwrap();
     assert!(read(&disk) == at_a);
     disk.close().unwrap();
-    // It names the image alone.
+    // The overlay names the image alone.
     if let Some(info) = qemu_img_accepts(&[&"info", &next]) {
         assert!(
             info.contains(&format!("backing file: {}", image.display())),

@@ -1,4 +1,4 @@
-//! `--drive`.
+//! The options of `--drive`.
 
 use crate::host::disk::{DriveOptions, DriveOptionsError, Format, check_names};
 use proptest::prelude::*;
