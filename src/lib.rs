@@ -2,7 +2,7 @@
 //!
 //! ARCHITECTURE.md at the root of the repository is the map.
 
-// Under loom only this is built: the hand-overs between threads alone are modelled.
+// Under loom only the hand-overs between threads are built, because only they are modelled.
 pub mod sync;
 
 #[cfg(not(loom))]

@@ -1,43 +1,43 @@
-//! What the library has to say beside its results: whoever uses it decides what becomes of that.
+//! Messages of the engine beside its results. The caller decides how to show them.
 
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-/// Something that is said.
+/// A message for the user.
 #[derive(Debug, Clone, Copy)]
 pub enum Note<'a> {
-    /// Good to know.
+    /// Information that the user may like to have.
     Remark(&'a str),
-    /// The user must hear it, however quiet he wants it: something has failed, or waits for him.
+    /// A warning, or a wait for the user. It is shown even if the user asked for less output.
     Call(&'a str),
-    /// A snapshot is damaged; its segment is replayed from before it.
+    /// A snapshot is damaged. Its segment is replayed from an earlier one.
     Damaged(&'a (dyn Error + 'static)),
 }
 
 type Hear = dyn Fn(Note<'_>) + Send + Sync;
 
-/// Where it is said. By default nowhere.
+/// Where messages go. By default they are dropped.
 #[derive(Clone, Default)]
 pub struct Notes(Option<Arc<Hear>>);
 
 impl Notes {
-    /// Hands each note to `hear`, on whatever thread it arises.
+    /// Calls `hear` with each message, on the thread that sends it.
     pub fn new(hear: impl Fn(Note<'_>) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(hear)))
     }
 
-    /// Says something that is good to know.
+    /// Sends a [`Note::Remark`].
     pub(crate) fn remark(&self, text: &str) {
         self.say(Note::Remark(text));
     }
 
-    /// Says something that must be heard.
+    /// Sends a [`Note::Call`].
     pub(crate) fn call(&self, text: &str) {
         self.say(Note::Call(text));
     }
 
-    /// Says that a snapshot cannot be used.
+    /// Sends a [`Note::Damaged`].
     pub(crate) fn damaged(&self, error: &(dyn Error + 'static)) {
         self.say(Note::Damaged(error));
     }

@@ -1,59 +1,59 @@
-//! What can be wrong with a recording, and with a snapshot of one.
+//! The faults of a recording, and of its snapshots.
 
 use super::OptionFault;
 use machine::state::StateError;
 use replay_format::Checkpoint;
 use std::path::PathBuf;
 
-/// What is wrong with a recording, or with a file of one.
+/// What is wrong with a recording, or with one of its files.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordingFault {
-    /// A recording is there already.
+    /// There is a recording at this path already.
     #[error("already exists; choose another name")]
     Exists,
-    /// Something else is there already.
+    /// There is something else at this path already.
     #[error("already exists and is no recording; choose another name")]
     Occupied,
-    /// There is nothing of that name.
+    /// There is nothing at this path.
     #[error("no such recording; check the name")]
     Missing,
-    /// A recording is a directory, and this is none.
+    /// The path is no directory, so it is no recording.
     #[error("is not a recording: a recording is a directory NAME.rr")]
     NoDirectory,
-    /// The directory is none of a recording.
+    /// The directory is no recording: it has no manifest.
     #[error("is not a recording: it has no {file}")]
     NoManifest {
-        /// The file that each recording has.
+        /// Name of the manifest.
         file: &'static str,
     },
-    /// A JSON file of it cannot be read.
+    /// A JSON file of the recording cannot be read.
     #[error("is damaged")]
     Json(#[source] serde_json::Error),
-    /// Another version of rr made it.
+    /// The recording has the format of another rr.
     #[error(
         "format {found}; this rr {} reads {known}: use the rr that recorded it",
         env!("CARGO_PKG_VERSION")
     )]
     Format {
-        /// Its format.
+        /// The recording's format version.
         found: u32,
-        /// The one that can be read.
+        /// The format version that this rr reads.
         known: u32,
     },
-    /// The digests are no distance apart.
+    /// The distance between digests is 0.
     #[error("is damaged: digest_interval is 0; restore it from a copy")]
     NoDigestInterval,
-    /// The machine that it names cannot be.
+    /// The manifest names a machine that cannot exist.
     #[error("{}", .0.setting())]
     Option(#[from] OptionFault),
-    /// Its log is of another program.
+    /// The log is of another program.
     #[error(
         "is a log of {table}, and recordings of rr hold version 7; it is of another program: \
          restore it from a copy"
     )]
     OtherLog {
-        /// The table by which the log is read.
+        /// The log's table of events.
         table: &'static str,
     },
     /// The log ends before the recording did.
@@ -63,61 +63,61 @@ pub enum RecordingFault {
     CutOff {
         /// The instruction count at which the log ends.
         at: u64,
-        /// That at which the recording ended.
+        /// The instruction count at which the recording ended.
         end: u64,
     },
-    /// The log ends before a snapshot that should be behind it.
+    /// The log ends before the place of a snapshot.
     #[error("ends at icount {at}, before the snapshot `{snapshot}`; restore it from a copy")]
     EndsBefore {
         /// The instruction count at which the log ends.
         at: u64,
-        /// The snapshot.
+        /// The snapshot's name.
         snapshot: String,
     },
-    /// The log has changed where the machine does not see it.
+    /// The log has changed in a way that the machine does not notice.
     #[error("is not the log that was recorded: bytes of it have changed; restore it from a copy")]
     LogChanged,
-    /// Digests were recorded where the replay has none.
+    /// Some recorded digests belong to no instruction count of the replay.
     #[error(
         "only {checked} of {known} state digests belong to this run; {digests} or {manifest} is \
          damaged: restore it from a copy"
     )]
     DigestsOfRun {
-        /// How many were compared.
+        /// The number of digests that were compared.
         checked: u64,
-        /// How many were recorded.
+        /// The number of digests that were recorded.
         known: u64,
-        /// The file of the digests.
+        /// Name of the file with the digests.
         digests: &'static str,
-        /// The file that says how far apart they are.
+        /// Name of the file that holds the distance between digests.
         manifest: &'static str,
     },
-    /// The same of a segment.
+    /// Some recorded digests belong to no instruction count of a segment.
     #[error("only {checked} of {known} state digests belong to this run; restore it from a copy")]
     DigestsOfSegment {
-        /// How many were compared.
+        /// The number of digests that were compared.
         checked: u64,
-        /// How many were recorded.
+        /// The number of digests that were recorded.
         known: u64,
     },
-    /// An image is not where it was.
+    /// An image is missing.
     #[error("the {role} is missing; put it back, or copy it to {}", copy.display())]
     ImageMissing {
-        /// What it is for.
+        /// The image's role.
         role: &'static str,
-        /// Where it is looked for, too.
+        /// Another path where a copy is looked for.
         copy: PathBuf,
     },
-    /// It has no image for something that it should have one for.
+    /// The recording names no image for this role.
     #[error("is damaged: it names no {role}")]
     NoImage {
-        /// What it is for.
+        /// The role.
         role: String,
     },
-    /// A snapshot could not name this drive.
+    /// The drive has a name that no snapshot's file can have.
     #[error("its name is not UTF-8, so a snapshot cannot name it; give it another")]
     DriveName,
-    /// The log does not begin as one of rr does.
+    /// The log does not begin as rr's logs do.
     #[error(
         "does not begin with the checkpoint `{wanted}`: it was not recorded by rr, or is damaged"
     )]
@@ -125,65 +125,65 @@ pub enum RecordingFault {
         /// The checkpoint that must be there.
         wanted: Checkpoint,
     },
-    /// The log has an event that no machine of rr has.
+    /// The log has an event that rr never writes.
     #[error("event {index} at offset {offset:#x} is {event}, which this machine does not have")]
     StrangeEvent {
-        /// Its number, from 0.
+        /// The event's index, from 0.
         index: u64,
-        /// Its byte offset in the log.
+        /// The event's byte offset in the log.
         offset: u64,
-        /// The event in words.
+        /// The event as text.
         event: String,
     },
-    /// A snapshot is of another log than this one.
+    /// A snapshot belongs to another log.
     #[error(
         "the snapshot at icount {icount} is of another log: delete it, or restore both from a copy"
     )]
     OtherSnapshot {
-        /// Where the snapshot is.
+        /// The snapshot's instruction count.
         icount: u64,
     },
-    /// A snapshot lies behind the end of a log that is cut off.
+    /// A snapshot is after the end of a log that was cut off.
     #[error(
         "snapshot `{snapshot}`, at icount {icount}, lies behind the end of the log, which is cut \
          off at icount {end}; begin at an earlier one, or restore the log from a copy"
     )]
     BehindEnd {
-        /// The snapshot.
+        /// The snapshot's name.
         snapshot: String,
-        /// Where it is.
+        /// The snapshot's instruction count.
         icount: u64,
         /// The instruction count at which the log ends.
         end: u64,
     },
-    /// There is no such range in it.
+    /// The recording does not have this range.
     #[error("no range from {from} to {to}: it starts at {first}")]
     Range {
-        /// The first instruction count.
+        /// The first instruction count of the range.
         from: u64,
-        /// The last.
+        /// The last instruction count of the range.
         to: u64,
-        /// That at which the recording starts.
+        /// The instruction count at which the recording starts.
         first: u64,
     },
-    /// A file of state digests has another format.
+    /// A file of digests has another format.
     #[error("digest format {found}; this rr reads {known}: use the rr that recorded it")]
     DigestFormat {
-        /// Its format.
+        /// The file's format version.
         found: u32,
-        /// The one that can be read.
+        /// The format version that this rr reads.
         known: u32,
     },
-    /// A file of state digests is none.
+    /// The file is no file of digests.
     #[error("is not a file of state digests; the recording is damaged")]
     NotDigests,
-    /// A file of state digests does not hold what it must.
+    /// The file of digests is damaged.
     #[error("is damaged; restore it from a copy")]
     Digests,
-    /// A line of the pace is none.
+    /// A line of the pace is damaged.
     #[error("line {line} is damaged")]
     Pace {
-        /// Its number, from 1.
+        /// The line's number, from 1.
         line: usize,
     },
     /// There is no snapshot of this name.
@@ -191,36 +191,36 @@ pub enum RecordingFault {
     NoSnapshot {
         /// The name.
         name: String,
-        /// Those that there are.
+        /// The names of the existing snapshots.
         known: Vec<String>,
     },
-    /// There is a snapshot of this name.
+    /// There is a snapshot of this name already.
     #[error("already exists; choose another name, or delete it first")]
     SnapshotExists,
-    /// A slice needs its first snapshot.
+    /// A slice cannot do without its first snapshot.
     #[error("is the start of this slice, which cannot be replayed without it")]
     SnapshotPinned,
     /// Another process needs the snapshot.
     #[error("is in use: a running rr goes on from it; wait, or stop that")]
     SnapshotInUse,
-    /// Another version of rr made the snapshot.
+    /// The snapshot has the formats of another rr.
     #[error(
         "formats {} and {}; this rr {} reads {} and {}",
         .found.0, .found.1, env!("CARGO_PKG_VERSION"), .known.0, .known.1
     )]
     SnapshotFormats {
-        /// Its format, and that of the machine's state in it.
+        /// The snapshot's format version, and that of the machine's state in it.
         found: (u32, u32),
-        /// Those that can be read.
+        /// The versions that this rr reads.
         known: (u32, u32),
     },
-    /// The snapshot's description is JSON, and not what this version writes.
+    /// The snapshot's description is JSON, but lacks a member.
     #[error("is damaged, or was made by another version of rr")]
     SnapshotMembers(#[source] serde_json::Error),
-    /// A snapshot is damaged.
+    /// The snapshot is damaged.
     #[error("is damaged")]
     Snapshot(#[source] Damage),
-    /// Something of this process cannot be written down.
+    /// A value of this process cannot be encoded.
     #[error("cannot be written down")]
     Encode(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -232,7 +232,7 @@ fn there_are(names: &[String]) -> String {
     }
 }
 
-/// A text that is no name of a snapshot.
+/// A text that cannot be the name of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is no name of a snapshot: expected a letter or digit, then at most 63 letters, digits, \
@@ -244,51 +244,51 @@ pub struct NameError(pub(crate) String);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Damage {
-    /// A file is gone.
+    /// A file is missing.
     #[error("it is missing")]
     Missing,
-    /// Its description is that of another.
+    /// The description is that of another snapshot.
     #[error("it is of `{0}`")]
     OtherName(String),
-    /// Its description is no JSON.
+    /// The description is no JSON.
     #[error(transparent)]
     Json(serde_json::Error),
-    /// The checksum that its description has of itself is wrong.
+    /// The description does not match its own checksum.
     #[error("its checksum is another")]
     Seal,
-    /// A file of it has changed.
+    /// A file does not match its checksum.
     #[error("its size or checksum is not the recorded one")]
     Checksum,
-    /// Its description lacks a file.
+    /// The description lacks a file.
     #[error("it names too few files")]
     TooFewFiles,
-    /// It lies on a snapshot that lies on it.
+    /// The snapshot is its own ancestor.
     #[error("it lies on itself")]
     LiesOnItself,
-    /// It lacks a layer that the one on it needs.
+    /// The snapshot lacks the layer of this drive, which its child needs.
     #[error("it has no layer of drive {0}")]
     NoLayer(u8),
-    /// The file of the state holds none.
+    /// `state.bin` does not hold a state.
     #[error("it is no saved state")]
     NoState,
     /// The state is not one of this machine.
     #[error(transparent)]
     State(StateError),
-    /// The file of pages holds none.
+    /// `pages.bin` does not hold pages.
     #[error("it holds no pages of this version")]
     NoPages,
-    /// The index of the pages and the pages do not belong together.
+    /// The index of `pages.bin` does not match its pages.
     #[error("its index does not fit")]
     Index,
-    /// A page is not one of this machine.
+    /// This page is not one of this machine.
     #[error("its page {0:#x} is none of this machine")]
     Page(u32),
-    /// It does not lead to the state that it was taken of.
+    /// The loaded state is not the one that was saved.
     #[error("with it the machine has the digest {found}, and had {recorded}")]
     Digest {
-        /// The digest of the state that it leads to, in hexadecimal.
+        /// The digest of the loaded state, in hexadecimal.
         found: String,
-        /// That of the state that it was taken of.
+        /// The digest of the saved state, in hexadecimal.
         recorded: String,
     },
 }

@@ -1,8 +1,7 @@
-//! What can go wrong outside the guest.
+//! The errors of the engine.
 //!
-//! An error says in its text what is wrong, and has its cause as `source()`, which the text does
-//! not repeat: [`chain`] joins them. What to do about it is said by the front end, in its own
-//! words.
+//! An error's text says what is wrong. Its cause is its `source()`, and the text does not repeat
+//! it; [`chain`] joins both. The front end says what the user can do, in its own words.
 
 mod fault;
 mod option;
@@ -25,24 +24,24 @@ pub enum Error {
     /// A file could not be used.
     #[error("{}: cannot {doing}", path.display())]
     File {
-        /// Its path.
+        /// Path of the file.
         path: PathBuf,
-        /// What was tried, as in "cannot ...".
+        /// The operation that failed, as in "cannot ...".
         doing: &'static str,
-        /// Why it failed.
+        /// The host's error.
         #[source]
         cause: OsError,
     },
-    /// The host refused something that is no file: a thread, signals, waiting.
+    /// The host refused something other than a file: a thread, signals, waiting.
     #[error("cannot {doing}")]
     Host {
-        /// What was tried, as in "cannot ...".
+        /// The operation that failed, as in "cannot ...".
         doing: &'static str,
-        /// Why it failed.
+        /// The host's error.
         #[source]
         cause: OsError,
     },
-    /// A file of the host could not be mapped.
+    /// A file could not be mapped.
     #[error(transparent)]
     Map(#[from] crate::host::map::MapError),
     /// A directory is no recording, or is damaged.
@@ -50,34 +49,34 @@ pub enum Error {
     Recording {
         /// The directory or the file in it.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         #[source]
         fault: RecordingFault,
     },
     /// The event log of a recording cannot be read.
     #[error("{}", path.display())]
     Log {
-        /// The log.
+        /// Path of the log.
         path: PathBuf,
-        /// What is wrong in it.
+        /// The error in it.
         #[source]
         cause: replay_format::Error,
     },
-    /// An image is not what was recorded.
+    /// An image is not the recorded one.
     #[error(
         "{}: {role} changed since the recording: {field} was {recorded}, is {found}",
         path.display()
     )]
     Image {
-        /// The image.
+        /// Path of the image.
         path: PathBuf,
-        /// What it is for: kernel, bios, initrd, a drive.
+        /// Its role: kernel, bios, initrd, a drive.
         role: String,
-        /// Size or BLAKE3.
+        /// The fact that differs: size or BLAKE3.
         field: &'static str,
-        /// What was recorded.
+        /// The recorded value.
         recorded: String,
-        /// What is there now.
+        /// The present value.
         found: String,
     },
     /// A disk cannot be used.
@@ -95,43 +94,43 @@ pub enum Error {
     /// The host's serial backend could not be opened.
     #[error(transparent)]
     Serial(#[from] crate::host::serial::SerialError),
-    /// The monitor cannot listen there.
+    /// The monitor's socket could not be opened.
     #[error("monitor at {address}")]
     Monitor {
-        /// The place, as the user typed it.
+        /// The address, as the user typed it.
         address: String,
-        /// Why.
+        /// The host's error.
         #[source]
         cause: OsError,
     },
     /// An event could not be written to the log.
     #[error("{}: cannot write event", path.display())]
     WriteEvent {
-        /// The log.
+        /// Path of the log.
         path: PathBuf,
-        /// Why.
+        /// The error of the writer.
         #[source]
         cause: replay_format::WriteError,
     },
-    /// A snapshot cannot have this name.
+    /// A text cannot be the name of a snapshot.
     #[error(transparent)]
     SnapshotName(#[from] NameError),
-    /// Something was asked that cannot be done here.
+    /// The run cannot do what was requested.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// Work was given up because somebody wanted that.
+    /// The work was cancelled.
     #[error("it was cancelled")]
     Cancelled,
-    /// The replay left the recording.
+    /// The replay diverged from the recording.
     #[error(transparent)]
     Diverged(#[from] Box<Divergence>),
-    /// The engine itself is at fault.
+    /// A fault of the engine itself.
     #[error("internal error: {0}; please report it")]
     Internal(&'static str),
 }
 
 impl Error {
-    /// An [`Error::File`], for use with `map_err`.
+    /// Makes an [`Error::File`] of the host's error, for `map_err`.
     pub fn file(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |cause| Self::File {
@@ -141,7 +140,7 @@ impl Error {
         }
     }
 
-    /// An [`Error::Host`], for use with `map_err`.
+    /// Makes an [`Error::Host`] of the host's error, for `map_err`.
     pub fn host(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |cause| Self::Host {
             doing,
@@ -149,7 +148,7 @@ impl Error {
         }
     }
 
-    /// An [`Error::Recording`].
+    /// Makes an [`Error::Recording`].
     pub fn recording(path: &Path, fault: impl Into<RecordingFault>) -> Self {
         Self::Recording {
             path: path.to_owned(),
@@ -158,7 +157,7 @@ impl Error {
     }
 }
 
-/// The text of an error and of its causes, joined with ": ".
+/// The texts of an error and of its causes, joined with ": ".
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let texts = successors(Some(error), |error| error.source()).map(ToString::to_string);
     texts.collect::<Vec<_>>().join(": ")

@@ -1,4 +1,4 @@
-//! Settings of a machine that cannot be.
+//! Settings of a machine that are not valid.
 
 use crate::host::disk::DriveOptionsError;
 
@@ -9,54 +9,54 @@ pub enum OptionFault {
     /// Too little RAM.
     #[error("{bytes} bytes are too few; at least 1M")]
     MemoryTooSmall {
-        /// What was asked for, in bytes.
+        /// The size that was set, in bytes.
         bytes: u64,
     },
-    /// More RAM than the host has.
+    /// More RAM than the host can give.
     #[error("{asked}M is more than this host has ({has}M)")]
     MemoryTooLarge {
-        /// What was asked for, in MiB.
+        /// The size that was set, in MiB.
         asked: u64,
-        /// What the host has, in MiB.
+        /// The host's memory, in MiB.
         has: u64,
     },
-    /// An instruction would take too long.
+    /// The time of an instruction is too long.
     #[error("shift={shift}: expected a number from 0 to {most}")]
     Shift {
-        /// What was asked for: an instruction takes 2^shift ns.
+        /// The shift that was set: an instruction takes 2^shift ns.
         shift: u8,
-        /// The largest.
+        /// The largest shift.
         most: u8,
     },
-    /// The entropy for the guest is none.
+    /// The seed of the guest's entropy is not 64 hexadecimal digits.
     #[error("is not 64 hexadecimal digits")]
     Seed,
-    /// No hart, or too many.
+    /// No hart, or too many harts.
     #[error("{found} harts; expected 1 to {most}")]
     Harts {
-        /// What was asked for.
+        /// The number that was set.
         found: u8,
-        /// The most.
+        /// The largest number.
         most: u8,
     },
-    /// More devices than there are slots.
+    /// More devices than the machine has slots.
     #[error("{found} disks and networks; at most {most}")]
     Devices {
-        /// What was asked for.
+        /// The number that was set.
         found: usize,
-        /// The most.
+        /// The largest number.
         most: usize,
     },
     /// Two drives have one name.
     #[error(transparent)]
     DriveNames(#[from] DriveOptionsError),
-    /// Neither a kernel nor firmware.
+    /// The machine has neither a kernel nor firmware.
     #[error("nothing to run; name a kernel, or firmware")]
     NothingToRun,
 }
 
 impl OptionFault {
-    /// The setting, as `machine.json` names it.
+    /// The setting's name in `machine.json`.
     pub fn setting(&self) -> &'static str {
         match self {
             Self::MemoryTooSmall { .. } | Self::MemoryTooLarge { .. } => "memory",

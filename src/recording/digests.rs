@@ -1,10 +1,10 @@
 //! `digests.bin`: digests of the machine's state along the run.
 //!
-//! A header of 16 bytes (`rr-digst`, a u32 format version, a u32 of zero), then records of 32
-//! bytes: u64 icount, u64 flags, u128 digest; all big-endian. Flag bit 0: the state at the end of
-//! the run. Bit 1: not a state, but the finished log; in place of an icount its bytes, and as its
-//! digest the first 16 bytes of its BLAKE3. Records are only ever appended; a part of one at the
-//! end is what a killed recording leaves.
+//! The file has a header of 16 bytes (`rr-digst`, a u32 format version, a u32 of zero), then
+//! records of 32 bytes: u64 icount, u64 flags, u128 digest. All numbers are big-endian. Flag bit 0:
+//! the state at the end of the run. Flag bit 1: the finished log and not a state; the icount field
+//! holds the log's length in bytes, and the digest field the first 16 bytes of its BLAKE3. Records
+//! are only appended. A killed recording may leave a part of a record at the end.
 
 use crate::error::{Error, RecordingFault};
 use crate::host::map::MappedFile;
@@ -20,14 +20,14 @@ const RECORD: usize = 32;
 const LAST: u64 = 1;
 const OF_LOG: u64 = 2;
 
-/// Writes the file.
+/// Writes `digests.bin`.
 pub struct DigestWriter {
     path: PathBuf,
     file: BufWriter<Box<dyn LogFile>>,
 }
 
 impl DigestWriter {
-    /// Begins a file that is empty.
+    /// Begins an empty file.
     ///
     /// # Errors
     /// Those of the file.
@@ -75,10 +75,11 @@ impl DigestWriter {
             .map_err(Error::file(&self.path, "write digests"))
     }
 
-    /// Forgets the digests of states behind this icount: the run goes on from there in another way.
+    /// Removes the digests of states after this icount, when the run goes on from there in another
+    /// way.
     ///
     /// # Errors
-    /// Those of the file, and a file that is none.
+    /// Those of the file; also if it is no file of digests.
     pub fn rewind(&mut self, icount: u64) -> Result<(), Error> {
         self.flush()?;
         let known = Digests::parse(&self.path, &MappedFile::open(&self.path)?)?;
@@ -91,7 +92,7 @@ impl DigestWriter {
         Ok(())
     }
 
-    /// Hands everything to the operating system.
+    /// Writes all buffered records to the operating system.
     ///
     /// # Errors
     /// Those of the file.
@@ -101,7 +102,7 @@ impl DigestWriter {
             .map_err(Error::file(&self.path, "write digests"))
     }
 
-    /// Makes everything durable.
+    /// Makes all records durable.
     ///
     /// # Errors
     /// Those of the file.
@@ -114,13 +115,13 @@ impl DigestWriter {
     }
 }
 
-/// The digests of a recording.
+/// The digests of a recording, as a replay reads them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Digests {
-    /// By icount.
+    /// The digests along the run: icount and digest, in the order of icounts.
     along: Vec<(u64, u128)>,
     last: Option<(u64, u128)>,
-    /// Bytes and digest of the finished log.
+    /// Length in bytes and digest of the finished log.
     log: Option<(u64, u128)>,
 }
 
@@ -137,11 +138,11 @@ impl Digests {
     /// Reads what [`DigestWriter`] wrote.
     ///
     /// # Errors
-    /// If the file is no such file, or of another version.
+    /// If it is no file of digests, or has another version.
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
         let wrong = |fault| Error::recording(path, fault);
         if bytes.len() < HEADER && MAGIC.starts_with(&bytes[..bytes.len().min(8)]) {
-            // Killed before the first flush.
+            // The recording was killed before its first flush.
             return Ok(Self::default());
         }
         let version = bytes.get(8..12).map(BigEndian::read_u32);
@@ -179,7 +180,7 @@ impl Digests {
         Ok(digests)
     }
 
-    /// The digest recorded at this icount; `last`: at the end of the run.
+    /// The digest recorded at this icount. `last`: the one at the end of the run.
     pub fn at(&self, icount: u64, last: bool) -> Option<u128> {
         if last {
             return self
@@ -194,36 +195,35 @@ impl Digests {
         Some(self.along[found].1)
     }
 
-    /// The digests along the run, by instruction count.
+    /// The digests along the run: icount and digest, in the order of icounts.
     pub fn along(&self) -> &[(u64, u128)] {
         &self.along
     }
 
-    /// The state at the end of the run, where it ended properly: icount and digest.
+    /// The icount and digest of the state at the end of the run. `None` if the run was killed.
     pub fn last(&self) -> Option<(u64, u128)> {
         self.last
     }
 
-    /// Whether the log is the one that was recorded. True of any log if the recording was killed:
-    /// then nothing is known of it.
+    /// True if `log` is the log that was recorded. Also true if the recording was killed, because
+    /// then the log has no digest.
     pub fn is_of(&self, log: &[u8]) -> bool {
         self.log
             .is_none_or(|known| known == (log.len() as u64, digest_of_log(log)))
     }
 
-    /// How many digests of states there are behind this icount, which are all that a replay from
-    /// there compares.
+    /// The number of state digests after this icount: those that a replay from there compares.
     pub fn behind(&self, icount: u64) -> usize {
         let along = self.along.iter().filter(|(at, _)| *at > icount).count();
         along + usize::from(self.last.is_some())
     }
 
-    /// How many digests of states there are.
+    /// The number of state digests.
     pub fn len(&self) -> usize {
         self.along.len() + usize::from(self.last.is_some())
     }
 
-    /// Whether there is none.
+    /// True if there is no state digest.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

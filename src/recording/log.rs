@@ -1,4 +1,4 @@
-//! The log of a recording on disk, with the digests and the pace that go beside it.
+//! The log of a recording on disk, and the digests and the pace that are written with it.
 
 use crate::error::Error;
 use crate::host::map::MappedFile;
@@ -11,24 +11,24 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A killed recording loses at most this much.
+/// The time between two flushes: a killed recording loses at most this much.
 pub(crate) const FLUSH_EVERY: Duration = Duration::from_millis(500);
 
-/// What fails on a full disk.
+/// The operation for error messages, as on a full disk.
 const WRITE: &str = "write the log any further (what is there replays)";
 
-/// The log on disk, with what goes beside it.
+/// Writes the log, the digests and the pace of a recording.
 pub struct LogSink {
     path: PathBuf,
     writer: Writer<BufWriter<Box<dyn LogFile>>>,
     digests: DigestWriter,
     pace: PaceWriter,
-    /// The state at the end of the run; it is written once the whole log is.
+    /// Icount and digest of the state at the end of the run. It is written after the whole log.
     last: Option<(u64, u128)>,
 }
 
 impl LogSink {
-    /// A log whose file is empty; the header is written at once.
+    /// Begins a log in an empty file, and writes its header at once.
     ///
     /// # Errors
     /// Those of the file.
@@ -68,7 +68,7 @@ impl LogSink {
         }
     }
 
-    /// Cuts the log off at a place that a snapshot names, to go on from there.
+    /// Cuts the log at the place of a snapshot, to go on from there.
     pub(crate) fn rewind(&mut self, to: LogPlace, icount: u64) -> Result<(), Error> {
         self.writer
             .flush()
@@ -84,7 +84,7 @@ impl LogSink {
         self.pace.rewind(icount)
     }
 
-    /// Brings the log on disk up to `icount`.
+    /// Writes the log to disk up to `icount`.
     pub(crate) fn flush(&mut self, icount: u64) -> Result<(), Error> {
         while let Some(left) = icount
             .checked_sub(self.writer.icount())
@@ -106,17 +106,17 @@ impl LogSink {
         self.digests.flush()
     }
 
-    /// The file.
+    /// Path of the log.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The place behind everything that is written.
+    /// The place after everything that is written.
     pub(crate) fn place(&self) -> LogPlace {
         self.writer.position().into()
     }
 
-    /// The digest of the state at an instruction count; `last`: at the end of the run.
+    /// Adds the digest of the state at an icount. `last`: the one at the end of the run.
     pub(crate) fn digest(&mut self, icount: u64, digest: u128, last: bool) -> Result<(), Error> {
         if last {
             self.last = Some((icount, digest));
@@ -126,7 +126,7 @@ impl LogSink {
         self.pace.note(icount)
     }
 
-    /// Ends the log, and makes everything durable.
+    /// Ends the log, and makes all files durable.
     pub(crate) fn finish(&mut self) -> Result<(), Error> {
         let icount = self.writer.icount();
         self.event(icount, &Event::End)?;

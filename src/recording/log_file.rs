@@ -1,23 +1,23 @@
-//! The files that a run appends to: one interface, so that tests can put a disk there that is full,
-//! or that goes away.
+//! The files that a run appends to, behind an interface. So tests can put a full disk there, or one
+//! that fails.
 
 use crate::error::Error;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// Creates such a file.
+/// Creates a file for the log or the digests.
 pub type Create<'c> = &'c dyn Fn(&Path) -> Result<Box<dyn LogFile>, Error>;
 
 /// A file that grows at its end.
 pub trait LogFile: Write + Send {
-    /// Cuts the file off at this length; gives a handle that goes on from there.
+    /// Truncates the file to `len` bytes. Returns a handle that goes on from there.
     ///
     /// # Errors
     /// Those of the file.
     fn cut(&self, len: u64) -> io::Result<Box<dyn LogFile>>;
 
-    /// Makes everything durable.
+    /// Makes the written data durable.
     ///
     /// # Errors
     /// Those of the file.

@@ -1,4 +1,4 @@
-//! A recording on disk: a directory `NAME.rr` with the log, the machine, and the digests.
+//! A recording on disk: a directory `NAME.rr` with the log, the manifest and the digests.
 
 pub mod digests;
 pub(crate) mod log;
@@ -26,44 +26,44 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Format of `machine.json`.
+/// Version of the format of `machine.json`.
 const FORMAT: u32 = 3;
-/// The event log.
+/// File name of the event log.
 pub const LOG: &str = "replay.bin";
-/// The machine and its images.
+/// File name of the manifest: the machine and its images.
 pub const MANIFEST: &str = "machine.json";
-/// The same while it is being written.
+/// File name of the manifest while it is being written.
 const MANIFEST_PART: &str = "machine.json.part";
-/// The state digests.
+/// File name of the state digests.
 pub const DIGESTS: &str = "digests.bin";
-/// How fast it went on the host.
+/// File name of the pace: how fast the recording went on the host.
 pub const PACE: &str = "pace.tsv";
 
-/// An image that the guest was started from.
+/// An image that the guest was started from, as the manifest names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Image {
-    /// kernel, bios, initrd, drive N, or backing file M of drive N.
+    /// Its use: kernel, bios, initrd, drive N, or backing file M of drive N.
     pub role: String,
-    /// Where it was.
+    /// Path of the file when it was recorded.
     pub path: PathBuf,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// When a disk was last written to, in ns since the epoch.
+    /// Time of a disk's last change, in ns since the epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modified: Option<i64>,
-    /// BLAKE3 of its content, in hexadecimal. That of a disk comes while the guest already runs.
+    /// BLAKE3 of its content, in hexadecimal. A disk's hash is added while the guest already runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blake3: Option<String>,
 }
 
-/// `machine.json`.
+/// The content of `machine.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Format of this file.
+    /// Version of the file's format.
     pub format: u32,
-    /// The program that recorded.
+    /// Version of the rr that recorded.
     pub rr_version: String,
     /// The machine.
     pub machine: MachineOptions,
@@ -71,28 +71,28 @@ pub struct Manifest {
     pub images: Vec<Image>,
     /// Instructions from one state digest to the next.
     pub digest_interval: u64,
-    /// What part of another recording it is.
+    /// For a slice: the part of the other recording that it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slice: Option<Range>,
 }
 
-/// The format alone, to tell another version from a damaged file.
+/// The format's version alone. It tells a file of another version from a damaged one.
 #[derive(Deserialize)]
 struct FormatOnly {
     format: u32,
 }
 
-/// An image, mapped, with its name and digest.
+/// A mapped image, with its name and digest.
 #[derive(Debug)]
 pub struct LoadedImage {
-    /// What is known of it.
+    /// Its path, size and digest.
     pub image: Image,
     /// Its content.
     pub bytes: MappedFile,
 }
 
 impl LoadedImage {
-    /// Maps and measures an image.
+    /// Maps and hashes an image.
     ///
     /// # Errors
     /// Those of the file.
@@ -112,19 +112,19 @@ impl LoadedImage {
     }
 }
 
-/// A recording that exists.
+/// A recording on disk.
 #[derive(Debug, Clone)]
 pub struct Recording {
     dir: PathBuf,
-    /// What was recorded on what.
+    /// The machine and its images.
     pub manifest: Manifest,
 }
 
 impl Recording {
-    /// Creates the directory and its files; `overwrite` replaces a recording that is there.
+    /// Creates the directory and its files. `overwrite` replaces an existing recording.
     ///
     /// # Errors
-    /// Those of the file system; a directory that exists is one.
+    /// Those of the file system; also if the directory exists.
     pub fn create(
         dir: &Path,
         machine: &MachineOptions,
@@ -136,7 +136,7 @@ impl Recording {
         Self::create_on(dir, machine, images, digest_interval, overwrite, &open)
     }
 
-    /// The same, with a log and digests that go to files opened like this.
+    /// As [`Recording::create`], with `open` to open the log and the digests.
     pub(crate) fn create_on(
         dir: &Path,
         machine: &MachineOptions,
@@ -166,16 +166,17 @@ impl Recording {
         };
         let filled = recording.fill(open);
         if filled.is_err() && fresh {
-            // Nothing is recorded yet: nothing is left behind. That this fails too is no news.
+            // Nothing is recorded yet, so nothing stays. An error here adds nothing to the first
+            // one.
             let _ = remove_files(dir).map(|()| fs::remove_dir(dir));
         }
         filled.map(|sink| (recording, sink))
     }
 
-    /// Checks that a recording can be created there.
+    /// Checks that a recording can be created at `dir`.
     ///
     /// # Errors
-    /// If there is something that must not be replaced.
+    /// If there is something that may not be replaced.
     pub fn check_vacant(dir: &Path, overwrite: bool) -> Result<(), Error> {
         let recording = dir.join(MANIFEST).exists();
         let fault = match (dir.exists(), recording) {
@@ -195,21 +196,21 @@ impl Recording {
         let pace = PaceWriter::create(pace.clone(), create(&pace)?)?;
         let log = self.path(LOG);
         let sink = LogSink::create(log.clone(), open(&log)?, digests, pace)?;
-        // Last: a directory with a machine.json is a recording.
+        // Last, because a directory with a machine.json counts as a recording.
         self.write_manifest()?;
         Ok(sink)
     }
 
-    /// Makes a directory that holds everything else a recording.
+    /// Turns a directory with all other files into a recording, by writing its manifest.
     pub(crate) fn write(dir: &Path, manifest: Manifest) -> Result<(), Error> {
         let dir = dir.to_owned();
         Self { dir, manifest }.write_manifest()
     }
 
-    /// Completes machine.json with what its images have been found to be.
+    /// Adds to machine.json what hashing the images has found.
     ///
     /// # Errors
-    /// Those of the file; an image that is no longer what it was when the recording began.
+    /// Those of the file; also if an image has changed since the recording began.
     pub(crate) fn complete(&mut self, measured: Vec<Image>) -> Result<(), Error> {
         for image in measured {
             self.check_image(&image)?;
@@ -221,7 +222,8 @@ impl Recording {
         self.write_manifest()
     }
 
-    /// The file is the old one or the new one, never half of it.
+    /// Writes the manifest atomically: a reader finds the old file or the new one, never half of
+    /// it.
     fn write_manifest(&self) -> Result<(), Error> {
         let path = self.path(MANIFEST);
         let part = self.path(MANIFEST_PART);
@@ -239,7 +241,7 @@ impl Recording {
     /// Opens a recording.
     ///
     /// # Errors
-    /// If the directory is no recording, or one of another version.
+    /// If the directory is no recording, or one of another format version.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         if !dir.is_dir() {
             let fault = match dir.exists() {
@@ -275,12 +277,12 @@ impl Recording {
         })
     }
 
-    /// The directory.
+    /// Path of the directory.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// The path of one of its files.
+    /// Path of a file in the recording.
     pub fn path(&self, file: &str) -> PathBuf {
         self.dir.join(file)
     }
@@ -293,10 +295,10 @@ impl Recording {
         Ok(MappedFile::open(&self.path(LOG))?)
     }
 
-    /// Reads the log: by the table that rr writes, however little of it there is.
+    /// Reads the log with rr's own table of events, however short the log is.
     ///
     /// # Errors
-    /// If it is the log of another program, or no log.
+    /// If it is no log, or the log of another program.
     pub fn log<'a>(&self, bytes: &'a [u8]) -> Result<Log<'a>, Error> {
         let path = self.path(LOG);
         let wrong = |cause| Error::Log {
@@ -311,10 +313,10 @@ impl Recording {
         Err(Error::recording(&path, RecordingFault::OtherLog { table }))
     }
 
-    /// Reads the log to replay it: it may be cut off, not damaged.
+    /// Reads the log for a replay. It may be cut off, but not damaged.
     ///
     /// # Errors
-    /// Damage, and the log of another program.
+    /// If the log is damaged, or of another program.
     pub fn whole_log<'b>(&self, bytes: &'b [u8]) -> Result<Log<'b>, Error> {
         let log = self.log(bytes)?;
         match log.error().filter(|error| !error.is_truncated()) {
@@ -335,16 +337,16 @@ impl Recording {
         Digests::parse(&path, &MappedFile::open(&path)?)
     }
 
-    /// How fast the recording went on the host; `None` where nobody noted that.
+    /// How fast the recording went on the host; `None` if there is no such file.
     ///
     /// # Errors
-    /// If the file is damaged. That is no reason to refuse the recording.
+    /// If the file is damaged. The recording is usable all the same.
     pub fn pace(&self) -> Result<Option<Vec<Pace>>, Error> {
         Pace::read(&self.path(PACE))
     }
 
-    /// Where an image is: where it was, or else beside the log, where one that has moved may be
-    /// copied.
+    /// Where an image is now: at its recorded path, or else beside the log, where a user may copy
+    /// an image that has moved.
     fn place(&self, recorded: &Path) -> PathBuf {
         let inside = recorded.file_name().map(|name| self.dir.join(name));
         match inside {
@@ -353,7 +355,7 @@ impl Recording {
         }
     }
 
-    /// The disks, where their images are now.
+    /// The options of the disks, with the paths where their images are now.
     pub(crate) fn drives(&self) -> Vec<DriveOptions> {
         let mut drives = self.manifest.machine.drives.clone();
         for drive in &mut drives {
@@ -362,8 +364,8 @@ impl Recording {
         drives
     }
 
-    /// Opens the image with this role, and checks that it is the one that was recorded, unless
-    /// `changed` allows another.
+    /// Opens the image with this role, and checks that it is the recorded one. `changed` allows
+    /// another.
     ///
     /// # Errors
     /// If it is missing or has changed.
@@ -387,11 +389,11 @@ impl Recording {
         Ok(Some(loaded))
     }
 
-    /// Checks that a file is the one that the recording names for its role, as far as both are
-    /// known; gives what was recorded.
+    /// Checks that a file is the recorded image of its role, by the facts that are known of both.
+    /// Returns the recorded image.
     ///
     /// # Errors
-    /// If it has changed, or the recording names none.
+    /// If the file has changed, or the recording has no image of this role.
     pub(crate) fn check_image(&self, found: &Image) -> Result<&Image, Error> {
         let images = &self.manifest.images;
         match images.iter().find(|recorded| recorded.role == found.role) {
@@ -407,8 +409,8 @@ impl Recording {
     }
 }
 
-/// Whether an image is the one that was recorded. The time of its last change counts only where no
-/// hash was recorded: a copy has another one.
+/// Checks that an image is the recorded one. The time of its last change counts only if no hash was
+/// recorded: a copy has another time.
 fn compare(recorded: &Image, found: &Image) -> Result<(), Error> {
     let hash = |image: &Image| image.blake3.clone().unwrap_or_default();
     let (field, was, is) = if found.size != recorded.size {
@@ -437,7 +439,7 @@ fn compare(recorded: &Image, found: &Image) -> Result<(), Error> {
     })
 }
 
-/// A time in words.
+/// A time in seconds, as text.
 fn seconds(ns: Option<i64>) -> String {
     let ns = ns.unwrap_or_default();
     let (seconds, rest) = (ns.div_euclid(1_000_000_000), ns.rem_euclid(1_000_000_000));

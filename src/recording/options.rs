@@ -1,4 +1,4 @@
-//! The options of a machine, as they stand in `machine.json`.
+//! The options of a machine, as `machine.json` holds them.
 
 use crate::error::OptionFault;
 use crate::host::disk::{DriveOptions, check_names};
@@ -6,14 +6,14 @@ use crate::host::net::{NetdevKind, NetdevOptions};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// RAM that a machine has at least: a device tree and a little more.
+/// The least RAM of a machine, in bytes: room for a device tree and a little more.
 const MIN_MEMORY: u64 = 1 << 20;
-/// Harts that the machine can have.
+/// The largest number of harts.
 const MAX_HARTS: u8 = 8;
-/// Virtio slots, less the one for entropy.
+/// The largest number of devices: the virtio slots, without the one for entropy.
 const MAX_DEVICES: usize = 7;
 
-/// What makes a machine, but for the content of its images.
+/// The machine's settings: everything that defines it but the content of its images.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MachineOptions {
@@ -21,13 +21,13 @@ pub struct MachineOptions {
     pub memory: u64,
     /// Number of harts, 1 to 8.
     pub harts: u8,
-    /// Turns of harts vary, as a function of this.
+    /// The seed of chaos mode, which varies the harts' turns. `None`: fixed turns.
     pub chaos: Option<u64>,
     /// Firmware.
     pub bios: Bios,
     /// Kernel.
     pub kernel: Option<PathBuf>,
-    /// The kernel is a flat binary, whatever it looks like.
+    /// True if the kernel is a flat binary, even if it looks like an ELF file.
     pub raw_kernel: bool,
     /// Initial RAM disk.
     pub initrd: Option<PathBuf>,
@@ -37,14 +37,14 @@ pub struct MachineOptions {
     pub drives: Vec<DriveOptions>,
     /// Network adapters, in the order of the command line.
     pub netdevs: Vec<NetdevOptions>,
-    /// Virtual time.
+    /// The relation of virtual time to executed instructions.
     pub icount: Icount,
     /// Entropy for the guest, 64 hexadecimal digits.
     pub rng_seed: String,
 }
 
 impl Default for MachineOptions {
-    /// A machine without images, and with entropy that is always the same: zeroes.
+    /// A machine without images, whose entropy has a seed of zeroes.
     fn default() -> Self {
         Self {
             memory: 128 << 20,
@@ -63,15 +63,15 @@ impl Default for MachineOptions {
     }
 }
 
-/// What runs before the kernel.
+/// The firmware, which runs before the kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Bios {
-    /// Nothing: the guest starts in machine mode by itself.
+    /// No firmware: the guest starts in machine mode.
     None,
-    /// The machine itself serves the kernel's SBI calls.
+    /// No firmware: the machine itself serves the kernel's SBI calls.
     Builtin,
-    /// This firmware.
+    /// The firmware in this file.
     File(PathBuf),
 }
 
@@ -87,18 +87,18 @@ impl std::str::FromStr for Bios {
     }
 }
 
-/// How virtual time follows the instruction count.
+/// The relation of virtual time to executed instructions (QEMU's `-icount`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Icount {
     /// One instruction takes 2^shift ns, 0 to 10.
     pub shift: u8,
-    /// Idle time passes as on the host; else it is skipped.
+    /// True if idle time passes as on the host, false if it is skipped.
     pub sleep: bool,
 }
 
 impl Default for Icount {
-    /// 4 ns an instruction: about what the interpreter needs for one.
+    /// Shift 2, 4 ns an instruction: about the interpreter's speed.
     fn default() -> Self {
         Self {
             shift: 2,
@@ -137,10 +137,11 @@ impl std::str::FromStr for Icount {
     }
 }
 
-/// Parses a memory size as QEMU does: a number of MiB, or one with K, M, G or T.
+/// Parses a memory size as QEMU does: a number of MiB, or a number with K, M, G or T. Returns
+/// bytes.
 ///
 /// # Errors
-/// What was expected.
+/// A text that says which values are valid.
 pub fn parse_memory(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let factor: u64 = match text[digits.len()..].to_ascii_uppercase().as_str() {
@@ -159,10 +160,10 @@ pub fn parse_memory(text: &str) -> Result<u64, String> {
 }
 
 impl MachineOptions {
-    /// Checks what can be checked without the images.
+    /// Checks the settings, as far as that is possible without the images.
     ///
     /// # Errors
-    /// The setting that cannot be used.
+    /// The setting that is not valid.
     pub fn check(&self) -> Result<(), OptionFault> {
         let memory = self.memory;
         if memory < MIN_MEMORY {
@@ -203,13 +204,13 @@ impl MachineOptions {
         }
     }
 
-    /// The network adapters that the guest has.
+    /// The guest's network adapters.
     pub fn adapters(&self) -> impl Iterator<Item = &NetdevOptions> {
         let present = |netdev: &&NetdevOptions| netdev.kind != NetdevKind::None;
         self.netdevs.iter().filter(present)
     }
 
-    /// The entropy for the guest.
+    /// The seed of the guest's entropy.
     pub(crate) fn seed(&self) -> Option<[u8; 32]> {
         let digits = self.rng_seed.as_bytes();
         if digits.len() != 64 || !self.rng_seed.is_ascii() {
@@ -224,7 +225,7 @@ impl MachineOptions {
     }
 }
 
-/// Fresh entropy for a recording, as it stands in `machine.json`.
+/// A fresh seed for the entropy of a recording's guest, as `machine.json` holds it.
 ///
 /// # Errors
 /// Those of the host's generator.

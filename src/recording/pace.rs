@@ -1,12 +1,12 @@
-//! `pace.tsv`: how fast a recording went on the host, to be looked at by people and drawn by `rr
-//! inspect --plot`.
+//! `pace.tsv`: how fast a recording went on the host. People read it, and `rr inspect --plot` draws
+//! it.
 //!
-//! A header line, then lines of three decimal numbers with tabs between them: the instruction
-//! count, and what the host had spent up to there since the start of the run: ns of its clock, and
-//! ns of CPU time of the vCPU thread. No column ever falls. Where instructions took no time at all,
-//! nobody knows how long they took.
+//! After a header line, each line has three decimal numbers with tabs between them: the instruction
+//! count, and the time that the host had spent up to there since the start of the run, in ns of its
+//! clock and in ns of CPU time of the vCPU thread. No column ever falls. Two lines with equal times
+//! say that the time between them is unknown.
 //!
-//! It is the host's alone: nothing that the guest sees depends on it, no digest covers it, and no
+//! The file is about the host alone: the guest does not depend on it, no digest covers it, and no
 //! replay reads it.
 
 use crate::error::{Error, RecordingFault};
@@ -18,11 +18,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const HEADER: &str = "icount\twall_ns\tcpu_ns\n";
-/// From one line to the next at least, so that the file stays small however often it is asked for
-/// one.
+/// The least time between two lines, so that the file stays small however often a line is asked
+/// for.
 const EVERY: Duration = Duration::from_millis(1);
 
-/// How far the run was, and what the host had spent on it.
+/// An instruction count, and the time that the host had spent up to there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pace {
     /// Instruction count.
@@ -34,11 +34,11 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Reads what [`PaceWriter`] wrote; a part of a line at the end is what a killed recording
-    /// leaves. `None` if there is no such file: older recordings, slices.
+    /// Reads what [`PaceWriter`] wrote, without a half line at the end, which a killed recording
+    /// leaves. `None` if there is no such file, as in older recordings and in slices.
     ///
     /// # Errors
-    /// A file that cannot be read, or is damaged.
+    /// If the file cannot be read, or is damaged.
     pub fn read(path: &Path) -> Result<Option<Vec<Self>>, Error> {
         match MappedFile::open(path) {
             Err(MapError::Missing { .. }) => Ok(None),
@@ -61,7 +61,7 @@ impl Pace {
     }
 }
 
-/// The whole lines; or the number of the one that is none.
+/// Parses the whole lines. The error is the number of the damaged line, from 1.
 fn parse(bytes: &[u8]) -> Result<Vec<Pace>, usize> {
     let Some(rest) = bytes.strip_prefix(HEADER.as_bytes()) else {
         let killed = HEADER.as_bytes().starts_with(bytes);
@@ -69,7 +69,7 @@ fn parse(bytes: &[u8]) -> Result<Vec<Pace>, usize> {
     };
     let mut known: Vec<Pace> = Vec::new();
     let mut lines = rest.split(|byte| *byte == b'\n');
-    // What is behind the last end of a line is none.
+    // The text after the last line end is no whole line.
     lines.next_back();
     for (number, line) in lines.enumerate() {
         let pace = Pace::of_line(line);
@@ -79,18 +79,19 @@ fn parse(bytes: &[u8]) -> Result<Vec<Pace>, usize> {
     Ok(known)
 }
 
-/// Writes the file.
+/// Writes `pace.tsv`.
 pub struct PaceWriter {
     path: PathBuf,
     file: BufWriter<File>,
     started: Instant,
-    /// What the host spent on what was given up, ns: of its clock, of CPU time.
+    /// The host's time spent on parts of the run that were given up, in ns: of its clock, of CPU
+    /// time.
     given_up: (u64, u64),
     last: Pace,
 }
 
 impl PaceWriter {
-    /// Begins a file that is empty, at the start of the run.
+    /// Begins an empty file, at the start of the run.
     ///
     /// # Errors
     /// Those of the file.
@@ -127,8 +128,8 @@ impl PaceWriter {
         }
     }
 
-    /// The run is at this instruction count. Only for the vCPU thread. A note soon after another is
-    /// left out.
+    /// Notes that the run is at this instruction count. A note soon after another is left out. Only
+    /// the vCPU thread may call this.
     ///
     /// # Errors
     /// Those of the file.
@@ -140,11 +141,11 @@ impl PaceWriter {
         }
     }
 
-    /// The run goes on from this instruction count in another way: what came behind it took no
-    /// time. Only for the vCPU thread.
+    /// Goes back to this instruction count, from which the run goes on in another way. The time
+    /// spent after it is not counted. Only the vCPU thread may call this.
     ///
     /// # Errors
-    /// Those of the file; what it held is lost if it is damaged.
+    /// Those of the file. The content of a damaged file is lost.
     pub fn rewind(&mut self, icount: u64) -> Result<(), Error> {
         self.flush()?;
         let mut known = Pace::read(&self.path).ok().flatten().unwrap_or_default();
@@ -161,7 +162,7 @@ impl PaceWriter {
         self.put(Pace { icount, ..last })
     }
 
-    /// Hands everything to the operating system.
+    /// Writes all buffered lines to the operating system.
     ///
     /// # Errors
     /// Those of the file.
@@ -171,7 +172,7 @@ impl PaceWriter {
             .map_err(Error::file(&self.path, "write the pace"))
     }
 
-    /// The run ends at this instruction count. Only for the vCPU thread.
+    /// Notes that the run ends at this instruction count. Only the vCPU thread may call this.
     ///
     /// # Errors
     /// Those of the file.
@@ -181,7 +182,7 @@ impl PaceWriter {
     }
 }
 
-/// CPU time of this thread, ns.
+/// CPU time of the calling thread, in ns.
 fn cpu_time() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let seconds = Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0));
@@ -255,7 +256,7 @@ mod tests {
         assert_eq!(icounts, [0, 10, 20, 24, 26]);
         assert_eq!((known[3].wall, known[3].cpu), (known[2].wall, known[2].cpu));
         assert!(known[4].wall >= at_24.wall + ns(EVERY));
-        // Damaged meanwhile: it begins anew.
+        // The file was damaged meanwhile: it begins anew.
         std::fs::write(&path, "gone").unwrap();
         writer.rewind(5).unwrap();
         writer.finish(7).unwrap();

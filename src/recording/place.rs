@@ -1,21 +1,21 @@
-//! A place in a run. Idle time moves the log on and the instruction count not, so a count alone is
-//! no place.
+//! A place in a run. Idle time adds events to the log without executing instructions, so an
+//! instruction count alone does not tell where the run is.
 
 use super::snapshot::{LogPlace, Snapshot};
 use replay_format::{Checkpoint, Event, Log, Position, Seek};
 
-/// A place in a run: ordered, and compared as a whole.
+/// A place in a run. Places are ordered by icount, then by event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// Instructions executed since power-on.
     pub icount: u64,
     /// Index in the log of the first event that has yet to happen. Events that only count
-    /// instructions do not count: they stand wherever the log was flushed.
+    /// instructions are skipped: they stand wherever the log was flushed.
     pub event: u64,
 }
 
 impl Place {
-    /// The first place with this instruction count, in front of all that is due there.
+    /// The first place with this instruction count, before all events there.
     pub fn at(icount: u64) -> Self {
         Self { icount, event: 0 }
     }
@@ -28,16 +28,16 @@ impl Place {
         }
     }
 
-    /// The first place with this instruction count, with the index of the event that is next there.
+    /// The first place with this instruction count, with the index of the next event there.
     pub fn first(log: &Log<'_>, icount: u64) -> Self {
         Self::at(icount).resolved(log, None)
     }
 
-    /// The same place with the index of the event that is next there, if this is the first at its
-    /// instruction count. `near`: a place in the log that is surely in front of it.
+    /// The same place. If it is the first at its instruction count, it gets the index of the next
+    /// event there. `near` is a place in the log that is surely before it.
     fn resolved(self, log: &Log<'_>, near: Option<LogPlace>) -> Self {
         let near = near.map_or(log.start(), Position::from);
-        // A place that is not of this log is none to begin from.
+        // `near` may be a place of another log; then the search begins at the start.
         let found = log.seek_from(near, Seek::Icount(self.icount));
         let found = found.unwrap_or_else(|_| log.seek(Seek::Icount(self.icount)));
         let first = next_event(log, found);
@@ -48,8 +48,8 @@ impl Place {
     }
 }
 
-/// The index of the first event from a position on that happens to a running machine: no count of
-/// instructions, and none of the two checkpoints that every log begins with.
+/// The index of the first event from `from` on that happens to a running machine. Events that count
+/// instructions are skipped, and so are the two checkpoints at the start of every log.
 fn next_event(log: &Log<'_>, from: Position) -> u64 {
     let Ok(mut events) = log.events_at(from) else {
         return from.index;
@@ -70,15 +70,15 @@ fn next_event(log: &Log<'_>, from: Position) -> u64 {
     }
 }
 
-/// Those of the snapshots that are at a place or in front of it, the nearest first. This is the one
-/// search for where a replay can go on from.
+/// The snapshots at a place or before it, the nearest first. Every search for a snapshot to start a
+/// replay from uses this.
 pub fn up_to(snapshots: Vec<Snapshot>, log: &Log<'_>, to: Place) -> Vec<(Place, Snapshot)> {
     let before = snapshots
         .iter()
         .filter(|snapshot| snapshot.icount < to.icount);
     let near = before.max_by_key(|snapshot| snapshot.log.offset);
     let near = near.map(|snapshot| snapshot.log);
-    // Only where counts are equal does the log decide.
+    // The log is read only where instruction counts are equal.
     let tie = snapshots
         .iter()
         .any(|snapshot| snapshot.icount == to.icount);

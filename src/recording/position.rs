@@ -1,4 +1,4 @@
-//! Positions along a recording: how people name a place in it, and where that is.
+//! Positions along a recording: how people write a place, and where it is in the log.
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,7 +24,7 @@ use replay_format::{Log, Record};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Position {
-    /// Before the first event, at no instructions.
+    /// Before the first event, at icount 0.
     Start,
     /// After the last event.
     End,
@@ -38,24 +38,24 @@ pub enum Position {
     Snapshot(String),
 }
 
-/// A text that names no position.
+/// Why a text is no position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{text}` is no position: {problem}; write an instruction count (12345, 1.5M), a share (50%), \
      event#17, start, end, or @snapshot"
 )]
 pub struct ParseError {
-    /// What was written.
+    /// The text.
     pub text: String,
     /// What is wrong with it.
     pub problem: &'static str,
 }
 
-/// A position that is not in this recording.
+/// Why a recording does not have a position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResolveError {
-    /// More instructions than there are.
+    /// The icount is larger than the recording's last.
     #[error("{asked} is past the end, which is at icount {end}")]
     PastEnd {
         /// The position that was asked for.
@@ -76,7 +76,7 @@ pub enum ResolveError {
     NoSnapshot {
         /// The name that was asked for.
         name: String,
-        /// The names that there are.
+        /// The names of the known snapshots.
         known: Vec<String>,
     },
 }
@@ -89,38 +89,38 @@ fn no_snapshot(known: &[String]) -> String {
     }
 }
 
-/// A position in a certain recording, as one coordinate.
+/// A position in one recording, by one coordinate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Target {
-    /// At this many instructions.
+    /// At this instruction count.
     Icount(u64),
     /// At the event with this index.
     Event(u64),
 }
 
-/// A position in a certain recording, in all coordinates.
+/// A position in one recording, by all coordinates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Resolved {
-    /// Instructions since reset. For an event it is the count behind it, as `rr dump` prints it.
+    /// Instructions since reset. For an event this is the count after it, as `rr dump` prints it.
     pub icount: u64,
-    /// The place between two events behind which are all events that are not before the position.
+    /// The place in the log after all events that are before the position.
     pub log: replay_format::Position,
 }
 
-/// Says where a snapshot is, in instructions; or, of an unknown one, which names there are.
+/// Finds the instruction count of a snapshot. The error lists the names of the known snapshots.
 pub type FindSnapshot<'f> = &'f dyn Fn(&str) -> Result<u64, Vec<String>>;
 
-/// For a recording, or a bare log, that has no snapshots.
+/// The [`FindSnapshot`] of a recording without snapshots, or of a bare log.
 ///
 /// # Errors
-/// Always: no name is known.
+/// Always, with no known names.
 pub fn no_snapshots(_name: &str) -> Result<u64, Vec<String>> {
     Err(Vec::new())
 }
 
 impl Target {
-    /// Whether the event lies before this target. An `EVENT_INSTRUCTION` that reaches the icount or
-    /// passes it does not.
+    /// True if the event is before this target. An `EVENT_INSTRUCTION` that reaches the icount or
+    /// passes it is not.
     #[inline]
     pub fn is_after(self, record: &Record<'_>) -> bool {
         match self {
@@ -129,7 +129,8 @@ impl Target {
         }
     }
 
-    /// Whether the event lies behind this target. The event itself, and all at the icount, do not.
+    /// True if the event is after this target. The event itself, and all events at the icount, are
+    /// not.
     #[inline]
     pub fn is_before(self, record: &Record<'_>) -> bool {
         match self {
@@ -143,7 +144,7 @@ impl Position {
     /// 100 %, in millionths of a percent.
     pub const ALL: u32 = 100 * PERCENT;
 
-    /// Finds the position in the whole events of a log. Takes no time: nothing is read.
+    /// Finds the position in the whole events of a log. This is cheap: it reads no event.
     ///
     /// # Errors
     /// [`ResolveError`] if the log has no such place.
@@ -177,7 +178,7 @@ impl Position {
         Ok(Target::Icount(icount))
     }
 
-    /// Finds the position in all coordinates: reads the log up to it.
+    /// Finds the position in all coordinates. This reads the log up to it.
     ///
     /// # Errors
     /// [`ResolveError`] if the log has no such place.
@@ -196,7 +197,7 @@ impl Position {
                     let icount = match (target, found) {
                         (Target::Icount(icount), _) => icount,
                         (Target::Event(_), Some(Ok(record))) => record.icount,
-                        // Not reached: the event is there, and everything before it can be read.
+                        // Not reached: the event exists, and all events before it were read.
                         (Target::Event(_), _) => place.icount,
                     };
                     return Ok(Resolved { icount, log: place });
@@ -206,7 +207,7 @@ impl Position {
     }
 }
 
-/// Rounded down; exact.
+/// That share of `whole`, rounded down, without overflow.
 fn share_of(whole: u64, share: u32) -> u64 {
     let part = u128::from(whole) * u128::from(share) / u128::from(Position::ALL);
     u64::try_from(part).unwrap_or(whole)
@@ -263,7 +264,8 @@ fn parse(text: &str) -> Result<Position, &'static str> {
     scaled(number, unit).map(Position::Icount)
 }
 
-/// A decimal number with underscores and, if the unit has room for it, a fraction; times the unit.
+/// Parses a decimal number with underscores, and a fraction if the unit has room for it. Returns it
+/// times the unit.
 fn scaled(text: &str, unit: u64) -> Result<u64, &'static str> {
     let (whole, fraction) = match text.split_once('.') {
         Some((_, "")) => return Err("digits must follow the point"),

@@ -1,18 +1,18 @@
-//! Which part of another recording a slice is.
+//! The part of another recording that a slice holds.
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// What `machine.json` says of a slice.
+/// The part of another recording that a slice holds, as its `machine.json` names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Range {
-    /// The recording that it was cut out of. For people: it is not needed any more.
+    /// Path of the other recording. It is for people: the slice does not need it.
     pub parent: PathBuf,
     /// The instruction count at which it starts.
     pub from: u64,
     /// The instruction count at which it ends.
     pub to: u64,
-    /// That is where the run ended.
+    /// True if the run ended at `to`.
     pub ends: bool,
 }

@@ -1,4 +1,4 @@
-//! What a run has beside its machine: who may ask something of it, and who is told of it.
+//! The context of a run: its front ends, its observer, and where its messages go.
 
 use crate::notes::Notes;
 use crate::run::observe::Observer;
@@ -8,24 +8,24 @@ use machine::Execution;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// Called now and then with the instruction count.
+/// Called from time to time with the instruction count.
 pub type Progress<'a> = &'a mut dyn FnMut(u64);
 
-/// Who may ask something of a run, who sees it, and how far it is. By default nobody.
+/// The context of a run. By default it has no front ends and no observer.
 pub struct RunContext<'a> {
-    /// The handle by which others ask.
+    /// The handle through which other threads send requests.
     pub control: Arc<Control>,
-    /// What serves them.
+    /// The front ends that serve users during the run.
     pub frontends: Frontends,
-    /// Sees what happens in a replay.
+    /// Sees the events of a replay.
     pub observer: Option<&'a mut dyn Observer>,
-    /// How instructions are executed: it changes nothing but the speed.
+    /// How instructions are executed. This changes only the speed.
     pub execution: Execution,
-    /// Is told how far the run is.
+    /// Called with the instruction count while the run goes on.
     pub progress: Option<Progress<'a>>,
-    /// Takes remarks for the user.
+    /// Takes the messages for the user.
     pub notes: Notes,
-    /// Once it is set, the run ends as soon as possible.
+    /// When it is set, the run ends as soon as possible.
     pub stop: Arc<AtomicBool>,
 }
 
@@ -44,7 +44,7 @@ impl Default for RunContext<'_> {
 }
 
 impl<'a> RunContext<'a> {
-    /// The same for a shorter time, in which others may join.
+    /// The same context with a shorter lifetime, so that more front ends can be added.
     pub fn shorter<'b>(self) -> RunContext<'b>
     where
         'a: 'b,

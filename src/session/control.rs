@@ -1,8 +1,8 @@
-//! What others may ask of a run: the monitor, and whoever else holds a [`Control`].
+//! The handle of a run, for the monitor and other front ends.
 //!
-//! A wish goes to the vCPU thread, which carries it out between two execution periods, and answers.
-//! What can be seen or stopped without waiting for anybody ([`Control::status`],
-//! [`Control::cancel`]) is in atomics: it needs neither the BQL nor the replay lock.
+//! A request goes to the vCPU thread, which carries it out between two execution periods and
+//! answers. What must not wait for another thread ([`Control::status`], [`Control::cancel`]) is in
+//! atomics, and needs neither the BQL nor the replay lock.
 
 use super::requests::Requests;
 use crate::error::{Error, Refusal};
@@ -15,31 +15,31 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// No instruction count.
+/// Stands for "no instruction count" in an atomic.
 const NONE: u64 = u64::MAX;
 const OVER: Error = Error::Refused(Refusal::Over);
 
-/// What a run is.
+/// The kind of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Neither recorded nor replayed.
+    /// The run is neither recorded nor replayed.
     Run,
-    /// Recorded.
+    /// The run is recorded.
     Record,
-    /// Replayed.
+    /// The run is a replay.
     Replay,
 }
 
-/// Whether the guest executes (QEMU's `RunState`, as far as it applies).
+/// Whether the guest executes (a subset of QEMU's `RunState`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunState {
-    /// It has not begun: `-S`.
+    /// The guest has not started, as with `-S`.
     Prelaunch,
-    /// It executes.
+    /// The guest executes.
     Running,
-    /// It was stopped.
+    /// The guest is paused.
     Paused,
-    /// It is over, and was not given up: `--no-shutdown`.
+    /// The guest has ended, and the run stays, as with `--no-shutdown`.
     Shutdown,
 }
 
@@ -50,7 +50,7 @@ const STATES: [RunState; 4] = [
     RunState::Shutdown,
 ];
 
-/// Work that takes its time.
+/// Work that takes longer than one execution period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
     /// Brings the machine to an instruction count.
@@ -63,42 +63,41 @@ pub enum Work {
 
 const WORKS: [Option<Work>; 4] = [None, Some(Work::Seek), Some(Work::Save), Some(Work::Load)];
 
-/// How a run stands; taken without waiting for anybody.
+/// The status of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Status {
-    /// What it is.
+    /// The kind of the run.
     pub mode: Mode,
     /// Whether the guest executes.
     pub state: RunState,
     /// Instructions executed.
     pub icount: u64,
-    /// The instruction count at which it is to be stopped.
+    /// The instruction count at which the guest will be paused.
     pub stop_at: Option<u64>,
-    /// The work in hand, from where, and to where, in instructions.
+    /// The present work: its kind, and the instruction counts from which and to which it goes.
     pub work: Option<(Work, u64, u64)>,
 }
 
-/// What is asked of the vCPU thread.
+/// A request to the vCPU thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    /// Stop.
+    /// Pause the guest.
     Stop,
-    /// Go on.
+    /// Let the guest execute.
     Go,
-    /// Stop at this instruction count (`None`: nowhere).
+    /// Pause the guest at this instruction count; `None`: nowhere.
     StopAt(Option<u64>),
-    /// Bring a replay to this instruction count, and stop there. Answered once it is under way; the
-    /// end is told by
-    /// [`RunEvent::Worked`].
+    /// Bring a replay to this instruction count, and pause it there. The answer says that the seek
+    /// has begun; [`RunEvent::Worked`] tells its end.
     Seek(u64),
     /// Take a snapshot.
     Save {
         /// Its name.
         name: String,
-        /// Replace one of this name.
+        /// Replace an existing snapshot of this name.
         replace: bool,
     },
-    /// Go back to a snapshot. A recording drops what it has recorded since.
+    /// Go back to a snapshot. A recording drops what it has recorded since then.
     Load(String),
     /// Delete a snapshot.
     Delete(String),
@@ -108,39 +107,39 @@ pub enum Request {
     Quit,
 }
 
-/// What happens to a run, for events.
+/// An event of a run, for front ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunEvent {
-    /// The guest does not execute any longer.
+    /// The guest does not execute any more.
     Stopped,
     /// The guest executes again.
     Resumed,
-    /// The guest, or its machine, did something.
+    /// An event of the guest, or of its machine.
     Guest(GuestEvent),
-    /// The run is over, or would be.
+    /// The run has ended, or would have ended without `--no-shutdown`.
     Shutdown(replay_format::ShutdownCause),
-    /// Work has ended.
+    /// A piece of work has ended.
     Worked {
-        /// What was done.
+        /// The work.
         work: Work,
-        /// Why it was not.
+        /// Why it failed; `None`: it succeeded.
         error: Option<String>,
     },
 }
 
-/// Takes the answer, on the vCPU thread.
+/// Takes a request's result, on the vCPU thread.
 pub type Reply = Box<dyn FnOnce(Result<(), Error>) + Send>;
-/// Hears of what happens, on the vCPU thread; it must not wait for anybody.
+/// Takes the events of a run, on the vCPU thread. It must not wait for another thread.
 pub type Listener = Box<dyn Fn(&RunEvent) + Send + Sync>;
 
 /// The handle of a run.
 pub struct Control {
     mode: Mode,
-    /// The recording, if there is one.
+    /// Path of the recording, if the run has one.
     pub recording: Option<PathBuf>,
-    /// The run stays when the guest has ended it.
+    /// True if the run stays when the guest has ended.
     pub no_shutdown: bool,
-    /// The guest does not start before it is told to.
+    /// True if the guest starts only on a request.
     pub start_stopped: bool,
     requests: Requests<(Request, Reply)>,
     state: AtomicU8,
@@ -153,7 +152,7 @@ pub struct Control {
 }
 
 impl Control {
-    /// Of a run that has not begun.
+    /// The handle of a run that has not begun.
     pub fn new(mode: Mode, recording: Option<PathBuf>) -> Self {
         Self {
             mode,
@@ -171,17 +170,17 @@ impl Control {
         }
     }
 
-    /// Of a run of which nobody asks anything.
+    /// The handle of a run that gets no requests.
     pub fn unused() -> Arc<Self> {
         Arc::new(Self::new(Mode::Run, None))
     }
 
-    /// Adds one who is told of what happens. To be called before the run begins.
+    /// Adds a listener. It must be added before the run begins.
     pub fn listen(&self, listener: Listener) {
         self.listeners.write().push(listener);
     }
 
-    /// The run begins.
+    /// Connects the handle to a run that begins.
     pub(crate) fn attach(&self, mailbox: &Arc<Mailbox>, shared: &Arc<Shared>) {
         let _ = self.run.set((Arc::clone(mailbox), Arc::clone(shared)));
     }
@@ -197,7 +196,7 @@ impl Control {
         }
     }
 
-    /// How the run stands. Never waits.
+    /// The run's status. This never waits.
     pub fn status(&self) -> Status {
         let at = |cell: &AtomicU64| Some(cell.load(Ordering::Relaxed)).filter(|&at| at != NONE);
         let state = usize::from(self.state.load(Ordering::Acquire));
@@ -222,14 +221,14 @@ impl Control {
         }
     }
 
-    /// Stops a seek, a snapshot or a replay as soon as possible. Never waits; does nothing where
-    /// there is nothing.
+    /// Stops a seek, a snapshot or a replay as soon as possible. This never waits, and does nothing
+    /// if there is no such work.
     pub fn cancel(&self) {
         self.requests.cancel();
         self.nudge();
     }
 
-    /// Asks something, and has the answer taken by `answer`. Never waits.
+    /// Sends a request; `answer` takes its result. This never waits.
     pub fn ask(&self, ask: Request, answer: Reply) {
         match self.requests.ask((ask, answer)) {
             Ok(()) => self.nudge(),
@@ -237,7 +236,7 @@ impl Control {
         }
     }
 
-    /// Wakes the vCPU thread, wherever it waits.
+    /// Wakes the vCPU thread, whatever it waits for.
     pub(crate) fn wake(&self) {
         self.requests.wake();
         self.nudge();
@@ -249,19 +248,19 @@ impl Control {
         }
     }
 
-    /// What is asked of the vCPU thread.
+    /// The requests to the vCPU thread.
     pub(crate) fn requests(&self) -> &Requests<(Request, Reply)> {
         &self.requests
     }
 
-    /// The run is over: whoever still asks is told.
+    /// Ends the queue of requests: those that are left are refused.
     pub(crate) fn hang_up(&self) {
         for (_, answer) in self.requests.hang_up() {
             answer(Err(OVER));
         }
     }
 
-    /// The run is in another state now. Those who listen hear of it.
+    /// Sets the run's state, and tells the listeners.
     pub(crate) fn enter(&self, state: RunState) {
         let place = STATES.iter().position(|known| *known == state);
         let before = self.state.swap(place.unwrap_or(0) as u8, Ordering::AcqRel);
@@ -277,7 +276,7 @@ impl Control {
         self.stop_at.store(at.unwrap_or(NONE), Ordering::Relaxed);
     }
 
-    /// Work begins or ends.
+    /// Sets the present work.
     pub(crate) fn works(&self, work: Option<(Work, u64, u64)>) {
         if let Some((_, from, to)) = work {
             self.from.store(from, Ordering::Relaxed);
@@ -288,7 +287,7 @@ impl Control {
         self.work.store(place.unwrap_or(0) as u8, Ordering::Release);
     }
 
-    /// Something happened.
+    /// Tells the listeners of an event.
     pub(crate) fn tell(&self, what: &RunEvent) {
         for listener in self.listeners.read().iter() {
             listener(what);

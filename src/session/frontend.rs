@@ -1,4 +1,4 @@
-//! Front ends: what serves users of a run while it is under way, as a monitor does.
+//! Front ends: they serve users while a run is under way, as a monitor does.
 
 use super::Session;
 use super::control::Control;
@@ -7,24 +7,24 @@ use crate::host::serial::Backend;
 use crate::recording::options::MachineOptions;
 use std::os::fd::BorrowedFd;
 
-/// What a front end is told of the run that it serves.
+/// The facts about a run that its front ends need.
 #[derive(Debug, Clone, Copy)]
 pub struct About<'a> {
     /// The machine.
     pub options: &'a MachineOptions,
-    /// Where its serial port leads.
+    /// The backend of its serial port.
     pub serial: &'a Backend,
 }
 
-/// A front end that does not serve yet.
+/// A front end before the run.
 pub trait Frontend {
-    /// Subscribes to what happens to the run. Called before it begins.
+    /// Subscribes to the run's events. This is called before the run begins.
     fn subscribe(&self, control: &Control);
 
-    /// Begins to serve a run that is about to begin.
+    /// Begins to serve a run, before it begins.
     ///
     /// # Errors
-    /// What the host refuses.
+    /// If the host refuses a descriptor or a thread.
     fn attach<'a>(
         self: Box<Self>,
         session: &'a Session<'_>,
@@ -35,14 +35,15 @@ pub trait Frontend {
 /// The front ends of a run.
 pub type Frontends = Vec<Box<dyn Frontend>>;
 
-/// A front end at work, as the main loop sees it. When it is dropped, its users see the end.
+/// A front end at work, as the main loop sees it. The drop tells its users that the run has ended.
 pub trait Attached {
-    /// Readable when there is something to serve.
+    /// The descriptor that is readable when there is something to serve.
     fn fd(&self) -> BorrowedFd<'_>;
 
-    /// Serves what waits. Called at every turn of the main loop; it must not wait.
+    /// Serves the requests that wait. The main loop calls it at every turn, and it must not wait.
     fn serve(&mut self);
 
-    /// Answers what the end of the run answers. Called once the vCPU thread has ended.
+    /// Answers the requests that the end of the run answers. This is called once the vCPU thread
+    /// has ended.
     fn settle(&mut self);
 }

@@ -1,4 +1,4 @@
-//! From options to a finished run: `run`, `record`, `replay`.
+//! Starts runs from their options: `run`, `record` and `replay`.
 
 use super::Bounds;
 use super::context::RunContext;
@@ -29,26 +29,27 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Instructions from one state digest to the next, unless the user says otherwise.
 pub const DIGEST_INTERVAL: u64 = 10_000_000;
-/// Frames that wait for the vCPU thread at most; more are dropped, as on a full wire.
+/// Frames that are queued for the vCPU thread at most. Further frames are dropped, as on a full
+/// wire.
 const FRAMES: usize = 1024;
 
-/// Where a recording goes, and how.
+/// Where a recording goes, and its settings.
 #[derive(Debug, Clone)]
 pub struct RecordTo<'a> {
     /// The directory.
     pub dir: &'a Path,
-    /// Replace a recording that is there.
+    /// Replace an existing recording.
     pub overwrite: bool,
     /// Instructions from one state digest to the next, from 1.
     pub digest_interval: u64,
-    /// The snapshots it makes by itself.
+    /// When it takes snapshots by itself.
     pub plan: Plan,
 }
 
-/// Runs a machine; `to`: records it.
+/// Runs a machine, and records the run if `to` is given.
 ///
 /// # Errors
-/// Whatever keeps it from starting or from being recorded.
+/// If the run cannot be started or recorded.
 pub fn run(
     options: &MachineOptions,
     serial: &Backend,
@@ -58,7 +59,7 @@ pub fn run(
     let options = &settled(options, &context.notes)?;
     options.check()?;
     if let Some(to) = to {
-        // Before the backend is opened: that may wait for somebody, or empty a file.
+        // Before the backend is opened: that may wait for a client, or empty a file.
         Recording::check_vacant(to.dir, to.overwrite)?;
     }
     let images = Images::open(options)?;
@@ -109,7 +110,7 @@ pub fn run(
     Ok(report)
 }
 
-/// The options with all that a recording must hold.
+/// The options with everything that a recording must hold.
 fn settled(options: &MachineOptions, notes: &Notes) -> Result<MachineOptions, Error> {
     let mut options = options.clone();
     for drive in &mut options.drives {
@@ -122,7 +123,7 @@ fn settled(options: &MachineOptions, notes: &Notes) -> Result<MachineOptions, Er
     Ok(options)
 }
 
-/// The networks, at work: frames go to the vCPU thread, as long as not too many wait there.
+/// Opens the networks. Their frames go to the vCPU thread, and are dropped if too many wait there.
 fn networks(
     options: &MachineOptions,
     mailbox: &Arc<Mailbox>,
@@ -132,7 +133,7 @@ fn networks(
     let open = |(adapter, netdev)| {
         let (mailbox, waiting) = (Arc::clone(mailbox), Arc::clone(waiting));
         let arrived = move |data| {
-            // Only a bound: what the count is to be right about is under the mailbox's lock.
+            // Relaxed is enough for a limit: the count itself is changed under the mailbox's lock.
             if waiting.load(Ordering::Relaxed) < FRAMES {
                 waiting.fetch_add(1, Ordering::Relaxed);
                 mailbox.post(Message::Arrival(Arrival::Frame { adapter, data }));
@@ -146,7 +147,7 @@ fn networks(
 /// Replays a recording, comparing every digest.
 ///
 /// # Errors
-/// A divergence, or whatever keeps it from starting.
+/// If the replay diverges, or cannot be started.
 pub fn replay(
     recording: &Recording,
     how: &ReplayOptions,
@@ -166,7 +167,7 @@ pub fn replay(
     let (mut machine, mut replayer) = opened.switch_on(disks, &log, output, stop)?;
     let (store, plan) = (Store::of(recording.dir()), how.plan.clone());
     let mut snapshotter = Snapshotter::new(store, &recording.drives(), plan, &mut machine)?;
-    // A slice has no power-on.
+    // A slice has no power-on: it begins at its first snapshot.
     let slice = recording.manifest.slice.as_ref();
     let name = how.from.as_deref().or(slice.map(|_| FIRST));
     let chain = name.map(|name| snapshotter.store.open(name)).transpose()?;
@@ -194,7 +195,8 @@ pub fn replay(
     let input = input.and_then(Input::for_replay);
     let result = drive(&session, Some(snapshotter), input, users, context.progress);
     drop(session);
-    // What it makes is to be relied on: then it waits.
+    // A replay that makes snapshots waits for the hashes of the images, so that they can be
+    // trusted.
     let early = how.plan == Plan::default();
     let report = match image_check {
         Some(image_check) => image_check.settle(result, early)?,

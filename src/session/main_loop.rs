@@ -1,4 +1,4 @@
-//! The main loop: polls the host's descriptors, and posts what happens to the vCPU thread.
+//! The main loop: polls the host's descriptors, and posts their events to the vCPU thread.
 
 use crate::host::serial::Input;
 use crate::host::signals::Signals;
@@ -15,48 +15,48 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
 
-/// Bytes that one message holds at most.
+/// Bytes of one message at most.
 const CHUNK: usize = 4096;
-/// While the guest has this much unread, the host's end is not read: nothing is lost, it waits
-/// there.
+/// Bytes of serial input that the guest has not read, at most. Above that the host's end is not
+/// read, so that the input waits there and is not lost.
 const BACKLOG: usize = 64 << 10;
-/// How often the loop looks at the guest's backlog, and shows progress.
+/// The time between two looks at the guest's backlog, and two reports of progress.
 const TICK: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 100_000_000,
 };
-/// The same while input is held back.
+/// The time between two looks while input is held back.
 const SOON: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 2_000_000,
 };
 
-/// What the loop watches.
+/// The main loop's descriptors, and where their events go.
 pub(super) struct MainLoop<'a, 'f> {
-    /// Input for the serial port.
+    /// The input of the serial port.
     pub input: Option<Input>,
-    /// Readable when a signal asked the program to end.
+    /// Readable when a signal asks the program to end.
     pub signals: Option<Signals>,
-    /// Readable, or closed, when the vCPU thread has ended.
+    /// Readable or closed when the vCPU thread has ended.
     pub done: OwnedFd,
-    /// Where messages go.
+    /// The mailbox of the vCPU thread.
     pub mailbox: &'a Mailbox,
-    /// What the vCPU thread says of itself.
+    /// State that the vCPU thread publishes.
     pub shared: &'a Shared,
-    /// Woken where the run is to end: it may be stopped.
+    /// Wakes the vCPU thread when the run is to end, because the guest may be paused.
     pub control: &'a Control,
-    /// Serve the users.
+    /// The front ends at work.
     pub frontends: &'a mut [Box<dyn Attached + 'f>],
 }
 
-/// Waits for this, too; gives its place.
+/// Adds a descriptor to the polled ones. Returns its place.
 fn watch<'f>(fds: &mut Vec<PollFd<'f>>, fd: Option<&'f impl AsFd>) -> Option<usize> {
     fds.push(PollFd::new(fd?, PollFlags::IN));
     Some(fds.len() - 1)
 }
 
 impl MainLoop<'_, '_> {
-    /// Runs until the vCPU thread has ended; `tick` is called every now and then.
+    /// Runs until the vCPU thread has ended. `tick` is called from time to time.
     ///
     /// # Errors
     /// Those of `poll`.
@@ -92,7 +92,7 @@ impl MainLoop<'_, '_> {
             if readable {
                 self.read_input(&mut escape);
             }
-            // At every turn: what is to be answered later may be ready.
+            // At every turn, because a delayed answer may be ready.
             for frontend in &mut *self.frontends {
                 frontend.serve();
             }

@@ -1,5 +1,5 @@
-//! A run on two threads: the vCPU thread executes it under the seed's two locks, and the main loop
-//! serves the host and the front ends.
+//! A run on two threads: the vCPU thread executes it under the BQL and the replay lock, and the
+//! main loop serves the host and the front ends.
 
 pub mod context;
 pub mod control;
@@ -24,19 +24,19 @@ use replay_format::ShutdownCause;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-/// What both threads see without a lock.
+/// State that both threads see without a lock.
 #[derive(Debug)]
 pub struct Shared {
     /// Instruction count, for progress.
     pub icount: AtomicU64,
     /// Serial input that the guest has yet to read.
     pub backlog: AtomicUsize,
-    /// The run is being stopped: nobody waits for the host any longer.
+    /// Set when the run is being stopped: no thread waits for the host any more.
     pub stop: Arc<AtomicBool>,
 }
 
 impl Shared {
-    /// At the start of a run.
+    /// The state at the start of a run.
     pub fn new(stop: Arc<AtomicBool>) -> Self {
         Self {
             icount: AtomicU64::new(0),
@@ -46,15 +46,15 @@ impl Shared {
     }
 }
 
-/// How far a run goes by itself.
+/// Where a run ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Instructions from one state digest to the next.
     pub digest_every: u64,
-    /// The run ends at this instruction count.
+    /// The instruction count at which the run ends.
     pub until: Option<u64>,
-    /// What was recorded: from this instruction count to this one. Only a slice has such ends;
-    /// others end by themselves.
+    /// The first and the last instruction count of a slice. `None` for other recordings, which end
+    /// by themselves.
     pub range: Option<(u64, u64)>,
 }
 
@@ -64,13 +64,13 @@ pub struct Session<'a> {
     pub machine: Bql<Machine>,
     /// The driver, under the replay lock.
     pub driver: ReplayLock<Box<dyn Driver + 'a>>,
-    /// Messages of the main loop.
+    /// Messages from the main loop.
     pub mailbox: Arc<Mailbox>,
     /// What both threads see.
     pub shared: Arc<Shared>,
-    /// What others ask of the run.
+    /// Requests to the run.
     pub control: Arc<Control>,
-    /// How far it goes.
+    /// Where the run ends by itself.
     pub bounds: Bounds,
 }
 
@@ -79,33 +79,33 @@ pub struct Session<'a> {
 enum Doing {
     /// The guest executes.
     Executing,
-    /// It does not, until somebody asks for it.
+    /// The guest is paused until a request lets it go on.
     Paused,
-    /// It executes, unseen, up to this instruction count, and is paused there.
+    /// The guest executes without output up to this instruction count, and is paused there.
     Seeking(u64),
-    /// The run has ended like this, and stays all the same: `--no-shutdown`.
+    /// The run has ended like this, and stays because of `--no-shutdown`.
     Over(Finish),
 }
 
-/// What the vCPU thread alone knows.
+/// State of the vCPU thread alone.
 struct VcpuThread {
     vcpu: Vcpu,
     doing: Doing,
-    /// The guest is to be paused at this instruction count.
+    /// The instruction count at which the guest will be paused.
     stop_at: Option<u64>,
-    /// Takes snapshots, where the run has a place for them.
+    /// Takes snapshots, if the run has a place for them.
     snapshotter: Option<Snapshotter>,
     /// The instruction count at which the next snapshot is due.
     snapshot_due: Option<u64>,
-    /// A request that must wait for the driver.
+    /// A request that waits until the driver is settled.
     held: Option<(Request, Reply)>,
 }
 
 impl Session<'_> {
-    /// The vCPU thread: executes until the run is over. `snapshotter`: takes its snapshots.
+    /// The vCPU thread's loop: executes until the run is over. `snapshotter` takes its snapshots.
     ///
     /// # Errors
-    /// A divergence, or what keeps the log from being written.
+    /// If the replay diverges, or the log cannot be written.
     pub fn run(&self, snapshotter: Option<Snapshotter>) -> Result<Report, Error> {
         let mut thread = VcpuThread {
             vcpu: Vcpu::default(),
@@ -143,20 +143,21 @@ impl Session<'_> {
                     return self.end(finish);
                 }
                 thread.doing = Doing::Over(finish);
-                // It is granted; else nothing that is asked from now on would be looked at.
+                // The guest's own request is granted. Otherwise the thread would take no more
+                // requests.
                 thread.vcpu.request = None;
                 self.control.enter(RunState::Shutdown);
             }
         }
     }
 
-    /// The host wants the program to end.
+    /// True if the host asks the program to end.
     fn stopping(&self) -> bool {
         self.shared.stop.load(Ordering::Acquire)
     }
 
-    /// One execution period: replay lock, then BQL. Gives how the run ended, if it did. `user`:
-    /// what the user asks for.
+    /// One execution period: takes the replay lock, then the BQL. Returns how the run ended, if it
+    /// did. `user` is the user's request.
     fn period(
         &self,
         thread: &mut VcpuThread,
@@ -202,7 +203,7 @@ impl Session<'_> {
         }
     }
 
-    /// Tells the main loop how things stand.
+    /// Publishes the machine's progress to the main loop.
     fn publish(&self, machine: &Machine) {
         self.shared
             .icount
@@ -220,7 +221,7 @@ impl Session<'_> {
     }
 }
 
-/// What the log says of an end.
+/// The cause that the log gives for an end.
 fn cause(finish: Finish) -> ShutdownCause {
     match finish {
         Finish::Shutdown { cause, .. } => cause,

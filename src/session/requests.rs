@@ -1,10 +1,10 @@
-//! The requests to the vCPU thread, which carries them out one by one between two execution
-//! periods, and the flag that cancels its current work.
+//! The requests to the vCPU thread, and the flag that cancels its present work. The thread carries
+//! out requests one by one between two execution periods.
 
 use crate::sync::inbox::{Cancel, Inbox};
 use std::collections::VecDeque;
 
-/// Requests in order. None is lost: each is taken, or given back once the run is over.
+/// Requests in their order. None is lost: each is taken, or given back when the run is over.
 #[derive(Debug)]
 pub(crate) struct Requests<T> {
     inbox: Inbox<T>,
@@ -29,32 +29,32 @@ impl<T> Requests<T> {
         self.cancel.ask(&self.inbox);
     }
 
-    /// Wakes the vCPU thread, to look again at what it waits for.
+    /// Wakes the vCPU thread, which then checks again whether its wait is over.
     pub(crate) fn wake(&self) {
         self.inbox.nudge();
     }
 
-    /// The next request. Cheap where there is none.
+    /// The next request. This is cheap if there is none.
     pub(crate) fn next(&self) -> Option<T> {
         self.inbox.take()
     }
 
-    /// Waits for a request, for a cancellation, or for `or` to hold.
+    /// Waits for a request, a cancellation, or until `or` holds.
     pub(crate) fn wait(&self, or: impl Fn() -> bool) {
         self.inbox.wait_until(|| self.is_cancelled() || or());
     }
 
-    /// Closes the queue: gives the requests that were not taken.
+    /// Closes the queue. Returns the requests that were not taken.
     pub(crate) fn hang_up(&self) -> VecDeque<T> {
         self.inbox.hang_up()
     }
 
-    /// Whether the current work was cancelled; lowers the flag.
+    /// True if the present work was cancelled; clears the flag.
     pub(crate) fn take_cancelled(&self) -> bool {
         self.cancel.take()
     }
 
-    /// Whether the current work was cancelled; the flag stays.
+    /// True if the present work was cancelled; leaves the flag.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancel.is_asked()
     }

@@ -1,8 +1,8 @@
-//! What the vCPU thread does when somebody asks: pausing, seeking, snapshots.
+//! Requests to the vCPU thread: pausing, seeking, snapshots.
 //!
-//! A request is looked at between two execution periods, and carried out where the driver is
-//! settled: not in the middle of a wait that the log describes, nor between a request of the guest
-//! and what follows from it.
+//! A request is taken between two execution periods. It is carried out when the driver is settled:
+//! not in the middle of a wait that the log describes, nor between a request of the guest and its
+//! consequences.
 
 use super::control::{Reply, Request, RunEvent, RunState, Work};
 use super::{Doing, Session, VcpuThread};
@@ -19,7 +19,7 @@ const NO_PLACE: Error = Error::Refused(Refusal::NoSnapshots);
 
 /// Where a seek begins.
 enum From {
-    /// Where the machine is.
+    /// At the machine's present place.
     Here,
     /// At a snapshot.
     Snapshot(Box<Chain>),
@@ -28,7 +28,7 @@ enum From {
 }
 
 impl Session<'_> {
-    /// Carries out what was asked. Gives how the run ends, if that was it.
+    /// Carries out the requests that wait. Returns how the run ends, if one ends it.
     pub(super) fn serve(&self, thread: &mut VcpuThread) -> Result<Option<Finish>, Error> {
         if self.mailbox.kicked() {
             self.mailbox.settle();
@@ -43,7 +43,7 @@ impl Session<'_> {
         {
             let ready = thread.vcpu.request.is_none() && self.driver.lock().settled();
             if !ready {
-                // It is in a wait, perhaps: that ends where it sees the flag.
+                // The driver may be in a wait, which ends when the driver sees the nudge.
                 thread.held = Some((request, reply));
                 self.mailbox.nudge();
                 return Ok(None);
@@ -84,8 +84,8 @@ impl Session<'_> {
         Ok(None)
     }
 
-    /// Carries out a request that changes where the run is, or whether it goes on. The inner error
-    /// is the request's alone; the outer one ends the run.
+    /// Carries out a request that moves, pauses or continues the run. The inner error is the
+    /// request's own; the outer one ends the run.
     fn change(
         &self,
         thread: &mut VcpuThread,
@@ -159,8 +159,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Pauses where the guest was to be paused; takes the snapshot that is due. True where the
-    /// guest does not execute now.
+    /// Pauses the guest if it has reached that place, and takes a snapshot if one is due. True if
+    /// the guest does not execute now.
     pub(super) fn arrive(
         &self,
         thread: &mut VcpuThread,
@@ -198,7 +198,7 @@ impl Session<'_> {
         Ok(true)
     }
 
-    /// Somebody has had enough of what is under way.
+    /// Cancels the present work.
     fn cancel(&self, thread: &mut VcpuThread) {
         self.control.requests().take_cancelled();
         let mut driver = self.driver.lock();
@@ -209,7 +209,8 @@ impl Session<'_> {
         }
     }
 
-    /// Ends a seek before its end: the guest executes, seen again. False where there is none.
+    /// Ends a seek before its target: the guest executes with output again. False if there is no
+    /// seek.
     fn give_up_seek(&self, thread: &mut VcpuThread, driver: &mut dyn Driver) -> bool {
         if !matches!(thread.doing, Doing::Seeking(_)) {
             return false;
@@ -365,7 +366,8 @@ fn go_back(
     Ok(())
 }
 
-/// A recording went back: snapshots of what came after are of a time that has not happened.
+/// Deletes the snapshots after a place to which a recording went back, because they belong to a
+/// future that is dropped.
 fn drop_future(
     thread: &mut VcpuThread,
     now: &str,
@@ -394,8 +396,8 @@ fn outside(driver: &mut dyn Driver, icount: u64) -> Result<Outside<'_>, Error> {
     driver.snapshots().ok_or(NO_PLACE)?.outside(icount)
 }
 
-/// A snapshot that is there, and whole: found out before the machine is touched, so that the run
-/// outlives one that is not.
+/// Opens a snapshot and checks that it is whole. This comes before the machine is changed, so that
+/// a damaged snapshot fails the request and not the run.
 fn loadable(thread: &VcpuThread, name: &str) -> Result<Chain, Error> {
     let snapshotter = thread.snapshotter.as_ref().ok_or(NO_PLACE)?;
     snapshotter.store.open(name)

@@ -1,4 +1,4 @@
-//! A run under way: the vCPU thread, and the main loop on this one.
+//! Runs a session: starts the vCPU thread, and runs the main loop on the caller's thread.
 
 use super::context::Progress;
 use super::control::Control;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-/// A machine and its driver, before they run.
+/// Joins a machine and its driver to a session.
 pub(super) fn session<'a>(
     mut machine: Machine,
     driver: Box<dyn Driver + 'a>,
@@ -43,7 +43,7 @@ pub(super) fn session<'a>(
     }
 }
 
-/// Runs it to its end.
+/// Runs a session to its end.
 pub(super) fn drive(
     session: &Session<'_>,
     snapshotter: Option<Snapshotter>,
@@ -69,7 +69,7 @@ pub(super) fn drive(
         let vcpu = thread::Builder::new()
             .name("vcpu".to_owned())
             .spawn_scoped(scope, move || {
-                // Closed when the thread ends, however it does.
+                // Dropped when the thread ends, also by a panic.
                 let _ended: UnixStream = ended;
                 session.run(snapshotter)
             })
@@ -89,7 +89,7 @@ pub(super) fn drive(
             }
         });
         if looped.is_err() {
-            // Without its main loop the run is not left alone.
+            // The main loop has failed. The run must not go on without it.
             session.shared.stop.store(true, Ordering::Release);
             session
                 .mailbox

@@ -4,8 +4,8 @@
 //! none starves another. Replies and events come back in one queue, so a client sees them in the
 //! order in which they happened. Each side is woken through a descriptor that its `poll` waits for.
 //! The locks are held for moments, so the I/O thread may take them.
-//!
-//! A waker's signal is cleared *before* an inbox is looked at, and raised *after* something was put
+//! The receiver clears a waker's signal *before* it looks at its inbox. A sender raises the signal
+//! *after* it has added an item. So an item that the look misses ends the next wait.
 //! there: what the look misses, the next wait finds.
 
 use super::inbox::{Inbox, Wake};
@@ -13,7 +13,8 @@ use super::primitives::{Mutex, MutexGuard};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::PoisonError;
 
-/// Requests of one session that wait at most; while so many do, nothing more is read from it.
+/// Queued requests of one session at most. While the queue is full, nothing more is read from the
+/// session.
 pub const QUEUE: usize = 8;
 
 /// Names a session.

@@ -1,4 +1,4 @@
-//! What people write for a position, and where it is in a log.
+//! Tests of how positions are written, and where they are in a log.
 
 use proptest::prelude::*;
 use replay_format::{Checkpoint, Event, Log, Writer};
@@ -68,7 +68,7 @@ fn what_is_wrong_is_said_with_what_is_right() {
     }
 }
 
-/// Events at these icounts; each step of the icount is an `EVENT_INSTRUCTION` more.
+/// A log with events at these icounts. Before each larger icount stands an `EVENT_INSTRUCTION`.
 fn log_with(icounts: &[u64]) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new()).unwrap();
     for &icount in icounts {
@@ -180,8 +180,8 @@ proptest! {
         prop_assert_eq!(parsed(&text), Position::Icount(number * 1_000_000 + thousandths * 1000));
     }
 
-    /// Everything before the place is before the target, everything behind it is not; and a
-    /// position that is not past the end has a place.
+    /// All events before the place are before the target, and all after it are not. A position that
+    /// is not past the end has a place.
     #[test]
     fn a_place_divides_the_log(
         steps in prop::collection::vec(0u64..4, 0..30), asked in 0u64..100, by_event: bool

@@ -1,4 +1,4 @@
-//! A snapshot with all that it lies on, to be loaded.
+//! A snapshot and its ancestors, ready to be loaded.
 
 use super::pages::{Pages, over};
 use super::store::Store;
@@ -14,17 +14,17 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A snapshot lies on so many others at most.
+/// The largest number of snapshots in a chain.
 const MAX_LENGTH: usize = 1 << 20;
 
-/// `state.bin`.
+/// The content of `state.bin`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Saved {
-    /// What [`Machine::save`] gave.
+    /// The machine's state, from [`Machine::save`].
     pub(crate) machine: Vec<u8>,
-    /// Operations on disks that the guest has yet to hear of.
+    /// Disk operations that are done, and whose completion the guest has not seen yet.
     pub(crate) pending: Vec<Pending>,
-    /// Operations that had failed so far.
+    /// Numbers of the disk operations that had failed so far.
     pub(crate) failed: Vec<u64>,
 }
 
@@ -43,17 +43,17 @@ impl Saved {
     }
 }
 
-/// A snapshot and its ancestors, the first of them first. Every checksum was right.
+/// A snapshot and its ancestors, the oldest first. All their checksums were right.
 #[derive(Debug)]
 pub struct Chain {
     store: Store,
     snapshots: Vec<Snapshot>,
-    /// The last of them.
+    /// The snapshot itself, which is the last of the chain.
     pub snapshot: Snapshot,
 }
 
-/// Snapshots whose files are what they were, so that several that are opened one after another are
-/// checked once.
+/// The names of snapshots whose files were checked. So snapshots that share ancestors are opened
+/// with one check of each ancestor.
 #[derive(Debug, Default)]
 pub(crate) struct Checked(Mutex<BTreeSet<String>>);
 
@@ -67,12 +67,12 @@ impl Checked {
     }
 }
 
-/// What is to be done outside the machine to go on from a snapshot.
+/// The state of a snapshot outside the machine, to go on from there.
 #[derive(Debug)]
 pub struct Loaded {
-    /// Operations on disks that the guest has yet to hear of.
+    /// Disk operations that are done, and whose completion the guest has not seen yet.
     pub pending: Vec<Pending>,
-    /// Operations that had failed so far.
+    /// Numbers of the disk operations that had failed so far.
     pub failed: Vec<u64>,
 }
 
@@ -97,7 +97,7 @@ impl Chain {
         })
     }
 
-    /// The layers of a drive, the lowest first.
+    /// Paths of a drive's layers, the lowest first.
     pub fn layers(&self, drive: u8) -> Vec<PathBuf> {
         let layers = self.snapshots.iter().flat_map(|snapshot| {
             let layers = snapshot.drives.iter();
@@ -107,8 +107,9 @@ impl Chain {
         layers.collect()
     }
 
-    /// The hash of each page in the parent of the last snapshot, where `base` is that of each page
-    /// in the last: for what no snapshot below holds, a number that is the hash of nothing.
+    /// The hash of each page in the parent of the last snapshot. `base` holds the hash of each page
+    /// in the last snapshot. A page that only the last snapshot holds gets a number that is the
+    /// hash of no page.
     pub(crate) fn without_last(&self, base: &[u128]) -> Result<Vec<u128>, Error> {
         let mut base = base.to_vec();
         let files = self.snapshots.iter();
@@ -130,21 +131,20 @@ impl Chain {
         Ok(base)
     }
 
-    /// Puts a machine of the same recording into the state of the snapshot, whatever state it is
-    /// in.
+    /// Puts a machine of the same recording, in whatever state, into the state of the snapshot.
     ///
     /// # Errors
-    /// If the snapshot is not one of this machine. Then the state of the machine is of no use any
-    /// more.
+    /// If the snapshot is not one of this machine. Then the machine's state is undefined, and it
+    /// must not be used.
     pub fn load(&self, machine: &mut Machine) -> Result<Loaded, Error> {
         machine.rewind();
         self.load_at_power_on(machine)
     }
 
-    /// The same for a machine that has just been switched on.
+    /// As [`Chain::load`], for a machine at power-on.
     ///
     /// # Errors
-    /// The same.
+    /// As for [`Chain::load`].
     pub(crate) fn load_at_power_on(&self, machine: &mut Machine) -> Result<Loaded, Error> {
         let place = self.store.path(&self.snapshot.name);
         let files = self.snapshots.iter();

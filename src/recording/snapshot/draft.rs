@@ -7,7 +7,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::fs::{self, File};
 use std::path::PathBuf;
 
-/// Where it is made. Dropped before it is whole, nothing is left of it.
+/// The folder of a snapshot in the making. If it is dropped before `commit`, the folder is removed.
 #[derive(Debug)]
 pub(crate) struct Draft {
     half: PathBuf,
@@ -26,7 +26,7 @@ impl Draft {
         })
     }
 
-    /// Where a file of it is to be written.
+    /// The path to write a file of the snapshot to.
     pub(crate) fn path(&self, file: &str) -> PathBuf {
         self.half.join(file)
     }
@@ -42,14 +42,14 @@ impl Draft {
         manifest::write(&self.path(MANIFEST), snapshot)
     }
 
-    /// It is whole: from now on it is there.
+    /// Publishes the whole snapshot under its name.
     pub(crate) fn commit(self, snapshot: Snapshot) -> Result<Snapshot, Error> {
         let snapshot = self.seal(snapshot)?;
         fs::rename(&self.half, &self.place).map_err(Error::file(&self.place, "create"))?;
         Ok(snapshot)
     }
 
-    /// It is whole, and takes the place of the one that is there.
+    /// Publishes the whole snapshot in place of the existing one.
     pub(crate) fn replace(self, snapshot: Snapshot) -> Result<(), Error> {
         self.seal(snapshot)?;
         let swapped = renameat_with(CWD, &self.half, CWD, &self.place, RenameFlags::EXCHANGE);
@@ -60,7 +60,7 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // Not there any more after `commit`; else the next writer clears it away.
+        // After `commit` the folder has moved. If this fails, the next writer removes the folder.
         let _ = fs::remove_dir_all(&self.half);
     }
 }

@@ -1,4 +1,4 @@
-//! `snapshot.json`: what a snapshot is, with a checksum of itself and of each file.
+//! `snapshot.json`: the description of a snapshot, with a checksum of itself and of each file.
 
 use super::{FORMAT, Snapshot, Stored, damaged};
 use crate::error::{Damage, Error, RecordingFault};
@@ -8,16 +8,16 @@ use serde_json::error::Category;
 use std::fs;
 use std::path::Path;
 
-/// The file.
+/// The content of the file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sealed {
     snapshot: Snapshot,
-    /// BLAKE3 of the above as compact JSON.
+    /// BLAKE3 of the members above as compact JSON.
     blake3: String,
 }
 
-/// The formats alone, to tell another version from a damaged file.
+/// The format versions alone. They tell a file of another version from a damaged one.
 #[derive(Deserialize)]
 struct OfSomeVersion {
     snapshot: Formats,
@@ -29,7 +29,7 @@ struct Formats {
     state_format: u32,
 }
 
-/// Those that this rr reads.
+/// The format versions that this rr reads.
 const KNOWN: Formats = Formats {
     format: FORMAT,
     state_format: machine::state::FORMAT,
@@ -38,7 +38,7 @@ const KNOWN: Formats = Formats {
 /// Reads what [`write`] wrote.
 pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Snapshot, Error> {
     let strange = |error: serde_json::Error| match error.classify() {
-        // Well-formed JSON: formats have been the same while members came to it.
+        // The JSON is well-formed, but lacks a member: members were added without a new version.
         Category::Data => Error::recording(path, RecordingFault::SnapshotMembers(error)),
         _ => damaged(path, Damage::Json(error)),
     };
@@ -58,7 +58,7 @@ pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Snapshot, Error> {
     Ok(snapshot)
 }
 
-/// Writes the file.
+/// Writes the file, with a checksum of its own. Returns the snapshot.
 pub(super) fn write(path: &Path, snapshot: Snapshot) -> Result<Snapshot, Error> {
     let blake3 = seal(&snapshot, path)?;
     let sealed = Sealed { snapshot, blake3 };
@@ -76,7 +76,7 @@ fn seal(snapshot: &Snapshot, path: &Path) -> Result<String, Error> {
 }
 
 impl Stored {
-    /// Measures a file.
+    /// The size and checksum of a file.
     pub(super) fn of(path: &Path) -> Result<Self, Error> {
         let bytes = MappedFile::open(path)?;
         let name = path.file_name().unwrap_or_default();

@@ -2,15 +2,17 @@
 //!
 //! ```text
 //! NAME.rr/snapshots/NAME/
-//!   snapshot.json   what it is, with a checksum of itself and of each file
-//!   state.bin       harts and devices, and operations on disks that the guest has yet to hear of (postcard)
+//!   snapshot.json   the description, with a checksum of itself and of each file
+//!   state.bin       harts and devices, and the disk operations whose completion the guest has
+//!                   not seen yet (postcard)
 //!   pages.bin       pages of RAM that differ from the parent's
-//!   drive-ID.qcow2  clusters of a disk that differ from the parent's: a layer on the parent's, or on the image
+//!   drive-ID.qcow2  clusters of a disk that differ from the parent's: a layer on the parent's
+//!                   layer, or on the image
 //! ```
 //!
-//! A snapshot lies on its parent, and the first on what the machine was switched on with. So it is
-//! as large as what has changed. Where a snapshot goes that others lie on, what they need of it
-//! moves into them.
+//! A snapshot lies on its parent, and the first one on the machine's state at power-on. So it is as
+//! large as what has changed since then. When a snapshot with children is deleted, the pages and
+//! clusters that they need of it move into them.
 //!
 //! A snapshot appears whole or not at all: it is made under another name, and renamed.
 
@@ -29,36 +31,36 @@ use crate::host::disk::Below;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Format of `snapshot.json`, and of what it names but the machine's own state.
+/// Version of the format of `snapshot.json` and of its files, without the machine's own state.
 pub(crate) const FORMAT: u32 = 1;
-/// The folder in a recording.
+/// Name of the folder in a recording.
 pub const FOLDER: &str = "snapshots";
-/// The name of the snapshot that every recording starts with, unless the user says otherwise.
+/// Name of the snapshot that every recording starts with, unless the user names it.
 pub const FIRST: &str = "start";
 const MANIFEST: &str = "snapshot.json";
 pub(crate) const STATE: &str = "state.bin";
 pub(crate) const PAGES: &str = "pages.bin";
 
-/// What a snapshot is.
+/// The description of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Snapshot {
     pub(crate) format: u32,
-    /// Of the state of harts and devices.
+    /// Version of the format of the harts' and devices' state.
     pub(crate) state_format: u32,
     /// Its name.
     pub name: String,
-    /// The snapshot that it lies on.
+    /// Name of the snapshot that it lies on.
     pub parent: Option<String>,
     /// Instructions executed since power-on.
     pub icount: u64,
-    /// Virtual time, ns.
+    /// Virtual time, in ns.
     pub virtual_time: u64,
-    /// The place in the log behind everything that has happened.
+    /// The place in the log after all events that have happened.
     pub log: LogPlace,
-    /// Digest of the whole state, in hexadecimal.
+    /// Digest of the whole state of the machine, in hexadecimal.
     pub digest: String,
-    /// The recording cannot be replayed without it.
+    /// True if the recording cannot be replayed without this snapshot, as at the start of a slice.
     pub pinned: bool,
     pub(crate) files: Vec<Stored>,
     pub(crate) drives: Vec<Layer>,
@@ -72,7 +74,7 @@ pub struct LogPlace {
     pub offset: u64,
     /// Events before it.
     pub index: u64,
-    /// Instructions that the log has counted up to it.
+    /// Instructions counted by the events before it.
     pub icount: u64,
 }
 
@@ -96,7 +98,7 @@ impl From<LogPlace> for replay_format::Position {
     }
 }
 
-/// A file of a snapshot.
+/// A file of a snapshot, with its size and checksum.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Stored {
@@ -105,7 +107,7 @@ pub(crate) struct Stored {
     blake3: String,
 }
 
-/// The layer of a drive.
+/// A drive's layer in a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Layer {
@@ -114,10 +116,10 @@ pub(crate) struct Layer {
     pub(crate) below: Below,
 }
 
-/// Checks that a text can be the name of a snapshot: it is one of a folder, too.
+/// Checks that a text can be the name of a snapshot. It also is the name of its folder.
 ///
 /// # Errors
-/// What a name must be.
+/// [`NameError`], which says what a name may be.
 pub fn snapshot_name(name: &str) -> Result<String, NameError> {
     let first = name.starts_with(|c: char| c.is_ascii_alphanumeric());
     let rest = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);

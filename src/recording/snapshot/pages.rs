@@ -1,9 +1,10 @@
 //! `pages.bin`: the pages of RAM that differ from the parent's, compressed.
 //!
-//! A header of 16 bytes (`rr-pages`, a u32 format version, a u32 number of pages), then for each
-//! page, in order, a record of 24 bytes: u32 page, u32 bytes stored, u128 hash; all big-endian.
-//! Then what is stored, in the same order: nothing for a page of zeroes, 4096 bytes as they are, or
-//! fewer, an LZ4 block.
+//! The file has a header of 16 bytes (`rr-pages`, a u32 format version, a u32 number of pages),
+//! then a record of 24 bytes for each page, in the order of page numbers: u32 page number, u32
+//! stored bytes, u128 hash. All numbers are big-endian. Then the stored bytes of the pages follow,
+//! in the same order: none for a page of zeroes, 4096 for a page as it is, or fewer for an LZ4
+//! block.
 
 use super::damaged;
 use crate::error::{Damage, Error};
@@ -19,7 +20,7 @@ const VERSION: u32 = 1;
 const HEADER: usize = 16;
 const RECORD: usize = 24;
 
-/// One page: its number, its hash, and what is stored of it.
+/// One page: its number, its hash, and its stored bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Page<'a> {
     pub(crate) number: u32,
@@ -28,7 +29,7 @@ pub(crate) struct Page<'a> {
 }
 
 impl Page<'_> {
-    /// The content; `None` if what is stored is no such thing.
+    /// Unpacks the content; `None` if the stored bytes are damaged.
     pub(crate) fn unpack(&self, into: &mut [u8; PAGE]) -> Option<()> {
         match self.stored.len() {
             0 => into.fill(0),
@@ -42,7 +43,7 @@ impl Page<'_> {
     }
 }
 
-/// Pages on their way into a file: the index stands first, so they are gathered.
+/// Packed pages, to be written to a file. They are collected because the index stands first.
 #[derive(Debug, Default)]
 pub(crate) struct Packed {
     index: Vec<u8>,
@@ -50,13 +51,14 @@ pub(crate) struct Packed {
 }
 
 impl Packed {
-    /// Adds a page; numbers grow.
+    /// Adds a page. Page numbers must grow.
     pub(crate) fn add(&mut self, number: u32, hash: u128, content: &[u8]) {
         let start = self.data.len();
         if hash != 0 {
             self.data.resize(start + PAGE, 0);
             let room = self.data.get_mut(start..).unwrap_or_default();
-            // Into less room than the page itself has: what does not fit is kept as it is.
+            // The room is smaller than the page. A block that does not fit is of no use: the page
+            // is stored as it is.
             let len = room
                 .get_mut(..PAGE - 1)
                 .and_then(|room| lz4_flex::block::compress_into(content, room).ok());
@@ -96,7 +98,7 @@ impl Packed {
     }
 }
 
-/// A file of pages, mapped. Its checksum is checked before it is opened.
+/// A mapped file of pages. Its checksum was checked before.
 #[derive(Debug)]
 pub(crate) struct Pages {
     path: PathBuf,
@@ -119,7 +121,7 @@ impl Pages {
         Ok(pages)
     }
 
-    /// All pages, in order of their numbers.
+    /// All pages, in the order of page numbers.
     pub(crate) fn all(&self) -> Result<Vec<Page<'_>>, Error> {
         let wrong = || damaged(&self.path, Damage::Index);
         let count = self.bytes.get(12..HEADER).map_or(0, BigEndian::read_u32);
@@ -151,7 +153,7 @@ impl Pages {
     }
 }
 
-/// The pages of both files in a new one; of those that are in both, the upper one's.
+/// Writes the pages of both files to a new file. For a page in both files, the upper one counts.
 pub(crate) fn merge(upper: &Path, lower: &Path, to: &Path) -> Result<(), Error> {
     let (upper, lower) = (Pages::open(upper)?, Pages::open(lower)?);
     let (upper, lower) = (upper.all()?, lower.all()?);
@@ -162,10 +164,10 @@ pub(crate) fn merge(upper: &Path, lower: &Path, to: &Path) -> Result<(), Error> 
     packed.write(to)
 }
 
-/// One list of several, each of which goes before those in front of it.
+/// Merges lists of pages, the lowest first. For a page in several lists, the last list counts.
 pub(crate) fn over<'a>(lists: &[Vec<Page<'a>>]) -> Vec<Page<'a>> {
     let mut pages: Vec<Page<'a>> = lists.iter().rev().flatten().copied().collect();
-    // Stable: of equal numbers the uppermost stays first.
+    // A stable sort: of equal numbers, the page of the last list stays first.
     pages.sort_by_key(|page| page.number);
     pages.dedup_by_key(|page| page.number);
     pages

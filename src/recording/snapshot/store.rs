@@ -1,4 +1,4 @@
-//! The snapshots of a recording on disk: making, listing, deleting.
+//! The snapshots of a recording on disk: making, listing, opening, deleting.
 
 use super::chain::{Chain, Checked};
 use super::draft::Draft;
@@ -14,10 +14,9 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Held while something changes.
+/// File that a process locks while it changes the snapshots.
 const LOCK: &str = ".lock";
-/// What names begin with that are not those of snapshots: half-made ones, and what is left of
-/// deleted ones.
+/// Prefix of folders that are no snapshots: snapshots in the making, and deleted ones.
 pub(crate) const HALF: &str = ".half-";
 
 /// The snapshots of one recording.
@@ -31,23 +30,23 @@ pub struct Store {
 pub struct Listed {
     /// Its name.
     pub name: String,
-    /// What it is, or why nobody can tell.
+    /// The snapshot's description, or why it cannot be read.
     pub snapshot: Result<Snapshot, Error>,
-    /// Bytes of its files.
+    /// Length of its files in bytes.
     pub size: u64,
-    /// Bytes that they take on the disk.
+    /// Bytes that its files take on the disk.
     pub on_disk: u64,
 }
 
 impl Store {
-    /// Of the recording in this directory, which need not have any.
+    /// The snapshots of the recording in this directory, which need not have any.
     pub fn of(recording: &Path) -> Self {
         Self {
             dir: recording.join(FOLDER),
         }
     }
 
-    /// Where a snapshot of this name lies.
+    /// Path of the snapshot with this name.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
@@ -60,12 +59,12 @@ impl Store {
             .write(true)
             .open(&path);
         let file = open.map_err(Error::file(&path, "open"))?;
-        // Where a file system has no locks, two writers at once are the user's to avoid.
+        // A file system without locks: the user must not change the snapshots from two processes.
         let _ = file.lock();
         Ok(file)
     }
 
-    /// Takes the lock, and clears away what earlier ones left half done.
+    /// Takes the lock, and removes half-made folders of earlier processes.
     fn write(&self) -> Result<File, Error> {
         fs::create_dir_all(&self.dir).map_err(Error::file(&self.dir, "create the snapshots"))?;
         let lock = self.lock()?;
@@ -78,10 +77,10 @@ impl Store {
         Ok(lock)
     }
 
-    /// All names, in the order of their icount; damaged ones last.
+    /// All snapshots, in the order of their icount; damaged ones last.
     ///
     /// # Errors
-    /// Those of the directory. A damaged snapshot is no error here.
+    /// Those of the directory. A damaged snapshot is no error here; its entry holds the error.
     pub fn list(&self) -> Result<Vec<Listed>, Error> {
         let mut list = Vec::new();
         let entries = match fs::read_dir(&self.dir) {
@@ -118,10 +117,10 @@ impl Store {
         Ok(list.filter_map(|listed| listed.snapshot.ok()).collect())
     }
 
-    /// The instruction count of a snapshot; of one that is not there, the names of those that are.
+    /// The instruction count of a snapshot.
     ///
     /// # Errors
-    /// The names that there are.
+    /// If there is no such snapshot: the names of the existing ones.
     pub fn find(&self, name: &str) -> Result<u64, Vec<String>> {
         let all = self.sound().unwrap_or_default();
         let found = all.iter().find(|snapshot| snapshot.name == name);
@@ -129,7 +128,7 @@ impl Store {
         found.map(|snapshot| snapshot.icount).ok_or_else(names)
     }
 
-    /// Whether there is a snapshot of this name, sound or not.
+    /// True if there is a snapshot of this name, even a damaged one.
     pub fn has(&self, name: &str) -> bool {
         snapshot_name(name).is_ok() && self.path(name).join(MANIFEST).exists()
     }
@@ -161,23 +160,23 @@ impl Store {
         Error::recording(&self.dir, fault)
     }
 
-    /// Opens a snapshot with all that it lies on, and checks every checksum.
+    /// Opens a snapshot and its ancestors, and checks all their checksums.
     ///
     /// # Errors
-    /// If there is none such, or a file of it is damaged.
+    /// If there is no such snapshot, or one of the files is damaged.
     pub fn open(&self, name: &str) -> Result<Chain, Error> {
         self.open_checked(name, &Checked::default())
     }
 
-    /// The same, but for the checksums of snapshots that were right before.
+    /// As [`Store::open`], without the checksums of snapshots that were checked before.
     ///
     /// # Errors
-    /// The same.
+    /// As for [`Store::open`].
     pub(crate) fn open_checked(&self, name: &str, checked: &Checked) -> Result<Chain, Error> {
         Chain::open(self, name, checked)
     }
 
-    /// Begins a snapshot.
+    /// Begins to make a snapshot.
     pub(crate) fn draft(&self, name: &str) -> Result<Draft, Error> {
         snapshot_name(name)?;
         let lock = self.write()?;
@@ -188,17 +187,17 @@ impl Store {
         Draft::new(self, name, lock)
     }
 
-    /// Makes a snapshot the start of a slice, whose log goes on at another place.
+    /// Makes a snapshot the start of a slice, in whose log it has another place.
     pub(crate) fn pin(&self, name: &str, log: LogPlace) -> Result<(), Error> {
         let mut snapshot = self.read(name)?;
         (snapshot.log, snapshot.pinned) = (log, true);
         manifest::write(&self.path(name).join(MANIFEST), snapshot).map(|_| ())
     }
 
-    /// Deletes a snapshot. Those that lie on it get what they need of it.
+    /// Deletes a snapshot. Its children get the pages and clusters that they need of it.
     ///
     /// # Errors
-    /// If there is none such, or a running `rr` goes on from it.
+    /// If there is no such snapshot, or a running `rr` needs it.
     pub fn delete(&self, name: &str) -> Result<(), Error> {
         snapshot_name(name)?;
         if !self.path(name).is_dir() {
@@ -224,15 +223,15 @@ impl Store {
                 self.merge(child, &parent, lock.try_clone().ok())?;
             }
         }
-        // At once, so that nobody sees a half of it.
+        // Renamed first, so that no process sees a half-deleted snapshot.
         let half = self.dir.join(format!("{HALF}gone-{name}"));
         fs::rename(self.path(name), &half).map_err(Error::file(&half, "delete the snapshot"))?;
         remove(&half)
     }
 
-    /// Puts what a snapshot has of its parent into itself, so that the parent can go.
+    /// Copies what a snapshot needs of its parent into it, so that the parent can be deleted.
     fn merge(&self, child: &Snapshot, parent: &Snapshot, lock: Option<File>) -> Result<(), Error> {
-        // Nothing is built on what is damaged.
+        // The files are checked first, so that no damaged page gets a new checksum.
         for snapshot in [child, parent] {
             self.check_files(snapshot)?;
         }
@@ -276,7 +275,7 @@ impl Store {
         Ok(())
     }
 
-    /// Notes that this process goes on from a snapshot, for as long as the file is open.
+    /// Marks a snapshot as needed by this process, as long as the returned file is open.
     pub(crate) fn hold(&self, name: &str) -> Option<File> {
         let file = File::open(self.path(name).join(MANIFEST)).ok()?;
         file.try_lock_shared().ok()?;
@@ -294,8 +293,8 @@ impl Store {
         }
     }
 
-    /// Deletes the oldest snapshots, but the first and the last, until all take at most so many
-    /// bytes.
+    /// Deletes the oldest snapshots, but not the first and the last, until all take at most
+    /// `budget` bytes on the disk.
     pub(crate) fn thin(&self, budget: u64) -> Result<(), Error> {
         loop {
             let list = self.list()?;
@@ -309,7 +308,7 @@ impl Store {
         }
     }
 
-    /// Removes all, for a recording that is replaced.
+    /// Removes all snapshots, when the recording is replaced.
     ///
     /// # Errors
     /// Those of the file system.
@@ -324,13 +323,13 @@ impl Store {
         drop(lock);
         let path = self.dir.join(LOCK);
         fs::remove_file(&path).map_err(Error::file(&path, "remove"))?;
-        // Whatever else somebody has put there stays.
+        // The folder stays if the user has put other files there.
         let _ = fs::remove_dir(&self.dir);
         Ok(())
     }
 }
 
-/// Bytes of the files in a folder, and what they take on the disk.
+/// Length in bytes of the files in a folder, and the bytes that they take on the disk.
 fn sizes(dir: &Path) -> Result<(u64, u64), Error> {
     let mut sizes = (0, 0);
     for entry in fs::read_dir(dir).map_err(Error::file(dir, "look into it"))? {
