@@ -1,8 +1,8 @@
-//! What differs between two recordings, apart from their logs: the machines that they start from,
-//! and the range in which their states part.
+//! The differences of two recordings, apart from their logs: the machines that they start from, and
+//! the range in which their states begin to differ.
 //!
-//! The logs are compared by [`replay_format::diff`]. [`Bracket`] is where the hunt for the first
-//! instruction that differs begins.
+//! [`replay_format::diff`] compares the logs. A bisection for the first instruction that differs
+//! begins with [`Bracket`].
 
 use crate::error::{Error, RecordingFault};
 use crate::recording::digests::Digests;
@@ -11,33 +11,32 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// A setting of the machine, or a property of an image, that is not the same.
+/// A setting of the machine, or a property of an image, that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Setting {
     /// Its place in `machine.json`: `machine.icount.shift`, `kernel.blake3`.
     pub name: String,
-    /// Its value in the first recording, as JSON; `None` if it is not there.
+    /// Its value in the first recording, as JSON; `None` if it is absent.
     pub first: Option<Value>,
-    /// Its value in the second.
+    /// Its value in the second recording.
     pub second: Option<Value>,
 }
 
-/// Where the states of two recordings part, as far as their digests tell.
+/// The range in which the states of two recordings begin to differ, by their digests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Bracket {
-    /// Digests that both have at one instruction count.
+    /// The number of instruction counts at which both have a digest.
     pub compared: u64,
-    /// The last instruction count at which the states are the same, before any at which they are
-    /// not.
+    /// The last instruction count at which the states agree, before any at which they differ.
     pub same_at: Option<u64>,
-    /// The first at which they differ.
+    /// The first instruction count at which they differ.
     pub differ_at: Option<u64>,
 }
 
-/// The settings that differ. Where images lie does not matter; what is in them does.
+/// The settings that differ. The paths of images do not count; their content does.
 ///
 /// # Errors
-/// Never for a recording that was opened; what kept its machine from being written as JSON.
+/// If the machine cannot be written as JSON, which does not happen for an open recording.
 pub fn settings(first: &Recording, second: &Recording) -> Result<Vec<Setting>, Error> {
     let (one, two) = (flat(first)?, flat(second)?);
     let names: std::collections::BTreeSet<&String> = one.keys().chain(two.keys()).collect();
@@ -52,7 +51,7 @@ pub fn settings(first: &Recording, second: &Recording) -> Result<Vec<Setting>, E
     Ok(differing.map(setting).collect())
 }
 
-/// Settings by their names.
+/// The settings by their names.
 fn flat(recording: &Recording) -> Result<BTreeMap<String, Value>, Error> {
     let Manifest {
         machine, images, ..
@@ -65,7 +64,7 @@ fn flat(recording: &Recording) -> Result<BTreeMap<String, Value>, Error> {
     })?;
     let mut found = BTreeMap::new();
     flatten("machine", &value, &mut found);
-    // Of an image its content counts, which is in the list of images.
+    // For an image its content counts, which is in the list of images.
     let path = |name: &str| PATHS.iter().any(|path| name.ends_with(path));
     found.retain(|name, _| !path(name));
     for image in images {
@@ -78,7 +77,7 @@ fn flat(recording: &Recording) -> Result<BTreeMap<String, Value>, Error> {
     Ok(found)
 }
 
-/// Members that name a file on the host.
+/// Settings that are paths on the host.
 const PATHS: [&str; 4] = [
     "machine.kernel",
     "machine.initrd",
@@ -104,7 +103,7 @@ fn flatten(name: &str, value: &Value, into: &mut BTreeMap<String, Value>) {
     }
 }
 
-/// Narrows down where the states part.
+/// Finds the range in which the states begin to differ.
 pub fn bracket(first: &Digests, second: &Digests) -> Bracket {
     let mut bracket = Bracket::default();
     let ends = first
@@ -166,8 +165,8 @@ mod tests {
             differ_at: Some(30),
         };
         assert_eq!(bracket(&one, &two), found);
-        // Other intervals: only what both have counts. An end is not held against a state on the
-        // way.
+        // With different intervals, only common counts are compared. The last digest is not
+        // compared with one along the run.
         let two = digests(&[(15, 1), (30, 3)], (33, 9));
         let found = Bracket {
             compared: 1,

@@ -1,4 +1,4 @@
-//! What is made of recordings: what differs between two, parts of one, its replay in pieces.
+//! Tools that work on recordings: comparing two, cutting out a part, replaying one in segments.
 
 pub mod bisect;
 pub mod diff;

@@ -1,7 +1,7 @@
-//! A slice: a part of a recording as a recording of its own.
+//! Slices: a slice is a part of a recording, made a recording of its own.
 //!
-//! It starts from a snapshot that holds everything, and has the log and the digests of its range.
-//! Instruction counts and virtual time are those of the parent, so that both can be compared. It
+//! It begins at a snapshot without a parent, and has the log and the digests of its range. Its
+//! instruction counts and virtual times are those of its parent, so both can be compared. A slice
 //! can be sliced again.
 
 use crate::error::{Error, RecordingFault};
@@ -23,11 +23,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// Cuts the range from `from` to `to` (instruction counts) out of a recording, and replays it. The
-/// new recording is there once that has gone well.
+/// Cuts the range from `from` to `to` (instruction counts) out of a recording, and replays the
+/// slice. The new recording appears only after that replay has succeeded.
 ///
 /// # Errors
-/// Those of both replays and of the files; a range that is none; [`Error::Cancelled`] by a signal.
+/// Those of both replays and of the files; also if there is no such range. [`Error::Cancelled`] by
+/// a signal.
 pub fn slice(
     recording: &Recording,
     (from, to): (u64, u64),
@@ -83,7 +84,7 @@ pub fn slice(
     Ok(report)
 }
 
-/// Replays the range, and writes all of the slice but its manifest.
+/// Replays the range, and writes the slice without its manifest.
 fn cut<'l>(
     recording: &Recording,
     log: &'l Log<'l>,
@@ -123,8 +124,8 @@ fn cut<'l>(
     })
 }
 
-/// The place in the log of a slice at which its snapshot goes on: behind the instructions up to it,
-/// and behind what stands at the start of every log.
+/// The place in a slice's log at which its snapshot goes on: after the count of the instructions
+/// before it, and after the events at the start of every log.
 fn start(log: &Log<'_>, from: u64) -> LogPlace {
     let mut events = log.events();
     let mut place = events.position();

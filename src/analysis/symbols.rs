@@ -1,5 +1,5 @@
-//! Names and source lines of the guest's code, from the recording's kernel if that is an ELF that
-//! has them.
+//! Function names and source lines of the guest's code, from the recording's kernel if it is an ELF
+//! file with symbols.
 
 use crate::host::map::MappedFile;
 use crate::recording::Recording;
@@ -7,20 +7,20 @@ use addr2line::Context;
 use gimli::{EndianSlice, LittleEndian};
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 
-/// What the kernel tells of its code.
+/// The symbols of a kernel.
 #[derive(Default)]
 pub(super) struct Symbols {
     /// Functions and labels by address, with their names.
     names: Vec<(u64, String)>,
-    /// Where the code ends that the names are of.
+    /// The end address of the code that has names.
     end: u64,
     file: Option<MappedFile>,
 }
 
 impl Symbols {
-    /// Reads them; none where there are none.
+    /// Reads the symbols of a recording's kernel. A kernel without symbols gives none.
     pub(super) fn of(recording: &Recording) -> Self {
-        // Of a kernel that has changed the replay has said so.
+        // A kernel that has changed was reported by the replay.
         let Ok(Some(kernel)) = recording.image("kernel", true) else {
             return Self::default();
         };
@@ -33,7 +33,7 @@ impl Symbols {
         };
         let names = file.symbols().filter(code).filter_map(|symbol| {
             let name = symbol.name().ok()?;
-            // Mapping symbols and the assembler's local labels name no place for people.
+            // Mapping symbols and local labels of the assembler have no meaning for people.
             let named = !name.is_empty() && !name.starts_with(['$', '.']);
             named.then(|| (symbol.address(), name.to_owned()))
         });
@@ -51,7 +51,7 @@ impl Symbols {
         }
     }
 
-    /// The function, and how far in it: `main+0x10`.
+    /// The function and the offset in it: `main+0x10`.
     pub(super) fn name(&self, address: u64) -> Option<String> {
         if address >= self.end {
             return None;
@@ -64,13 +64,12 @@ impl Symbols {
         })
     }
 
-    /// The source line: `main.c:17`.
+    /// The source file and line: `main.c:17`.
     pub(super) fn line(&self, address: u64) -> Option<String> {
         let file = object::File::parse(&**self.file.as_ref()?).ok()?;
         let section = |id: gimli::SectionId| {
             let section = file.section_by_name(id.name());
-            // Linkers compress it, or not. Without a section that cannot be read there is less to
-            // say.
+            // The section may be compressed. A section that cannot be read leaves less to tell.
             let bytes = section.and_then(|section| section.uncompressed_data().ok());
             Ok::<_, gimli::Error>(bytes.unwrap_or_default())
         };

@@ -1,4 +1,4 @@
-//! Where the monitor listens.
+//! The addresses that the monitor listens on.
 
 use rustix::io::Errno;
 use std::fmt;
@@ -11,12 +11,12 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// A place to listen at.
+/// An address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
     /// A Unix socket.
     Unix(PathBuf),
-    /// A TCP port that only this host can reach, as a client of the monitor may write files.
+    /// A TCP port that only this host can reach, because the monitor's clients may write files.
     Tcp(SocketAddr),
 }
 
@@ -25,7 +25,7 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (place, options) = text.split_once(',').unwrap_or((text, ""));
-        // What QEMU's users write behind it; there is no other mode here.
+        // QEMU's users add `server=on,wait=off`; the monitor has no other mode.
         for option in options.split(',').filter(|option| !option.is_empty()) {
             if !["server", "server=on", "nowait", "wait=off"].contains(&option) {
                 return Err(format!(
@@ -63,7 +63,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// A socket that listens. Its file is removed in the end.
+/// A listening socket. The drop removes the file of a Unix socket.
 #[derive(Debug)]
 pub(super) enum Listener {
     Unix(UnixListener, PathBuf),
@@ -81,7 +81,7 @@ impl Listener {
     pub(super) fn bind(address: &Address) -> io::Result<Self> {
         let listener = match address {
             Address::Unix(path) => {
-                // A socket at which no process listens was left by one that was killed.
+                // A socket on which no process listens was left by a process that was killed.
                 let is_socket = fs::symlink_metadata(path)
                     .is_ok_and(|metadata| metadata.file_type().is_socket());
                 if is_socket
@@ -101,7 +101,7 @@ impl Listener {
         Ok(listener)
     }
 
-    /// Where it listens, with the port that the host chose for port 0.
+    /// The address of the socket. Port 0 is replaced by the port that the host chose.
     pub(super) fn address(&self) -> io::Result<Address> {
         Ok(match self {
             Self::Unix(_, path) => Address::Unix(path.clone()),
@@ -109,7 +109,7 @@ impl Listener {
         })
     }
 
-    /// The next client, if one waits.
+    /// Accepts the next client, if one waits.
     pub(super) fn accept(&self) -> io::Result<Stream> {
         let stream = match self {
             Self::Unix(socket, _) => Stream::Unix(socket.accept()?.0),
@@ -154,12 +154,12 @@ impl AsFd for Stream {
 }
 
 impl Stream {
-    /// Reads what is there; `WOULDBLOCK`: nothing.
+    /// Reads the bytes that have arrived; `WOULDBLOCK`: there are none.
     pub(super) fn read(&self, bytes: &mut [u8]) -> Result<usize, Errno> {
         rustix::io::retry_on_intr(|| rustix::io::read(self, &mut *bytes))
     }
 
-    /// Writes what fits; a client that is gone is an error, not a signal.
+    /// Writes as many bytes as fit. If the client is gone, that is an error and not a signal.
     pub(super) fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
         rustix::io::retry_on_intr(|| {
             rustix::net::send(self, bytes, rustix::net::SendFlags::NOSIGNAL)

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 /// Bytes read at once.
 const CHUNK: usize = 64 << 10;
-/// While a client has so many bytes to read, none of its requests are: else it could fill the
-/// memory.
+/// While a client has this many bytes to read, none of its requests are read. Otherwise it could
+/// fill the memory with replies.
 const UNREAD: usize = 1 << 20;
-/// A client that leaves so many bytes unread is disconnected. Only events can add up to that.
+/// A client that leaves this many bytes unread is disconnected. Only events can add up to that.
 const UNREAD_MAX: usize = 64 << 20;
 /// How long the monitor waits for a client that does not read its replies, once the client sends
 /// nothing more or the monitor ends.
@@ -62,8 +62,8 @@ impl Connection {
         &self.stream
     }
 
-    /// The events to poll for; `room`: the session's queue takes another request. `None`: neither
-    /// reads nor writes are left.
+    /// The events to poll for. `room`: the session's queue takes another request. `None`: nothing
+    /// is left to read or write.
     pub(super) fn wants(&self, room: bool) -> Option<PollFlags> {
         let mut flags = PollFlags::empty();
         flags.set(
@@ -71,7 +71,7 @@ impl Connection {
             !self.ended && self.input.is_empty() && self.listens(room),
         );
         flags.set(PollFlags::OUT, !self.dead && !self.output.is_empty());
-        // `poll` would report an end that is known again and again.
+        // After the end of the input, `poll` would report that end again and again.
         (!self.dead && (!self.ended || !flags.is_empty())).then_some(flags)
     }
 
@@ -79,17 +79,17 @@ impl Connection {
         room && self.output.len() < UNREAD
     }
 
-    /// Whether bytes that were read are to be parsed now.
+    /// True if bytes that were read must be parsed now.
     pub(super) fn has_more(&self, room: bool) -> bool {
         !self.input.is_empty() && self.listens(room)
     }
 
-    /// Whether the client has ended its side, so that the socket can take another client.
+    /// True if the client has closed its side, so that the socket can take another client.
     pub(super) fn has_ended(&self) -> bool {
         self.ended
     }
 
-    /// Does what `poll` found possible; writing is tried in any case.
+    /// Reads and writes as `poll` allows. Writing is tried in any case.
     pub(super) fn ready(&mut self, flags: PollFlags) {
         if flags.contains(PollFlags::IN) {
             self.read();
@@ -108,7 +108,8 @@ impl Connection {
         }
     }
 
-    /// The client hung up while nothing was read from it. Some of what it sent before may be there.
+    /// The client has closed the connection while nothing was read from it. Reads what it sent
+    /// before.
     fn hang_up(&mut self) {
         self.read();
         self.end();
@@ -128,7 +129,7 @@ impl Connection {
         self.output.clear();
     }
 
-    /// The next request from the bytes that were read, if they are to be parsed now.
+    /// Parses the next request, if one must be parsed now.
     pub(super) fn next(&mut self, room: bool) -> Option<Result<Value, json::JsonError>> {
         while self.has_more(room) {
             let (mut piece, _) = self.input.as_slices();
@@ -166,12 +167,12 @@ impl Connection {
         }
     }
 
-    /// Whether the client has taken all output, or is gone.
+    /// True if the client has taken all output, or is gone.
     pub(super) fn is_flushed(&self) -> bool {
         self.output.is_empty()
     }
 
-    /// Reads and drops input, up to a bound.
+    /// Reads and drops input, up to a limit.
     pub(super) fn drain(&mut self) {
         let mut bytes = [0; CHUNK];
         for _ in 0..64 {
@@ -181,14 +182,14 @@ impl Connection {
         }
     }
 
-    /// Whether nothing is left to be done for the client.
+    /// True if nothing is left to be done for the client.
     pub(super) fn is_over(&self, now: Instant) -> bool {
         let waited_enough = self.deadline.is_some_and(|deadline| now >= deadline);
         let done = self.input.is_empty() && self.output.is_empty();
         self.ended && self.in_flight == 0 && (done || waited_enough)
     }
 
-    /// When to ask again whether it is over.
+    /// The time at which [`Connection::is_over`] may become true by itself.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let waits = self.in_flight == 0 && !self.output.is_empty();
         self.deadline.filter(|_| waits)

@@ -3,14 +3,14 @@
 use super::visit::CommandError;
 use serde_json::{Map, Value};
 
-/// What a command returned, or why it failed.
+/// The result of a command.
 pub type Done = Result<Value, CommandError>;
 
-/// Gives the answer of a command that is not done yet. The main loop calls it at every turn, and
-/// after a nudge. No other in-band command is executed meanwhile.
+/// Gives the result of a command once it is done. The main loop calls it at every turn, and after a
+/// nudge. No other in-band command is executed meanwhile.
 pub type Later = Box<dyn FnMut() -> Option<Done> + Send>;
 
-/// What became of a command.
+/// What a command returns when it is started.
 pub enum Outcome {
     /// The command is done, with this result.
     Now(Done),
@@ -24,11 +24,11 @@ pub trait Execute {
     fn execute(&mut self, name: &str, arguments: Option<Map<String, Value>>) -> Outcome;
 }
 
-/// Executes commands on the I/O thread: without any wait.
+/// Executes commands on the I/O thread, without any wait.
 pub trait ExecuteNow: Send + Sync {
-    /// Whether a command may be executed here; `None`: there is no such command.
+    /// True if the command may be executed out of band; `None`: there is no such command.
     fn allows_oob(&self, name: &str) -> Option<bool>;
 
-    /// Executes a command that allows it.
+    /// Executes a command that may be executed out of band.
     fn execute(&self, name: &str, arguments: Option<Map<String, Value>>) -> Done;
 }

@@ -1,5 +1,4 @@
-//! The main loop's end of the monitor: it executes what is in-band, one command at a time, in
-//! order.
+//! The main loop's part of the monitor: it executes in-band commands, one at a time, in order.
 
 use super::execute::{Execute, Later, Outcome};
 use super::request::Request;
@@ -15,14 +14,14 @@ use std::sync::Arc;
 /// Commands that are executed in one turn of the main loop.
 const BATCH: usize = 32;
 
-/// A command that was begun and is not done.
+/// A command that has begun and is not done.
 struct Pending {
     session: SessionId,
     id: Option<Value>,
     later: Later,
 }
 
-/// Requests in, replies out.
+/// The in-band commands: requests in, replies out.
 pub struct InBand {
     link: Link,
     pending: Option<Pending>,
@@ -36,7 +35,7 @@ impl InBand {
         }
     }
 
-    /// Executes the requests that wait. To be called when the descriptor is readable.
+    /// Executes the requests that wait. The main loop calls it when the descriptor is readable.
     pub fn serve(&mut self, commands: &mut dyn Execute) {
         let link = Arc::clone(&self.link);
         link.main().clear();
@@ -71,11 +70,12 @@ impl InBand {
                 }
             }
         }
-        // More requests may wait.
+        // More requests may wait, so the main loop must come back.
         link.main().wake();
     }
 
-    /// Answers the command that is under way, if it is done: nothing more will be executed.
+    /// Answers the present command if it is done. Nothing is executed after it, because the run is
+    /// over.
     pub fn settle(&mut self) {
         self.pending = self
             .pending
@@ -83,11 +83,11 @@ impl InBand {
             .and_then(|pending| self.finish(pending).err());
     }
 
-    /// Answers a command that is done by now.
+    /// Answers a command if it is done.
     fn finish(&self, mut pending: Pending) -> Result<(), Pending> {
         let result = match (pending.later)() {
             Some(result) => result,
-            // A client that is gone would otherwise hold up all others, perhaps for ever.
+            // If the client is gone, the command is dropped. Otherwise it would hold up all others.
             None if self.link.is_gone(pending.session) => {
                 Err(CommandError::generic("the client is gone"))
             }

@@ -1,7 +1,8 @@
-//! The monitor's I/O thread: it owns the sockets, parses, and executes what is out-of-band.
+//! The monitor's I/O thread: it owns the sockets, parses requests, and executes out-of-band
+//! commands.
 //!
-//! It takes neither the BQL nor the replay lock, and the only system call that it waits in is
-//! `poll`. So it answers whatever the rest of the program is doing.
+//! It takes neither the BQL nor the replay lock, and `poll` is the only system call that it waits
+//! in. So it answers whatever the other threads are doing.
 
 use super::address::Listener;
 use super::connection::Connection;
@@ -20,23 +21,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How many clients may be gone with requests that are not done; at this number no new client is
-/// accepted.
+/// The largest number of clients that are gone while their requests are not done. At this number no
+/// new client is accepted.
 const LINGERING: usize = 64;
-/// How long the clients have to read the last replies, once the monitor ends.
+/// How long clients have to read the last replies when the monitor ends.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// How long the clients then have to disconnect by themselves. (QEMU's Python client reports an
-/// error if the end comes together with the reply to `quit`.)
+/// How long clients then have to disconnect by themselves. (QEMU's Python client reports an error
+/// if the connection ends together with the reply to `quit`.)
 const PAUSE: Duration = Duration::from_millis(50);
-/// When to try again to accept a client, if descriptors ran out.
+/// The time until the next try to accept a client, after descriptors have run out.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// A socket that listens, and its client.
+/// A listening socket and its client.
 #[derive(Debug)]
 struct Door {
     listener: Listener,
     client: Option<SessionId>,
-    /// Closed until then.
+    /// The time at which the socket accepts clients again, after an error.
     again: Option<Instant>,
 }
 
@@ -92,7 +93,7 @@ impl IoThread {
                     return;
                 }
             };
-            // Before the collection: nothing is posted after the close.
+            // Read before the collection, because nothing is posted after the close.
             let closing = self.link.is_closing();
             self.collect();
             if closing {
@@ -113,7 +114,7 @@ impl IoThread {
         }
     }
 
-    /// Waits until there is something to do.
+    /// Polls until there is something to do.
     fn wait(&mut self) -> Result<Vec<(Token, PollFlags)>, Errno> {
         let now = Instant::now();
         let exchange = &self.link;
@@ -148,7 +149,7 @@ impl IoThread {
             .collect())
     }
 
-    /// Hands replies and events to the clients.
+    /// Sends the replies and events to the clients.
     fn collect(&mut self) {
         let now = Instant::now();
         for out in self.link.collect() {
@@ -190,12 +191,12 @@ impl IoThread {
                 door.client = Some(id);
                 self.connections.insert(id, Connection::new(id, stream));
             }
-            // The client went away again, or no descriptors are left.
+            // The client has left again, or no descriptors are left.
             Err(_) => door.again = Some(Instant::now() + RETRY),
         }
     }
 
-    /// Parses what was read, as far as the queue has room, and writes output.
+    /// Parses the bytes that were read, as far as the queue has room, and writes output.
     fn serve(&mut self) {
         let (exchange, commands) = (&self.link, &*self.commands);
         for connection in self.connections.values_mut() {
@@ -204,8 +205,8 @@ impl IoThread {
                     receive(connection, parsed, commands, exchange);
                 }
                 connection.flush();
-                // What was not looked at because too much was unread may be now: nothing else would
-                // tell.
+                // Output has gone out, so more input may be parsed now. No descriptor would tell
+                // that.
                 if !connection.has_more(exchange.has_room(connection.id)) {
                     break;
                 }
@@ -213,7 +214,7 @@ impl IoThread {
         }
     }
 
-    /// Listens again where a client is gone, and forgets clients whose requests are all done.
+    /// Accepts clients again where one has left, and drops clients whose requests are all done.
     fn tidy(&mut self) {
         let exchange = &self.link;
         for door in &mut self.doors {
@@ -233,7 +234,7 @@ impl IoThread {
         });
     }
 
-    /// Gets the last replies and events out.
+    /// Sends the last replies and events.
     fn say_farewell(mut self) {
         for event in self.limiter.rest() {
             self.broadcast(&event);
@@ -243,13 +244,13 @@ impl IoThread {
             !client.is_flushed()
         });
         self.linger(now + PAUSE, PollFlags::IN, |client| !client.has_ended());
-        // What the clients still sent is read, so that they see the end, and no error.
+        // The last input is read and dropped, so that clients see the end and no error.
         self.connections.values_mut().for_each(Connection::drain);
     }
 }
 
 impl IoThread {
-    /// Serves the clients for which `on` holds, until there are none or the time is over.
+    /// Serves the clients for which `on` holds, until there are none or the time has passed.
     fn linger(&mut self, until: Instant, flags: PollFlags, on: fn(&Connection) -> bool) {
         loop {
             self.connections.values_mut().for_each(Connection::flush);
@@ -280,7 +281,7 @@ impl IoThread {
     }
 }
 
-/// Decides on a request, and does what can be done at once.
+/// Decides what happens to a request, and does what can be done at once.
 fn receive(
     connection: &mut Connection,
     parsed: Result<Value, JsonError>,
@@ -316,7 +317,7 @@ fn execute(commands: &dyn ExecuteNow, request: Request) -> Answer {
 }
 
 fn timespec(duration: Duration) -> Timespec {
-    // Rounded up to a millisecond: else what is almost due would be polled for.
+    // Rounded up to a millisecond: otherwise the thread would poll in a busy loop before a timer.
     let millis = i64::try_from(duration.as_micros().div_ceil(1000)).unwrap_or(i64::MAX);
     Timespec {
         tv_sec: millis / 1000,

@@ -1,18 +1,19 @@
-//! Events that come too fast: of some kinds, one a second is enough.
+//! Limits the rate of events: of some kinds, one event a second is sent.
 //!
-//! The first goes out at once. Of those in the second after it, the last goes out at its end.
+//! The first event is sent at once. Of the events in the second after it, the last is sent at the
+//! end of that second.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// One event of a kind in this time.
+/// The least time between two events of a limited kind.
 pub(super) const PERIOD: Duration = Duration::from_secs(1);
 
-/// The kinds that are held back: those of QEMU that its RISC-V machines know.
+/// The limited kinds: those of QEMU that its RISC-V machines have.
 const LIMITED: &[&str] = &["RTC_CHANGE", "WATCHDOG"];
 
-/// Something that happened.
+/// An event with its time.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct TimedEvent {
     /// The event's name.
@@ -24,7 +25,7 @@ pub(super) struct TimedEvent {
 }
 
 impl TimedEvent {
-    /// As the clients get it.
+    /// The event as clients get it.
     pub(super) fn to_value(&self) -> Value {
         let since = self.time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut event = serde_json::json!({
@@ -38,16 +39,16 @@ impl TimedEvent {
     }
 }
 
-/// The events that are held back.
+/// The events that are delayed.
 #[derive(Debug, Default)]
 pub(super) struct Limiter {
-    /// For each kind that was sent within a period: when the next may be, and the last one
-    /// meanwhile.
+    /// For each kind that was sent within a period: the time when the next may be sent, and the
+    /// last event since.
     kinds: BTreeMap<&'static str, (Instant, Option<TimedEvent>)>,
 }
 
 impl Limiter {
-    /// Takes an event; gives it back where it may go out at once.
+    /// Takes an event. Returns it if it may be sent at once.
     pub(super) fn take(&mut self, event: TimedEvent, now: Instant) -> Option<TimedEvent> {
         if !LIMITED.contains(&event.name) {
             return Some(event);
@@ -64,7 +65,7 @@ impl Limiter {
         }
     }
 
-    /// The events whose time has come, in the order in which they happened.
+    /// The delayed events that are due, in the order in which they happened.
     pub(super) fn due(&mut self, now: Instant) -> Vec<TimedEvent> {
         let mut due = Vec::new();
         self.kinds.retain(|_, (next, held)| {
@@ -84,12 +85,12 @@ impl Limiter {
         due
     }
 
-    /// When the next event is due.
+    /// The time at which the next event is due.
     pub(super) fn next(&self) -> Option<Instant> {
         self.kinds.values().map(|(next, _)| *next).min()
     }
 
-    /// Gives all events that are held back, as the monitor ends.
+    /// All delayed events, when the monitor ends.
     pub(super) fn rest(&mut self) -> Vec<TimedEvent> {
         let held = std::mem::take(&mut self.kinds).into_values();
         let mut rest: Vec<_> = held.filter_map(|(_, held)| held).collect();
@@ -134,7 +135,7 @@ mod tests {
         assert_eq!(limiter.next(), Some(after(1000)));
         assert_eq!(limiter.due(after(999)), []);
         assert_eq!(limiter.due(after(1000)), [event("RTC_CHANGE", 4)]);
-        // The delayed one opens a second of its own.
+        // The delayed event begins a new second.
         assert_eq!(limiter.take(event("RTC_CHANGE", 5), after(1500)), None);
         assert_eq!(limiter.due(after(1100)), []);
         assert_eq!(limiter.due(after(2000)), [event("RTC_CHANGE", 5)]);

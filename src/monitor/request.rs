@@ -1,4 +1,4 @@
-//! The shape of a request: what every command has in common.
+//! The shape of a request, which all commands have in common.
 
 use super::visit::CommandError;
 use serde_json::{Map, Value};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 /// How a request asks for out-of-band execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Band {
-    /// Not at all: the request is in-band.
+    /// The request is in-band.
     In,
     /// `"control": {"run-oob": true}`, as in 2018.
     Control,
@@ -14,12 +14,12 @@ pub enum Band {
     ExecOob,
 }
 
-/// A request of the right shape.
+/// A request with a valid shape.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
-    /// Echoed in the reply; `null` is one, too.
+    /// The id that the reply echoes; `null` is an id, too.
     pub id: Option<Value>,
-    /// The command.
+    /// The command's name.
     pub name: String,
     /// Its arguments.
     pub arguments: Option<Map<String, Value>>,
@@ -28,10 +28,11 @@ pub struct Request {
 }
 
 impl Request {
-    /// Checks the shape; on an error, with the id to echo. `oob`: the session may use `exec-oob`.
+    /// Checks the shape. The error comes with the id to echo. `oob`: the session may use
+    /// `exec-oob`.
     ///
     /// # Errors
-    /// What is wrong, in the words of a real server.
+    /// What is wrong, in QEMU's words.
     pub fn parse(value: Value, oob: bool) -> Result<Self, (Option<Value>, CommandError)> {
         let Value::Object(mut members) = value else {
             return Err((
@@ -65,7 +66,7 @@ impl Request {
             Some(Value::String(name)) => Some(name),
             Some(_) => return Err(wrong("execute", "a string")),
         };
-        // Where it is not enabled it is unexpected, as any other.
+        // In a session without out-of-band commands it is an unexpected member, like any other.
         let exec_oob = match oob.then(|| members.remove("exec-oob")).flatten() {
             None => None,
             Some(Value::String(name)) => Some(name),

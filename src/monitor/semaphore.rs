@@ -1,24 +1,24 @@
-//! The counting semaphore of `x-oob-test`: what shows that one command can overtake another.
+//! The counting semaphore of `x-oob-test`, which shows that one command can overtake another.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Counts posts. No thread waits in here: a caller that finds it at zero comes back later.
+/// Counts posts. No thread waits in it: a caller that finds it at zero tries again later.
 #[derive(Debug, Default)]
 pub struct Semaphore {
     count: AtomicU64,
-    /// A command on the main loop has begun to wait. Only that thread looks at it.
+    /// True if a command on the main loop has begun to wait. Only the main loop uses it.
     waits: AtomicBool,
 }
 
 impl Semaphore {
-    /// Adds one.
+    /// Adds one to the count.
     pub fn post(&self) {
         // Only the count is handed over. Release and acquire are used all the same, as in any
         // semaphore.
         self.count.fetch_add(1, Ordering::Release);
     }
 
-    /// Takes one away, if it is not zero.
+    /// Takes one from the count, if it is not zero.
     pub fn try_wait(&self) -> bool {
         let one_less = |count: u64| count.checked_sub(1);
         let result = self
@@ -27,12 +27,13 @@ impl Semaphore {
         result.is_ok()
     }
 
-    /// One less, now or when there is one: then [`Semaphore::began_to_wait`] says so, once.
+    /// Takes one from the count, now or later. If later, [`Semaphore::began_to_wait`] returns true,
+    /// once.
     pub fn wait_on_main_loop(&self) {
         self.waits.store(!self.try_wait(), Ordering::Relaxed);
     }
 
-    /// Whether the last command on the main loop has yet to get what it waits for.
+    /// True if the last command on the main loop has to wait.
     pub fn began_to_wait(&self) -> bool {
         self.waits.swap(false, Ordering::Relaxed)
     }

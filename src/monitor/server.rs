@@ -1,4 +1,4 @@
-//! The monitor as the rest of the engine sees it: opened, started, told of events, ended.
+//! The monitor's interface to the engine: it is opened, started, told of events, and ended.
 
 use super::address::{Address, Listener};
 use super::commands::{Background, OnIoThread, OnMainLoop, listener};
@@ -24,32 +24,32 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
 
-/// What waits for its turn on the main loop.
+/// An item in the queue of the main loop.
 #[derive(Debug)]
 pub(super) enum Item {
     /// A command.
     Command(Request),
-    /// An answer that must not overtake those before it.
+    /// An answer that must not overtake the answers before it.
     Answer(Answer),
 }
 
-/// What goes out through the I/O thread.
+/// An item in the queue of the I/O thread.
 #[derive(Debug)]
 pub(super) enum Out {
-    /// To one session.
+    /// An answer to one session.
     Reply(SessionId, Answer),
-    /// To all of them.
+    /// An event to all sessions.
     Event(TimedEvent),
 }
 
 pub(super) type Link = Arc<Exchange<Item, Out, Waker>>;
 
-/// Where events are told; without a monitor, to nobody.
+/// Sends events to the clients. Without a monitor, events are dropped.
 #[derive(Debug, Clone, Default)]
 pub struct Events(Option<Link>);
 
 impl Events {
-    /// Tells every client what has happened. Never waits.
+    /// Sends an event to every client. This never waits.
     pub fn tell(&self, event: &Event) {
         self.post(event.name(), event.data());
     }
@@ -62,21 +62,21 @@ impl Events {
     }
 }
 
-/// Sockets that listen; nobody is served yet.
+/// A monitor whose sockets listen, and which does not serve yet.
 #[derive(Debug)]
 pub struct Monitor {
     addresses: Vec<Address>,
     listeners: Vec<Listener>,
     link: Link,
-    /// Hear what else there is to say.
+    /// Takes the messages for the user.
     pub notes: Notes,
 }
 
 impl Monitor {
-    /// Listens at all these places.
+    /// Listens on all these addresses.
     ///
     /// # Errors
-    /// The place that cannot be listened at.
+    /// If the host refuses an address.
     pub fn open(addresses: &[Address]) -> Result<Self, Error> {
         let waker = || Waker::new().map_err(Error::host("set up the monitor"));
         let link = Arc::new(Exchange::new(waker()?, waker()?));
@@ -95,18 +95,18 @@ impl Monitor {
         })
     }
 
-    /// Where it listens: what was asked for, with the ports that the host has chosen.
+    /// The addresses of the sockets. Port 0 is replaced by the port that the host chose.
     pub fn addresses(&self) -> &[Address] {
         &self.addresses
     }
 
-    /// To be called where a command that was to be answered later can be.
+    /// The function to call when the answer of a delayed command may be ready.
     pub fn nudge(&self) -> impl Fn() + Send + Sync + 'static {
         let link = Arc::clone(&self.link);
         move || link.main().wake()
     }
 
-    /// Where to tell events.
+    /// The way to send events.
     pub fn events(&self) -> Events {
         Events(Some(Arc::clone(&self.link)))
     }
@@ -114,7 +114,7 @@ impl Monitor {
     /// Starts the I/O thread, which executes the out-of-band commands.
     ///
     /// # Errors
-    /// The host has no more threads.
+    /// If the host refuses another thread.
     pub fn start(self, commands: Arc<dyn ExecuteNow>) -> Result<(InBand, Running), Error> {
         let Self {
             listeners,
@@ -172,8 +172,8 @@ fn failed(address: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
     }
 }
 
-/// The monitor of a run, as its main loop sees it. When this is dropped, the last replies go out, and
-/// every client sees the end.
+/// The monitor of a run, as the main loop sees it. The drop sends the last replies, and ends every
+/// client's connection.
 struct Serving<'a> {
     commands: OnMainLoop<'a>,
     in_band: InBand,
@@ -194,7 +194,7 @@ impl Attached for Serving<'_> {
     }
 }
 
-/// The I/O thread. When this is dropped, the last replies go out, and every client sees the end.
+/// The I/O thread. The drop sends the last replies, and ends every client's connection.
 #[derive(Debug)]
 pub struct Running {
     link: Link,
@@ -205,7 +205,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.link.close();
         if let Some(thread) = self.thread.take() {
-            // A panic there has been shown already.
+            // A panic of the thread was printed already.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,5 @@
-//! One client's session: what it has negotiated, and what happens to each of its requests. No I/O.
+//! The session of one client: what it has negotiated, and what happens to each of its requests. It
+//! does no I/O.
 
 use super::generated::{VersionInfo, VersionTriple};
 use super::json::JsonError;
@@ -6,14 +7,14 @@ use super::request::{Band, Request};
 use super::visit::{CommandError, ErrorClass};
 use serde_json::{Map, Value, json};
 
-/// What the client agreed to.
+/// The result of the negotiation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Capabilities {
-    /// Nothing yet: the only command allowed is the one that negotiates.
+    /// The client has not negotiated: only `qmp_capabilities` is allowed.
     Expected,
-    /// Commands.
+    /// The client may send commands.
     Agreed {
-        /// Out-of-band commands, too.
+        /// True if it may also send out-of-band commands.
         oob: bool,
     },
 }
@@ -21,9 +22,9 @@ enum Capabilities {
 /// What happens to a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
-    /// Its answer is known, and goes out in its place among the session's others.
+    /// The answer is known. It keeps its place among the session's answers.
     InOrder(Answer),
-    /// Its answer is known, and goes out at once.
+    /// The answer is known, and is sent at once.
     AtOnce(Answer),
     /// The request is queued for in-band execution.
     InBand(Request),
@@ -36,7 +37,7 @@ pub enum Verdict {
 pub struct Answer {
     /// The id of the request, if it had one.
     pub id: Option<Value>,
-    /// What the command returned.
+    /// The result of the command.
     pub result: Result<Value, CommandError>,
 }
 
@@ -90,7 +91,7 @@ pub fn version() -> VersionInfo {
 }
 
 impl Session {
-    /// Whether events are sent to this client.
+    /// True if events are sent to this client.
     pub fn is_negotiated(&self) -> bool {
         self.capabilities != Capabilities::Expected
     }
@@ -99,8 +100,8 @@ impl Session {
         matches!(self.capabilities, Capabilities::Agreed { oob: true })
     }
 
-    /// Decides on a request. `allows_oob`: whether a command does; `None`: there is no such
-    /// command.
+    /// Decides what happens to a request. `allows_oob` tells whether a command may be executed out
+    /// of band; `None`: there is no such command.
     pub fn receive(
         &mut self,
         parsed: Result<Value, JsonError>,
@@ -208,7 +209,7 @@ impl Session {
     }
 }
 
-/// There is no such command.
+/// The error for a command that does not exist.
 pub fn unknown(name: &str) -> CommandError {
     not_now(&format!("The command {name} has not been found"))
 }

@@ -1,5 +1,5 @@
-//! The support of generated code: arguments are checked against a table of their types, with QEMU's
-//! messages, before serde makes typed values of them. The tables come from `rr qapi gen`.
+//! The library of the generated code. It checks arguments against a table of their types, with
+//! QEMU's messages, before serde makes typed values of them. `rr qapi gen` makes the tables.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -8,20 +8,20 @@ use serde_json::{Map, Value};
 /// The class of an error, by which clients tell errors apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorClass {
-    /// All that have no class of their own.
+    /// Any error without a class of its own.
     GenericError,
-    /// No such command, or not now.
+    /// The command does not exist, or is not allowed now.
     CommandNotFound,
     /// The device is not active.
     DeviceNotActive,
     /// No such device.
     DeviceNotFound,
-    /// The accelerator lacks something.
+    /// The accelerator lacks a feature.
     KvmMissingCap,
 }
 
 impl ErrorClass {
-    /// As on the wire.
+    /// The name in QMP.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -45,7 +45,7 @@ pub struct CommandError {
 }
 
 impl CommandError {
-    /// An error of no special class.
+    /// An error of the class `GenericError`.
     pub fn generic(description: impl Into<String>) -> CommandError {
         CommandError {
             class: ErrorClass::GenericError,
@@ -57,24 +57,24 @@ impl CommandError {
 /// The properties of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CommandInfo {
-    /// As on the wire.
+    /// The name in QMP.
     pub name: &'static str,
-    /// May run out of band.
+    /// True if it may be executed out of band.
     pub allow_oob: bool,
-    /// Is answered if it succeeds.
+    /// True if it is answered when it succeeds.
     pub success_response: bool,
-    /// May run before the machine is there.
+    /// True if it may be executed before the machine exists.
     pub allow_preconfig: bool,
 }
 
 /// The properties of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventInfo {
-    /// As on the wire.
+    /// The name in QMP.
     pub name: &'static str,
 }
 
-/// A type, as far as arguments are checked for it.
+/// The type of an argument.
 #[derive(Debug)]
 pub enum Type {
     /// A string.
@@ -93,7 +93,7 @@ pub enum Type {
     },
     /// A boolean.
     Bool,
-    /// Anything, `null` too.
+    /// Any value, `null` too.
     Any,
     /// `null`.
     Null,
@@ -110,18 +110,18 @@ pub enum Type {
 /// An object's members.
 #[derive(Debug)]
 pub struct Object {
-    /// In schema order, which is that of the checks.
+    /// The members, in the order of the schema, in which they are checked.
     pub members: &'static [Member],
-    /// In a union the member that decides, and what each of its values brings along.
+    /// For a union: the member that decides, and the further members for each of its values.
     pub variants: Option<(&'static str, &'static [(&'static str, &'static Object)])>,
 }
 
 /// A member.
 #[derive(Debug)]
 pub struct Member {
-    /// As on the wire.
+    /// The name in QMP.
     pub name: &'static str,
-    /// Whether it may be left out.
+    /// True if the member may be absent.
     pub optional: bool,
     /// Its type.
     pub of: Type,
@@ -130,22 +130,22 @@ pub struct Member {
 /// A choice among types.
 #[derive(Debug)]
 pub struct Alternate {
-    /// For messages.
+    /// Its name, for messages.
     pub name: &'static str,
     /// The types.
     pub branches: &'static [Type],
 }
 
-/// The type of no members.
+/// The type of an object without members.
 pub static EMPTY: Object = Object {
     members: &[],
     variants: None,
 };
 
-/// Checks the arguments of a command, and makes a value of them.
+/// Checks the arguments of a command, and makes a typed value of them.
 ///
 /// # Errors
-/// The first argument that is not as it must be; missing ones come before unexpected ones.
+/// The first argument that is not valid. Missing arguments come before unexpected ones.
 pub fn decode<T: DeserializeOwned>(
     arguments: Option<Map<String, Value>>,
     of: &Object,
@@ -156,7 +156,7 @@ pub fn decode<T: DeserializeOwned>(
         .map_err(|error| CommandError::generic(format!("Invalid arguments: {error}")))
 }
 
-/// The same for a command that takes none.
+/// Checks the arguments of a command that takes none.
 ///
 /// # Errors
 /// The first argument.
@@ -173,13 +173,13 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Value, CommandError> {
         .map_err(|error| CommandError::generic(format!("Invalid result: {error}")))
 }
 
-/// The result of a command that returns nothing.
+/// The result of a command that returns no data.
 #[must_use]
 pub fn nothing() -> Value {
     Value::Object(Map::new())
 }
 
-/// An object from its members; optional ones that are not there are left out.
+/// Makes an object from its members. Optional members that are absent are left out.
 #[must_use]
 pub fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
     let there = members
@@ -188,13 +188,14 @@ pub fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
     Value::Object(there.collect())
 }
 
-/// A member of an object: `None` if it cannot be encoded, which generated types always can.
+/// Encodes a member of an object; `None` if that fails, which it never does for generated types.
 #[must_use]
 pub fn member<T: Serialize>(value: &T) -> Option<Value> {
     serde_json::to_value(value).ok()
 }
 
-/// For optional members whose type can be `null`: it is not the same as absent.
+/// Deserializes an optional member whose type can be `null`, because `null` is not the same as
+/// absent.
 ///
 /// # Errors
 /// Those of the member's type.
@@ -204,15 +205,15 @@ pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     T::deserialize(from).map(Some)
 }
 
-/// Checks arguments against their type.
+/// Checks arguments against their types.
 ///
 /// # Errors
-/// The first argument that is not as it must be.
+/// The first argument that is not valid.
 pub fn check(arguments: &Map<String, Value>, of: &Object) -> Result<(), CommandError> {
     members(&Path::Root, arguments, of)
 }
 
-/// Where a value stands in the arguments.
+/// The path of a value in the arguments.
 enum Path<'p> {
     Root,
     Member(&'p Path<'p>, &'p str),
@@ -230,7 +231,7 @@ impl Path<'_> {
         }
     }
 
-    /// The last step alone, as some of QEMU's messages have it; elements of arrays have no name.
+    /// The last step alone, as some of QEMU's messages show it. Elements of arrays have no name.
     fn last(&self) -> &str {
         match self {
             Path::Member(_, name) => name,
@@ -264,7 +265,7 @@ fn members(path: &Path<'_>, values: &Map<String, Value>, of: &Object) -> Result<
             }
             known.push(member.name);
         }
-        // The tag is one of the members above, and its value one of its type.
+        // The tag is one of the members above, and its value was checked.
         level = of.variants.and_then(|(tag, branches)| {
             let tag = values.get(tag)?.as_str()?;
             let mut branches = branches.iter();
@@ -298,8 +299,8 @@ fn value(path: &Path<'_>, found: &Value, of: &Type) -> Result<(), CommandError> 
             Some(number) if number << (64 - bits) >> (64 - bits) == number => Ok(()),
             Some(_) => Err(out_of_range(path.last(), &format!("int{bits}_t"))),
         },
-        // QEMU takes a negative number for `uint64` as that number plus 2^64. It cannot be meant,
-        // and is refused here.
+        // QEMU takes a negative number for `uint64` as that number plus 2^64. No client can mean
+        // that, so it is refused here.
         Type::UInt { bits } => match found.as_u64() {
             Some(number) if number << (64 - bits) >> (64 - bits) == number => Ok(()),
             None if found.as_i64().is_none() || *bits == 64 => {
@@ -346,7 +347,7 @@ fn out_of_range(name: &str, expected: &str) -> CommandError {
     CommandError::generic(format!("Parameter '{name}' expects {expected}"))
 }
 
-/// Whether JSON's type says that this branch of an alternate is meant.
+/// True if the JSON type of a value selects this branch of an alternate.
 fn looks_like(found: &Value, of: &Type) -> bool {
     match of {
         Type::Str | Type::Enum(_) => found.is_string(),
@@ -355,7 +356,7 @@ fn looks_like(found: &Value, of: &Type) -> bool {
         Type::Null => found.is_null(),
         Type::Array(_) => found.is_array(),
         Type::Object(_) => found.is_object(),
-        // Cannot stand in an alternate.
+        // These types cannot stand in an alternate.
         Type::Any | Type::Alternate(_) => false,
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
-/// A descriptor that is readable once it was woken, until it is cleared.
+/// A descriptor that becomes readable by `wake`, until it is cleared.
 #[derive(Debug)]
 pub(super) struct Waker {
     far: UnixStream,
@@ -16,7 +16,7 @@ impl Waker {
     /// Creates a waker that is not signalled.
     ///
     /// # Errors
-    /// Those of the host: no descriptors are left.
+    /// If the host refuses another descriptor.
     pub(super) fn new() -> io::Result<Self> {
         let (far, near) = UnixStream::pair()?;
         far.set_nonblocking(true)?;
@@ -24,7 +24,7 @@ impl Waker {
         Ok(Self { far, near })
     }
 
-    /// Clears the signal. To be called before looking for work.
+    /// Clears the signal. This must come before the look for work.
     pub(super) fn clear(&self) {
         let mut bytes = [0; 256];
         loop {
@@ -39,7 +39,7 @@ impl Waker {
 
 impl Wake for Waker {
     fn wake(&self) {
-        // A full pipe is readable, which is all that is wanted.
+        // If the pipe is full, it is readable, so the thread wakes anyway.
         let _ = (&self.far).write(&[0]);
     }
 }

@@ -1,8 +1,9 @@
-//! What drives a run: where the machine's inputs come from, and what happens between two periods.
+//! The driver of a run: the source of the machine's inputs, and of what happens between two
+//! periods.
 //!
 //! A period ([`Vcpu::period`](super::vcpu::Vcpu::period)) asks the driver for the next step, and
-//! does it. There are two drivers: one records, with a log or without, and one replays. What only
-//! some runs can do is a capability, which the driver has or has not.
+//! carries it out. There are two drivers: one records (or runs without a log), and one replays.
+//! What only some runs can do is a capability, an `Option` that the driver may return.
 
 use super::report::Finish;
 use crate::error::Error;
@@ -14,18 +15,18 @@ use machine::inputs::{Arrival, Inputs, Moment};
 use replay_format::Log;
 use std::time::Duration;
 
-/// Where the machine stands between two runs.
+/// The state of a machine between two periods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Situation {
     /// Instruction count, hart and pc.
     pub at: Moment,
     /// Virtual time in ns.
     pub now: u64,
-    /// Every hart waits: when virtual time gets there, one may wake.
+    /// Set if every hart waits: a timer may wake one at a later virtual time.
     pub idle: Option<Idle>,
-    /// The guest asks to be switched off or reset.
+    /// The guest's request to be switched off or reset.
     pub request: Option<Request>,
-    /// The user asks for this; only where the driver is [settled](Driver::settled).
+    /// The user's request. It is set only while the driver is [settled](Driver::settled).
     pub user: Option<UserRequest>,
     /// Host time (ns since the epoch) of the real-time clock's alarm.
     pub alarm: Option<i64>,
@@ -34,63 +35,63 @@ pub struct Situation {
 /// An idle machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Idle {
-    /// Virtual time (ns) at which a timer could wake it; `None`: only the outside can.
+    /// Virtual time (ns) at which a timer could wake it; `None`: only an input can.
     pub deadline: Option<u64>,
 }
 
-/// What a snapshot holds beside the machine.
+/// The state of a run outside the machine, for a snapshot.
 #[derive(Debug)]
 pub struct Outside<'a> {
-    /// The place in the log behind everything that has happened.
+    /// The place in the log after all events that have happened.
     pub log: LogPlace,
-    /// The disks, if there are any.
+    /// The disks, if the machine has any.
     pub disks: Option<&'a DiskPool>,
-    /// Operations on disks that the guest has yet to hear of.
+    /// Disk operations that are done, and whose completion the guest has not seen yet.
     pub pending: Vec<Pending>,
-    /// Operations that had failed so far.
+    /// Numbers of the disk operations that had failed so far.
     pub failed: Vec<u64>,
 }
 
-/// What to do next.
+/// The next step of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Execute until this instruction count, or less.
+    /// Execute up to this instruction count, or less far.
     Run {
-        /// The count at which the driver wants to be asked again, at the latest.
+        /// The instruction count at which the driver must be asked again, at the latest.
         until: u64,
     },
-    /// Something arrives from outside.
+    /// Deliver an input.
     Arrival(Arrival),
-    /// The real-time clock looks at the host's.
+    /// Let the real-time clock compare its alarm with the host's clock.
     HostTimers,
-    /// Virtual time passes without instructions.
+    /// Let virtual time pass without instructions.
     Warp {
         /// How much, in ns.
         ns: u64,
     },
-    /// The machine is reset.
+    /// Reset the machine.
     Reset,
-    /// Wait for the outside, with the locks released; at most so long.
+    /// Wait for an input with the locks released, at most for this time.
     Wait(Option<Duration>),
-    /// The run is over.
+    /// End the run.
     Stop(Finish),
 }
 
-/// What the user wants of a run through the monitor.
+/// A user's request to a run, through the monitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserRequest {
-    /// A reset.
+    /// Reset the machine.
     Reset,
-    /// The end.
+    /// End the run.
     Quit,
 }
 
-/// Which state a digest is of.
+/// The state that a digest is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DigestOf {
-    /// The state at an instruction count, in front of all that is due there.
+    /// The state at an instruction count, before all events there.
     Count,
-    /// The last state of the run, behind all that was due at its end.
+    /// The last state of the run, after all events at its end.
     End,
 }
 
@@ -99,29 +100,29 @@ pub enum DigestOf {
 pub enum Failure {
     /// The log ends in the middle of the instruction: the recording was cut off.
     LogCut,
-    /// What went wrong.
+    /// Another error.
     Error(Error),
 }
 
-/// What a driver knows once its run is over.
+/// What a driver reports when its run has ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Closed {
-    /// Digests that were compared, and equal.
+    /// The number of digests that were compared, and equal.
     pub digests_checked: u64,
-    /// Why the guest's serial output did not all reach the host, in words.
+    /// Why a part of the guest's serial output did not reach the host, as text.
     pub lost_output: Option<String>,
 }
 
-/// The source of inputs and of decisions. Record and replay differ in which one is plugged in.
+/// The source of a run's inputs and decisions. A recording and a replay differ in their driver.
 pub trait Driver: Inputs + Send {
     /// Decides the next step.
     ///
     /// # Errors
-    /// A divergence; what keeps the log from being written; [`Error::Refused`] for what the user
-    /// asked and cannot have: then nothing has happened.
+    /// If the replay diverges, or the log cannot be written. [`Error::Refused`] if the run cannot
+    /// do what the user requested; then nothing has happened.
     fn next(&mut self, situation: &Situation) -> Result<Step, Error>;
 
-    /// Takes the digest of the machine's state: to be written down, or compared.
+    /// Takes the digest of the machine's state, to record it or to compare it.
     ///
     /// # Errors
     /// As for [`Driver::next`].
@@ -130,58 +131,57 @@ pub trait Driver: Inputs + Send {
     /// Why a call through [`Inputs`] stopped the machine.
     fn failure(&mut self) -> Failure;
 
-    /// The run ended like this: makes durable what is recorded, and closes what was used on the
-    /// host.
+    /// Ends the run: makes the recorded files durable, and closes the host's files and devices.
     ///
     /// # Errors
-    /// What could not be written out.
+    /// If something could not be written out.
     fn close(&mut self, finish: Finish) -> Result<Closed, Error>;
 
-    /// How snapshots of the run are taken and loaded; `None`: it has no place for them.
+    /// The capability to take and load snapshots; `None`: the run has no place for them.
     fn snapshots(&mut self) -> Option<&mut dyn Snapshots>;
 
-    /// How the run is brought to another place of its log: only a replay can be.
+    /// The capability to go to another place of the log; only a replay has it.
     fn travel(&mut self) -> Option<&mut dyn Travel> {
         None
     }
 
-    /// Whether the driver is in no wait that the log describes. Only then is the user served, and a
-    /// snapshot taken.
+    /// True if the driver is not in a wait that the log describes. Only then are the user's
+    /// requests served and snapshots taken.
     fn settled(&self) -> bool {
         true
     }
 }
 
-/// A driver whose runs have snapshots: those that are recorded or replayed.
+/// The capability to take and load snapshots, for runs that are recorded or replayed.
 pub trait Snapshots {
-    /// What a snapshot taken now holds of what is outside the machine.
+    /// The state outside the machine that a snapshot taken now holds.
     ///
     /// # Errors
-    /// What keeps it from being told.
+    /// If a disk of the replay failed.
     fn outside(&mut self, icount: u64) -> Result<Outside<'_>, Error>;
 
-    /// The machine was put into the state of a snapshot: the driver goes on from there, too. What
-    /// was recorded behind it is dropped.
+    /// Goes on from a snapshot into whose state the machine was put. A recording drops its events
+    /// after the snapshot.
     ///
     /// # Errors
-    /// What keeps it from going on.
+    /// If the disks or the log cannot go on from there.
     fn load(&mut self, chain: &Chain, loaded: Loaded) -> Result<(), Error>;
 }
 
-/// A driver that can go to any place of its log.
+/// The capability of a driver to go to any place of its log.
 pub trait Travel {
-    /// The machine was switched on anew: the driver goes on from the start of the log.
+    /// Goes on from the start of the log, when the machine is at power-on again.
     ///
     /// # Errors
-    /// What keeps it from going on.
+    /// If the disks or the log cannot go on from there.
     fn power_on(&mut self) -> Result<(), Error>;
 
-    /// The guest's output is not shown while the machine is only brought to a place.
+    /// Hides the guest's output, while the machine is only brought to a place.
     fn mute(&mut self, muted: bool);
 
     /// The log.
     fn log(&self) -> &Log<'_>;
 
-    /// The place of a machine that has executed so many instructions.
+    /// The place of the machine, which has executed `icount` instructions.
     fn place(&self, icount: u64) -> Place;
 }

@@ -1,4 +1,4 @@
-//! The disks of a run: opened at its start, and anew where the run goes to a snapshot.
+//! The disks of a run: opened at its start, and opened again when the run goes to a snapshot.
 
 use crate::error::Error;
 use crate::host::disk::{Disk, DiskPool, DriveOptions, IoErrors, Writes};
@@ -9,21 +9,21 @@ use machine::inputs::Arrival;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// How the disks of a run are opened and set to work.
+/// How the disks of a run are opened.
 pub struct Drives {
     drives: Vec<DriveOptions>,
     kind: Kind,
 }
 
 enum Kind {
-    /// Overlays go into this recording, if there is one; results to the vCPU thread.
+    /// Overlays go to this recording, if there is one. Results go to the mailbox.
     Record(Option<PathBuf>, Arc<Mailbox>),
-    /// What the guest writes is gone at the end; what failed when it was recorded fails again.
+    /// The guest's writes are dropped at the end. The recorded failures happen again.
     Replay(PathBuf, IoErrors),
 }
 
 impl Drives {
-    /// For a run, recorded in `dir` if that is there.
+    /// The disks of a run, which is recorded in `dir` if that is given.
     pub(crate) fn record(
         drives: &[DriveOptions],
         dir: Option<&Path>,
@@ -35,7 +35,7 @@ impl Drives {
         }
     }
 
-    /// For a replay.
+    /// The disks of a replay.
     pub(crate) fn replay(recording: &Recording) -> Result<Self, Error> {
         let errors = IoErrors::load(&recording.path(IoErrors::FILE))?;
         Ok(Self {
@@ -44,7 +44,7 @@ impl Drives {
         })
     }
 
-    /// Opens them as they were at a snapshot; `None`: at power-on.
+    /// Opens the disks as they were at a snapshot; `None`: at power-on.
     pub(crate) fn open(&self, at: Option<&Chain>) -> Result<Vec<Disk>, Error> {
         let open = |(place, drive): (usize, &DriveOptions)| {
             let number = u8::try_from(place).ok();
@@ -58,7 +58,7 @@ impl Drives {
                 }
             };
             if at.is_some() {
-                // Of a read-only drive there is none.
+                // A read-only drive has no overlay.
                 let _ = std::fs::remove_file(&overlay);
             }
             Disk::open_at(drive, &layers, Writes::Overlay(&overlay))
@@ -67,7 +67,7 @@ impl Drives {
         Ok(disks.collect::<Result<_, _>>()?)
     }
 
-    /// Sets them to work.
+    /// Starts the disks' threads.
     pub(crate) fn start(&self, disks: Vec<Disk>) -> Result<DiskPool, Error> {
         Ok(match &self.kind {
             Kind::Replay(_, errors) => DiskPool::replay(disks, errors.clone())?,

@@ -1,4 +1,4 @@
-//! What a recording needs of the host: one interface, so that tests can put a simulated host there.
+//! The host as a recording sees it: an interface, so that tests can put a simulated host there.
 
 use crate::error::Error;
 use crate::host::disk::{DiskPool, IoErrors};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// The host as a recording sees it. What arrives from it comes through the mailbox.
+/// The host as a recording sees it. Its inputs come through the mailbox.
 pub trait HostIo: Send {
     /// Real time since the start of the run, ns; it never goes back.
     fn real_time(&self) -> i64;
@@ -19,64 +19,64 @@ pub trait HostIo: Send {
     /// The wall clock, in ns since the Unix epoch.
     fn wall_clock(&self) -> i64;
 
-    /// Whether a write to the serial port would have to wait.
+    /// True if a write to the serial port would have to wait.
     fn serial_is_full(&self) -> bool;
 
-    /// Writes what the guest sends through the serial port. What the log holds of it: bytes taken
-    /// or a negative errno, and bytes taken.
+    /// Writes the guest's bytes to the serial port. Returns what the log records: the result (bytes
+    /// written or a negative errno), and the bytes written.
     fn serial_write(&mut self, data: &[u8]) -> (i32, u32);
 
-    /// Why serial output was lost, in words, if some was.
+    /// Why a part of the serial output was lost, as text, if some was.
     fn lost_output(&self) -> Option<String>;
 
     /// Queues a request to a disk.
     ///
     /// # Errors
-    /// A drive that is not there, or a number that is in use.
+    /// If the drive is unknown, or the number is in use.
     fn block_submit(&mut self, request: BlockRequest) -> Result<(), Error>;
 
-    /// Everything that failed on the disks so far. An operation is in it before its result arrives.
+    /// All failures of the disks so far. A failure is in it before the operation's result arrives.
     fn io_errors(&self) -> IoErrors;
 
-    /// The disks at work, for snapshots, if there are any.
+    /// The disks, for snapshots, if the machine has any.
     fn disks(&self) -> Option<&DiskPool>;
 
-    /// Opens the disks anew as they were at a snapshot, in front of which the operations `failed`
-    /// had failed.
+    /// Opens the disks again, as they were at a snapshot. `failed` holds the operations that had
+    /// failed before it.
     ///
     /// # Errors
-    /// What could not be written out or opened.
+    /// If something could not be written out or opened.
     fn reopen_disks(&mut self, at: &Chain, failed: &[u64]) -> Result<(), Error>;
 
-    /// Sends a frame of the guest's; whether there is such an adapter.
+    /// Sends a frame from the guest. False if there is no such adapter.
     fn net_send(&mut self, adapter: u8, frame: &[u8]) -> bool;
 
-    /// A frame that had arrived is taken from the mailbox.
+    /// Notes that a frame was taken from the mailbox.
     fn frame_taken(&mut self);
 
     /// Closes networks and disks.
     ///
     /// # Errors
-    /// What could not be written out, and an image that somebody else has changed.
+    /// If something could not be written out, or another program has changed an image.
     fn close(&mut self) -> Result<(), Error>;
 }
 
-/// What a run uses on the real host.
+/// The real host of a run.
 pub struct Host {
-    /// Zero of the real time.
+    /// The zero of real time.
     started: Instant,
     output: Output,
     disks: Drives,
-    /// The disks at work; none once they are closed.
+    /// The disks; `None` once they are closed.
     pool: Option<DiskPool>,
     networks: Vec<NetHandle>,
-    /// Frames in the mailbox.
+    /// The number of frames in the mailbox.
     frames: Arc<AtomicUsize>,
 }
 
 impl Host {
-    /// Output of the serial port, disks, networks, and how many frames are in the mailbox. The run
-    /// starts now.
+    /// The host of a run that starts now: serial output, disks, networks, and the number of frames
+    /// in the mailbox.
     pub fn new(
         output: Output,
         disks: Drives,
@@ -147,7 +147,7 @@ impl HostIo for Host {
     }
 
     fn reopen_disks(&mut self, at: &Chain, failed: &[u64]) -> Result<(), Error> {
-        // A disk that is left at a snapshot is not the end of the recording.
+        // An error of a disk that is left behind does not end the recording.
         self.close_disks(false)?;
         let opened = self.disks.open(Some(at))?;
         let pool = self.disks.start(opened)?;

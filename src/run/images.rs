@@ -1,4 +1,4 @@
-//! What a machine is started from: firmware, kernel, initial RAM disk, disks.
+//! The images that a machine starts from: firmware, kernel, initial RAM disk, disks.
 
 use crate::error::{Error, OptionFault};
 use crate::host::disk::{Disk, DriveOptions, FileIdentity, Writes};
@@ -10,30 +10,31 @@ use machine::virtio::{BlockConfig, NetConfig, RngConfig, VirtioConfig};
 use machine::{Config, Machine, PowerOn};
 use std::path::Path;
 
-/// The hardware address of the first network adapter, as in QEMU; the others count on.
+/// The hardware address of the first network adapter, as in QEMU. Further adapters count up from
+/// it.
 const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
 
-/// What runs before the kernel where the user says nothing: a Linux kernel wants an SBI; other
-/// kernels start in machine mode.
+/// The firmware if the user names none. A Linux kernel needs an SBI; other kernels start in machine
+/// mode.
 pub fn default_bios(kernel: Option<&Path>) -> Bios {
-    // A file that cannot be read is found out later, with its message.
+    // A file that cannot be read gives its error later.
     let linux = kernel
         .and_then(|path| MappedFile::open(path).ok())
         .is_some_and(|bytes| boot::detect(&bytes) == Ok(ImageKind::LinuxImage));
     if linux { Bios::Builtin } else { Bios::None }
 }
 
-/// A disk as the guest will see it.
+/// A disk, as the guest will see it.
 #[derive(Debug)]
 struct Drive {
     capacity: u64,
     readonly: bool,
     name: String,
-    /// The image, and what it is based on, as far as a look tells.
+    /// The files of the image and its backing files, without their hashes.
     files: Vec<FileIdentity>,
 }
 
-/// Everything that is read before the first instruction.
+/// The images of a machine, as they are before its first instruction.
 #[derive(Debug)]
 pub(crate) struct Images {
     bios: Option<LoadedImage>,
@@ -62,8 +63,8 @@ impl Images {
         })
     }
 
-    /// Opens the images of a recording, and checks that they are those, unless `changed` allows
-    /// others. The disks are open already, and checked by [`crate::run::verify_images`].
+    /// Opens the images of a recording, and checks that they are the recorded ones unless `changed`
+    /// allows others. The disks are open already; [`crate::run::verify_images`] checks them.
     pub(crate) fn of(recording: &Recording, changed: bool, disks: &[Disk]) -> Result<Self, Error> {
         let options = recording.manifest.machine.drives.iter().enumerate();
         Ok(Self {
@@ -77,7 +78,7 @@ impl Images {
         })
     }
 
-    /// The machine that starts from them.
+    /// Makes the machine that starts from the images.
     pub(crate) fn machine(&self, options: &MachineOptions) -> Result<Machine, Error> {
         let seed = options.seed().ok_or(OptionFault::Seed)?;
         let virtio = self.virtio(options, &seed);
@@ -122,13 +123,13 @@ impl Images {
             mac[5] = mac[5].wrapping_add(adapter);
             VirtioConfig::Net(NetConfig { adapter, mac })
         });
-        // Not the seed itself: that is in the device tree, too.
+        // A key derived from the seed, because the seed itself is in the device tree.
         let seed = blake3::derive_key("rr 2026-11-22 seed of the virtio entropy device", seed);
         let entropy = [VirtioConfig::Rng(RngConfig { seed })];
         disks.chain(adapters).chain(entropy).collect()
     }
 
-    /// What a recording keeps of them.
+    /// The images as a recording's manifest names them.
     pub(crate) fn list(&self) -> Vec<Image> {
         let files = [&self.bios, &self.kernel, &self.initrd];
         let files = files
@@ -143,7 +144,7 @@ impl Images {
 }
 
 impl Drive {
-    /// Looks at an image without the right to write.
+    /// Reads the facts about an image, which is opened read-only.
     fn look(options: &DriveOptions, place: usize) -> Result<Self, Error> {
         let looked_at = DriveOptions {
             readonly: true,
@@ -162,7 +163,7 @@ impl Drive {
     }
 }
 
-/// The files of the drive in this place, as a recording names them.
+/// The files of the drive at this place, as a recording's manifest names them.
 pub(crate) fn named(place: usize, files: Vec<FileIdentity>) -> impl Iterator<Item = Image> {
     let name = move |(depth, file): (usize, FileIdentity)| Image {
         role: match depth {

@@ -1,17 +1,17 @@
-//! What the threads beside a run hand to the one that executes it.
+//! The mailbox of a run: messages from other threads to the one that executes it.
 
 use crate::sync::inbox::Inbox;
 use machine::inputs::Arrival;
 use replay_format::ShutdownCause;
 
-/// One such thing.
+/// A message to the thread that executes the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
-    /// Something has arrived.
+    /// An input has arrived.
     Arrival(Arrival),
-    /// The run is to end.
+    /// The run must end.
     Stop(ShutdownCause),
 }
 
-/// Where they wait.
+/// The queue of messages.
 pub type Mailbox = Inbox<Message>;

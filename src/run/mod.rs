@@ -1,4 +1,5 @@
-//! One machine and its driver, one period at a time: no lock, and no thread of the run's own.
+//! One machine and its driver, one period at a time. This room knows no locks, and no threads of a
+//! run.
 
 pub mod driver;
 pub mod drives;

@@ -1,45 +1,45 @@
-//! Watching a replay: what a log does not hold, seen as the machine does it again.
+//! Observing a replay: events that the log does not hold, seen when the machine repeats them.
 
 use crate::run::driver::{Situation, Step};
 use machine::inputs::{Arrival, Moment};
 
-/// What is seen.
+/// An observed event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Observation<'a> {
-    /// Every hart waits, and virtual time passes. One for each checkpoint `clock-warp-start` of the
-    /// log.
+    /// Every hart waits, and virtual time passes. There is one for each checkpoint
+    /// `clock-warp-start` of the log.
     Idle {
-        /// How much, in ns.
+        /// The time that passes, in ns.
         ns: u64,
     },
     /// A frame arrives at a network adapter.
     Received {
-        /// Which adapter.
+        /// The adapter's number.
         adapter: u8,
         /// The frame.
         frame: &'a [u8],
     },
     /// The guest sends a frame.
     Sent {
-        /// From which adapter.
+        /// The adapter's number.
         adapter: u8,
         /// The frame.
         frame: &'a [u8],
     },
 }
 
-/// Is told what happens in a replay, and when: at an instruction count, and in virtual time (ns).
+/// Takes the observed events of a replay, with their instruction count and virtual time (ns).
 pub trait Observer: Send {
-    /// Something happens.
+    /// Takes an event.
     fn saw(&mut self, icount: u64, time: u64, sight: Observation<'_>);
 }
 
-/// A observer, and what it takes to tell it the time.
+/// An observer, and the state by which the virtual time of events is computed.
 pub(crate) struct Observed<'w> {
     observer: &'w mut dyn Observer,
     /// One instruction takes 2^shift ns.
     shift: u8,
-    /// Where the machine stood when it was driven on: instruction count, virtual time.
+    /// The instruction count and virtual time (ns) at the start of the present step.
     since: (u64, u64),
 }
 
@@ -53,7 +53,7 @@ impl<'w> Observed<'w> {
         }
     }
 
-    /// The machine is driven on by a step.
+    /// Notes the start of a step.
     pub(crate) fn step(&mut self, situation: &Situation, step: &Step) {
         let (icount, time) = (situation.at.icount, situation.now);
         self.since = (icount, time);
@@ -70,10 +70,10 @@ impl<'w> Observed<'w> {
         }
     }
 
-    /// The guest sends a frame.
+    /// Reports a frame that the guest sends.
     pub(crate) fn sent(&mut self, at: Moment, adapter: u8, frame: &[u8]) {
         let (icount, time) = self.since;
-        // Within a run no time passes but that of its instructions.
+        // Inside a step only the instructions take time.
         let time = time + (at.icount.saturating_sub(icount) << self.shift);
         self.observer
             .saw(at.icount, time, Observation::Sent { adapter, frame });

@@ -1,4 +1,4 @@
-//! A recording, opened to be replayed.
+//! Opens a recording for a replay.
 
 use crate::error::{Error, RecordingFault};
 use crate::host::disk::Disk;
@@ -15,7 +15,7 @@ use replay_format::Log;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// How to replay.
+/// The options of a replay.
 #[derive(Debug, Clone, Default)]
 pub struct ReplayOptions {
     /// Stop at this instruction count.
@@ -24,12 +24,12 @@ pub struct ReplayOptions {
     pub changed_images: bool,
     /// Begin at this snapshot.
     pub from: Option<String>,
-    /// The snapshots that the replay makes.
+    /// When the replay takes snapshots.
     pub plan: Plan,
 }
 
-/// A recording that replays can start from, several at once: its images are mapped, and are those
-/// that were recorded.
+/// An open recording, from which several replays can start at once. Its images are mapped, and are
+/// the recorded ones.
 pub(crate) struct OpenRecording<'r> {
     recording: &'r Recording,
     digests: Digests,
@@ -37,11 +37,11 @@ pub(crate) struct OpenRecording<'r> {
 }
 
 impl<'r> OpenRecording<'r> {
-    /// Opens what a recording was started from, and checks that it is that; `changed` allows other
-    /// images. The disks are checked by [`ImageCheck`].
+    /// Opens the images of a recording, and checks that they are the recorded ones; `changed`
+    /// allows others. [`ImageCheck`] checks the disks.
     ///
     /// # Errors
-    /// Whatever keeps it from starting.
+    /// If the replay cannot be started.
     pub(crate) fn new(recording: &'r Recording, changed: bool) -> Result<(Self, Vec<Disk>), Error> {
         let options = &recording.manifest.machine;
         options
@@ -63,10 +63,11 @@ impl<'r> OpenRecording<'r> {
         self.recording
     }
 
-    /// A machine at power-on, and a driver that has yet to begin. Once `stop` is set, the run ends.
+    /// Makes a machine at power-on, and a driver that has not begun. Once `stop` is set, the run
+    /// ends.
     ///
     /// # Errors
-    /// Whatever keeps it from starting.
+    /// If the replay cannot be started.
     pub(crate) fn switch_on<'l>(
         &self,
         disks: Vec<Disk>,
@@ -85,11 +86,11 @@ impl<'r> OpenRecording<'r> {
     }
 }
 
-/// Checks, at the end of a replay that did not diverge, that what was replayed is all that was
-/// recorded behind the instruction count `from`.
+/// Checks, after a replay without a divergence, that the replay has met everything that was
+/// recorded after the instruction count `from`.
 ///
 /// # Errors
-/// What was lost, or has changed without consequence for the machine.
+/// If a part of the recording is missing, or has changed without effect on the machine.
 pub(crate) fn check_whole(
     recording: &Recording,
     log: &[u8],

@@ -1,4 +1,5 @@
-//! Recording: inputs come from the host, and go into the log. Without a log, a plain run.
+//! The recorder: the driver whose inputs come from the host, and go into the log. It also drives
+//! runs without a log.
 
 use crate::error::Error;
 use crate::host::disk::{IoErrors, Pending};
@@ -20,10 +21,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const NO_LOG: Error = Error::Internal("a run that is not recorded has no snapshots");
-/// How long an answer from the network may take before idle time is skipped all the same.
+/// How long the recorder waits for an answer from the network before it skips idle time.
 const ANSWER_WITHIN: Duration = Duration::from_millis(5);
 
-/// A wait for a timer in real time (`sleep=on`), once its start is in the log.
+/// A wait for a timer in real time (`sleep=on`), after its start was written to the log.
 #[derive(Debug, Clone, Copy)]
 struct Nap {
     /// The virtual-rt clock at its start, ns.
@@ -32,25 +33,25 @@ struct Nap {
     length: u64,
 }
 
-/// The driver that asks the host.
+/// The driver of a recording.
 pub struct Recorder {
     log: Option<LogSink>,
     mailbox: Arc<Mailbox>,
     host: Box<dyn HostIo>,
-    /// Operations on disks that are not complete.
+    /// The number of disk operations that are not complete.
     in_flight: u64,
-    /// Until then (real time, ns) an answer to what the guest sent may come.
+    /// The real time (ns) until which an answer to the guest's frame may come.
     answer_until: Option<i64>,
-    /// Idle time passes as on the host; else it is skipped.
+    /// True if idle time passes as on the host, false if it is skipped.
     sleep: bool,
     nap: Option<Nap>,
-    /// When (real time, ns) the log was last brought to the disk.
+    /// The real time (ns) when the log was last written to disk.
     flushed: i64,
     failure: Option<Error>,
 }
 
 impl Recorder {
-    /// A driver that records into `log`, or a plain run without one.
+    /// The driver of a run that is recorded into `log`, or of a run without a log.
     pub fn new(
         log: Option<LogSink>,
         mailbox: Arc<Mailbox>,
@@ -71,9 +72,8 @@ impl Recorder {
         }
     }
 
-    /// How long the guest's idle time is not skipped, though the user wants that: the host has work
-    /// of the guest's in hand, and if virtual time ran on, the guest would see a host of unheard-of
-    /// slowness.
+    /// How long idle time is not skipped, because the host still works for the guest. If virtual
+    /// time ran on meanwhile, the host would seem extremely slow to the guest.
     fn busy(&self) -> Option<Option<Duration>> {
         if self.in_flight > 0 {
             return Some(None);
@@ -83,7 +83,7 @@ impl Recorder {
         Some(Some(Duration::from_nanos(left)))
     }
 
-    /// Brings the log on disk up to `icount`.
+    /// Writes the log to disk up to `icount`.
     fn flush(&mut self, icount: u64) -> Result<(), Error> {
         if let Some(log) = &mut self.log {
             log.flush(icount)?;
@@ -92,7 +92,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// Whether the log on disk is older than a killed recording may lose.
+    /// True if the log on disk is so old that a kill would lose too much.
     fn wants_flush(&self) -> bool {
         slept(self.flushed, self.host.real_time()) >= FLUSH_EVERY.as_nanos() as u64
     }
@@ -104,7 +104,7 @@ impl Recorder {
         }
     }
 
-    /// Writes an event from inside a run, where an error can only stop the machine.
+    /// Writes an event during a run of the machine. An error there can only stop the machine.
     fn write_mark(&mut self, icount: u64, event: &Event<'_>) -> Result<(), Halted> {
         self.write(icount, event).map_err(|error| {
             self.failure = Some(error);
@@ -142,14 +142,14 @@ impl Recorder {
         }
     }
 
-    /// A reset, whose cause is in the log.
+    /// Resets the machine, after the cause was written to the log.
     fn reset(&mut self, icount: u64) -> Result<Step, Error> {
         self.write(icount, &Event::Checkpoint(Checkpoint::ResetRequested))?;
         self.write(icount, &Event::Checkpoint(Checkpoint::Reset))?;
         Ok(Step::Reset)
     }
 
-    /// Something from outside, behind the checkpoint that carries it.
+    /// Writes an input to the log, after the checkpoint that carries it.
     fn asynchronous(&mut self, icount: u64, event: AsyncEvent<'_>) -> Result<(), Error> {
         let checkpoint = Checkpoint::ClockVirtual;
         self.write(icount, &Event::Checkpoint(checkpoint))?;
@@ -157,7 +157,7 @@ impl Recorder {
         self.write(icount, &Event::Async { checkpoint, event })
     }
 
-    /// Something has arrived: it goes into the log, and then to the machine.
+    /// Takes an input: writes it to the log, and hands it to the machine.
     fn arrival(&mut self, icount: u64, arrival: Arrival) -> Result<Step, Error> {
         match &arrival {
             Arrival::Block { result, .. } => {
@@ -173,8 +173,8 @@ impl Recorder {
         Ok(Step::Arrival(arrival))
     }
 
-    /// To be called before the log says that the operation completed: a recording that is killed in
-    /// between must not replay it as done.
+    /// Saves the failures of the disks. This must come before the log says that an operation
+    /// completed: otherwise a recording that is killed in between would replay it as a success.
     fn save_io_errors(&self) -> Result<(), Error> {
         if let Some(log) = &self.log {
             let path = log.path().with_file_name(IoErrors::FILE);
@@ -213,7 +213,7 @@ impl Recorder {
         self.wait(situation, Some(Duration::from_nanos(ns)))
     }
 
-    /// Goes on with a nap, or ends it: then virtual time catches up with what has passed.
+    /// Goes on with a nap, or ends it. At its end virtual time catches up with real time.
     fn napping(&mut self, situation: &Situation, nap: Nap) -> Result<Step, Error> {
         let icount = situation.at.icount;
         let slept = slept(nap.since, self.host.real_time());
@@ -235,7 +235,7 @@ impl Recorder {
             .alarm
             .map(|due| Duration::from_nanos(slept(self.host.wall_clock(), due)));
         let at_most = [at_most, alarm].into_iter().flatten().min();
-        // A nap of some milliseconds need not touch the disk.
+        // A nap of some milliseconds does not write to the disk.
         if at_most.is_none_or(|limit| limit > FLUSH_EVERY) {
             self.flush(icount)?;
         }
@@ -247,7 +247,7 @@ impl Recorder {
     }
 }
 
-/// What the log says of a request of the guest, and the code that it gave.
+/// The cause that the log gives for the guest's request, and the guest's exit code.
 pub(crate) fn shutdown(request: Request) -> (ShutdownCause, u16) {
     match request {
         Request::PowerOff => (ShutdownCause::GuestShutdown, 0),
@@ -261,15 +261,17 @@ fn slept(since: i64, now: i64) -> u64 {
     u64::try_from(now.saturating_sub(since)).unwrap_or(0)
 }
 
-/// How much virtual time passes in a nap: what passed on the host, but not beyond the deadline.
+/// The virtual time that passes in a nap: the real time that has passed, but not beyond the
+/// deadline.
 pub(crate) fn slept_at_most(since: i64, now: i64, length: u64) -> u64 {
     slept(since, now).min(length)
 }
 
 impl Recorder {
-    /// Bytes for the serial port of the host.
+    /// Writes bytes to the host's serial port.
     fn write_serial(&mut self, at: Moment, data: &[u8]) -> Result<(), Halted> {
-        // Nobody knows how long the host makes it wait; what happened so far is not lost meanwhile.
+        // The write may wait for long. The log so far is written out before, so that a kill does
+        // not lose it.
         if self.log.is_some() && self.host.serial_is_full() {
             self.flush(at.icount).map_err(|error| {
                 self.failure = Some(error);
@@ -400,13 +402,13 @@ impl Driver for Recorder {
 
 impl Snapshots for Recorder {
     fn outside(&mut self, icount: u64) -> Result<Outside<'_>, Error> {
-        // A snapshot must not be ahead of the log, also where the recording is killed.
+        // A snapshot must not be ahead of the log on disk, even if the recording is killed.
         self.flush(icount)?;
         let log = self.log.as_ref().ok_or(NO_LOG)?;
         let disks = self.host.disks();
         let (mut pending, mut failed) = (Vec::new(), Vec::new());
         if let Some(disks) = disks {
-            // What was submitted is then done, and its result in the mailbox.
+            // After this the submitted operations are done, and their results are in the mailbox.
             disks.wait_idle();
             failed.extend(disks.io_errors().iter().map(|error| error.id));
             self.mailbox.each(|message| {
@@ -431,7 +433,7 @@ impl Snapshots for Recorder {
     fn load(&mut self, chain: &Chain, loaded: Loaded) -> Result<(), Error> {
         let log = self.log.as_mut().ok_or(NO_LOG)?;
         log.rewind(chain.snapshot.log, chain.snapshot.icount)?;
-        // What the disks of before have still to say is of a time that never was.
+        // The old disks' results are dropped: they belong to the time after the snapshot.
         self.host.reopen_disks(chain, &loaded.failed)?;
         self.mailbox
             .retain(|message| !matches!(message, Message::Arrival(Arrival::Block { .. })));

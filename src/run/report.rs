@@ -1,4 +1,4 @@
-//! What a run came to.
+//! The result of a run.
 
 use super::driver::{DigestOf, Driver};
 use super::vcpu::explain;
@@ -11,48 +11,49 @@ use replay_format::ShutdownCause;
 pub enum Finish {
     /// The machine was shut down.
     Shutdown {
-        /// By whom.
+        /// The cause.
         cause: ShutdownCause,
-        /// The code with which the guest reported failure; 0: none.
+        /// The guest's exit code; 0: success.
         code: u16,
     },
-    /// The log ends here, in the middle of the run: the recording was cut off.
+    /// The log was cut off here, in the middle of the run.
     LogCut,
-    /// The position that was asked for is reached.
+    /// The run has reached its last instruction count.
     Reached,
     /// The user stopped the replay.
     Interrupted,
-    /// The user ended it through the monitor.
+    /// The user ended the run through the monitor.
     Quit,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// How it ended.
     pub finish: Finish,
-    /// A run that ended by itself, or the whole of a slice.
+    /// True if the run ended by itself, or covers the whole of a slice.
     pub whole: bool,
     /// Instructions executed.
     pub icount: u64,
     /// Virtual time in ns.
     pub virtual_time: u64,
-    /// Digest of the final state.
+    /// Digest of the last state.
     pub digest: u128,
-    /// Digests that were compared on the way, this one included where it was recorded.
+    /// The number of digests that were compared, and equal, that of the last state included if it
+    /// was recorded.
     pub digests_checked: u64,
-    /// Why the guest's serial output did not all reach the host, in words.
+    /// Why a part of the guest's serial output did not reach the host, as text.
     pub lost_output: Option<String>,
-    /// Virtio devices that the guest's driver broke, in words.
+    /// Virtio devices that the guest's driver broke, as text.
     pub broken_devices: Vec<String>,
 }
 
 impl Report {
-    /// Ends a run: takes its last digest, closes its driver, and says what it came to. `slice_end`:
-    /// the instruction count at which the recording ends though the run went on.
+    /// Ends a run: takes its last digest, closes its driver, and makes the report. `slice_end` is
+    /// the instruction count at which a slice ends, if its run went on from there.
     ///
     /// # Errors
-    /// A divergence of the last state; what could not be written out.
+    /// If the last state diverges, or something could not be written out.
     pub(crate) fn of(
         driver: &mut dyn Driver,
         machine: &mut Machine,

@@ -1,4 +1,4 @@
-//! Taking snapshots of a run.
+//! Takes the snapshots of a run.
 
 use crate::error::{Error, RecordingFault};
 use crate::host::disk::{Below, DriveOptions, Format};
@@ -10,22 +10,22 @@ use crate::run::driver::Outside;
 use machine::Machine;
 use std::fs::File;
 
-/// Pages from one look at whether the work is to be given up to the next.
+/// The number of pages between two looks at the cancel flag.
 const PATIENCE: usize = 256;
 
-/// What snapshots a run makes without being asked.
+/// When a run takes snapshots by itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// One at this instruction count, by this name.
+    /// Take one at this instruction count, with this name.
     pub at: Option<(u64, String)>,
-    /// One at every so many instructions, from 1.
+    /// Take one every so many instructions, from 1.
     pub every: Option<u64>,
-    /// Bytes that all of them may take on the disk: the oldest go, but for the first.
+    /// Bytes that all snapshots may take on the disk. The oldest are deleted, but not the first.
     pub budget: Option<u64>,
 }
 
 impl Plan {
-    /// What a recording does if the user says nothing.
+    /// The plan of a recording if the user gives none.
     pub fn recording() -> Self {
         Self {
             at: Some((0, FIRST.to_owned())),
@@ -34,20 +34,20 @@ impl Plan {
     }
 }
 
-/// Takes the snapshots of a run. It knows since when what has changed.
+/// Takes the snapshots of a run, and knows the snapshot that their changes are counted from.
 #[derive(Debug)]
 pub struct Snapshotter {
     /// The snapshots of the recording.
     pub store: Store,
     drives: Vec<Drive>,
     plan: Plan,
-    /// The last snapshot that was taken or loaded.
+    /// Name of the last snapshot that was taken or loaded.
     parent: Option<String>,
-    /// Keeps others from deleting it.
+    /// Marks that snapshot as needed, so that other processes do not delete it.
     held: Option<File>,
-    /// The hash of each page of RAM then.
+    /// The hash of each page of RAM at that snapshot.
     base: Vec<u128>,
-    /// The same at power-on.
+    /// The hash of each page of RAM at power-on.
     power_on: Vec<u128>,
 }
 
@@ -60,10 +60,10 @@ struct Drive {
 }
 
 impl Snapshotter {
-    /// For a machine at power-on, with these drives as the recording has them.
+    /// For a machine at power-on, with the drives of the recording.
     ///
     /// # Errors
-    /// A drive whose name cannot be kept.
+    /// If a drive's name cannot be part of a file name.
     pub fn new(
         store: Store,
         drives: &[DriveOptions],
@@ -97,12 +97,12 @@ impl Snapshotter {
         })
     }
 
-    /// Pages at power-on, by their hashes.
+    /// The hash of each page of RAM at power-on.
     pub(crate) fn power_on_hashes(&self) -> &[u128] {
         &self.power_on
     }
 
-    /// The machine is now as it was at this snapshot (`None`: at power-on).
+    /// Notes that the machine is now in the state of this snapshot; `None`: at power-on.
     pub fn moved(&mut self, to: Option<&str>, machine: &mut Machine) {
         self.base.clear();
         self.base.extend_from_slice(machine.page_hashes());
@@ -110,8 +110,8 @@ impl Snapshotter {
         self.hold();
     }
 
-    /// The machine is now as it was at a snapshot of another recording: the next one here holds
-    /// everything.
+    /// Notes that the machine is now in the state of another recording's snapshot. The next
+    /// snapshot here has no parent.
     ///
     /// # Errors
     /// If the layers of a disk cannot be read.
@@ -127,7 +127,8 @@ impl Snapshotter {
         Ok(())
     }
 
-    /// The next snapshot lies on none: it holds all that differs from power-on.
+    /// Makes the next snapshot one without a parent, which holds everything that differs from
+    /// power-on.
     pub(crate) fn start_over(&mut self) {
         self.base.clone_from(&self.power_on);
         self.parent = None;
@@ -141,8 +142,8 @@ impl Snapshotter {
             .and_then(|name| self.store.hold(name));
     }
 
-    /// The instruction count at which the next snapshot is due, where `done` are executed: that, or
-    /// a later one.
+    /// The instruction count at which the next snapshot is due, when `done` instructions are
+    /// executed. It is `done` or larger.
     pub fn due(&self, done: u64) -> Option<u64> {
         let at = self.plan.at.as_ref().map(|(at, _)| *at);
         let at = at.filter(|at| *at >= done);
@@ -151,8 +152,8 @@ impl Snapshotter {
         [at, every].into_iter().flatten().min()
     }
 
-    /// Takes the snapshot that is due by itself, unless there is one for this instruction count.
-    /// One that the user named is taken in any case.
+    /// Takes the snapshot that is due, unless there is one for this instruction count. A snapshot
+    /// that the user named is always taken.
     ///
     /// # Errors
     /// As for [`Snapshotter::take`].
@@ -175,10 +176,10 @@ impl Snapshotter {
         Ok(())
     }
 
-    /// Takes a snapshot; `give_up` is asked now and then.
+    /// Takes a snapshot. `give_up` is called from time to time; if it returns true, the work stops.
     ///
     /// # Errors
-    /// What keeps it from being written; then nothing of it is there. [`Error::Cancelled`].
+    /// If it cannot be written; then no part of it stays. [`Error::Cancelled`].
     pub fn take(
         &mut self,
         name: &str,
@@ -246,7 +247,7 @@ impl Snapshotter {
         Ok(snapshot)
     }
 
-    /// The layer of a drive in a snapshot that is taken now.
+    /// The layer of a drive, for a snapshot that is taken now.
     fn layer(&self, drive: &Drive) -> Layer {
         let below = match &self.parent {
             Some(parent) => Below {
@@ -262,8 +263,8 @@ impl Snapshotter {
         }
     }
 
-    /// Deletes a snapshot. Is it the one that the run has gone on from, what it held counts as
-    /// changed since its parent.
+    /// Deletes a snapshot. If it is the parent of the next snapshot, what it held counts as changed
+    /// since its own parent.
     ///
     /// # Errors
     /// As for [`Store::delete`].
@@ -283,8 +284,8 @@ impl Snapshotter {
         deleted
     }
 
-    /// The parent of the snapshot that this run lies on, and the hashes of its pages. The disks
-    /// count what the snapshot held as changed.
+    /// The parent of the last snapshot, and the hashes of its pages. The disks then count what the
+    /// last snapshot held as changed.
     fn before(
         &self,
         name: &str,

@@ -1,8 +1,8 @@
-//! One period of a run: the driver is asked for the next step, and the machine does it.
+//! One period of a run: the driver gives the next step, and the machine carries it out.
 //!
-//! A period works on plain references, and knows neither locks nor threads. Whoever calls it (the
-//! session's vCPU thread, a timeline) owns machine and driver, and decides what comes between
-//! periods.
+//! A period works on plain references, and knows neither locks nor threads. Its caller (the
+//! session's vCPU thread, or a timeline) owns the machine and the driver, and decides what comes
+//! between periods.
 
 use super::driver::{Driver, Failure, Idle, Situation, Step, UserRequest};
 use super::report::Finish;
@@ -13,49 +13,49 @@ use machine::Stop;
 use machine::{Exit, Machine, Request};
 use std::time::Duration;
 
-/// Instructions of one period: well under a millisecond, so input is taken soon.
+/// Instructions of one period. It takes well under a millisecond, so inputs do not wait for long.
 const PERIOD: u64 = 100_000;
 
 /// How far a period may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Nothing is executed from this instruction count on.
+    /// No instruction is executed from this instruction count on.
     pub until: u64,
     /// Instructions from one state digest to the next, from 1.
     pub digest_every: u64,
 }
 
-/// What is to be done after a period.
+/// What the caller must do after a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum After {
-    /// The next period.
+    /// Start the next period.
     Again,
-    /// What a probe of the machine has stopped it for is to be looked at.
+    /// Handle the stop of a probe.
     Stopped(Stop),
-    /// To wait for the outside, at most so long.
+    /// Wait for an input, at most for this time.
     Wait(Option<Duration>),
-    /// Nothing: the run is over.
+    /// Nothing, because the run is over.
     Over(Finish),
 }
 
-/// What the guest, or its machine, did that others want to hear of.
+/// An event of the guest or its machine, for front ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GuestEvent {
     /// The machine was reset.
     Reset {
-        /// The guest asked for it.
+        /// True if the guest requested it.
         by_guest: bool,
     },
-    /// The guest has set its real-time clock: by how much it is now ahead of the host's, in ns.
+    /// The guest has set its real-time clock. It is now ahead of the host's by this many ns.
     ClockSet(i64),
 }
 
-/// What a period came to.
+/// The result of a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Period {
-    /// What is to be done next.
+    /// What the caller must do next.
     pub after: After,
-    /// What happened in it.
+    /// The event that happened, if one did.
     pub event: Option<GuestEvent>,
 }
 
@@ -71,20 +71,20 @@ impl Period {
     }
 }
 
-/// Where a machine stands between two periods, as far as it does not know it itself.
+/// State of a run between two periods that the machine itself does not hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Vcpu {
-    /// Every hart waits.
+    /// Set if every hart waits.
     pub idle: Option<Idle>,
-    /// What the guest asked for and has not got yet.
+    /// The guest's request, until it is granted.
     pub request: Option<Request>,
 }
 
 impl Vcpu {
-    /// Executes one period. `user`: what the user asks for, between two.
+    /// Executes one period. `user` is the user's request.
     ///
     /// # Errors
-    /// A divergence; what keeps the log from being written; what the user cannot have.
+    /// If the replay diverges, the log cannot be written, or the user's request is refused.
     pub fn period(
         &mut self,
         driver: &mut dyn Driver,
@@ -124,7 +124,8 @@ impl Vcpu {
                 Ok(Period::again(None))
             }
             Step::Reset => {
-                // Else somebody at the monitor asked for it, now or when it was recorded.
+                // Without a request of the guest, the user requested the reset, now or in the
+                // recording.
                 let by_guest = self.request.is_some();
                 machine.reset();
                 *self = Self::default();
@@ -135,7 +136,7 @@ impl Vcpu {
         }
     }
 
-    /// Executes instructions, and takes the digest where one is due.
+    /// Executes instructions, and takes the digest if one is due.
     fn execute(
         &mut self,
         driver: &mut dyn Driver,
@@ -148,7 +149,7 @@ impl Vcpu {
         let until = until.min(limits.until).min(digest_at).min(icount + PERIOD);
         let offset = machine.rtc_offset();
         let exit = machine.run(until, driver);
-        // A probe may have stopped the machine there, behind the instruction before.
+        // A probe may have stopped the machine there, after the instruction before.
         let there = matches!(exit, Exit::Count | Exit::Stopped(_));
         if there && machine.icount() == digest_at {
             let digest = machine.digest();
@@ -175,7 +176,7 @@ impl Vcpu {
     }
 }
 
-/// The driver has stopped the machine: says why.
+/// Tells why the driver has stopped the machine.
 fn halted(driver: &mut dyn Driver, machine: &Machine) -> Result<Period, Error> {
     match driver.failure() {
         Failure::LogCut => Ok(Period::then(After::Over(Finish::LogCut))),
@@ -183,7 +184,7 @@ fn halted(driver: &mut dyn Driver, machine: &Machine) -> Result<Period, Error> {
     }
 }
 
-/// Adds the instruction to a divergence.
+/// Adds the present instruction to a divergence.
 pub(super) fn explain(error: Error, machine: &Machine) -> Error {
     match error {
         Error::Diverged(divergence) => divergence.with_instruction(machine).into(),

@@ -1,14 +1,14 @@
-//! Disk images are measured while the guest runs: a large one takes seconds.
+//! Hashes disk images while the guest runs, because a large image takes seconds.
 //!
-//! A recording is made with the size and the time of the last change of each image in its
-//! machine.json, and completed with their BLAKE3 once they are known. One that is killed before
-//! that says so when it is replayed.
+//! A recording begins with the size and the time of the last change of each image in its
+//! machine.json. Their BLAKE3 is added when it is known. If a recording is killed before that, its
+//! replay says so.
 //!
-//! A replay compares size and time before the first instruction. Where the time is another one, it
-//! measures before it starts, so that a changed image is refused without a word of the guest's.
-//! Where the time is the recorded one, the image is almost certainly the same, and it is measured
-//! while the replay runs: a change that hid its time stops the run, and is reported instead of the
-//! divergence that it may have led to.
+//! A replay compares size and time before the first instruction. If the time differs, it hashes the
+//! image before it starts, so that a changed image is refused before the guest prints anything. If
+//! the time is the recorded one, the image is almost certainly the same, and it is hashed while the
+//! replay runs. A change that kept the time stops the run. It is reported instead of the divergence
+//! that it may have caused.
 
 use crate::error::Error;
 use crate::host::disk::{Disk, DiskError, Measure};
@@ -23,17 +23,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-/// A wait that is longer is explained.
+/// A wait that is longer is explained to the user.
 const PATIENCE: Timespec = Timespec {
     tv_sec: 1,
     tv_nsec: 0,
 };
 
-/// Images of disks that are being measured, on a thread of its own. Dropping it gives up.
+/// The hashing of a run's disk images, on a thread of its own. Dropping it cancels the work.
 #[derive(Debug)]
 pub(crate) struct ImageCheck {
     give_up: Arc<AtomicBool>,
-    /// Gives whether all were measured.
+    /// Returns whether all images were hashed.
     thread: Option<JoinHandle<Result<bool, Error>>>,
     /// Closed when the thread ends.
     done: UnixStream,
@@ -41,8 +41,8 @@ pub(crate) struct ImageCheck {
 }
 
 impl ImageCheck {
-    /// Measures the images of a recording that has begun, and completes its machine.json; none:
-    /// there are none.
+    /// Hashes the images of a recording that has begun, and completes its machine.json. `None`:
+    /// there are no images.
     pub(crate) fn record(
         mut recording: Recording,
         disks: &[Disk],
@@ -54,9 +54,8 @@ impl ImageCheck {
         Self::start(disks, notes, move |images| recording.complete(images)).map(Some)
     }
 
-    /// Checks the images of a replay; once one is not what was recorded, sets `stop`, and calls
-    /// `wake`. Where that is likely, the check is over when this returns. None: there is nothing to
-    /// measure.
+    /// Checks the images of a replay. If one has changed, it sets `stop` and calls `wake`. If a
+    /// change is likely, the check is over when this returns. `None`: there is nothing to hash.
     pub(crate) fn check(
         recording: &Recording,
         disks: &[Disk],
@@ -129,8 +128,7 @@ impl ImageCheck {
         })
     }
 
-    /// To be called at the end of a recording: waits until machine.json is complete, or a signal
-    /// gives that up.
+    /// Waits, at the end of a recording, until machine.json is complete. A signal cancels that.
     pub(crate) fn finish(mut self) -> Result<(), Error> {
         if !self.wait()? {
             self.notes.remark(
@@ -140,10 +138,10 @@ impl ImageCheck {
         self.join().map(drop)
     }
 
-    /// What a replay came to, once it is known that its images are those of the recording. A
-    /// changed image is the cause of whatever else went wrong. Where the replay stopped early and
-    /// all went well, whoever waits wants to see that place soon: with `early` what is not measured
-    /// yet stays so, which is told.
+    /// The result of a replay, once its images are known to be the recorded ones. A changed image
+    /// is the cause of any other error, so it is reported first. `early`: if the replay stopped
+    /// early without an error, the user wants to see that place soon, so the rest of the hashing is
+    /// cancelled and the user is told.
     pub(crate) fn settle(
         mut self,
         result: Result<Report, Error>,
@@ -172,8 +170,8 @@ impl ImageCheck {
         })
     }
 
-    /// Waits until it is known that the images are those of the recording; false if that was given
-    /// up: at once where the replay was interrupted, else on a signal.
+    /// Waits until the images are known to be the recorded ones. False if that was cancelled: at
+    /// once if the replay was `interrupted`, else by a signal.
     pub(crate) fn vouch(mut self, interrupted: bool) -> Result<bool, Error> {
         let known = !interrupted && self.wait()?;
         self.give_up.store(!known, Ordering::Relaxed);
@@ -181,7 +179,8 @@ impl ImageCheck {
         Ok(known)
     }
 
-    /// Waits for the end of the thread; false if a signal came first: then it is told to give up.
+    /// Waits for the end of the thread. False if a signal came first; then the thread is told to
+    /// stop.
     fn wait(&self) -> Result<bool, Error> {
         let trouble = || Error::host("wait until the disk images are measured");
         let signals = signals::catch().map_err(trouble())?;
@@ -208,7 +207,7 @@ impl ImageCheck {
         }
     }
 
-    /// Waits for the end of the thread; whether all were measured.
+    /// Waits for the end of the thread. Returns whether all images were hashed.
     fn join(&mut self) -> Result<bool, Error> {
         match self.thread.take().map(JoinHandle::join) {
             None => Ok(true),
@@ -222,13 +221,13 @@ impl Drop for ImageCheck {
     fn drop(&mut self) {
         self.give_up.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // Nobody wants to know any more.
+            // The result is not wanted any more.
             let _ = thread.join();
         }
     }
 }
 
-/// What a look at the images tells.
+/// The images of the disks, without their hashes.
 fn looked(disks: &[Disk]) -> Result<Vec<Image>, DiskError> {
     let mut images = Vec::new();
     for (place, disk) in disks.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Going back: machine and driver are put into the state of a checkpoint.
+//! Going back: puts machine and driver into the state of a checkpoint.
 
 use crate::error::Error;
 use crate::recording::snapshot::Chain;
@@ -9,24 +9,25 @@ use machine::Machine;
 const NO_SNAPSHOTS: Error = Error::Internal("a run without snapshots was to load one");
 const NO_TRAVEL: Error = Error::Internal("a run that is no replay was to be switched on anew");
 
-/// Where a run goes on from.
+/// A state that a run can go on from.
 #[derive(Debug, Clone, Copy)]
 pub enum Checkpoint<'c> {
     /// Power-on.
     PowerOn,
-    /// A snapshot of the store that the run takes its own in: the next one lies on it.
+    /// A snapshot of the store that takes the run's own snapshots. The next one has it as parent.
     Own(&'c Chain),
-    /// A snapshot of another store: the next one of the run lies on none, and holds all that
-    /// differs from power-on.
+    /// A snapshot of another store. The run's next snapshot has no parent, and holds everything
+    /// that differs from power-on.
     Other(&'c Chain),
 }
 
 impl Checkpoint<'_> {
-    /// Puts a run into this state. `fresh`: its machine has executed nothing, and its driver has
-    /// not begun.
+    /// Puts a run into this state. `fresh`: the machine has executed nothing, and the driver has no
+    /// place in its log yet.
     ///
     /// # Errors
-    /// A snapshot that cannot be loaded: then the machine is of no use any more.
+    /// If the snapshot cannot be loaded. Then the machine's state is undefined, and it must not be
+    /// used.
     pub fn load(
         self,
         driver: &mut dyn Driver,

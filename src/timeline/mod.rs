@@ -1,9 +1,9 @@
 //! A recording that goes to any place and back, on the caller's thread.
 //!
-//! A timeline owns a machine, the driver that replays it, and checkpoints to come back to. Forward
-//! it executes; backward it loads the nearest checkpoint and executes the rest. Nothing is written
-//! into the recording unless the caller asks for it. Several timelines can live on one thread, or
-//! on several: they share nothing.
+//! A timeline owns a machine, the driver that replays it, and checkpoints to return to. To go
+//! forward, it executes. To go back, it loads the nearest checkpoint and executes the rest. It
+//! writes nothing into the recording unless the caller asks for it. Timelines share nothing, so
+//! several can live on one thread, or on several.
 
 pub mod checkpoint;
 mod open;
@@ -36,75 +36,75 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 
-/// Loading a snapshot takes about as long as executing so many instructions.
+/// The number of instructions that take about as long as loading a snapshot.
 const WORTH_A_JUMP: u64 = 50_000_000;
 
-/// Is told the instruction count now and then, on the thread of the timeline.
+/// Called with the instruction count from time to time, on the timeline's thread.
 pub type Progress<'p> = &'p mut (dyn FnMut(u64) + Send);
 
-/// Why a timeline goes no further.
+/// Why a timeline cannot go further.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
-    /// The run is over.
+    /// The run has ended.
     Finished(Finish),
-    /// The replay has left its recording.
+    /// The replay has diverged from its recording.
     Diverged(Box<Divergence>),
 }
 
-/// How often a timeline went back, and what it executed.
+/// How often a timeline went back, and how much it executed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Effort {
-    /// How often it loaded a checkpoint after its first.
+    /// How often it loaded a checkpoint, without the first time.
     pub restarts: u64,
     /// Instructions executed.
     pub replayed: u64,
 }
 
-/// A checkpoint: where it is, whether the timeline took it, and its snapshot.
+/// A checkpoint: its place, whether the timeline took it itself, and its snapshot.
 type Found = (Place, bool, Snapshot);
 
-/// Which checkpoints count in a search.
+/// Which checkpoints a search may find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Nearest {
-    /// Those at the place or in front of it.
+    /// Those at the place or before it.
     UpTo,
-    /// Those in front of it.
+    /// Those before the place.
     InFront,
 }
 
-/// A recording that is replayed to and fro.
+/// A recording that can be replayed to any place and back.
 pub struct Timeline<'l> {
     recording: Recording,
     machine: Machine,
     driver: Replayer<'l>,
     vcpu: Vcpu,
     digest_every: u64,
-    /// The instruction count at which a slice ends though its run went on.
+    /// The instruction count at which a slice ends, if its run went on from there.
     slice_end: Option<u64>,
     is_slice: bool,
     /// Takes checkpoints.
     snapshotter: Snapshotter,
-    /// The snapshots of the recording, where the timeline keeps its own elsewhere.
+    /// The snapshots of the recording, if the timeline keeps its own elsewhere.
     recorded: Option<Store>,
-    /// Snapshots of the recording from behind this instruction count are not of this timeline's
-    /// run.
+    /// The recording's snapshots after this instruction count are not used: the run of this
+    /// timeline may differ from the recorded one there.
     recorded_until: u64,
-    /// The instruction count of the checkpoint that it last loaded.
+    /// The instruction count of the last loaded checkpoint.
     began: u64,
     ended: Option<Ending>,
-    /// It is in no state yet.
+    /// True before the timeline has first gone to a place.
     fresh: bool,
     effort: Effort,
     cancel: Arc<AtomicBool>,
     progress: Option<Progress<'l>>,
-    /// Disk images that are still being checked.
+    /// The check of the disk images, as long as it runs.
     image_check: Option<ImageCheck>,
-    /// Holds checkpoints that nobody else wants.
+    /// The temporary folder of the timeline's checkpoints. It is removed on drop.
     _scratch: Option<TempDir>,
 }
 
 impl<'l> Timeline<'l> {
-    /// Where it is.
+    /// The present place.
     pub fn place(&self) -> Place {
         self.driver.place(self.machine.icount())
     }
@@ -114,43 +114,44 @@ impl<'l> Timeline<'l> {
         self.machine.icount()
     }
 
-    /// The machine, to look at.
+    /// The machine, for reading.
     pub fn machine(&self) -> &Machine {
         &self.machine
     }
 
-    /// The machine, for what a look needs that keeps notes of its own: hashes of pages, probes.
-    /// What the guest sees of it must not be changed.
+    /// The machine, for reading that needs notes in the machine: hashes of pages, probes. The
+    /// caller must not change the guest's state.
     pub fn machine_mut(&mut self) -> &mut Machine {
         &mut self.machine
     }
 
-    /// Why it goes no further, if it does not.
+    /// Why the timeline cannot go further; `None`: it can.
     pub fn ended(&self) -> Option<&Ending> {
         self.ended.as_ref()
     }
 
-    /// What it took so far.
+    /// The effort so far.
     pub fn effort(&self) -> Effort {
         self.effort
     }
 
-    /// Pages at power-on, by their hashes.
+    /// The hash of each page of RAM at power-on.
     pub fn power_on_hashes(&self) -> &[u128] {
         self.snapshotter.power_on_hashes()
     }
 
-    /// From here on the run may leave the recorded one, so snapshots of the recording from behind
-    /// this instruction count are not used.
+    /// Stops using the recording's snapshots after this instruction count, because the run may
+    /// differ from the recorded one from there on.
     pub fn distrust_recorded_from(&mut self, icount: u64) {
         self.recorded_until = icount;
     }
 
-    /// Goes to a place, from wherever that is quickest. Where the run has no state at the place, as
-    /// in the middle of an instruction, it goes to the next one behind it.
+    /// Goes to a place, by executing or from the nearest checkpoint, whichever is faster. If the
+    /// run has no state at the place, as in the middle of an instruction, it goes to the next
+    /// place.
     ///
     /// # Errors
-    /// A divergence; a damaged checkpoint; [`Error::Cancelled`].
+    /// If the replay diverges, or a checkpoint is damaged. [`Error::Cancelled`].
     pub fn goto(&mut self, to: Place) -> Result<(), Error> {
         let nearest = self.nearest(to, Nearest::UpTo)?;
         let here = self.place();
@@ -166,8 +167,8 @@ impl<'l> Timeline<'l> {
         self.run_to(to)
     }
 
-    /// Goes to the place at or in front of `to` where a checkpoint is, or to where the recording
-    /// begins.
+    /// Goes to the nearest checkpoint at `to` or before it. Without one, it goes to the start of
+    /// the recording.
     ///
     /// # Errors
     /// As for [`Timeline::goto`].
@@ -176,8 +177,7 @@ impl<'l> Timeline<'l> {
         self.start_from(nearest)
     }
 
-    /// Goes to a snapshot of the recording that is open; `None`: to where the recording is switched
-    /// on.
+    /// Goes to an open snapshot of the recording; `None`: to power-on.
     ///
     /// # Errors
     /// As for [`Timeline::goto`].
@@ -197,7 +197,7 @@ impl<'l> Timeline<'l> {
         self.run_to(Place::at(self.icount().saturating_add(1)))
     }
 
-    /// Goes back by one instruction: to the first place with the count before this. False at the
+    /// Goes back by one instruction: to the first place whose count is smaller by one. False at the
     /// start.
     ///
     /// # Errors
@@ -209,10 +209,10 @@ impl<'l> Timeline<'l> {
         }
     }
 
-    /// Goes on to a place, or to where the run is over.
+    /// Executes up to a place, or to the end of the run.
     ///
     /// # Errors
-    /// A divergence; [`Error::Cancelled`].
+    /// If the replay diverges. [`Error::Cancelled`].
     pub fn run_to(&mut self, to: Place) -> Result<(), Error> {
         let before = self.icount();
         let mut result = Ok(());
@@ -223,7 +223,7 @@ impl<'l> Timeline<'l> {
         result
     }
 
-    /// Goes on to the end of the recording, and says how it ended.
+    /// Executes to the end of the recording. Returns how it ended.
     ///
     /// # Errors
     /// As for [`Timeline::run_to`].
@@ -231,7 +231,7 @@ impl<'l> Timeline<'l> {
         self.run_until(Place::at(self.slice_end.unwrap_or(u64::MAX)))
     }
 
-    /// Goes on to a place, or to where the run is over, and says which.
+    /// Executes up to a place, or to the end of the run. Returns which it was.
     ///
     /// # Errors
     /// As for [`Timeline::run_to`].
@@ -244,13 +244,13 @@ impl<'l> Timeline<'l> {
         }
     }
 
-    /// One period on the way to a place; gives what stopped it.
+    /// Executes one period on the way to a place. Returns the stop of a probe.
     fn period(&mut self, to: Place) -> Result<Option<Stop>, Error> {
         if self.cancel.load(Ordering::Acquire) {
-            // Perhaps it was an image that is not what was recorded: then that is said.
+            // A changed image may be the reason. Then that is the error.
             return Err(self.check_images().err().unwrap_or(Error::Cancelled));
         }
-        // At the last count, what has yet to happen may belong to an instruction.
+        // At the last instruction count, the next event may belong to an instruction.
         let last = self.icount() == to.icount;
         let limits = Limits {
             until: to.icount.saturating_add(last.into()),
@@ -265,7 +265,7 @@ impl<'l> Timeline<'l> {
         match period {
             Ok(period) => {
                 match period.after {
-                    // A cancelled run can go on once the flag is down.
+                    // The flag has stopped the run. It can go on once the flag is cleared.
                     After::Over(Finish::Interrupted) => {}
                     After::Over(finish) => self.ended = Some(Ending::Finished(finish)),
                     After::Stopped(stop) => return Ok(Some(stop)),
@@ -281,7 +281,8 @@ impl<'l> Timeline<'l> {
         }
     }
 
-    /// The checkpoint nearest to a place, and whether it is of the timeline's own; `None`: power-on.
+    /// The nearest checkpoint to a place, and whether the timeline took it itself; `None`:
+    /// power-on.
     fn nearest(&self, to: Place, which: Nearest) -> Result<Option<Found>, Error> {
         let own = self.snapshotter.store.sound()?;
         let mut recorded = match &self.recorded {
@@ -327,19 +328,19 @@ impl<'l> Timeline<'l> {
         Ok(())
     }
 
-    /// Takes a checkpoint to come back to, unless there is one for this instruction count.
+    /// Takes a checkpoint to return to, unless there is one for this instruction count.
     ///
     /// # Errors
-    /// What keeps it from being written.
+    /// If it cannot be written.
     pub fn checkpoint(&mut self) -> Result<(), Error> {
         let outside = self.driver.outside(self.machine.icount())?;
         self.snapshotter.take_due(&mut self.machine, outside)
     }
 
-    /// Takes a snapshot of this name where the timeline keeps its own.
+    /// Takes a snapshot with this name, among the timeline's own.
     ///
     /// # Errors
-    /// What keeps it from being written; then nothing of it is there. [`Error::Cancelled`].
+    /// If it cannot be written; then no part of it stays. [`Error::Cancelled`].
     pub fn save(&mut self, name: &str) -> Result<Snapshot, Error> {
         let outside = self.driver.outside(self.machine.icount())?;
         let cancelled = || self.cancel.load(Ordering::Acquire);
@@ -347,24 +348,24 @@ impl<'l> Timeline<'l> {
             .take(name, &mut self.machine, outside, &cancelled)
     }
 
-    /// Waits until the disk images are known to be those of the recording.
+    /// Waits until the disk images are known to be the recorded ones.
     ///
     /// # Errors
-    /// An image that has changed.
+    /// If an image has changed.
     pub fn check_images(&mut self) -> Result<(), Error> {
         self.image_check.take().map_or(Ok(()), ImageCheck::finish)
     }
 
-    /// Ends it, and says what it came to. Where the recording was replayed to its end, all that it
-    /// holds behind the checkpoint that the timeline began at must have been met.
+    /// Ends the timeline, and makes its report. If the recording was replayed to its end, the
+    /// replay must have met everything that was recorded after the checkpoint that it began at.
     ///
     /// # Errors
-    /// The divergence of the last state; an image that has changed; a log or digests that are not
-    /// whole.
+    /// If the last state diverges, an image has changed, or the log or the digests are not
+    /// complete.
     pub fn close(mut self, finish: Finish) -> Result<Report, Error> {
         let end = self.slice_end;
         let report = Report::of(&mut self.driver, &mut self.machine, finish, end);
-        // A changed image is the cause of whatever else went wrong.
+        // A changed image is the cause of any other error, so it is reported first.
         self.check_images()?;
         let report = report?;
         let log = self.driver.log().bytes();
@@ -372,12 +373,12 @@ impl<'l> Timeline<'l> {
         Ok(report)
     }
 
-    /// The instruction count of the checkpoint that it last loaded.
+    /// The instruction count of the last loaded checkpoint.
     pub fn began(&self) -> u64 {
         self.began
     }
 
-    /// Digests that were compared since it last loaded a checkpoint, and equal.
+    /// The number of digests that were compared, and equal, since the last checkpoint was loaded.
     pub fn digests_checked(&self) -> u64 {
         self.driver.digests_checked()
     }

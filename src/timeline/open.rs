@@ -1,4 +1,4 @@
-//! Opening a timeline.
+//! Opens timelines.
 
 use super::{Effort, Progress, Timeline};
 use crate::error::Error;
@@ -23,27 +23,27 @@ use tempfile::TempDir;
 /// Where a timeline keeps its checkpoints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Keep {
-    /// In a temporary folder, which is gone with the timeline.
+    /// In a temporary folder, which is removed with the timeline.
     Scratch,
     /// In the recording, among its snapshots.
     Recording,
-    /// In this directory, as snapshots that lie on nothing in the recording.
+    /// In this directory, as snapshots without a parent in the recording.
     In(PathBuf),
 }
 
-/// How a timeline is opened.
+/// The options of a timeline.
 pub struct Options<'l> {
-    /// Where it keeps its checkpoints.
+    /// Where the checkpoints are kept.
     pub keep: Keep,
-    /// The recorded digests are compared on the way.
+    /// Compare the recorded digests on the way.
     pub compare: bool,
-    /// How instructions are executed: it changes nothing but the speed.
+    /// How instructions are executed. This changes only the speed.
     pub execution: Execution,
-    /// Once it is set, what is under way ends soon, with [`Error::Cancelled`].
+    /// When it is set, work in progress ends soon, with [`Error::Cancelled`].
     pub cancel: Arc<AtomicBool>,
-    /// Is told how far it is.
+    /// Called with the instruction count from time to time.
     pub progress: Option<Progress<'l>>,
-    /// Hear what else there is to say.
+    /// Takes the messages for the user.
     pub notes: Notes,
 }
 
@@ -61,7 +61,7 @@ impl Default for Options<'_> {
 }
 
 impl<'l> Options<'l> {
-    /// The same for a shorter time.
+    /// The same options with a shorter lifetime.
     pub fn shorter<'s>(self) -> Options<'s>
     where
         'l: 's,
@@ -78,11 +78,11 @@ impl<'l> Options<'l> {
 }
 
 impl<'l> Timeline<'l> {
-    /// Opens a recording, and checks that its images are those that were recorded; the disks' while
-    /// it is already replayed. It is in no state before it first goes to a place.
+    /// Opens a recording, and checks that its images are the recorded ones. The check of the disks
+    /// goes on during the replay. The timeline is at no place until it first goes to one.
     ///
     /// # Errors
-    /// Whatever keeps it from being replayed.
+    /// If the recording cannot be replayed.
     pub fn open(
         recording: &Recording,
         log: &'l Log<'l>,
@@ -98,10 +98,10 @@ impl<'l> Timeline<'l> {
         })
     }
 
-    /// The same of a recording that is open, whose images somebody else checks.
+    /// As [`Timeline::open`], for an open recording whose images the caller checks.
     ///
     /// # Errors
-    /// The same.
+    /// As for [`Timeline::open`].
     pub(crate) fn of(
         opened: &OpenRecording<'_>,
         disks: Vec<Disk>,
@@ -153,10 +153,10 @@ impl<'l> Timeline<'l> {
     }
 }
 
-/// Replays a recording from where it begins to its end, and compares every digest.
+/// Replays a recording from its start to its end, and compares every digest.
 ///
 /// # Errors
-/// A divergence, and whatever keeps it from being replayed.
+/// If the replay diverges, or the recording cannot be replayed.
 pub(crate) fn verify(recording: &Recording, options: Options<'_>) -> Result<Report, Error> {
     let bytes = recording.map_log()?;
     let log = recording.whole_log(&bytes)?;

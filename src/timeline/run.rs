@@ -1,29 +1,30 @@
-//! Running to what a probe stops at, forward and backward.
+//! Runs a timeline forward or backward to the next stop of a probe.
 
 use super::{Ending, Nearest, Timeline};
 use crate::error::Error;
 use crate::recording::place::Place;
 use machine::Stop;
 
-/// Which way a timeline runs.
+/// The direction of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// Towards the end of the recording: `continue`.
+    /// Towards the end of the recording, as gdb's `continue`.
     Forward,
-    /// Towards its start: `reverse-continue`.
+    /// Towards its start, as gdb's `reverse-continue`.
     Backward,
 }
 
-/// Why a timeline does not run any longer.
+/// Why a run has stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Halt {
-    /// A probe of its machine stopped it. Backward it is where forward it would be.
+    /// A probe of the machine has stopped it. Backward, the place is the one where forward it would
+    /// stop.
     Stop(Stop),
-    /// It is at the place that it was to run to, or, forward, behind it.
+    /// It has reached the limit, or, forward, a place after it.
     Limit,
-    /// It is where the recording begins.
+    /// It has reached the start of the recording.
     Start,
-    /// The run is over.
+    /// The run has ended.
     End(Ending),
 }
 
@@ -31,12 +32,13 @@ impl Timeline<'_> {
     /// Runs until a probe of the machine stops it, at most to `limit`. A breakpoint at the present
     /// place is passed, as in gdb and rr.
     ///
-    /// Forward it costs what the probes cost. Backward it executes from the checkpoint before the
-    /// present, and notes the last stop; where there is none, from the one before, and so on; then it
-    /// goes to the stop.
+    /// Forward, the cost is that of the probes. Backward, it executes from the checkpoint before
+    /// the present place, and notes the last stop. If there is none, it does the same from the
+    /// checkpoint before that, and so on. Then it goes to the stop that it found.
     ///
     /// # Errors
-    /// A divergence; a damaged checkpoint; [`Error::Cancelled`]: then it is at some place in between.
+    /// If the replay diverges, or a checkpoint is damaged. [`Error::Cancelled`]: then the timeline
+    /// is at a place in between.
     pub fn run(&mut self, direction: Direction, limit: Option<Place>) -> Result<Halt, Error> {
         match direction {
             Direction::Forward => self.run_forward(limit),
@@ -53,7 +55,7 @@ impl Timeline<'_> {
         }
     }
 
-    /// Goes on to the next stop; `None`: to a place, or to where the run is over.
+    /// Executes up to the next stop. `None`: it has reached the place, or the end of the run.
     fn run_to_stop(&mut self, limit: Place) -> Result<Option<Stop>, Error> {
         let before = self.icount();
         let mut found = Ok(None);

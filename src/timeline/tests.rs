@@ -1,4 +1,4 @@
-//! A timeline is at one state at one place, however it got there.
+//! A timeline has the same state at a place, however it got there.
 
 use super::{Direction, Halt, Keep, Options, Timeline};
 use crate::error::Error;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 
-/// Records a sample, with snapshots at so many instructions.
+/// Records a sample. `every`: with a snapshot at every so many instructions.
 fn recorded(sample: &str, harts: u8, append: &str, every: Option<u64>) -> (TempDir, Recording) {
     let folder = tempfile::tempdir().unwrap();
     let kernel = format!("{}/samples/bin/{sample}.elf", env!("CARGO_MANIFEST_DIR"));
@@ -49,17 +49,17 @@ fn open<'l>(recording: &Recording, log: &'l Log<'l>) -> Timeline<'l> {
     Timeline::open(recording, log, Options::default()).unwrap()
 }
 
-/// What is done to a timeline.
+/// A move of a timeline.
 #[derive(Debug, Clone)]
 enum Move {
     /// Goes to this share of all instructions.
     Goto(u16),
-    /// Goes in front of this event: somewhere, if it does not wait, in the middle of idle time.
+    /// Goes to the place before this event. That may be in the middle of idle time.
     Event(u16),
     Step,
     StepBack,
     Checkpoint,
-    /// Saves a snapshot into the recording, where there is none of this instruction count.
+    /// Saves a snapshot into the recording, unless there is one for this instruction count.
     Save,
 }
 
@@ -75,7 +75,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
     prop::collection::vec(one, 1..24)
 }
 
-/// The place in front of the event at this share of all events.
+/// The place before the event at this share of all events.
 fn event(log: &Log<'_>, share: u16) -> Place {
     let index = log.end().index * u64::from(share) / u64::from(u16::MAX);
     let mut events = log.events().map_while(Result::ok);
@@ -86,7 +86,7 @@ fn event(log: &Log<'_>, share: u16) -> Place {
     })
 }
 
-/// Walks to and fro, and holds each state against the first one that was seen at its place.
+/// Makes the moves, and compares the state at each place with the first one that was seen there.
 fn walk(recording: &Recording, moves: &[Move], known: &mut BTreeMap<Place, u128>) {
     let bytes = recording.map_log().unwrap();
     let log = recording.whole_log(&bytes).unwrap();
@@ -123,7 +123,7 @@ fn walk(recording: &Recording, moves: &[Move], known: &mut BTreeMap<Place, u128>
     }
 }
 
-/// Saves a snapshot at a place, by a timeline of its own beside the other.
+/// Saves a snapshot at a place, by another timeline.
 fn save(recording: &Recording, log: &Log<'_>, at: Place) {
     let options = Options {
         keep: Keep::Recording,
@@ -149,7 +149,7 @@ fn walks(sample: &str, harts: u8, append: &str, every: Option<u64>, cases: u32) 
         Ok(())
     });
     walked.unwrap();
-    // The same places from power-on, without any snapshot.
+    // The same places from power-on, in a recording without snapshots.
     let (_folder, plain) = recorded(sample, harts, append, None);
     let bytes = plain.map_log().unwrap();
     let log = plain.whole_log(&bytes).unwrap();
@@ -193,7 +193,7 @@ fn two_timelines_live_on_one_thread() {
     }
 }
 
-/// The first stops from the start on, and their places; the timeline is behind the last of them.
+/// The first stops from the start on, and their places. The timeline is after the last of them.
 fn stops(timeline: &mut Timeline<'_>) -> Vec<(Place, Stop)> {
     timeline.goto(Place::at(0)).unwrap();
     let mut found = Vec::new();
@@ -207,7 +207,7 @@ fn stops(timeline: &mut Timeline<'_>) -> Vec<(Place, Stop)> {
     found
 }
 
-/// Backward a timeline stops where forward it does.
+/// Backward, a timeline stops at the same places as forward.
 fn to_and_fro(sample: &str, harts: u8, every: Option<u64>, probes: &[Probe]) {
     let (_folder, recording) = recorded(sample, harts, "", every);
     let bytes = recording.map_log().unwrap();
@@ -218,7 +218,7 @@ fn to_and_fro(sample: &str, harts: u8, every: Option<u64>, probes: &[Probe]) {
     }
     let mut forward = stops(&mut timeline);
     assert!(forward.len() > 3, "{forward:?}");
-    // Of several stops at one place, the last is where a debugger is left.
+    // Of several stops at one place, the last one counts, because a debugger stays there.
     forward.reverse();
     forward.dedup_by_key(|(place, _)| *place);
     for (place, stop) in forward {
@@ -240,7 +240,7 @@ fn to_and_fro(sample: &str, harts: u8, every: Option<u64>, probes: &[Probe]) {
     );
 }
 
-/// The pc at half of a recording of this sample: some code that runs.
+/// The pc in the middle of a recording of this sample, where code runs.
 fn a_busy_pc(sample: &str, harts: u8) -> u64 {
     let (_folder, recording) = recorded(sample, harts, "", None);
     let bytes = recording.map_log().unwrap();

@@ -88,7 +88,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some((a, b)) => Some(Recorded {
             settings: settings(a, b)?,
             digests: bracket(&a.digests()?, &b.digests()?),
-            hunt: None,
+            bisection: None,
         }),
         None => None,
     };
@@ -104,12 +104,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         && !args.no_hunt
         && (logs.tally.places > 0 || recorded.digests.differ_at.is_some() || args.every_instruction)
     {
-        let trail = Known {
+        let given = Known {
             known: recorded.digests,
             part: logs.tally.part,
             closely: args.every_instruction,
         };
-        recorded.hunt = hunted([(a, &one), (b, &two)], recorded, trail)?;
+        recorded.bisection = bisected([(a, &one), (b, &two)], recorded, given)?;
     }
     let compared = Compared {
         names: [first.name(), second.name()],
@@ -138,10 +138,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Hunts, where that makes sense. What keeps it from that is said, and is no trouble: the logs are compared.
-fn hunted<'l>(
+fn bisected<'l>(
     sides: [(&Recording, &'l Log<'l>); 2],
     recorded: &Recorded<'_>,
-    trail: Known,
+    given: Known,
 ) -> anyhow::Result<Option<Bisection<'l>>> {
     if recorded.settings.iter().any(|setting| setting.name != SEED) {
         output::note(
@@ -150,7 +150,7 @@ fn hunted<'l>(
         return Ok(None);
     }
     let known = match recorded.settings.is_empty() {
-        true => trail.known,
+        true => given.known,
         // Their digests differ from the start.
         false => Bracket::default(),
     };
@@ -161,8 +161,8 @@ fn hunted<'l>(
         fault: None,
         notes: &notes,
     });
-    match bisect(sources, Known { known, ..trail }) {
-        Ok(hunt) => Ok(Some(hunt)),
+    match bisect(sources, Known { known, ..given }) {
+        Ok(bisection) => Ok(Some(bisection)),
         Err(Error::Cancelled) => Err(Error::Cancelled.into()),
         Err(error) => {
             output::note(&format!("not replayed side by side: {}", words::of(&error)));

@@ -15,12 +15,16 @@ const SHOWN: usize = 16;
 const WIDTH: usize = 40;
 
 /// Prints the result.
-pub(crate) fn print(hunt: &Bisection<'_>, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
-    match (&hunt.parting, hunt.same_at) {
-        (Some(at), _) => parting(at, "the states part", paint, out)?,
+pub(crate) fn print(
+    bisection: &Bisection<'_>,
+    paint: Paint,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    match (&bisection.difference, bisection.same_at) {
+        (Some(at), _) => difference(at, "the states part", paint, out)?,
         (None, Some(icount)) => {
-            let (compared, icount) = (thousands(hunt.compared), thousands(icount));
-            match hunt.closely {
+            let (compared, icount) = (thousands(bisection.compared), thousands(icount));
+            match bisection.closely {
                 true => writeln!(
                     out,
                     "the states are the same after every instruction, up to icount {icount}"
@@ -34,20 +38,20 @@ pub(crate) fn print(hunt: &Bisection<'_>, paint: Paint, out: &mut dyn Write) -> 
         }
         (None, None) => writeln!(out, "the states differ from the start")?,
     }
-    if let Some(at) = &hunt.noticed {
+    if let Some(at) = &bisection.guest_difference {
         writeln!(out)?;
-        parting(at, "the guest first computes with it", paint, out)?;
+        difference(at, "the guest first computes with it", paint, out)?;
     }
     writeln!(
         out,
         "\n{} places compared, {} instructions replayed, {} restarts",
-        thousands(hunt.compared),
-        thousands(hunt.replayed),
-        hunt.restarts
+        thousands(bisection.compared),
+        thousands(bisection.replayed),
+        bisection.restarts
     )
 }
 
-fn parting(
+fn difference(
     at: &FirstDifference<'_>,
     what: &str,
     paint: Paint,

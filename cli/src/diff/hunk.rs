@@ -46,7 +46,7 @@ impl Compared<'_, '_> {
 pub(crate) struct Recorded<'l> {
     pub(crate) settings: Vec<Setting>,
     pub(crate) digests: Bracket,
-    pub(crate) hunt: Option<Bisection<'l>>,
+    pub(crate) bisection: Option<Bisection<'l>>,
 }
 
 /// The setting in which any two recordings differ. Bisection ignores differences that come from it

@@ -46,8 +46,8 @@ pub(crate) fn print(compared: &Compared<'_, '_>, out: &mut dyn Write) -> io::Res
         "kinds": kinds,
         "settings": recorded.map(|recorded| &recorded.settings),
         "digests": recorded.map(|recorded| recorded.digests),
-        "hunt": match recorded.and_then(|recorded| recorded.hunt.as_ref()) {
-            Some(hunt) => self::hunt(hunt)?,
+        "hunt": match recorded.and_then(|recorded| recorded.bisection.as_ref()) {
+            Some(bisection) => self::bisection(bisection)?,
             None => Value::Null,
         },
     });
@@ -56,20 +56,20 @@ pub(crate) fn print(compared: &Compared<'_, '_>, out: &mut dyn Write) -> io::Res
 }
 
 /// The result of a bisection.
-pub(crate) fn hunt(hunt: &Bisection<'_>) -> io::Result<Value> {
-    let part = |at: &Option<FirstDifference<'_>>| at.as_ref().map(parting).transpose();
+pub(crate) fn bisection(bisection: &Bisection<'_>) -> io::Result<Value> {
+    let part = |at: &Option<FirstDifference<'_>>| at.as_ref().map(difference).transpose();
     Ok(json!({
-        "parting": part(&hunt.parting)?,
-        "noticed": part(&hunt.noticed)?,
-        "same_at": hunt.same_at,
-        "closely": hunt.closely,
-        "compared": hunt.compared,
-        "restarts": hunt.restarts,
-        "replayed": hunt.replayed,
+        "parting": part(&bisection.difference)?,
+        "noticed": part(&bisection.guest_difference)?,
+        "same_at": bisection.same_at,
+        "closely": bisection.closely,
+        "compared": bisection.compared,
+        "restarts": bisection.restarts,
+        "replayed": bisection.replayed,
     }))
 }
 
-fn parting(at: &FirstDifference<'_>) -> io::Result<Value> {
+fn difference(at: &FirstDifference<'_>) -> io::Result<Value> {
     let inputs = at.inputs.iter();
     let inputs = inputs.map(|input| input.as_ref().map(events::json::value).transpose());
     Ok(json!({

@@ -40,17 +40,19 @@ pub(crate) fn run(
     // Where the log is cut off or the run over, the replay is as long as the recording.
     let diverged = ending.filter(|ending| matches!(ending, Ending::Diverged(_)));
     let differs = digests.differ_at.is_some() || diverged.is_some();
-    let trail = Known {
+    let given = Known {
         // A difference that is gone again by the next digest can be anywhere.
         known: if differs { digests } else { Bracket::default() },
         part: None,
         closely,
     };
-    let hunt = match differs || fault.is_some() || closely {
-        true => Some(bisect([plain, replay], trail)?),
+    let bisection = match differs || fault.is_some() || closely {
+        true => Some(bisect([plain, replay], given)?),
         false => None,
     };
-    let parted = hunt.as_ref().is_some_and(|hunt| hunt.parting.is_some());
+    let parted = bisection
+        .as_ref()
+        .is_some_and(|bisection| bisection.difference.is_some());
     let same = !differs && !parted;
     output::write(|out| {
         if json {
@@ -59,27 +61,31 @@ pub(crate) fn run(
                 "same": same,
                 "digests": digests,
                 "ended": diverged.as_ref().map(ended),
-                "hunt": hunt.as_ref().map(crate::diff::json::hunt).transpose()?,
+                "hunt": bisection.as_ref().map(crate::diff::json::bisection).transpose()?,
             });
             if fault.is_some() {
-                let fault_at = hunt.as_ref().and_then(|hunt| hunt.fault_at);
+                let fault_at = bisection.as_ref().and_then(|bisection| bisection.fault_at);
                 object["fault_at"] = fault_at.into();
             }
             serde_json::to_writer_pretty(&mut *out, &object)?;
             return writeln!(out);
         }
-        for line in words(digests, diverged.as_ref(), hunt.as_ref()) {
+        for line in words(digests, diverged.as_ref(), bisection.as_ref()) {
             writeln!(out, "{line}")?;
         }
-        match &hunt {
-            Some(hunt) => bisect::print(hunt, Paint(output::is_colourful()), out),
+        match &bisection {
+            Some(bisection) => bisect::print(bisection, Paint(output::is_colourful()), out),
             None => Ok(()),
         }
     })?;
     Ok(ExitCode::from(u8::from(!same)))
 }
 
-fn words(digests: Bracket, diverged: Option<&Ending>, hunt: Option<&Bisection<'_>>) -> Vec<String> {
+fn words(
+    digests: Bracket,
+    diverged: Option<&Ending>,
+    bisection: Option<&Bisection<'_>>,
+) -> Vec<String> {
     let mut lines = Vec::new();
     lines.push(match (digests.differ_at, digests.same_at) {
         (Some(to), Some(from)) => format!(
@@ -99,7 +105,7 @@ fn words(digests: Bracket, diverged: Option<&Ending>, hunt: Option<&Bisection<'_
     if let Some(ending) = diverged {
         lines.push(format!("it {}", ended(ending)));
     }
-    let agree = hunt.is_some_and(|hunt| hunt.parting.is_none());
+    let agree = bisection.is_some_and(|bisection| bisection.difference.is_none());
     if agree && (digests.differ_at.is_some() || diverged.is_some()) {
         lines.push(
             "two replays of it agree: what differs is between this machine and the one that \

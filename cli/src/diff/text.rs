@@ -48,11 +48,11 @@ pub(crate) fn print(
     match compared
         .recorded
         .as_ref()
-        .and_then(|recorded| recorded.hunt.as_ref())
+        .and_then(|recorded| recorded.bisection.as_ref())
     {
-        Some(hunt) => {
+        Some(bisection) => {
             writeln!(out)?;
-            bisect::print(hunt, paint, out)
+            bisect::print(bisection, paint, out)
         }
         None => Ok(()),
     }

@@ -1,4 +1,4 @@
-//! The instruction at which two runs part, and what differs behind it.
+//! The first instruction after which two runs differ, and what differs after it.
 
 use super::listing::{Line, around};
 use super::side::Side;
@@ -13,75 +13,74 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Ranges of memory that are kept at most.
+/// The largest number of memory ranges in a report.
 const RANGES: usize = 8;
-/// Bytes of a range that are kept at most.
+/// The largest number of bytes that are kept of a range.
 const BYTES: usize = 16;
-/// Bytes that are the same between two ranges that are shown as one, at most.
+/// The largest gap between two ranges that are reported as one, in bytes.
 const GAP: usize = 8;
 
-/// The last that came from outside before the instruction, or with it.
+/// The last input that came before the instruction, or with it.
 pub type Input<'l> = Record<'l>;
 
-/// A value that is not the same.
+/// A value that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// The hart whose register it is; `None`: of a device, or of the machine.
+    /// The hart of a register; `None`: a value of a device or of the machine.
     pub hart: Option<u8>,
-    /// `a0`, `mepc`, `devices.uart.ier`.
+    /// Its name: `a0`, `mepc`, `devices.uart.ier`.
     pub name: String,
-    /// Its value in the first.
+    /// Its value in the first run.
     pub first: Value,
-    /// Its value in the second.
+    /// Its value in the second run.
     pub second: Value,
 }
 
-/// Bytes of memory that are not the same.
+/// A range of memory that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MemoryRange {
     /// Physical address.
     pub address: u64,
-    /// Bytes.
+    /// Length in bytes.
     pub len: u64,
-    /// The first of them in the first run, in hexadecimal.
+    /// The first bytes of it in the first run, in hexadecimal.
     pub first: String,
-    /// The same of the second.
+    /// The same in the second run.
     pub second: String,
 }
 
-/// Where two runs part.
+/// The first instruction after which two runs differ.
 #[derive(Debug)]
 pub struct FirstDifference<'l> {
     /// Instructions executed before this one.
     pub icount: u64,
     /// The hart that executes it.
     pub hart: u8,
-    /// Its virtual address. Where an interrupt is taken first: that of the interrupted instruction.
+    /// Its virtual address. If an interrupt is taken first, this is the interrupted instruction.
     pub pc: u64,
-    /// The function, as far as the kernel's symbols tell.
+    /// The function's name, if the kernel's symbols have it.
     pub symbol: Option<String>,
-    /// File and line, if the kernel has them.
+    /// The source file and line, if the kernel has them.
     pub source: Option<String>,
     /// The instructions around it.
     pub listing: Vec<Line>,
-    /// Which of the two take an interrupt first.
+    /// Which of the two runs take an interrupt first.
     pub interrupted: [bool; 2],
-    /// Which of the two end here, and why.
+    /// Why a run ends here, if it does.
     pub endings: [Option<Ending>; 2],
-    /// Registers, control and status registers, and other state of harts.
+    /// Registers, CSRs, and other state of harts that differ.
     pub registers: Vec<Difference>,
-    /// State of devices, and of the machine.
+    /// State of devices and of the machine that differs.
     pub devices: Vec<Difference>,
     /// The first ranges of memory that differ.
     pub memory: Vec<MemoryRange>,
-    /// How many more there are.
+    /// The number of further ranges that differ.
     pub memory_more: u64,
-    /// The last input of each.
+    /// The last input of each run.
     pub inputs: [Option<Input<'l>>; 2],
 }
 
-/// Looks at the instruction at `icount`, before which both are the same. Both are behind it
-/// afterwards.
+/// Reports on the instruction at `icount`, before which both runs agree. Both are after it then.
 pub(super) fn look<'l>(
     sides: &mut [Side<'l>; 2],
     logs: [&'l Log<'l>; 2],
@@ -108,14 +107,14 @@ pub(super) fn look<'l>(
         let mut pairs = after.iter().zip(&steps_before);
         pairs.position(|(after, before)| after != before)
     };
-    // The turn may pass on right before the instruction.
+    // The next hart's turn may begin right before the instruction.
     let hart = moved(&sides[0]).or_else(|| moved(&sides[1]));
     let hart = hart.unwrap_or(usize::from(turn));
     let (pc, listing) = before.into_iter().nth(hart).unwrap_or_default();
     let [one, two] = sides;
     let (registers, devices) = differences(&one.tree()?, &two.tree()?);
     let (memory, memory_more) = memory(one, two);
-    // What a wait of the host took counts only where it made another virtual time.
+    // The host time of a wait counts only if it has changed the virtual time.
     let time = devices.iter().any(|found| found.name.starts_with("clock."));
     let surroundings = logs.map(|log| surroundings(log, icount, time));
     Ok(FirstDifference {
@@ -135,11 +134,11 @@ pub(super) fn look<'l>(
     })
 }
 
-/// The last input before the instruction at `icount` is over, and whether that takes an interrupt
-/// first. `time`: how long the host waited counts, too.
+/// The last input before the end of the instruction at `icount`, and whether that instruction takes
+/// an interrupt first. `time`: readings of the host's clock in a wait count as inputs too.
 fn surroundings<'l>(log: &'l Log<'l>, icount: u64, time: bool) -> (Option<Input<'l>>, bool) {
     let (mut last, mut interrupted) = (None, false);
-    // What is wrong in a log was found before.
+    // The log is sound: the replay has read it.
     for record in log.events().map_while(Result::ok) {
         if record.icount > icount {
             break;
@@ -154,7 +153,7 @@ fn surroundings<'l>(log: &'l Log<'l>, icount: u64, time: bool) -> (Option<Input<
     (last, interrupted)
 }
 
-/// What differs in two trees of state: of harts, and of all else.
+/// The values that differ between two trees of state: those of harts, and all others.
 fn differences(one: &Value, two: &Value) -> (Vec<Difference>, Vec<Difference>) {
     let (one, two) = (flat(one), flat(two));
     let mut names: Vec<&Path> = one.keys().chain(two.keys()).collect();
@@ -173,12 +172,12 @@ fn differences(one: &Value, two: &Value) -> (Vec<Difference>, Vec<Difference>) {
             second: value(&two),
         }
     });
-    // The entropy device's seed is another from the start, and no part of what is compared.
+    // The entropy device's seed differs from the start, and is not compared.
     all.filter(|difference| !difference.name.ends_with(".seed"))
         .partition(|difference| difference.hart.is_some())
 }
 
-/// A place in a tree. Numbers sort as numbers.
+/// A path in a tree of state. Numbers sort as numbers.
 type Path = Vec<Step>;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -209,7 +208,7 @@ fn flatten(path: &mut Path, value: &Value, into: &mut BTreeMap<Path, Value>) {
                 path.pop();
             }
         }
-        // Bytes are one value.
+        // An array of bytes is one value.
         Value::Array(items) if is_register(path) || !items.iter().all(Value::is_u64) => {
             for (item, value) in items.iter().enumerate() {
                 path.push(Step::Item(item));
@@ -223,7 +222,7 @@ fn flatten(path: &mut Path, value: &Value, into: &mut BTreeMap<Path, Value>) {
     }
 }
 
-/// The name of a place for people: registers have those of the calling convention.
+/// The hart and the name of a value. Registers have the names of the calling convention.
 fn named(path: &Path) -> (Option<u8>, String) {
     let dotted = |path: &[Step]| {
         let steps = path.iter().map(|step| match step {
@@ -245,7 +244,7 @@ fn named(path: &Path) -> (Option<u8>, String) {
     let name = match (member(2), rest) {
         ("x", [_, Step::Item(number)]) => reg::x(*number as u8).to_owned(),
         ("f", [_, Step::Item(number)]) => reg::f(*number as u8).to_owned(),
-        // What devices drive of it.
+        // The interrupt lines of devices show in `mip`.
         ("csrs", [_, Step::Member(lines), ..]) if lines == "lines" => "mip".to_owned(),
         ("csrs", [_, csr @ ..]) => dotted(csr),
         _ => dotted(rest),
@@ -253,7 +252,7 @@ fn named(path: &Path) -> (Option<u8>, String) {
     (Some(*hart as u8), name)
 }
 
-/// The first ranges that differ, and how many more there are.
+/// The first ranges of memory that differ, and the number of further ones.
 fn memory(one: &mut Side<'_>, two: &mut Side<'_>) -> (Vec<MemoryRange>, u64) {
     let mut ranges: Vec<MemoryRange> = Vec::new();
     let mut more = 0;
@@ -280,7 +279,7 @@ fn memory(one: &mut Side<'_>, two: &mut Side<'_>) -> (Vec<MemoryRange>, u64) {
     (ranges, more)
 }
 
-/// The ranges of bytes that differ; such with little between them are one.
+/// The ranges of bytes that differ. Ranges with a small gap between them are joined.
 fn spans(one: &[u8], two: &[u8]) -> Vec<(usize, usize)> {
     let mut spans: Vec<(usize, usize)> = Vec::new();
     let pairs = one.iter().zip(two).enumerate();

@@ -1,10 +1,10 @@
-//! Instructions around a place, from the guest's memory as a hart sees it.
+//! Disassembles the instructions around a place, from the guest's memory as a hart sees it.
 
 use crate::analysis::symbols::Symbols;
 use machine::Machine;
 use serde::Serialize;
 
-/// Instructions that are shown before the one, and behind it.
+/// The number of instructions that are listed before the place, and after it.
 const AROUND: usize = 5;
 
 /// A line of disassembly.
@@ -14,9 +14,9 @@ pub struct Line {
     pub address: u64,
     /// The instruction.
     pub text: String,
-    /// Where it is, as far as the kernel's symbols tell: `function+0x10`.
+    /// The symbol and offset, if the kernel's symbols have it: `function+0x10`.
     pub symbol: Option<String>,
-    /// It is the one that is looked at.
+    /// True for the instruction at the place.
     pub marked: bool,
 }
 
@@ -48,8 +48,8 @@ fn length(machine: &Machine, hart: u8, at: u64) -> Option<u64> {
     Some(if raw & 3 == 3 { 4 } else { 2 })
 }
 
-/// The places of the instructions before `pc`. Lengths vary, so this is a guess: the farthest start
-/// from which valid instructions lead exactly there.
+/// The addresses of the instructions before `pc`. Lengths vary, so this is a guess: it begins at
+/// the farthest address from which valid instructions lead exactly to `pc`.
 fn before(machine: &Machine, hart: u8, pc: u64) -> Vec<u64> {
     let farthest = 4 * AROUND as u64;
     for distance in (2..=farthest).rev().step_by(2) {

@@ -1,10 +1,10 @@
-//! The hunt: the first instruction after which the states of two replays differ.
+//! Bisection: finds the first instruction after which the states of two replays differ.
 //!
-//! Both are replayed in lockstep from the last place at which they are known to be the same. Their
-//! states are compared at growing distances; where they differ, both go back to the last place at
-//! which they did not, by snapshots that lie in a temporary folder, and go on in smaller steps,
-//! down to one instruction. In small steps every instruction is watched, so a difference that is
-//! gone again before the next comparison is found, too.
+//! Both recordings are replayed in lockstep from the last place where their states are known to
+//! agree. The states are compared at growing distances. Where they differ, both go back to the last
+//! place where they agreed, by checkpoints in a temporary folder, and go on in smaller steps, down
+//! to one instruction. In small steps a witness follows every instruction, so a difference that is
+//! gone again before the next comparison is found too.
 
 mod first_difference;
 mod listing;
@@ -29,79 +29,79 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
-/// States that are compared in a range before it is narrowed.
+/// The number of comparisons in a range before it is narrowed.
 const STEPS: u64 = 256;
-/// Instructions of a step in which each is watched, at most. So of a range of 100 million all are,
-/// which takes seconds; recorded digests are less far apart.
+/// The largest step, in instructions, in which a witness follows every instruction. With this, all
+/// instructions of a range of 100 million are followed, which takes seconds. Recorded digests are
+/// closer together than that.
 const WATCHED: u64 = 400_000;
-/// Starting a thread takes about as long as executing so many instructions.
+/// The number of instructions that take about as long as starting a thread.
 const WORTH_A_THREAD: u64 = 20_000;
 
-/// A recording that takes part.
+/// One of the two recordings.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'r, 'l> {
-    /// It.
+    /// The recording.
     pub recording: &'r Recording,
     /// Its log.
     pub log: &'l Log<'l>,
-    /// For tests: an instruction that goes wrong.
+    /// For tests: an instruction that gives a wrong result.
     pub fault: Option<Fault>,
-    /// Hear what else there is to say.
+    /// Takes the messages for the user.
     pub notes: &'r Notes,
 }
 
 impl Source<'_, '_> {
-    /// The instruction count at which it begins.
+    /// The instruction count at which the recording begins.
     fn start(&self) -> u64 {
         let slice = self.recording.manifest.slice.as_ref();
         slice.map_or(0, |range| range.from)
     }
 }
 
-/// What of two states is compared.
+/// The part of a state that is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum View {
-    /// All of it.
+    /// The whole state.
     Everything,
-    /// What instructions of the guest compute with: registers and RAM.
+    /// The state that the guest's instructions work on: registers and RAM.
     Guest,
 }
 
-/// What a hunt came to.
+/// The result of a bisection.
 #[derive(Debug)]
 pub struct Bisection<'l> {
-    /// The first instruction after which the states differ; `None`: no state that was compared
-    /// differs.
-    pub parting: Option<FirstDifference<'l>>,
-    /// If at first only devices differ: the first instruction after which registers or RAM do.
-    pub noticed: Option<FirstDifference<'l>>,
-    /// The instruction count up to which the states are known to be the same; `None`: they differ
-    /// from the start.
+    /// The first instruction after which the states differ; `None`: no compared state differs.
+    pub difference: Option<FirstDifference<'l>>,
+    /// If only devices differ at first: the first instruction after which registers or RAM differ.
+    pub guest_difference: Option<FirstDifference<'l>>,
+    /// The instruction count up to which the states are known to agree; `None`: they differ from
+    /// the start.
     pub same_at: Option<u64>,
-    /// Every instruction up to there was watched, so nothing was missed.
+    /// True if a witness followed every instruction up to there, so that no difference was missed.
     pub closely: bool,
-    /// Places at which the states were compared.
+    /// The number of places at which the states were compared.
     pub compared: u64,
     /// How often a replay went back.
     pub restarts: u64,
-    /// Instructions that were executed for it.
+    /// The number of instructions that were executed for the bisection.
     pub replayed: u64,
-    /// Where the planted fault first went wrong.
+    /// The instruction count at which the planted fault first gave a wrong result.
     pub fault_at: Option<u64>,
 }
 
-/// What is known before a hunt, and how it is to go.
+/// What is known before a bisection, and how thorough it must be.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Known {
-    /// What the recorded digests tell.
+    /// The range that the recorded digests give.
     pub known: Bracket,
-    /// The instruction count at which the logs part.
+    /// The instruction count at which the logs first differ.
     pub part: Option<u64>,
-    /// Every instruction is watched, however long it takes.
+    /// A witness follows every instruction, however long that takes.
     pub closely: bool,
 }
 
-/// Both sides, and what was done.
+/// Both sides, and the effort so far.
 struct Pair<'l> {
     sides: [Side<'l>; 2],
     compared: u64,
@@ -109,7 +109,7 @@ struct Pair<'l> {
 }
 
 impl Pair<'_> {
-    /// Whether both are in one state, and both or neither at their ends.
+    /// True if both are in one state, and if both have ended or neither has.
     fn agree(&mut self, view: View) -> bool {
         self.compared += 1;
         let [one, two] = &mut self.sides;
@@ -118,13 +118,13 @@ impl Pair<'_> {
             && one.fingerprint(view) == two.fingerprint(view)
     }
 
-    /// Brings both to a place, from wherever that is quickest.
+    /// Brings both to a place, each by the fastest way.
     fn at(&mut self, icount: u64) -> Result<(), Error> {
         let far = icount.abs_diff(self.sides[0].icount()) >= WORTH_A_THREAD;
         self.both(far, |side| side.at(icount))
     }
 
-    /// Brings both from `same`, where they agree, to a place further on.
+    /// Brings both from `same`, where they agree, forward to a place.
     fn go(&mut self, same: u64, icount: u64) -> Result<(), Error> {
         let watched = self.closely || icount - same <= WATCHED;
         self.both(icount - same >= WORTH_A_THREAD, |side| {
@@ -133,7 +133,7 @@ impl Pair<'_> {
         })
     }
 
-    /// Does something with both; what takes long, side by side.
+    /// Runs `work` on both sides, on two threads if it takes long.
     fn both(
         &mut self,
         long: bool,
@@ -152,8 +152,8 @@ impl Pair<'_> {
         })
     }
 
-    /// From `same`, where both are and agree: the last count up to `end` at which they agree, if
-    /// they do not one instruction later.
+    /// Searches from `same`, where both are and agree. Returns the last count up to `end` at which
+    /// they agree, if they differ one instruction later.
     fn narrow(&mut self, view: View, mut same: u64, end: u64) -> Result<Option<u64>, Error> {
         let mut differ = None;
         loop {
@@ -165,7 +165,8 @@ impl Pair<'_> {
                 return Ok(Some(same));
             }
             let most = ((end - same) / STEPS).clamp(1, u64::MAX);
-            // The logs often tell where to look: right behind the start.
+            // The first steps are small: if the logs differ, the states often differ right after
+            // the start.
             let mut step = if differ.is_some() { most } else { 1 };
             self.sides.iter_mut().try_for_each(Side::checkpoint)?;
             loop {
@@ -189,16 +190,17 @@ impl Pair<'_> {
     }
 }
 
-/// Hunts.
+/// Finds the first instruction after which the states of two replays differ.
 ///
 /// # Errors
-/// What keeps one of the two from being replayed. That one leaves its recording is a result.
-pub fn bisect<'l>(sources: [Source<'_, 'l>; 2], trail: Known) -> Result<Bisection<'l>, Error> {
+/// If one of the recordings cannot be replayed. A divergence from its recording is a result, and no
+/// error.
+pub fn bisect<'l>(sources: [Source<'_, 'l>; 2], given: Known) -> Result<Bisection<'l>, Error> {
     let Known {
         known,
         part,
         closely,
-    } = trail;
+    } = given;
     let stop = Arc::new(AtomicBool::new(false));
     let _signals = signals::raise(&stop).map_err(Error::host("listen to signals"))?;
     let [one, two] = sources;
@@ -214,13 +216,12 @@ pub fn bisect<'l>(sources: [Source<'_, 'l>; 2], trail: Known) -> Result<Bisectio
     };
     let symbols = Symbols::of(one.recording);
     let start = one.start().max(two.start());
-    // Where the logs part before a digest that is the same, the states may have differed in
-    // between.
+    // If the logs differ before a digest that agrees, the states may have differed in between.
     let digest = known
         .same_at
         .filter(|same| !closely && part.is_none_or(|part| *same <= part));
     let first = digest.unwrap_or(0).max(start);
-    // One further: that one run is over where the other goes on is a difference, too.
+    // One further, because it is a difference if one run ends where the other goes on.
     let last = one.log.end().icount.max(two.log.end().icount) + 1;
     let mut end = known.differ_at.map_or(last, |at| at.max(first));
     let mut same = part
@@ -233,24 +234,24 @@ pub fn bisect<'l>(sources: [Source<'_, 'l>; 2], trail: Known) -> Result<Bisectio
         pair.at(same)?;
         agree = pair.agree(View::Everything);
     }
-    let (mut parting, mut noticed) = (None, None);
+    let (mut difference, mut guest_difference) = (None, None);
     if agree {
         let found = pair.narrow(View::Everything, same, end)?;
         same = pair.sides[0].icount().min(end);
         if let Some(at) = found {
             same = at;
-            parting = Some(first_difference::look(
+            difference = Some(first_difference::look(
                 &mut pair.sides,
                 [one.log, two.log],
                 at,
                 &symbols,
             )?);
             if pair.agree(View::Guest) {
-                // Not as far as it could be: behind the range it would be long, and say little.
+                // Not further than this range: after it the search would be long, and tell little.
                 if let Some(at) = pair.narrow(View::Guest, at + 1, last)? {
                     let seen =
                         first_difference::look(&mut pair.sides, [one.log, two.log], at, &symbols)?;
-                    noticed = Some(seen);
+                    guest_difference = Some(seen);
                 }
             }
         }
@@ -258,8 +259,8 @@ pub fn bisect<'l>(sources: [Source<'_, 'l>; 2], trail: Known) -> Result<Bisectio
     pair.sides.iter_mut().try_for_each(Side::check_images)?;
     let effort = pair.sides.each_ref().map(Side::effort);
     Ok(Bisection {
-        parting,
-        noticed,
+        difference,
+        guest_difference,
         same_at: agree.then_some(same),
         closely,
         compared: pair.compared,
@@ -269,11 +270,11 @@ pub fn bisect<'l>(sources: [Source<'_, 'l>; 2], trail: Known) -> Result<Bisectio
     })
 }
 
-/// Replays a recording from its start, and holds its states against the recorded digests, up to the
+/// Replays a recording from its start, and compares its states with the recorded digests, up to the
 /// first that differs.
 ///
 /// # Errors
-/// What keeps it from being replayed.
+/// If the recording cannot be replayed.
 pub fn replayed(
     source: Source<'_, '_>,
     digests: &Digests,
@@ -287,7 +288,7 @@ pub fn replayed(
         .along()
         .iter()
         .map(|&(icount, digest)| (icount, digest, false));
-    // The last is of the machine behind all that was due at its end.
+    // The last digest is of the state after all events at the end of the run.
     let last = digests
         .last()
         .map(|(icount, digest)| (icount, digest, true));

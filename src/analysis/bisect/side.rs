@@ -1,4 +1,4 @@
-//! One side of a bisection: a timeline, and what its states are compared by.
+//! One side of a bisection: a timeline, and the fingerprints of its states.
 
 use super::{Source, View};
 use crate::error::Error;
@@ -10,19 +10,19 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// What two states are compared by.
+/// The values by which two states are compared.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fingerprint {
     state: Vec<u8>,
     ram: u128,
-    /// Of how it came about, where that was watched.
+    /// The hash of the instructions that a witness followed, if one did.
     witness: Option<u64>,
 }
 
-/// A timeline whose divergence from its own recording is a result, and no error.
+/// A timeline. Its divergence from its own recording is a result, and no error.
 pub(super) struct Side<'l> {
     timeline: Timeline<'l>,
-    /// Pages that do not count as long as they are what they were at power-on.
+    /// Pages that do not count as long as their content is that of power-on.
     seeded: Vec<usize>,
 }
 
@@ -31,7 +31,7 @@ impl<'l> Side<'l> {
     pub(super) fn open(source: Source<'_, 'l>, cancel: &Arc<AtomicBool>) -> Result<Self, Error> {
         let options = Options {
             keep: Keep::Scratch,
-            // They are compared by whoever bisects.
+            // The bisection compares the digests.
             compare: false,
             cancel: Arc::clone(cancel),
             notes: source.notes.clone(),
@@ -48,8 +48,8 @@ impl<'l> Side<'l> {
         })
     }
 
-    /// From now on pages that differ between both at power-on do not count until the guest stores
-    /// to them.
+    /// From now on, a page that differs between both at power-on does not count until the guest
+    /// stores to it.
     pub(super) fn leave_seeds_out(&mut self, other: &mut Self) {
         let hashes = self.timeline.power_on_hashes().iter();
         let pairs = hashes.zip(other.timeline.power_on_hashes()).enumerate();
@@ -68,17 +68,17 @@ impl<'l> Side<'l> {
         self.timeline.machine()
     }
 
-    /// Why it goes no further.
+    /// Why it cannot go further.
     pub(super) fn ended(&self) -> Option<&Ending> {
         self.timeline.ended()
     }
 
-    /// What it took so far.
+    /// The effort so far.
     pub(super) fn effort(&self) -> Effort {
         self.timeline.effort()
     }
 
-    /// From now on each instruction is watched, or none is.
+    /// Sets whether a witness follows each instruction.
     pub(super) fn watch_instructions(&mut self, watched: bool) {
         let machine = self.timeline.machine_mut();
         match watched {
@@ -87,34 +87,34 @@ impl<'l> Side<'l> {
         };
     }
 
-    /// Where the planted fault first went wrong.
+    /// The instruction count at which the planted fault first gave a wrong result.
     pub(super) fn fault_at(&self) -> Option<u64> {
         self.machine().fault_at()
     }
 
-    /// Brings it to an instruction count, from the nearest place it can start at: each side in its
-    /// own way, so nothing is watched.
+    /// Brings it to an instruction count by its fastest way. The two sides may take different ways,
+    /// so no witness follows.
     pub(super) fn at(&mut self, icount: u64) -> Result<(), Error> {
         self.watch_instructions(false);
         or_diverged(self.timeline.goto(Place::at(icount)))
     }
 
-    /// Brings it to where the recording begins: power-on, or the start of a slice.
+    /// Brings it to the start of the recording: power-on, or the start of a slice.
     pub(super) fn restart(&mut self, start: u64) -> Result<(), Error> {
         self.timeline.goto_checkpoint(Place::at(start))
     }
 
-    /// Goes on to an instruction count, or to where the replay ends.
+    /// Executes up to an instruction count, or to the end of the replay.
     pub(super) fn go(&mut self, icount: u64) -> Result<(), Error> {
         or_diverged(self.timeline.run_to(Place::at(icount)))
     }
 
-    /// Waits until the disk images are known to be those of the recording.
+    /// Waits until the disk images are known to be the recorded ones.
     pub(super) fn check_images(&mut self) -> Result<(), Error> {
         self.timeline.check_images()
     }
 
-    /// Takes a checkpoint to come back to, unless there is one for this instruction count.
+    /// Takes a checkpoint to return to, unless there is one for this instruction count.
     pub(super) fn checkpoint(&mut self) -> Result<(), Error> {
         self.timeline.checkpoint()
     }
@@ -124,7 +124,7 @@ impl<'l> Side<'l> {
         self.timeline.machine_mut().digest()
     }
 
-    /// What the state is compared by.
+    /// The fingerprint of the state.
     pub(super) fn fingerprint(&mut self, view: View) -> Fingerprint {
         let hashes = self.timeline.machine_mut().page_hashes().to_vec();
         let all = hashes
@@ -147,13 +147,13 @@ impl<'l> Side<'l> {
         }
     }
 
-    /// All state but RAM, as a tree.
+    /// The whole state without RAM, as a tree.
     pub(super) fn tree(&self) -> Result<Value, Error> {
         let tree = serde_json::to_value(self.machine().inspect());
         tree.map_err(|_| Error::Internal("the state of the machine is no JSON"))
     }
 
-    /// Pages of RAM that differ, in order, but those that differ from the start.
+    /// The pages of RAM that differ, in order, without those that differ from the start.
     pub(super) fn pages_that_differ(&mut self, other: &mut Side<'_>) -> Vec<u32> {
         let mine = self.timeline.machine_mut().page_hashes().to_vec();
         let others = other.timeline.machine_mut().page_hashes().to_vec();
@@ -177,7 +177,7 @@ impl<'l> Side<'l> {
     }
 }
 
-/// That it left its recording is kept with the timeline, and no error here.
+/// Turns a divergence into success. The timeline keeps it as its ending.
 fn or_diverged(result: Result<(), Error>) -> Result<(), Error> {
     match result {
         Err(Error::Diverged(_)) => Ok(()),

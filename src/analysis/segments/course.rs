@@ -1,4 +1,4 @@
-//! A replay over segments that follow on each other.
+//! Replays consecutive segments on one timeline.
 
 use super::{Replayed, Segment, Verdict};
 use crate::divergence::Divergence;
@@ -13,7 +13,7 @@ use crate::run::report::Finish;
 use crate::timeline::{Ending, Options, Timeline};
 use replay_format::Log;
 
-/// A recording that is open, and segments of it.
+/// An open recording and its segments.
 pub(super) struct Course<'a> {
     pub(super) recording: &'a Recording,
     /// Its log.
@@ -23,15 +23,16 @@ pub(super) struct Course<'a> {
     pub(super) segments: &'a [Segment],
 }
 
-/// Takes what a segment came to, by its place; says whether the replay goes on into the next.
+/// Takes the result of the segment at this place. Returns whether the replay goes on into the next
+/// segment.
 pub(super) type Ended<'e> = &'e mut (dyn FnMut(usize, Verdict) -> bool + Send);
 
 impl<'a> Course<'a> {
-    /// Replays from a snapshot through the segment in this place, and on as long as `ended` wants.
-    /// False: that was cancelled.
+    /// Replays from a snapshot through the segment at this place, and on as long as `ended` returns
+    /// true. False: the replay was cancelled.
     ///
     /// # Errors
-    /// Whatever keeps it from being replayed.
+    /// If the recording cannot be replayed.
     pub(super) fn replay<'l>(
         &self,
         first: usize,
@@ -72,7 +73,7 @@ impl<'a> Course<'a> {
         Ok(true)
     }
 
-    /// Replays up to the snapshot at which a segment ends; `None`: the run ends before it.
+    /// Replays up to the snapshot at the end of a segment; `None`: the run ends before it.
     fn to_snapshot(
         &self,
         timeline: &mut Timeline<'_>,
@@ -142,8 +143,8 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// The error for a run that ends before a snapshot of it: what is wrong with the log, if that
-    /// is known.
+    /// The error for a run that ends before one of its snapshots. If the log is damaged, it says
+    /// so.
     fn ends_early(&self, timeline: Timeline<'_>, stop: &Snapshot) -> Error {
         let finish = match timeline.ended() {
             Some(Ending::Finished(finish)) => *finish,
@@ -161,7 +162,7 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// Digests that are known between two instruction counts.
+    /// The number of digests between two instruction counts.
     fn along(&self, from: u64, to: u64) -> u64 {
         let along = self.digests.along().iter();
         along.filter(|(at, _)| (from + 1..=to).contains(at)).count() as u64

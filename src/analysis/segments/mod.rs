@@ -1,11 +1,11 @@
-//! Segments of a recording: each is replayed by itself, so that all can be side by side, or on
-//! several machines.
+//! Segments of a recording. Each can be replayed by itself, so several can be replayed at once, or
+//! on several machines.
 //!
-//! A segment goes from a snapshot (the first: from where the recording starts) to the snapshot that
-//! the next one starts from (the last: to the end). There the state must have the digest that the
-//! snapshot was made with, so segments that replay exactly join to a recording that does. Which
-//! segments there are follows from the `snapshot.json` files alone. Where the rest of a snapshot is
-//! damaged, its segment is replayed from an earlier one.
+//! A segment begins at a snapshot (the first one at the start of the recording). It ends at the
+//! snapshot where the next one begins (the last one at the end of the recording). The state at its
+//! end must have the digest of that snapshot. So segments that replay exactly join to a recording
+//! that does. The `snapshot.json` files alone decide which segments there are. If another file of a
+//! snapshot is damaged, its segment is replayed from an earlier snapshot.
 
 mod course;
 mod shares;
@@ -25,54 +25,54 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// A recording, and the snapshots at which it can be divided.
+/// A recording, and the snapshots that divide it into segments.
 #[derive(Debug)]
 pub struct Segments<'a> {
     recording: &'a Recording,
     /// The instruction count at which the recording starts.
     pub first: u64,
-    /// The one at which it ends.
+    /// The instruction count at which it ends.
     pub end: u64,
-    /// By instruction count and place in the log.
+    /// The snapshots, by instruction count and place in the log.
     snapshots: Vec<Snapshot>,
-    /// Why snapshots cannot be used.
+    /// Why some snapshots cannot be used.
     pub damaged: Vec<Error>,
 }
 
-/// One of them.
+/// A segment of a recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
     /// The instruction count at which it starts.
     pub from: u64,
-    /// Where it ends.
+    /// The instruction count at which it ends.
     pub to: u64,
-    /// The snapshot that it starts from; `None`: where the recording starts.
+    /// The snapshot at its start; `None`: the start of the recording.
     pub start: Option<Snapshot>,
-    /// The snapshot at which it ends; `None`: where the recording ends.
+    /// The snapshot at its end; `None`: the end of the recording.
     pub stop: Option<Snapshot>,
-    /// There is nothing in it: there are fewer snapshots than segments are wanted.
+    /// True for a segment without instructions: there are fewer snapshots than segments.
     pub empty: bool,
 }
 
 /// How segments are replayed.
 #[derive(Default)]
 pub struct How<'p> {
-    /// How instructions are executed: it changes nothing but the speed.
+    /// How instructions are executed. This changes only the speed.
     pub execution: Execution,
-    /// Is told how many instructions are done, on the caller's thread.
+    /// Called on the caller's thread with the number of instructions that are done.
     pub progress: Option<Progress<'p>>,
-    /// Takes remarks for the user.
+    /// Takes the messages for the user.
     pub notes: Notes,
-    /// Once it is set, the replays end soon.
+    /// When it is set, the replays end soon.
     pub cancel: Arc<AtomicBool>,
 }
 
-/// What the replay of a segment came to.
+/// The result of replaying a segment.
 #[derive(Debug)]
 pub enum Verdict {
-    /// Everything was as recorded.
+    /// The replay was equal to the recording.
     Same(Replayed),
-    /// It diverged.
+    /// The replay diverged.
     Diverged(Box<Divergence>),
 }
 
@@ -85,17 +85,17 @@ pub struct Replayed {
     pub virtual_time: u64,
     /// Digest of the state there, in hexadecimal.
     pub digest: String,
-    /// The instruction count at which the replay began: before the segment where the snapshot is
-    /// damaged.
+    /// The instruction count at which the replay began. It is before the segment if the segment's
+    /// snapshot is damaged.
     pub began: u64,
-    /// Digests in the segment that were compared, and equal.
+    /// The number of digests in the segment that were compared, and equal.
     pub digests: u64,
-    /// The recording is cut off there.
+    /// True if the recording was cut off there.
     pub cut: bool,
 }
 
 impl<'a> Segments<'a> {
-    /// Looks what snapshots a recording has.
+    /// Finds the snapshots of a recording.
     ///
     /// # Errors
     /// Those of its files.
@@ -124,8 +124,8 @@ impl<'a> Segments<'a> {
         })
     }
 
-    /// The segment with this number, from 1, where `of` are wanted: they are about as long as each
-    /// other, as far as snapshots allow.
+    /// The segment with this number, from 1, if the recording is divided into `of`. Segments are
+    /// about equally long, as far as the snapshots allow.
     pub fn nth(&self, number: u32, of: u32) -> Segment {
         let start = self.nearest(number.saturating_sub(1), of);
         let stop = self.nearest(number, of).filter(|_| number < of);
@@ -140,7 +140,8 @@ impl<'a> Segments<'a> {
         }
     }
 
-    /// The snapshot that is nearest to the `part`th of `of` equal parts; `None`: the start is.
+    /// The snapshot that is nearest to the end of `part` of `of` equal parts; `None`: the start is
+    /// nearest.
     fn nearest(&self, part: u32, of: u32) -> Option<&Snapshot> {
         let len = u128::from(self.end.saturating_sub(self.first));
         let target = self.first + (len * u128::from(part) / u128::from(of.max(1))) as u64;
@@ -150,7 +151,7 @@ impl<'a> Segments<'a> {
         near.min_by_key(|snapshot| distance(snapshot))
     }
 
-    /// The segments between all snapshots, which follow on each other.
+    /// The segments between all snapshots, in order.
     fn legs(&self) -> Vec<Segment> {
         let mut stops: Vec<&Snapshot> = self.snapshots.iter().collect();
         stops.dedup_by_key(|snapshot| snapshot.icount);
@@ -166,21 +167,21 @@ impl<'a> Segments<'a> {
         starts.zip(stops).map(leg).collect()
     }
 
-    /// Replays a segment; `None`: that was interrupted.
+    /// Replays a segment; `None`: the replay was interrupted.
     ///
     /// # Errors
-    /// Whatever keeps it from being replayed.
+    /// If the recording cannot be replayed.
     pub fn replay(&self, segment: &Segment, how: How<'_>) -> Result<Option<Verdict>, Error> {
         let alone = vec![segment.clone()];
         let found = self.share(alone, NonZeroU16::MIN, how)?;
         Ok(found.and_then(|mut found| found.pop().map(|(_, verdict)| verdict)))
     }
 
-    /// Replays everything, with so many replays at once. Gives the segments between all snapshots,
-    /// and what each came to; `None`: that was interrupted.
+    /// Replays the whole recording, with several replays at once. Returns the segments between all
+    /// snapshots, and the result of each; `None`: the replays were interrupted.
     ///
     /// # Errors
-    /// Whatever keeps a segment from being replayed.
+    /// If a segment cannot be replayed.
     pub fn side_by_side(
         &self,
         jobs: NonZeroU16,
@@ -189,9 +190,8 @@ impl<'a> Segments<'a> {
         self.share(self.legs(), jobs, how)
     }
 
-    /// Opens the last snapshot up to the start of a segment whose files are what they were; `None`:
-    /// there is none, or it starts where the recording is switched on. Hands over why others are
-    /// not used.
+    /// Opens the last sound snapshot at the start of a segment or before it; `None`: there is none,
+    /// and the replay begins at power-on. Reports why other snapshots are not used.
     fn sound(
         &self,
         segment: &Segment,
@@ -209,7 +209,7 @@ impl<'a> Segments<'a> {
                 }
             }
         }
-        // A slice has no power-on.
+        // A slice has no power-on: it begins at its first snapshot.
         let slice = self.recording.manifest.slice.as_ref().map(|_| FIRST);
         slice
             .map(|name| store.open_checked(name, checked))
@@ -217,8 +217,7 @@ impl<'a> Segments<'a> {
     }
 }
 
-/// What tells one recording from another: the BLAKE3 of `replay.bin` with `digests.bin` behind it,
-/// in hexadecimal.
+/// The identity of a recording: the BLAKE3 of `replay.bin` and then `digests.bin`, in hexadecimal.
 ///
 /// # Errors
 /// Those of the files.

@@ -1,41 +1,42 @@
-//! Who replays which leg, where several replays share those of a recording.
+//! Divides the legs of a recording among several replays.
 //!
-//! A replay that comes to the end of a leg goes on into the next, unless another has begun that. So
-//! nobody loads a snapshot but to begin, and nobody needs to know beforehand how long a leg takes:
-//! who has nothing to do takes over the rest of what lies in front of another.
+//! A replay that reaches the end of a leg goes on into the next one, unless another replay has
+//! begun that. So a replay loads a snapshot only to begin, and the time of a leg need not be known
+//! beforehand: a replay without work takes over the rest of the legs that lie before another
+//! replay.
 
 use std::ops::Range;
 
-/// Beginning at a snapshot takes about as long as executing so many instructions.
+/// The number of instructions that take about as long as beginning at a snapshot.
 const BEGINNING: u64 = 100_000_000;
 
-/// What has become of a leg.
+/// The state of a leg.
 #[derive(Debug)]
 enum State<W> {
-    /// Nobody has begun it.
+    /// No replay has begun it.
     Free,
-    /// Somebody is in it.
+    /// This replay is in it.
     Taken(W),
     Over,
 }
 
-/// The legs of a recording, and who is in them: some `W`.
+/// The legs of a recording, and the replays in them. `W` identifies a replay.
 #[derive(Debug)]
 pub(super) struct Shares<W> {
-    /// From which instruction count to which each goes.
+    /// The first and last instruction count of each leg, and its state.
     legs: Vec<(Range<u64>, State<W>)>,
 }
 
 impl<W> Shares<W> {
-    /// Nobody is in any of these.
+    /// All legs are free.
     pub(super) fn new(legs: impl Iterator<Item = Range<u64>>) -> Self {
         let legs = legs.map(|leg| (leg, State::Free)).collect();
         Self { legs }
     }
 
-    /// Somebody has nothing to do: gives the leg at which it helps most that he begins, and puts
-    /// him into it. `None`: he would only be late. `at` says at which instruction count others are.
-    pub(super) fn begin(&mut self, who: W, at: impl Fn(&W) -> u64) -> Option<usize> {
+    /// Gives a replay without work the leg where it helps most. `None`: its help would come too
+    /// late. `at` tells the instruction count of the other replays.
+    pub(super) fn begin(&mut self, replay: W, at: impl Fn(&W) -> u64) -> Option<usize> {
         let mut best: Option<(u64, usize)> = None;
         let mut from = 0;
         while from < self.legs.len() {
@@ -52,45 +53,46 @@ impl<W> Shares<W> {
             from += len + 1;
         }
         let (_, leg) = best?;
-        self.legs.get_mut(leg)?.1 = State::Taken(who);
+        self.legs.get_mut(leg)?.1 = State::Taken(replay);
         Some(leg)
     }
 
-    /// What is gained if these free legs are not left to whoever comes to them, and from which on:
-    /// in instructions that need not be waited for.
+    /// The gain of beginning in these free legs, instead of leaving them to the replay that comes
+    /// to them: the instructions that need not be waited for, and the leg to begin with.
     fn gain(&self, free: Range<usize>, at: impl Fn(&W) -> u64) -> (u64, usize) {
         let before = free.start.checked_sub(1).and_then(|leg| self.legs.get(leg));
-        let Some((leg, State::Taken(who))) = before else {
-            // Nobody comes to them.
+        let Some((leg, State::Taken(replay))) = before else {
+            // No replay comes to them.
             return (u64::MAX, free.start);
         };
-        let rest = leg.end - at(who).clamp(leg.start, leg.end);
+        let rest = leg.end - at(replay).clamp(leg.start, leg.end);
         let length = |legs: Range<usize>| {
             let legs = self.legs.get(legs).unwrap_or_default();
             legs.iter().map(|(leg, _)| leg.end - leg.start).sum::<u64>()
         };
         let alone = rest + length(free.clone());
         let shared = |from: &usize| {
-            let (mine, his) = (length(*from..free.end), length(free.start..*from));
-            (BEGINNING + mine).max(rest + his)
+            let (taken, left) = (length(*from..free.end), length(free.start..*from));
+            (BEGINNING + taken).max(rest + left)
         };
         let from = free.clone().min_by_key(shared).unwrap_or(free.start);
         (alone.saturating_sub(shared(&from)), from)
     }
 
-    /// A leg is over, and whoever was in it goes on: gives whether the next one is his.
+    /// Notes that a leg is done and its replay wants to go on. True if the next leg is free, and
+    /// now its own.
     pub(super) fn go_on(&mut self, leg: usize) -> bool {
         let was = self.over(leg);
         match (was, self.legs.get_mut(leg + 1)) {
-            (Some(State::Taken(who)), Some((_, next @ State::Free))) => {
-                *next = State::Taken(who);
+            (Some(State::Taken(replay)), Some((_, next @ State::Free))) => {
+                *next = State::Taken(replay);
                 true
             }
             _ => false,
         }
     }
 
-    /// A leg is over, and whoever was in it goes no further.
+    /// Notes that a leg is done and its replay stops.
     pub(super) fn stop(&mut self, leg: usize) {
         self.over(leg);
     }
@@ -100,11 +102,11 @@ impl<W> Shares<W> {
         Some(std::mem::replace(state, State::Over))
     }
 
-    /// Instructions that are done.
+    /// The number of instructions that are done.
     pub(super) fn done(&self, at: impl Fn(&W) -> u64) -> u64 {
         let done = |(leg, state): &(Range<u64>, State<W>)| match state {
             State::Free => 0,
-            State::Taken(who) => at(who).clamp(leg.start, leg.end) - leg.start,
+            State::Taken(replay) => at(replay).clamp(leg.start, leg.end) - leg.start,
             State::Over => leg.end - leg.start,
         };
         self.legs.iter().map(done).sum()
@@ -116,16 +118,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Somebody who replays: where he is, in which leg, and when he has done his last step.
+    /// A replay in the test: its place, its leg, and the time when its last step is done.
     #[derive(Debug, Clone, Copy)]
     struct Runner {
         leg: usize,
         at: u64,
     }
 
-    /// Replays legs of these lengths, which take `pace[leg]` per instruction, with so many at once.
-    /// Gives how long it took, and in which order legs were done. Time goes in steps of a million
-    /// instructions at pace 1.
+    /// Replays legs of these lengths with `jobs` replays at once; leg `i` takes `pace[i]` per
+    /// instruction. Returns the total time, and the order in which legs were done. Time goes in
+    /// steps of a million instructions at pace 1.
     fn replayed(lengths: &[u64], pace: &[u64], jobs: usize) -> (u64, Vec<usize>) {
         let mut start = 0;
         let legs: Vec<Range<u64>> = lengths
@@ -143,11 +145,11 @@ mod tests {
             for place in 0..jobs {
                 if runners[place].is_none() {
                     let all = runners.clone();
-                    let at = |who: &usize| all[*who].map_or(0, |runner| runner.at);
+                    let at = |replay: &usize| all[*replay].map_or(0, |runner| runner.at);
                     let begun = shares.begin(place, at);
                     runners[place] = begun.map(|leg| Runner {
                         leg,
-                        // Loading: as if it were in front of the leg.
+                        // Loading a snapshot is like executing instructions before the leg.
                         at: legs[leg].start.wrapping_sub(BEGINNING / pace[leg]),
                     });
                 }
@@ -161,7 +163,7 @@ mod tests {
                 };
                 *at = at.wrapping_add(1_000_000 / pace[*leg]);
                 let end = legs[*leg].end;
-                // What has wrapped is still in front of it.
+                // A wrapped count is still before the leg.
                 if *at < u64::MAX / 2 && *at >= end {
                     order.push(*leg);
                     match shares.go_on(*leg) {
@@ -176,8 +178,8 @@ mod tests {
     }
 
     proptest! {
-        /// Each leg is done once, whatever they cost; and nobody makes it longer by helping, but by
-        /// what it takes to begin.
+        /// Each leg is done once, whatever its cost. Help makes a leg longer by no more than the
+        /// cost of beginning.
         #[test]
         fn every_leg_once(
             legs in proptest::collection::vec((1u64..600, 1u64..6), 1..24),
@@ -194,7 +196,7 @@ mod tests {
         }
     }
 
-    /// Where a quarter of the legs takes most of the time.
+    /// A quarter of the legs takes most of the time.
     #[test]
     fn unequal_legs_are_shared_evenly() {
         let lengths = [200_000_000; 20];
@@ -210,7 +212,7 @@ mod tests {
     fn what_a_divergence_leaves_is_begun_anew() {
         let mut shares = Shares::new([0..10, 10..20, 20..30].into_iter());
         assert_eq!(shares.begin(1, |_| 0), Some(0));
-        // Not worth it.
+        // The help would come too late.
         assert_eq!(shares.begin(2, |_| 0), None);
         shares.stop(0);
         assert_eq!(shares.begin(1, |_| 0), Some(1));

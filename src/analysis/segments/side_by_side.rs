@@ -1,4 +1,4 @@
-//! Segments of a recording, several at once: each replay has a thread, and a machine, of its own.
+//! Replays several segments of a recording at once. Each replay has its own thread and machine.
 
 use super::course::Course;
 use super::shares::Shares;
@@ -20,28 +20,28 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
-/// From one look at signals, and word of progress, to the next.
+/// The time between two looks at signals, and two reports of progress.
 const TICK: Duration = Duration::from_millis(100);
 
-/// What all threads know.
+/// State that all threads share.
 struct Workers<'a> {
     segments: &'a Segments<'a>,
     course: Course<'a>,
-    /// Each thread's replay is known by how far it is.
+    /// The legs. A thread's replay is identified by its instruction count.
     shares: Mutex<Shares<Icount>>,
-    /// Snapshots whose files are what they were.
+    /// The snapshots whose files were checked.
     checked: Checked,
-    /// What was said of others, each once.
+    /// The messages that were sent to the user, so that each is sent once.
     said: Mutex<BTreeSet<String>>,
     execution: Execution,
     notes: Notes,
     cancel: Arc<AtomicBool>,
 }
 
-/// What a thread reports: segments by their places.
+/// A thread's report: the place of a segment, and its result.
 type Message = Result<(usize, Verdict), Error>;
 
-/// How far a replay is, for all threads to see.
+/// The instruction count of a replay, for all threads.
 type Icount = Arc<AtomicU64>;
 
 fn place(at: &Icount) -> u64 {
@@ -49,7 +49,7 @@ fn place(at: &Icount) -> u64 {
 }
 
 impl Segments<'_> {
-    /// Replays segments that follow on each other, with so many replays at once; `None`: that was
+    /// Replays consecutive segments with several replays at once; `None`: the replays were
     /// interrupted.
     pub(super) fn share(
         &self,
@@ -83,7 +83,7 @@ impl Segments<'_> {
             cancel: how.cancel,
         };
         let found = workers.run(jobs, &signals, how.progress);
-        // A changed image is the cause of whatever else went wrong.
+        // A changed image is the cause of any other error, so it is reported first.
         if let Some(image_check) = image_check
             && !image_check.vouch(signals.came())?
         {
@@ -98,7 +98,7 @@ impl Segments<'_> {
 }
 
 impl Workers<'_> {
-    /// Starts the threads, and gives what segments came to: all of them, unless a signal came.
+    /// Starts the threads. Returns the results of the segments: all of them, unless a signal came.
     fn run(
         &self,
         jobs: NonZeroU16,
@@ -138,9 +138,9 @@ impl Workers<'_> {
         failure.map_or(Ok(verdicts), Err)
     }
 
-    /// A thread: replays where that helps, as long as it does.
+    /// A thread's work: replays segments as long as that helps.
     fn work(&self, sender: Sender<Message>) {
-        // The receiver is gone only if the other end of this is.
+        // Sending fails only if the receiver has stopped, and then nobody wants the error.
         if let Err(error) = self.replay_all(&sender) {
             drop(sender.send(Err(error)));
         }
@@ -163,7 +163,7 @@ impl Workers<'_> {
                 .sound(segment, self.course.log, &self.checked, &damaged)?;
             let mut progress = |icount| at.store(icount, Ordering::Relaxed);
             let options = Options {
-                // It takes no checkpoint.
+                // This timeline takes no checkpoints.
                 keep: Keep::Recording,
                 compare: true,
                 execution: self.execution,

@@ -1,4 +1,4 @@
-//! The lines of `human-monitor-command`: a table, and what each of them prints.
+//! The command lines of `human-monitor-command`: a table, and the output of each.
 
 use super::main_loop::{OnMainLoop, icount};
 use super::memory::{Format, Space};
@@ -12,16 +12,16 @@ use machine::Machine;
 use serde_json::Value;
 use std::fmt::Write;
 
-/// A line's words: arguments, and the hart that it is about.
+/// The words of a command line: its arguments, and the hart that it is about.
 struct Words<'w> {
     rest: &'w str,
     hart: u8,
 }
 
-/// What a line prints; an error is printed, too. `Err` is for what is no line's fault.
+/// The output of a command line. An error of the line is output, too; `Err` is for other errors.
 type Printed = Result<String, CommandError>;
 
-/// A line: its name, its arguments, what it does, and how.
+/// A command line in the table: its name, its arguments, its help text, and its function.
 type Line = (
     &'static str,
     &'static str,
@@ -94,7 +94,7 @@ const LINES: &[Line] = &[
     }),
 ];
 
-/// Executes a line.
+/// Executes a command line.
 pub(super) fn execute(on: &mut OnMainLoop<'_>, line: &str, hart: u8) -> Printed {
     let line = line.trim();
     if line.is_empty() {
@@ -117,7 +117,8 @@ pub(super) fn execute(on: &mut OnMainLoop<'_>, line: &str, hart: u8) -> Printed 
     }
 }
 
-/// The line's entry in the table, and its arguments. As in QEMU, nothing need stand between `x` and the slash.
+/// Finds the entry of a line in the table, and the line's arguments. As in QEMU, `x` may be
+/// followed directly by the slash.
 fn find(line: &str) -> Option<(&'static Line, &str)> {
     LINES.iter().find_map(|entry| {
         entry.0.split('|').find_map(|name| {
@@ -142,7 +143,8 @@ fn help(prefix: &str) -> String {
     text
 }
 
-/// Asks the vCPU thread. What is returned here is not the answer: that comes later, and is a text, too.
+/// Sends a request to the vCPU thread. Its answer comes later as a text, and is not what this
+/// returns.
 fn ask(on: &mut OnMainLoop<'_>, ask: Request) -> Printed {
     on.ask_then(ask, |result| {
         Ok(Value::String(match result {
@@ -233,7 +235,7 @@ fn snapshots(on: &mut OnMainLoop<'_>, _: &Words<'_>) -> Printed {
     Ok(text)
 }
 
-/// Virtual time as hours, minutes, seconds.
+/// Formats a virtual time (ns) as hours, minutes, seconds.
 fn clock(ns: u64) -> String {
     let millis = ns / 1_000_000;
     let (seconds, millis) = (millis / 1000, millis % 1000);
@@ -265,7 +267,7 @@ fn dump(on: &mut OnMainLoop<'_>, words: &Words<'_>, space: Space) -> Printed {
     Ok(format.show(&machine, space, address))
 }
 
-/// Numbers and `$registers`, with `+` and `-` between them.
+/// Evaluates numbers and `$registers` with `+` and `-` between them.
 fn parse(machine: &Machine, hart: u8, text: &str) -> Option<u64> {
     let mut sum: u64 = 0;
     let mut minus = false;

@@ -1,4 +1,4 @@
-//! Jobs: work that is asked for now and done later.
+//! Jobs: work that a command starts and that ends later.
 
 use crate::error::{Error, chain};
 use crate::monitor::Events;
@@ -15,8 +15,8 @@ struct Job {
     error: Option<String>,
 }
 
-/// All jobs, in the order in which they were made. The vCPU thread ends them, so they are under a lock; it is held for
-/// a look or a change.
+/// All jobs, in the order in which they were made. They are under a lock because the vCPU thread
+/// ends them. The lock is held only for a look or a change.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Jobs {
     jobs: Arc<Mutex<Vec<Job>>>,
@@ -35,7 +35,7 @@ impl Jobs {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a job. What is given back ends it.
+    /// Begins a job. The returned reply ends it.
     pub(super) fn begin(
         &self,
         id: &str,
@@ -117,7 +117,7 @@ impl Jobs {
     }
 }
 
-/// How much is done, and how much that is in all.
+/// The progress of a job, in instructions: how much is done, and how much it is in all.
 fn progress(job: &Job, status: &Status) -> (i64, i64) {
     match (job.status, status.work) {
         (JobStatus::Concluded, _) if job.error.is_none() => (1, 1),

@@ -1,4 +1,4 @@
-//! Commands that are executed on the main loop.
+//! The commands that the main loop executes.
 
 use super::jobs::Jobs;
 use super::memory::{Space, read};
@@ -27,26 +27,27 @@ use std::sync::Arc;
 use std::sync::mpsc::{TryRecvError, channel};
 use std::time::Duration;
 
-/// The vCPU thread gives way every now and then, unless it waits for the host. The main loop has other duties, too.
+/// How long to wait for the BQL. The vCPU thread releases it regularly, unless it waits for the
+/// host. The main loop has other work too, so it must not wait for ever.
 const BUSY: Duration = Duration::from_secs(2);
 
 type Result<T> = std::result::Result<T, CommandError>;
 
-/// The main loop's commands.
+/// The commands of the main loop.
 pub struct OnMainLoop<'a> {
     machine: &'a Bql<Machine>,
     pub(super) control: Arc<Control>,
     pub(super) background: Background,
     pub(super) oob: Oob,
     jobs: Jobs,
-    /// Bytes of each drive, as the guest sees it.
+    /// Size of each drive in bytes, as the guest sees it.
     capacities: Vec<u64>,
-    /// The last command's answer comes later.
+    /// Set by a command that is answered later.
     later: Option<Later>,
 }
 
 impl<'a> OnMainLoop<'a> {
-    /// Commands about this run, beside those of the I/O thread.
+    /// The commands for this run. `other` has the I/O thread's commands, which work here too.
     pub fn new(session: &'a Session<'_>, background: Background, other: &OnIoThread) -> Self {
         let jobs = Jobs::new(background.events.clone());
         let machine = session.machine.lock();
@@ -68,7 +69,8 @@ impl<'a> OnMainLoop<'a> {
         }
     }
 
-    /// Asks the vCPU thread; `answer` makes of its answer that of the command, later.
+    /// Sends a request to the vCPU thread. `answer` turns its result into the command's answer,
+    /// later.
     pub(super) fn ask_then(
         &mut self,
         ask: Request,
@@ -77,7 +79,7 @@ impl<'a> OnMainLoop<'a> {
         let (sender, receiver) = channel();
         let nudge = Arc::clone(&self.oob.nudge);
         let asked = move |result: std::result::Result<(), Error>| {
-            // Nobody waits for it any longer where the client is gone.
+            // If the client is gone, nobody receives the answer.
             let _ = sender.send(result.map_err(|error| chain(&error)));
             nudge();
         };
@@ -89,7 +91,7 @@ impl<'a> OnMainLoop<'a> {
         }));
     }
 
-    /// Asks the vCPU thread for something that returns nothing.
+    /// Sends a request to the vCPU thread that has no result but success.
     fn ask(&mut self, ask: Request) -> Result<()> {
         self.ask_then(ask, |result| match result {
             Ok(()) => Ok(nothing()),
@@ -134,7 +136,7 @@ impl<'a> OnMainLoop<'a> {
         })
     }
 
-    /// The hart of this number.
+    /// Checks a hart's number; `None`: hart 0.
     pub(super) fn hart(&self, index: Option<i64>) -> Result<u8> {
         let index = index.unwrap_or(0);
         let harts = self.background.options.harts;
@@ -162,7 +164,7 @@ impl<'a> OnMainLoop<'a> {
     }
 }
 
-/// An instruction count of a client's.
+/// Checks an instruction count from a client.
 pub(super) fn icount(value: i64) -> Result<u64> {
     u64::try_from(value).map_err(|_| {
         CommandError::generic("Parameter 'icount' expects an instruction count from 0")
@@ -186,7 +188,7 @@ impl Execute for OnMainLoop<'_> {
 
 impl Commands for OnMainLoop<'_> {
     fn qmp_capabilities(&mut self, _enable: Option<Vec<QMPCapability>>) -> Result<()> {
-        // The session executes it, and lets none through.
+        // The session executes this command itself, and passes none on.
         Err(unknown("qmp_capabilities"))
     }
 
@@ -388,7 +390,7 @@ impl Commands for OnMainLoop<'_> {
     }
 }
 
-/// Where a serial port leads, in QEMU's words.
+/// The name of a serial backend, as QEMU writes it.
 fn filename(backend: &Backend) -> String {
     match backend {
         Backend::Stdio => "stdio".to_owned(),

@@ -15,7 +15,7 @@ pub(super) enum Space {
 
 const PAGE: u64 = 4096;
 
-/// Bytes of RAM or ROM; devices are not read, as that would change them.
+/// Reads bytes of RAM or ROM. Devices are not read, because a read can change their state.
 pub(super) fn read(
     machine: &Machine,
     space: Space,
@@ -48,8 +48,8 @@ pub(super) fn read(
     Ok(bytes)
 }
 
-/// What `x/FMT` asks for (gdb's and QEMU's notation: a count, a letter for the form, one for the
-/// size).
+/// The format of `x/FMT`, as gdb and QEMU write it: a count, a letter for the form, a letter for
+/// the size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Format {
     count: u64,
@@ -61,7 +61,7 @@ pub(super) struct Format {
 const MAX_COUNT: u64 = 1 << 16;
 
 impl Format {
-    /// Parses the text behind the slash.
+    /// Parses the text after the slash.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let letters = text.trim_start_matches(|c: char| c.is_ascii_digit());
         let digits = &text[..text.len() - letters.len()];
@@ -90,7 +90,7 @@ impl Format {
         (count <= MAX_COUNT).then_some(format)
     }
 
-    /// Memory as text, in lines.
+    /// Shows memory as lines of text.
     pub(super) fn show(self, machine: &Machine, space: Space, address: u64) -> String {
         let mut text = String::new();
         match self.form {

@@ -1,8 +1,8 @@
-//! The commands, on top of [`crate::session::control`] and what the run was started with.
+//! The monitor's commands.
 //!
-//! A command that changes the run becomes a request to the vCPU thread, and is answered once the
-//! request is done; the main loop does not wait meanwhile. A command that looks at the machine
-//! takes the BQL.
+//! A command that changes the run becomes a request to the vCPU thread, through
+//! [`crate::session::control`]. It is answered once the request is done, and the main loop does not
+//! wait meanwhile. A command that looks at the machine takes the BQL.
 
 mod human;
 mod jobs;
@@ -21,20 +21,20 @@ use crate::recording::options::MachineOptions;
 use crate::run::vcpu::GuestEvent;
 use crate::session::control::RunEvent;
 
-/// What all commands know of the run.
+/// Facts about the run that its commands need.
 #[derive(Debug, Clone)]
 pub struct Background {
     /// The machine.
     pub options: MachineOptions,
-    /// Where the serial port leads.
+    /// The backend of the serial port.
     pub serial: Backend,
-    /// Where the monitor listens.
+    /// The addresses that the monitor listens on.
     pub addresses: Vec<Address>,
-    /// Where events go.
+    /// Where QMP events go.
     pub events: Events,
 }
 
-/// Tells the clients what happens to the run.
+/// Turns the events of a run into QMP events.
 pub fn listener(events: Events) -> crate::session::control::Listener {
     Box::new(move |happening| {
         events.tell(&match happening {
@@ -56,18 +56,18 @@ pub fn listener(events: Events) -> crate::session::control::Listener {
                 let (guest, reason) = shutdown(*cause);
                 Event::Shutdown { guest, reason }
             }
-            // The job of this work has its own event.
+            // The job of this work sends an event of its own.
             RunEvent::Worked { .. } => return,
         });
     })
 }
 
-/// Whether the guest caused the shutdown, and the reason in QMP's words.
+/// Whether the guest caused the shutdown, and QMP's name of the cause.
 fn shutdown(cause: replay_format::ShutdownCause) -> (bool, ShutdownCause) {
     use replay_format::ShutdownCause as Cause;
     match cause {
         Cause::HostError => (false, ShutdownCause::HostError),
-        // There is one cause for both in version 7 of the log; a reset does not end a run.
+        // Version 7 of the log has one cause for both. A reset does not end a run.
         Cause::HostQmp | Cause::HostQmpQuit => (false, ShutdownCause::HostQmpQuit),
         Cause::HostQmpSystemReset => (false, ShutdownCause::HostQmpSystemReset),
         Cause::HostSignal => (false, ShutdownCause::HostSignal),

@@ -1,4 +1,4 @@
-//! Commands that may be executed out of band. They never wait.
+//! The commands that may be executed out of band. They never wait.
 
 use crate::monitor::execute::{Done, ExecuteNow, Later};
 use crate::monitor::generated::{
@@ -14,17 +14,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The counting semaphore of `x-oob-test`. No thread waits in it: a caller that finds it at zero
-/// comes back later.
+/// tries again later.
 #[derive(Debug, Default)]
 pub(super) struct Semaphore(AtomicU64);
 
 impl Semaphore {
     fn post(&self) {
-        // The count alone is handed over; release and acquire all the same, as of any semaphore.
+        // Only the count is handed over. Release and acquire are used all the same, as in any
+        // semaphore.
         self.0.fetch_add(1, Ordering::Release);
     }
 
-    /// Takes one away, if it is not zero.
+    /// Takes one, if the count is not zero.
     fn try_wait(&self) -> bool {
         let one_less = |count: u64| count.checked_sub(1);
         let result = self
@@ -34,19 +35,19 @@ impl Semaphore {
     }
 }
 
-/// The commands, as the main loop and the I/O thread share them.
+/// The commands that the main loop and the I/O thread share.
 #[derive(Clone)]
 pub(super) struct Oob {
     control: Arc<Control>,
     semaphore: Arc<Semaphore>,
     pub(super) nudge: Arc<dyn Fn() + Send + Sync>,
-    /// Only on the main loop, where a command may be answered later: the last one has to wait for
-    /// the semaphore.
+    /// Set on the main loop alone, where a command may be answered later: true if the last command
+    /// has to wait for the semaphore.
     waits: Option<Arc<AtomicBool>>,
 }
 
 impl Oob {
-    /// Main loop: what the last command waits for, if it has to.
+    /// For the main loop: the later answer of the last command, if it has to wait.
     pub(super) fn take_later(&self) -> Option<Later> {
         let waits = self.waits.as_ref()?.swap(false, Ordering::Relaxed);
         let semaphore = Arc::clone(&self.semaphore);
@@ -113,16 +114,16 @@ impl OobCommands for Oob {
     }
 }
 
-/// As QMP's `int` holds it.
+/// The count as QMP's `int`.
 pub(super) fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// The I/O thread's commands.
+/// The commands of the I/O thread.
 pub struct OnIoThread(Oob);
 
 impl OnIoThread {
-    /// For a run; `nudge` wakes the main loop.
+    /// The commands for a run; `nudge` wakes the main loop.
     pub fn new(control: Arc<Control>, nudge: Arc<dyn Fn() + Send + Sync>) -> Self {
         Self(Oob {
             control,

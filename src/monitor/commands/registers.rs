@@ -4,7 +4,7 @@ use machine::cpu::Hart;
 use riscv_isa::reg;
 use std::fmt::Write;
 
-/// As `info registers` shows them.
+/// The registers as `info registers` shows them.
 pub(super) fn show(hart: &Hart) -> String {
     let csrs = &hart.csrs;
     let mut text = format!("CPU#{}\r\n", hart.id);

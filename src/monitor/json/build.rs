@@ -1,4 +1,4 @@
-//! Tokens to values.
+//! Builds values from tokens.
 
 use super::lex::{Bracket, Token};
 use super::{JsonError, MAX_NESTING, text};
@@ -11,38 +11,38 @@ enum Open {
     Dict(Map<String, Value>, Option<String>),
 }
 
-/// What may come next in the innermost bracket.
+/// The tokens that may come next in the innermost bracket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Want {
     /// A value.
     #[default]
     Value,
-    /// A value or the end of a list: behind `[`.
+    /// A value or the end of a list: after `[`.
     ValueOrEnd,
-    /// A key or the end of an object: behind `{`.
+    /// A key or the end of an object: after `{`.
     KeyOrEnd,
-    /// A key: behind a comma.
+    /// A key: after a comma.
     Key,
     /// A colon.
     Colon,
-    /// A comma or the end.
+    /// A comma or the end of the list or object.
     CommaOrEnd,
 }
 
-/// The value so far.
+/// The value as far as it is built.
 #[derive(Debug, Default)]
 pub(super) struct Builder {
     open: Vec<Open>,
     want: Want,
-    /// The first error. The rest of the request is only searched for its end.
+    /// The first error. Of the rest of the request, only its end is looked for.
     error: Option<JsonError>,
 }
 
 impl Builder {
-    /// Takes a token. `Some`: with it, the request ends.
+    /// Takes a token. Returns the result if the request ends with it.
     pub(super) fn token(&mut self, token: Token) -> Option<Result<Value, JsonError>> {
         match token {
-            // What the sender meant is unknown, and so is where the request ends: it ends here.
+            // The end of the request is unknown after such bytes, so it ends here.
             Token::Stray(bytes) => Some(Err(JsonError::Stray(shown(&bytes)))),
             Token::Open(_) if self.open.len() == MAX_NESTING => {
                 Some(Err(JsonError::Limit("nesting depth")))
@@ -139,14 +139,14 @@ impl Builder {
             Open::Dict(map, _) => Value::Object(map),
         };
         if found != bracket {
-            // The brackets no longer say where the request ends.
+            // The brackets do not match, so they cannot tell where the request ends. It ends here.
             self.open.clear();
         }
         self.want = Want::Value;
         self.value(value)
     }
 
-    /// Notes that a token, or a `value` that it begins, is not what it should be.
+    /// Notes a syntax error. `value`: the token begins a value.
     fn wrong(&mut self, value: bool) -> Option<Result<Value, JsonError>> {
         let list = matches!(self.open.last(), Some(Open::List(_)));
         self.fail(JsonError::Syntax(match self.want {
@@ -159,7 +159,7 @@ impl Builder {
         }))
     }
 
-    /// Notes what is wrong; outside of all brackets, the request ends with it.
+    /// Notes an error. Outside of all brackets, the request ends with it.
     fn fail(&mut self, error: JsonError) -> Option<Result<Value, JsonError>> {
         let error = self.error.take().unwrap_or(error);
         if self.open.is_empty() {
@@ -170,7 +170,7 @@ impl Builder {
     }
 }
 
-/// The beginning of a token, for a message.
+/// The first bytes of a token, for a message.
 fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).chars().take(80).collect()
 }

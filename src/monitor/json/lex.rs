@@ -1,6 +1,6 @@
-//! Bytes to tokens, one byte at a time.
+//! Splits bytes into tokens, one byte at a time.
 
-/// What a bracket belongs to.
+/// The kind of a bracket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bracket {
     /// `[ ]`
@@ -9,7 +9,7 @@ pub(super) enum Bracket {
     Dict,
 }
 
-/// A piece of JSON; texts as they stand in the input, strings without their quotes.
+/// A token. Its text is that of the input; strings are without their quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Token {
     Open(Bracket),
@@ -19,7 +19,7 @@ pub(super) enum Token {
     Text(Vec<u8>),
     Number(Vec<u8>),
     Word(Vec<u8>),
-    /// A piece that is none of these.
+    /// Bytes that are no token.
     Stray(Vec<u8>),
 }
 
@@ -27,13 +27,13 @@ pub(super) enum Token {
 enum State {
     #[default]
     Between,
-    /// In a string with this quote.
+    /// Inside a string with this quote.
     Text(u8),
-    /// Behind a backslash in it.
+    /// After a backslash in that string.
     Escape(u8),
     Word,
     Minus,
-    /// A zero at the start of a number: no digit may follow.
+    /// After a zero at the start of a number: no digit may follow.
     Zero,
     Digits,
     Point,
@@ -41,15 +41,15 @@ enum State {
     Exponent,
     ExponentSign,
     ExponentDigits,
-    /// Behind something stray: all is passed over until a request may begin.
+    /// After bytes that are no token: the input is skipped until a request may begin.
     Skip,
 }
 
 /// The result of one byte.
 pub(super) struct Step {
-    /// Whether the byte was used; if not, it is to be offered again.
+    /// False if the byte must be offered again.
     pub(super) taken: bool,
-    /// A token that ended.
+    /// A token that has ended.
     pub(super) token: Option<Token>,
 }
 
@@ -57,18 +57,18 @@ pub(super) struct Step {
 #[derive(Debug, Default)]
 pub(super) struct Lexer {
     state: State,
-    /// The token so far.
+    /// The bytes of the present token.
     text: Vec<u8>,
 }
 
-/// Bytes that no token holds, so that a client can always get back in step. 0xFE and 0xFF are in no
-/// UTF-8.
+/// True for bytes that occur in no token, by which a client can always start afresh. 0xFE and 0xFF
+/// do not occur in UTF-8.
 fn resets(byte: u8) -> bool {
     !(0x20..0xfe).contains(&byte)
 }
 
 impl Lexer {
-    /// Whether no token is begun.
+    /// True if no token has begun.
     pub(super) fn is_between(&self) -> bool {
         matches!(self.state, State::Between | State::Skip)
     }
@@ -79,7 +79,7 @@ impl Lexer {
         self.state = State::Skip;
     }
 
-    /// Looks at one byte.
+    /// Takes one byte.
     pub(super) fn step(&mut self, byte: u8) -> Step {
         use State::*;
         match (self.state, byte) {

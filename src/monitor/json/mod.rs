@@ -1,8 +1,8 @@
-//! JSON as the monitor's clients write it: requests one after the other, with or without anything
-//! between them.
+//! JSON as the monitor's clients write it: requests one after the other, with or without white
+//! space between them.
 //!
-//! [`Stream`] takes bytes as they come and gives a value, or what is wrong, as soon as a request
-//! ends: when its brackets are closed. Beyond RFC 8259, strings may stand in single quotes.
+//! [`Stream`] takes bytes as they come. It gives a value, or an error, as soon as a request ends,
+//! which is when its brackets are closed. Beyond RFC 8259, strings may stand in single quotes.
 //! [`line()`] writes a reply.
 
 mod build;
@@ -18,29 +18,29 @@ use build::Builder;
 use lex::Lexer;
 use serde_json::Value;
 
-/// Brackets that are open at once, at most.
+/// The largest number of open brackets.
 pub const MAX_NESTING: usize = 1024;
-/// Tokens of one request, at most.
+/// The largest number of tokens in a request.
 pub const MAX_TOKENS: usize = 2 << 20;
-/// Bytes of one request, at most; white space outside of strings is not counted.
+/// The largest number of bytes in a request, without white space outside of strings.
 pub const MAX_BYTES: usize = 64 << 20;
 
-/// What is wrong in a request.
+/// The error of a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
-    /// Bytes that begin no token, or end one in its middle.
+    /// Bytes that are no token, or that end a token in its middle.
     #[error("JSON parse error, stray '{0}'")]
     Stray(String),
     /// A word other than `true`, `false`, `null`.
     #[error("JSON parse error, invalid keyword '{0}'")]
     Keyword(String),
-    /// A `\u` escape that is none.
+    /// A `\u` escape that is not valid.
     #[error("JSON parse error, {0} is not a valid Unicode character")]
     Unicode(String),
-    /// Beyond what 64 bits of floating point can hold.
+    /// A number that 64 bits of floating point cannot hold.
     #[error("JSON parse error, number {0} is out of range")]
     Number(String),
-    /// A token in the wrong place, and what was expected.
+    /// A token in the wrong place, and the token that was expected.
     #[error("JSON parse error, {0}")]
     Syntax(&'static str),
     /// A request that is too large.
@@ -48,18 +48,18 @@ pub enum JsonError {
     Limit(&'static str),
 }
 
-/// What comes in on one connection.
+/// The input of one connection.
 #[derive(Debug, Default)]
 pub struct Stream {
     lexer: Lexer,
     builder: Builder,
-    /// Bytes and tokens of the request so far.
+    /// Number of bytes in the present request.
     bytes: usize,
     tokens: usize,
 }
 
 impl Stream {
-    /// Takes bytes from `input` until a request ends in them; `None`: all of them are taken.
+    /// Takes bytes from `input` until a request ends in them; `None`: all bytes are taken.
     pub fn next(&mut self, input: &mut &[u8]) -> Option<Result<Value, JsonError>> {
         while let Some((&byte, rest)) = input.split_first() {
             let step = self.lexer.step(byte);

@@ -1,10 +1,10 @@
-//! The stream against what a real server (QEMU 7.2) says, and against serde_json.
+//! Compares the parser with a real server (QEMU 7.2), and with serde_json.
 
 use super::*;
 use proptest::prelude::*;
 use serde_json::json;
 
-/// What comes of these bytes, offered in pieces of this size.
+/// Parses these bytes, offered in pieces of this size.
 fn parse(input: &[u8], piece: usize) -> Vec<Result<Value, String>> {
     let mut stream = Stream::default();
     let mut found = Vec::new();
@@ -126,7 +126,7 @@ fn errors_are_those_of_a_real_server() {
     ] {
         let wanted = format!("JSON parse error, {wanted}");
         check(input, &[Err(&wanted)]);
-        // Whatever went wrong, the next request works.
+        // The next request works after any error.
         check(
             &[input, b"{\"b\": 1}"].concat(),
             &[Err(&wanted), Ok(json!({"b": 1}))],
@@ -162,7 +162,8 @@ fn nesting() {
 
 #[test]
 fn sizes() {
-    // One bracket, and a token and a comma for each number but the last, and the closing bracket.
+    // Tokens of the list: a bracket, a number and a comma for each element but the last, which has
+    // no comma, and the closing bracket.
     let list = |tokens: usize| {
         [
             b"[1".to_vec(),
@@ -191,7 +192,7 @@ fn lines() {
     assert_eq!(text, format!("{wanted}\r\n"));
 }
 
-/// Fractions that serde_json, too, reads exactly.
+/// Fractions that serde_json also reads exactly.
 fn short_float() -> impl Strategy<Value = f64> {
     any::<i32>().prop_map(|number| f64::from(number) / 256.0)
 }
@@ -215,14 +216,14 @@ fn any_value(float: impl Strategy<Value = f64> + 'static) -> impl Strategy<Value
 }
 
 proptest! {
-    /// What we write we read.
+    /// The parser reads what the writer wrote.
     #[test]
     fn round_trip(value in any_value(any::<f64>()), piece in 1usize..9) {
         let value = json!([value]);
         prop_assert_eq!(parse(&line(&value), piece), vec![Ok(value)]);
     }
 
-    /// What we write is what serde_json reads, and what we read ourselves.
+    /// serde_json reads what the writer wrote, and the parser reads what serde_json wrote.
     #[test]
     fn theirs_and_ours(
         values in prop::collection::vec(any_value(short_float()), 1..4),
@@ -238,7 +239,7 @@ proptest! {
         prop_assert_eq!(parse(&input, piece), values.into_iter().map(Ok).collect::<Vec<_>>());
     }
 
-    /// Other writers have other styles.
+    /// The parser reads what writers with another style wrote.
     #[test]
     fn other_styles(value in any_value(short_float()), piece in 1usize..9) {
         let value = json!([value]);
@@ -246,8 +247,7 @@ proptest! {
         prop_assert_eq!(parse(&pretty, piece), vec![Ok(value)]);
     }
 
-    /// What serde_json takes for an object or a list, we do, and the other way round; single quotes
-    /// aside.
+    /// The parser and serde_json accept the same objects and lists, apart from single quotes.
     #[test]
     fn the_same_language(input in "[\\[\\]{},:\"01.eE+\\-a-ntrfu\\\\ ]{0,40}") {
         let input = format!("[{input}]");
@@ -255,12 +255,13 @@ proptest! {
         let found = parse(&[input.as_bytes(), b"\xff"].concat(), 5);
         let end = Err("JSON parse error, stray '\u{fffd}'".to_owned());
         let ours = matches!(&found[..], [Ok(_), behind] if *behind == end);
-        // Of duplicate keys serde_json takes the last.
+        // Of duplicate keys serde_json takes the last, and the parser takes none.
         let duplicate = Err("JSON parse error, duplicate key".to_owned());
         prop_assert!(theirs == ours || theirs && found[0] == duplicate, "{}: {:?}", input, found);
     }
 
-    /// Garbage is survived, means the same in whatever pieces it comes, and is over at a reset.
+    /// Garbage does no harm. Its meaning does not depend on how it is split, and it ends at a
+    /// reset.
     #[test]
     fn garbage(input in prop::collection::vec(
         prop_oneof![any::<u8>(), prop::sample::select(&b"{}[],:\"'\\u0d8 -1e."[..])],

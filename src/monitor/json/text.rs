@@ -3,7 +3,7 @@
 use super::JsonError;
 use serde_json::{Number, Value};
 
-/// The text between two quotes, without its escapes.
+/// The text of a string token, with its escapes resolved.
 pub(super) fn decode(raw: &[u8]) -> Result<String, JsonError> {
     let raw = std::str::from_utf8(raw)
         .map_err(|_| JsonError::Syntax("invalid UTF-8 sequence in string"))?;
@@ -34,14 +34,14 @@ pub(super) fn decode(raw: &[u8]) -> Result<String, JsonError> {
     Ok(text)
 }
 
-/// The character behind `\u`, and the text behind it.
+/// The character of a `\u` escape, and the text after it.
 fn unicode(rest: &str) -> Result<(char, &str), JsonError> {
     let wrong = || JsonError::Unicode(format!("\\u{}", rest.chars().take(4).collect::<String>()));
     let (first, behind) = unit(rest).ok_or_else(wrong)?;
     if let Some(char) = char::from_u32(u32::from(first)) {
         return Ok((char, behind));
     }
-    // Half of a surrogate pair; the other half must follow.
+    // A half of a surrogate pair: the other half must follow.
     let pair = behind.strip_prefix("\\u").and_then(unit);
     let (second, behind) = pair.ok_or_else(wrong)?;
     match char::decode_utf16([first, second]).next() {
@@ -50,7 +50,7 @@ fn unicode(rest: &str) -> Result<(char, &str), JsonError> {
     }
 }
 
-/// Four hexadecimal digits, and the text behind them.
+/// The value of four hexadecimal digits, and the text after them.
 fn unit(text: &str) -> Option<(u16, &str)> {
     let (digits, behind) = text.split_at_checked(4)?;
     let all = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
@@ -58,7 +58,7 @@ fn unit(text: &str) -> Option<(u16, &str)> {
     Some((unit, behind))
 }
 
-/// The number: an integer as long as 64 bits hold it exactly.
+/// The value of a number token: an integer if 64 bits hold it exactly.
 pub(super) fn number(raw: Vec<u8>) -> Result<Value, JsonError> {
     let text = String::from_utf8(raw).unwrap_or_default();
     if let Ok(integer) = text.parse::<i64>() {

@@ -1,10 +1,10 @@
-//! Replies as text: pure ASCII, in QEMU's style.
+//! Writes replies as text: pure ASCII, in QEMU's style.
 
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 use std::io::{self, Write};
 
-/// `", "` and `": "`, and everything beyond ASCII as `\uXXXX`.
+/// QEMU's separators `", "` and `": "`, and `\uXXXX` for all characters beyond ASCII.
 struct Style;
 
 impl Formatter for Style {
@@ -39,10 +39,10 @@ impl Formatter for Style {
     }
 }
 
-/// A value as one line, CRLF at its end.
+/// Writes a value as one line, with CRLF at its end.
 pub fn line(value: &impl Serialize) -> Vec<u8> {
     let mut out = Vec::new();
-    // Our values have no keys but strings, and memory takes all: it cannot fail.
+    // This cannot fail: all keys are strings, and writing to memory does not fail.
     let _ = value.serialize(&mut Serializer::with_formatter(&mut out, Style));
     out.extend(b"\r\n");
     out

@@ -10,7 +10,7 @@ use std::thread;
 const CLIENTS: usize = 4;
 const REQUESTS: usize = 2_500;
 
-/// A request that is right, nearly right, or garbage.
+/// A request that is valid, nearly valid, or garbage.
 fn request(rng: &mut TestRng, id: usize) -> Vec<u8> {
     let names = ["echo", "count", "nope", "qmp_capabilities", "large"];
     let all = rng.random_ratio(1, 50);
@@ -46,7 +46,8 @@ fn request(rng: &mut TestRng, id: usize) -> Vec<u8> {
     bytes
 }
 
-/// Sends requests in batches; behind each, one that no garbage can hide and whose reply must come.
+/// Sends requests in batches. After each batch it sends a request that no garbage can hide, whose
+/// reply must come.
 fn hammer(mut client: Client, seed: u8) -> usize {
     let mut rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
     let mut replies = 0;
@@ -92,14 +93,14 @@ fn ten_thousand_requests() {
     for thread in threads {
         assert!(thread.join().unwrap() > REQUESTS / 2);
     }
-    // All is as before.
+    // The monitor still works.
     let reply = rig
         .client(0, true)
         .ask(json!({"exec-oob": "count", "id": 1}));
     assert_eq!(reply["id"], json!(1));
 }
 
-/// Without garbage, each request has exactly one reply, whatever overtakes whatever.
+/// Without garbage, each request has exactly one reply, in whatever order requests are executed.
 #[test]
 fn every_request_has_one_reply() {
     let rig = Rig::new(2);

@@ -1,4 +1,5 @@
-//! Commands in their order, events among them, and what waits meanwhile.
+//! Commands in their order, events among them, and what waits meanwhile. Numbers are those of
+//! `qmp.md`'s points.
 
 use super::rig::Rig;
 use serde_json::json;
@@ -25,7 +26,7 @@ fn one_after_the_other() {
     client.write(&burst);
     for id in 0..200 {
         assert_eq!(client.line(), json!({"return": {}, "id": id}));
-        // Errors of shape keep their place and their id.
+        // Errors of a request's shape keep their place and their id.
         assert_eq!(client.line()["id"], json!(id + 1000));
     }
 }
@@ -44,8 +45,7 @@ fn errors_keep_their_place_behind_a_command_that_blocks() {
     assert_eq!(order, [json!(5), json!(1), json!(2), json!(null), json!(4)]);
 }
 
-/// 11: an event comes before the reply of the command that made it happen; every session hears of
-/// it.
+/// 11: an event comes before the reply of the command that caused it. Every session gets it.
 #[test]
 fn events() {
     let rig = Rig::new(2);
@@ -63,7 +63,7 @@ fn events() {
     assert_eq!(second.line()["data"], json!({"a": 1}));
 }
 
-/// 11: of the limited kinds one a second, and the last one is not lost.
+/// 11: of the limited kinds, one event a second is sent, and the last one is not lost.
 #[test]
 fn events_that_come_too_fast() {
     let rig = Rig::new(1);

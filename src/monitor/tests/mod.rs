@@ -1,5 +1,5 @@
-//! The protocol over real sockets, with commands that need no machine. What the monitor says of a
-//! machine is tested end to end, in tests/monitor.
+//! The protocol over real sockets, with commands that need no machine. Commands about a machine are
+//! tested end to end, in tests/monitor.
 #![allow(clippy::unwrap_used, reason = "what is not as expected fails the test")]
 
 mod flood;

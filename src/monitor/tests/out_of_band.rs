@@ -20,7 +20,7 @@ fn refused(client: &mut Client, request: Value, desc: &str) {
     );
 }
 
-/// Both forms overtake a command that blocks; so does what is wrong with one.
+/// Both forms overtake a command that blocks, and so do errors in them.
 #[test]
 fn overtakes() {
     let rig = Rig::new(1);
@@ -99,7 +99,7 @@ fn shape() {
     ] {
         refused(&mut client, request, desc);
     }
-    // Neither is a request for out-of-band execution.
+    // These `control` members do not ask for out-of-band execution.
     for control in [
         json!({}),
         json!({"x": 1}),
@@ -143,7 +143,7 @@ fn not_enabled() {
     );
 }
 
-/// Another session, too, can end the wait.
+/// Another session can also end the wait.
 #[test]
 fn from_another_session() {
     let rig = Rig::new(2);
@@ -155,7 +155,7 @@ fn from_another_session() {
     assert_eq!(first.line(), json!({"return": {}, "id": 1}));
 }
 
-/// It counts: what was posted first need not be waited for.
+/// The semaphore counts: a wait after a post returns at once.
 #[test]
 fn the_semaphore_counts() {
     let rig = Rig::new(1);
@@ -170,12 +170,12 @@ fn the_semaphore_counts() {
     }
     lock(&mut client, 7);
     client.is_quiet();
-    // Out of band nothing waits.
+    // Out of band, no command waits.
     client.send(json!({"exec-oob": UNLOCK, "arguments": {"lock": true}}));
     assert_eq!(client.error().0, "GenericError");
 }
 
-/// Nothing is dropped where too much waits: it is not read until there is room.
+/// No request is dropped when too many wait: it is not read until there is room.
 #[test]
 fn flow_control() {
     let rig = Rig::new(2);
@@ -194,13 +194,13 @@ fn flow_control() {
         .map(|_| client.line()["id"].as_u64().unwrap())
         .collect();
     assert_eq!(ids[0], 100);
-    // The last one is out of band: it may overtake what was done, but not sent.
+    // The last one is out of band: it may overtake answers that are not sent yet.
     assert!(ids.contains(&200), "{ids:?}");
     ids.retain(|id| *id < 100);
     assert_eq!(ids, (0..20).collect::<Vec<_>>());
 }
 
-/// Seven wait and one runs: there is room for one that overtakes them.
+/// With seven requests waiting and one running, there is room for one that overtakes them.
 #[test]
 fn there_is_room_for_eight() {
     let rig = Rig::new(1);
@@ -222,7 +222,7 @@ fn a_client_that_goes_away_while_its_command_blocks() {
         lock(&mut client, 1);
         client.send(json!({"execute": "echo", "id": 2}));
         drop(client);
-        // At once, and everything works.
+        // The next client works at once.
         let mut next = rig.client(0, true);
         assert_eq!(
             next.ask(json!({"execute": "echo", "id": 3}))["id"],

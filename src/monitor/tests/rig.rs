@@ -1,4 +1,4 @@
-//! A monitor with a main loop of its own, and clients.
+//! A test rig: a monitor with its own main loop, and clients.
 
 use crate::monitor::execute::{Done, Execute, ExecuteNow, Outcome};
 use crate::monitor::session::unknown;
@@ -15,10 +15,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Nothing here takes a tenth of it.
+/// The limit of every wait. No test needs a tenth of it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What the commands of the rig share.
+/// State that the rig's commands share.
 #[derive(Default)]
 struct Toys {
     semaphore: AtomicU64,
@@ -111,7 +111,7 @@ pub(super) struct Rig {
 }
 
 impl Rig {
-    /// With so many sockets.
+    /// A rig with this many sockets.
     pub(super) fn new(sockets: usize) -> Self {
         let folder = TempDir::with_prefix("rr-qmp-").unwrap();
         let address = |at: usize| Address::Unix(folder.path().join(at.to_string()));
@@ -140,7 +140,7 @@ impl Rig {
         self.folder.path().join(socket.to_string())
     }
 
-    /// A client that has yet to read its greeting.
+    /// A client that has not read its greeting.
     pub(super) fn connect(&self, socket: usize) -> Client {
         Client::new(UnixStream::connect(self.path(socket)).unwrap())
     }
@@ -204,7 +204,7 @@ impl Client {
         self.stream.write_all(bytes).unwrap();
     }
 
-    /// The next line; `None`: there are no more.
+    /// The next line; `None`: the connection has ended.
     #[track_caller]
     pub(super) fn maybe_line(&mut self) -> Option<Value> {
         let (mut bytes, mut seen) = ([0; 65536], 0);
@@ -230,7 +230,7 @@ impl Client {
         }
     }
 
-    /// Whether a whole line comes before the connection ends, cut off or not.
+    /// True if a whole line comes before the connection ends.
     pub(super) fn whole_line(&mut self) -> bool {
         let mut byte = [0];
         loop {
@@ -247,14 +247,14 @@ impl Client {
         self.maybe_line().unwrap()
     }
 
-    /// Sends a request, and gives the next line.
+    /// Sends a request, and returns the next line.
     #[track_caller]
     pub(super) fn ask(&mut self, request: Value) -> Value {
         self.send(request);
         self.line()
     }
 
-    /// The class and the description of the error that comes next.
+    /// The class and the description of the next line, which must be an error.
     #[track_caller]
     pub(super) fn error(&mut self) -> (String, String) {
         let line = self.line();
@@ -263,7 +263,7 @@ impl Client {
         (text("class"), text("desc"))
     }
 
-    /// That nothing comes for a moment.
+    /// Asserts that no line comes for a moment.
     #[track_caller]
     pub(super) fn is_quiet(&mut self) {
         assert_eq!(self.unread, b"");

@@ -1,4 +1,5 @@
-//! What a client may say, and what it is told otherwise. Numbers are those of `qmp.md`'s points.
+//! What a client may send, and the errors for everything else. Numbers are those of `qmp.md`'s
+//! points.
 
 use super::rig::Rig;
 use serde_json::{Value, json};
@@ -73,7 +74,7 @@ fn negotiation() {
     }
     client.send(json!({"execute": "qmp_capabilities", "arguments": {"x": 1}}));
     assert_eq!(client.error().1, "Parameter 'x' is unexpected");
-    // Still in negotiation, and so without events.
+    // The session is still in negotiation, so it gets no events.
     rig.events.post("STOP", None);
     client.is_quiet();
     let reply = client.ask(json!({"execute": "qmp_capabilities", "id": 3}));
@@ -174,7 +175,7 @@ fn ids() {
     }
     client.write(b"{\"execute\": \"echo\", \"id\": 18446744073709551615}");
     assert_eq!(client.line()["id"], json!(u64::MAX));
-    // Bad JSON has no id.
+    // A request with bad JSON has no id.
     client.write(b"{\"id\": 1, \"execute\": nul}");
     assert_eq!(client.line().get("id"), None);
 }

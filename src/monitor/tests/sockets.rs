@@ -27,7 +27,7 @@ fn a_second_client_waits() {
     assert!(second.line().get("QMP").is_some());
 }
 
-/// 12: with half a request, and with any.
+/// 12: with half a request, and with a whole one.
 #[test]
 fn a_half_request_dies_with_its_connection() {
     let rig = Rig::new(1);
@@ -47,7 +47,7 @@ fn a_half_request_dies_with_its_connection() {
     }
 }
 
-/// As `printf ... | nc -U` does it: what was asked is answered.
+/// As `printf ... | nc -U` does it: the request is still answered.
 #[test]
 fn a_client_that_only_closes_its_own_direction() {
     let rig = Rig::new(1);
@@ -62,7 +62,7 @@ fn a_client_that_only_closes_its_own_direction() {
     assert_eq!(client.maybe_line(), None);
 }
 
-/// It hurts nobody, and hears all once it reads again.
+/// It holds up no other client, and gets everything once it reads again.
 #[test]
 fn a_client_that_does_not_read() {
     let rig = Rig::new(2);
@@ -93,7 +93,7 @@ fn a_client_that_does_not_read() {
     writer.join().unwrap();
 }
 
-/// Every request is answered, however often too much is unread.
+/// Every request is answered, however often too many bytes are unread.
 #[test]
 fn large_answers_to_requests_in_one_write() {
     let rig = Rig::new(1);
@@ -111,7 +111,8 @@ fn large_answers_to_requests_in_one_write() {
     writer.join().unwrap();
 }
 
-/// One that never reads is cut off in the end, and does not fill the memory; the others hear all.
+/// A client that never reads is disconnected in the end, and does not fill the memory. The others
+/// get everything.
 #[test]
 fn a_client_that_never_reads() {
     let rig = Rig::new(2);
@@ -133,7 +134,7 @@ fn at_the_end_every_client_sees_the_end() {
     let mut rig = Rig::new(2);
     let (mut first, mut second) = (rig.client(0, false), rig.connect(1));
     second.line();
-    // What was sent and will not be looked at is no reason for an error.
+    // Input that will not be read is no reason for an error.
     first.write(b"{\"execute\"");
     rig.end();
     assert_eq!((first.maybe_line(), second.maybe_line()), (None, None));
@@ -148,14 +149,14 @@ fn places_that_are_taken() {
     let live = UnixListener::bind(&path).unwrap();
     let error = chain(&Monitor::open(&address).unwrap_err());
     assert!(error.contains("/s: Address already in use"), "{error}");
-    // What a killed process left is no hindrance.
+    // The socket of a killed process is replaced.
     drop(live);
     assert!(path.exists());
     let monitor = Monitor::open(&address).unwrap();
     UnixStream::connect(&path).unwrap();
     drop(monitor);
     assert!(!path.exists());
-    // A file is not ours to remove.
+    // A file that is no socket is not removed.
     std::fs::write(&path, "x").unwrap();
     assert!(Monitor::open(&address).is_err());
     assert!(path.exists());

@@ -1,4 +1,4 @@
-//! Where a replay stands in its log: the next event, and what is said if it does not fit.
+//! The place of a replay in its log: the next event, and the error if it does not fit.
 
 use crate::divergence::{Divergence, describe};
 use crate::error::{Error, RecordingFault};
@@ -12,18 +12,18 @@ pub(super) struct Cursor<'log> {
     pub(super) path: PathBuf,
     pub(super) log: &'log Log<'log>,
     events: Events<'log>,
-    /// The place in front of `head`.
+    /// The place before `head`.
     pub(super) place: Position,
-    /// The next event that is not a count of instructions.
+    /// The next event. Events that only count instructions are skipped.
     pub(super) head: Option<Record<'log>>,
-    /// Where the log ends, if `head` is none.
+    /// The instruction count at which the log ends, if `head` is `None`.
     pub(super) end: u64,
-    /// The head has had its chance: the machine executed the instruction that it belongs to.
+    /// True once the machine has executed the instruction that the head belongs to.
     pub(super) tried: bool,
 }
 
 impl<'log> Cursor<'log> {
-    /// In front of a log: it must [`begin`](Self::begin), or [`jump`](Self::jump).
+    /// A cursor that has no place yet: call [`begin`](Self::begin) or [`jump`](Self::jump).
     pub(super) fn new(path: PathBuf, log: &'log Log<'log>) -> Self {
         Self {
             path,
@@ -36,7 +36,7 @@ impl<'log> Cursor<'log> {
         }
     }
 
-    /// Goes to the start of the log, and reads what stands there in every one.
+    /// Goes to the start of the log, and checks the events that every log begins with.
     ///
     /// # Errors
     /// If the log does not begin as a recording of this program does.
@@ -58,10 +58,10 @@ impl<'log> Cursor<'log> {
         Ok(())
     }
 
-    /// Goes to what comes behind a snapshot.
+    /// Goes to the place of a snapshot.
     ///
     /// # Errors
-    /// If the log was cut off in front of it.
+    /// If the log was cut off before that place.
     pub(super) fn jump(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
         let (place, end) = (Position::from(snapshot.log), self.log.end());
         let closed = self.log.completeness() == Completeness::Complete;
@@ -78,7 +78,7 @@ impl<'log> Cursor<'log> {
         self.advance()
     }
 
-    /// Reads up to the next event that is not a count of instructions.
+    /// Reads the next event. Events that only count instructions are skipped.
     pub(super) fn advance(&mut self) -> Result<(), Error> {
         self.tried = false;
         loop {
@@ -88,13 +88,13 @@ impl<'log> Cursor<'log> {
                     event: Event::Instruction { .. },
                     ..
                 })) => continue,
-                // Behind the shutdown nothing is read: this log was closed by `rr repair`, or is a
+                // Nothing is read after the shutdown. Such a log was closed by `rr repair`, or is a
                 // slice.
                 Some(Ok(Record {
                     event: Event::End, ..
                 })) => None,
                 Some(Ok(record)) => Some(record),
-                // A killed recording: it ends with its last whole event.
+                // The recording was killed: its log ends with the last whole event.
                 Some(Err(error)) if error.is_truncated() => None,
                 Some(Err(cause)) => return Err(self.unreadable(cause)),
                 None => None,
@@ -115,10 +115,10 @@ impl<'log> Cursor<'log> {
         self.head.map(|head| head.event)
     }
 
-    /// Takes the head if it is at `at` and `wanted`. `None`: the log ends here.
+    /// Takes the head if it is at `at` and is the `wanted` event. `None`: the log ends here.
     ///
     /// # Errors
-    /// A divergence, to what was `found`.
+    /// A divergence: the machine did what `found` says.
     pub(super) fn take(
         &mut self,
         at: Moment,
@@ -138,7 +138,7 @@ impl<'log> Cursor<'log> {
         Ok(Some(head.event))
     }
 
-    /// A reading of the virtual-rt clock, if the head is one.
+    /// Takes a reading of the virtual-rt clock, if the head is one.
     pub(super) fn real_time(&mut self) -> Result<Option<i64>, Error> {
         match self.event() {
             Some(Event::Clock {
@@ -152,7 +152,7 @@ impl<'log> Cursor<'log> {
         }
     }
 
-    /// The error for a head that does not fit what happened at `at`.
+    /// The divergence of a head that does not fit the machine's event at `at`.
     pub(super) fn diverged(&self, at: Moment, found: impl Into<String>) -> Error {
         let expected = match &self.head {
             Some(head) if head.icount == at.icount => describe(&head.event),

@@ -1,4 +1,4 @@
-//! What the machine gets in a replay while it executes: the answers that are in the log.
+//! The machine's inputs in a replay while it executes: the answers that the log holds.
 
 use super::{CLOSED, Replayer};
 use crate::error::Error;
@@ -11,7 +11,7 @@ impl<'log> Replayer<'log> {
         Halted
     }
 
-    /// Takes the head if it is at `at` and `wanted`; else the machine stops.
+    /// Takes the head if it is at `at` and is the `wanted` event; else stops the machine.
     fn take(
         &mut self,
         at: Moment,
@@ -20,7 +20,7 @@ impl<'log> Replayer<'log> {
     ) -> Result<Event<'log>, Halted> {
         match self.cursor.take(at, found, wanted) {
             Ok(Some(event)) => Ok(event),
-            // The recording was cut inside this instruction.
+            // The log was cut off inside this instruction.
             Ok(None) => Err(Halted),
             Err(error) => Err(self.halt(error)),
         }
@@ -40,7 +40,7 @@ impl Replayer<'_> {
             return Err(Halted);
         };
         if let Some(taken) = data.get(..offset as usize).filter(|_| !self.muted) {
-            // What becomes of the console of a replay is no part of the run.
+            // An error of the replay's own console is not part of the run.
             self.output.write(taken);
         }
         Ok(())
@@ -63,7 +63,7 @@ impl Replayer<'_> {
     }
 
     fn exception(&mut self, at: Moment, cause: u64) -> Result<(), Halted> {
-        // Only a divergence needs the words, and exceptions are many.
+        // The text is made only for a divergence, because exceptions are frequent.
         if let Some(head) = self.cursor.head
             && (head.icount, head.event) == (at.icount, Event::Exception)
         {
@@ -97,7 +97,7 @@ impl Inputs for Replayer<'_> {
             Output::Serial { data, .. } => self.write_serial(at, data),
             Output::Block(request) => self.submit(request),
             Output::Frame { adapter, frame } => {
-                // Whoever answered is in the log.
+                // The answer of a peer, if there was one, is in the log.
                 if let Some(observed) = &mut self.observed {
                     observed.sent(at, adapter, frame);
                 }
@@ -114,8 +114,8 @@ impl Inputs for Replayer<'_> {
     }
 }
 
-/// Whether the host can have answered a write of `len` bytes like this: it took some, or gave an
-/// errno.
+/// True if the host can have answered a write of `len` bytes with this result: it took some bytes,
+/// or gave an errno.
 fn can_be(result: i32, taken: u32, len: u64) -> bool {
     let consistent = match u32::try_from(result) {
         Ok(result) => result == taken,

@@ -1,4 +1,4 @@
-//! Replaying: inputs come from the log, and every mark in it is checked.
+//! The replayer: the driver whose inputs come from the log. It checks every mark in the log.
 
 mod cursor;
 mod inputs;
@@ -27,26 +27,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const NO_RESET: Error = Error::Refused(Refusal::NoReset);
 const CLOSED: Error = Error::Internal("a disk was used after it was closed");
 
-/// The driver that reads the log.
+/// The driver of a replay.
 pub struct Replayer<'log> {
     cursor: Cursor<'log>,
     digests: Digests,
-    /// Digests that were equal so far.
+    /// The number of digests that were compared, and equal.
     checked: u64,
-    /// Sees what happens.
+    /// The observer of the replay.
     observed: Option<Observed<'log>>,
     output: Output,
     muted: bool,
     disks: Drives,
-    /// The disks at work; none once they are closed.
+    /// The disks; `None` once they are closed.
     pool: Option<DiskPool>,
     failure: Option<Error>,
-    /// Somebody wants the run to end.
+    /// Set when the run must end.
     stop: Arc<AtomicBool>,
 }
 
 impl<'log> Replayer<'log> {
-    /// A driver in front of a log: it must [`begin`](Self::begin), or load a snapshot.
+    /// A driver that has no place in its log yet: call [`begin`](Self::begin), or load a snapshot.
     /// Once `stop` is set, the run ends.
     pub fn new(
         path: PathBuf,
@@ -71,19 +71,20 @@ impl<'log> Replayer<'log> {
         }
     }
 
-    /// Digests that were compared since it began, or last loaded a snapshot, and equal.
+    /// The number of digests that were compared, and equal, since the replay began or last loaded a
+    /// snapshot.
     pub(crate) fn digests_checked(&self) -> u64 {
         self.checked
     }
 
-    /// Opens the disks anew, as they were at a snapshot; `None`: at power-on.
+    /// Opens the disks again, as they were at a snapshot; `None`: at power-on.
     fn reopen(&mut self, at: Option<&Chain>) -> Result<DiskPool, Error> {
         self.pool = None;
         self.checked = 0;
         self.disks.start(self.disks.open(at)?)
     }
 
-    /// Reads what stands at the start of every log.
+    /// Goes to the start of the log, and checks the events that every log begins with.
     ///
     /// # Errors
     /// If the log does not begin as a recording of this program does.
@@ -91,7 +92,7 @@ impl<'log> Replayer<'log> {
         self.cursor.begin()
     }
 
-    /// Has somebody see what happens.
+    /// Sets the observer.
     pub(crate) fn observe(&mut self, observed: Option<Observed<'log>>) {
         self.observed = observed;
     }
@@ -99,7 +100,7 @@ impl<'log> Replayer<'log> {
 
 impl Driver for Replayer<'_> {
     fn next(&mut self, situation: &Situation) -> Result<Step, Error> {
-        // It takes no messages: this is how it learns that the run is to end.
+        // A replay takes no messages from the mailbox, so it learns of the end of the run here.
         if self.stop.load(Ordering::Acquire) {
             return Ok(Step::Stop(Finish::Interrupted));
         }
@@ -138,7 +139,7 @@ impl Driver for Replayer<'_> {
     }
 
     fn close(&mut self, _finish: Finish) -> Result<Closed, Error> {
-        // What the guest wrote is wanted by nobody.
+        // The disks hold writes that are dropped now, so they are closed first.
         self.pool = None;
         Ok(Closed {
             digests_checked: self.checked,
@@ -162,7 +163,7 @@ impl Snapshots for Replayer<'_> {
             log: self.cursor.place.into(),
             disks: Some(disks),
             pending: disks.pending()?,
-            // All that will ever fail is known from the start.
+            // A replay knows all failures of the recording from the start.
             failed: Vec::new(),
         })
     }
@@ -179,7 +180,7 @@ impl Snapshots for Replayer<'_> {
 impl Travel for Replayer<'_> {
     fn power_on(&mut self) -> Result<(), Error> {
         let pool = self.reopen(None)?;
-        // A slice is never asked for this: it has no power-on.
+        // Not reached for a slice: it has no power-on.
         self.begin()?;
         self.pool = Some(pool);
         Ok(())

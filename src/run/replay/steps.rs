@@ -1,4 +1,4 @@
-//! What comes next in a replay: each kind of event, and what the session does for it.
+//! The next step of a replay, for each kind of event.
 
 use super::{CLOSED, Replayer};
 use crate::divergence::describe;
@@ -71,7 +71,7 @@ impl Replayer<'_> {
         self.cursor.diverged(situation.at, found)
     }
 
-    /// Something from outside, which was the head; `None`: nothing that this machine knows.
+    /// Takes the head as an input; `None`: this machine has no such input.
     fn arrival(
         &mut self,
         situation: &Situation,
@@ -87,7 +87,7 @@ impl Replayer<'_> {
         };
         let arrival = match arrival_of(event, completed)? {
             Brought::Arrival(arrival) => arrival,
-            // A disk that held the request back submits it once the machine runs.
+            // A disk may hold the request back, and submits it once the machine executes.
             Brought::NotYet => return self.expect(situation).map(Some),
             Brought::Nothing => return Ok(None),
         };
@@ -95,7 +95,7 @@ impl Replayer<'_> {
         Ok(Some(Step::Arrival(arrival)))
     }
 
-    /// Lets the machine go on by the one instruction that the head belongs to.
+    /// Lets the machine execute the one instruction that the head belongs to.
     fn expect(&mut self, situation: &Situation) -> Result<Step, Error> {
         if self.cursor.tried {
             return Err(self.diverged(situation, "the instruction to complete without it"));
@@ -106,7 +106,7 @@ impl Replayer<'_> {
         })
     }
 
-    /// The warp that the log holds from here on: its start was the head.
+    /// Takes a warp from the log. The head was its start.
     fn warp(&mut self, situation: &Situation, idle: Idle) -> Result<Step, Error> {
         let length = idle
             .deadline
@@ -155,7 +155,7 @@ impl Replayer<'_> {
         self.reset(situation)
     }
 
-    /// A reset, whose cause was the head.
+    /// Takes a reset from the log. The head was its cause.
     fn reset(&mut self, situation: &Situation) -> Result<Step, Error> {
         for wanted in [Checkpoint::ResetRequested, Checkpoint::Reset] {
             match self.cursor.event() {
@@ -180,7 +180,7 @@ impl Replayer<'_> {
     }
 }
 
-/// Whether the event happens while an instruction executes, rather than between two.
+/// True if the event happens inside an instruction, and not between two.
 fn is_inline(event: &Event<'_>) -> bool {
     matches!(
         event,

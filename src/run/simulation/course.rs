@@ -25,29 +25,29 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-/// After so many periods the user ends a run, too: a machine that waits executes nothing.
+/// After this many periods the user ends a run, because a machine that waits executes nothing.
 const PATIENCE: u64 = 5000;
-/// A run that goes on for so long goes on for ever.
+/// A run with more periods than this does not end.
 const PERIODS: u64 = 10 * PATIENCE;
-/// What a killed recording may lose, ns: the log is written out at least so often, and a nap may
+/// The time (ns) that a killed recording may lose: the log is flushed this often, and a nap may
 /// come on top.
 const MAY_LOSE: i64 = 1_000_000_000;
 
-/// What a recording came to.
+/// The result of a recording.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Recorded {
-    /// How it ended; `None`: in trouble.
+    /// The report; `None`: the recording failed or was killed.
     pub(super) report: Option<Report>,
-    /// What the serial port took.
+    /// The bytes that the serial port took.
     pub(super) console: Vec<u8>,
-    /// The files.
+    /// The content of the files.
     pub(super) log: Vec<u8>,
     pub(super) digests: Vec<u8>,
     pub(super) io_errors: Vec<u8>,
-    /// Bytes in them that came after the first.
+    /// Bytes in the files after the first flush.
     pub(super) written: u64,
     pub(super) periods: u64,
-    /// Up to this instruction count, nothing may be lost.
+    /// Nothing up to this instruction count may be lost.
     pub(super) safe: u64,
 }
 
@@ -127,15 +127,15 @@ struct Run<'s> {
     world: Arc<Mutex<World>>,
     storage: Storage,
     periods: u64,
-    /// When (ns) which instruction count was reached, for as long as that may be lost.
+    /// The times (ns) at which instruction counts were reached, as long as they may be lost.
     past: VecDeque<(i64, u64)>,
-    /// How long the longest period took, ns.
+    /// The length of the longest period, in ns.
     longest: i64,
     safe: u64,
 }
 
 impl Run<'_> {
-    /// `None`: it was killed.
+    /// Runs to the end. `None`: the recording was killed.
     fn run_to_end(&mut self, trouble: Option<Trouble>) -> Result<Option<Report>, Error> {
         let mut vcpu = Vcpu::default();
         let mut resets = self.scenario.resets.iter().copied().peekable();
@@ -194,7 +194,8 @@ impl Run<'_> {
         self.mailbox.post(Message::Stop(cause));
     }
 
-    /// A period begins: what was reached long ago must not be lost any more.
+    /// Notes the start of a period. Instruction counts that were reached long ago may not be lost
+    /// from now on.
     fn remember(&mut self, icount: u64) -> i64 {
         let now = self.world.lock().now();
         self.past.push_back((now, icount));
@@ -206,7 +207,8 @@ impl Run<'_> {
     }
 }
 
-/// Replays a recording, and compares everything that it knows; gives the console, too.
+/// Replays a recording, and compares everything that was recorded. Returns the report and the
+/// console's output.
 pub(super) fn replay(dir: &Path, execution: Execution) -> Result<(Report, Vec<u8>), Error> {
     let recording = Recording::open(dir)?;
     let bytes = recording.map_log()?;

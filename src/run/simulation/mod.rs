@@ -1,11 +1,12 @@
-//! Recordings on a simulated host: clocks, serial port, disks, networks and the log's own disk do
-//! whatever a host may do, and more of it. One seed gives the whole run, on one thread.
+//! Recordings on a simulated host. Its clocks, serial port, disks, networks and the disk of the log
+//! do everything that a host may do, only more often. A seed determines the whole run, on one
+//! thread.
 //!
-//! Each seed is recorded and replayed, which must come to the same; and recorded once more, which
-//! must give the same bytes. In a tenth of them the log's disk becomes full, or the recording is
-//! killed: then what is left must replay to its last whole event, as it is and repaired.
+//! Each seed is recorded and replayed, with the same result, and recorded again, with the same
+//! bytes. For a tenth of the seeds the log's disk becomes full, or the recording is killed. Then
+//! the recording must replay to its last whole event, as it is and after `rr repair`.
 //!
-//! `.ci/simulate COUNT FIRST` runs many; `RR_SIMULATE=FIRST..END` says which ones the test runs.
+//! `.ci/simulate COUNT FIRST` runs many seeds. `RR_SIMULATE=FIRST..END` sets the seeds of the test.
 
 mod chance;
 mod course;
@@ -24,11 +25,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use storage::Trouble;
 
-/// The seeds of an ordinary test. 6736 has found that serial input which comes while the machine
-/// waits could be taken in other portions when it was replayed.
+/// The seeds of an ordinary test. Seed 6736 once failed: serial input that came while the machine
+/// waited was taken in other portions by the replay.
 const SEEDS: Range<u64> = 6500..6800;
 
-/// What a seed came to.
+/// The result of a seed.
 #[derive(Debug, Default)]
 struct Outcome {
     instructions: u64,
@@ -36,7 +37,7 @@ struct Outcome {
     in_trouble: bool,
 }
 
-/// Says what was expected, and what came instead.
+/// Compares a result with the expected one.
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, is: &T, was: &T) -> Result<(), String> {
     match is == was {
         true => Ok(()),
@@ -55,7 +56,7 @@ fn same_bytes(what: &str, is: &[u8], was: &[u8]) -> Result<(), String> {
     ))
 }
 
-/// Records a seed, and holds what came of it against what must come of it.
+/// Records a seed, and checks its results.
 fn simulate(seed: u64, folder: &Path, image: &Path) -> Result<Outcome, String> {
     let scenario = Scenario::of(seed, image);
     let dir = folder.join("first.rr");
@@ -97,7 +98,7 @@ fn simulate(seed: u64, folder: &Path, image: &Path) -> Result<Outcome, String> {
     })
 }
 
-/// Trouble that comes while the recording is under way, for it is known how long that takes.
+/// Moves the trouble into the time of the recording, whose length is known from `whole`.
 fn within(trouble: Trouble, whole: &Recorded) -> Trouble {
     match trouble {
         Trouble::Full(any) => Trouble::Full(any % whole.written),
@@ -106,7 +107,8 @@ fn within(trouble: Trouble, whole: &Recorded) -> Trouble {
     }
 }
 
-/// What trouble has left is the beginning of the recording, and replays to its last whole event.
+/// Checks a recording that met trouble: its log is a prefix of the whole one, and replays to its
+/// last whole event.
 fn left(scenario: &Scenario, dir: &Path, left: &Recorded, whole: &Recorded) -> Result<(), String> {
     let common = &whole.log[..whole.log.len().min(left.log.len())];
     same_bytes("what is left of the log", &left.log, common)?;
@@ -131,7 +133,7 @@ fn left(scenario: &Scenario, dir: &Path, left: &Recorded, whole: &Recorded) -> R
     if !whole.console.starts_with(&console) {
         return Err("what is left has another console".to_owned());
     }
-    // A log that was cut within the bytes of its last event has all the others.
+    // A log that was cut off inside its last event has all other events.
     let ended = matches!(report.finish, Finish::Shutdown { .. });
     let whole_instruction = end..=end + 1;
     match ended || report.finish == Finish::LogCut && whole_instruction.contains(&report.icount) {
@@ -143,7 +145,7 @@ fn left(scenario: &Scenario, dir: &Path, left: &Recorded, whole: &Recorded) -> R
     }
 }
 
-/// The seeds that are to be run.
+/// The seeds to run.
 fn wanted() -> Range<u64> {
     let Ok(text) = std::env::var("RR_SIMULATE") else {
         return SEEDS;

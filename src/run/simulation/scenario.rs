@@ -1,4 +1,4 @@
-//! What a seed stands for: a guest, its machine, what people type, and what goes wrong.
+//! The scenario of a seed: the guest, its machine, the user's input, and the host's faults.
 
 use super::chance::Chance;
 use super::storage::Trouble;
@@ -9,39 +9,39 @@ use crate::recording::options::{Icount, MachineOptions};
 use machine::Execution;
 use std::path::{Path, PathBuf};
 
-/// How the host behaves. Where it says how often: once in so many times; 0: never.
+/// How the host behaves. A fault's number says that it happens once in so many times; 0: never.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Faults {
     /// The host's time for 1000 instructions, ns, from 1.
     pub(super) pace: u64,
-    /// After a period, the host is busy with something else.
+    /// After a period, the host is busy with other work.
     pub(super) stalls: u64,
-    /// After a period, somebody sets the wall clock.
+    /// After a period, the wall clock is set.
     pub(super) clock_set: u64,
-    /// A write to the serial port takes a part.
+    /// A write to the serial port takes only a part.
     pub(super) serial_short: u64,
-    /// It has to wait.
+    /// A write to the serial port has to wait.
     pub(super) serial_slow: u64,
-    /// At a write to the serial port nobody is there any more.
+    /// At a write, the serial port's reader is gone.
     pub(super) serial_gone: u64,
-    /// A request to a disk fails, in the middle.
+    /// A request to a disk fails in the middle.
     pub(super) disk_fails: u64,
-    /// How long a request takes at most, ns.
+    /// The longest time of a disk request, in ns.
     pub(super) latency: u64,
     /// A frame is lost.
     pub(super) lost: u64,
     /// A frame is answered twice.
     pub(super) twice: u64,
-    /// How long an answer takes at most, ns.
+    /// The longest time of an answer, in ns.
     pub(super) delay: u64,
-    /// After a period, a frame comes that nobody asked for.
+    /// After a period, a frame arrives without a request.
     pub(super) noise: u64,
-    /// From when on, and until when, nobody is there on the network, ms.
+    /// The time from which and to which the network's peer is gone, in ms.
     pub(super) peer_gone: (i64, i64),
 }
 
 impl Faults {
-    /// Each kind of trouble is there in half of all runs, so that each is also seen alone.
+    /// Each kind of fault is absent in half of all runs, so that each is also tested alone.
     fn any(chance: &mut Chance) -> Self {
         let mut rate = |most: u64| match chance.one_in(2) {
             true => 1 + chance.scale(most),
@@ -65,7 +65,7 @@ impl Faults {
     }
 }
 
-/// All of it.
+/// The whole scenario.
 #[derive(Debug, Clone)]
 pub(super) struct Scenario {
     pub(super) options: MachineOptions,
@@ -73,22 +73,23 @@ pub(super) struct Scenario {
     pub(super) digest_every: u64,
     pub(super) record_with: Execution,
     pub(super) replay_with: Execution,
-    /// What comes in at the serial port, each after a pause (ns).
+    /// The input of the serial port: each piece after a pause (ns).
     pub(super) input: Vec<(u64, Vec<u8>)>,
     pub(super) faults: Faults,
-    /// A period has at most so many instructions.
+    /// The largest number of instructions in a period.
     pub(super) period: u64,
-    /// At these instruction counts, in order, the user resets the machine.
+    /// The instruction counts at which the user resets the machine, in order.
     pub(super) resets: Vec<u64>,
-    /// At this instruction count, the user ends the run: through the monitor, else by a signal.
+    /// The instruction count at which the user ends the run. True: through the monitor; false: by a
+    /// signal.
     pub(super) end: (u64, bool),
-    /// In a tenth of all runs, what becomes of the log's disk.
+    /// What happens to the log's disk, in a tenth of all runs.
     pub(super) trouble: Option<Trouble>,
-    /// For the host.
+    /// The random choices of the host.
     pub(super) world: Chance,
 }
 
-/// The guests, and how often each.
+/// The guests. A guest that stands several times is chosen more often.
 const GUESTS: [&str; 10] = [
     "echo",
     "echo",
@@ -103,7 +104,7 @@ const GUESTS: [&str; 10] = [
 ];
 
 impl Scenario {
-    /// That of a seed; `image`: what the guest has for a disk.
+    /// The scenario of a seed; `image` is the image of the guest's disk.
     pub(super) fn of(seed: u64, image: &Path) -> Self {
         let mut chance = Chance::new(seed);
         let (mut world, mut trouble) = (chance.fork(), chance.fork());
@@ -141,7 +142,7 @@ impl Scenario {
         let mut resets: Vec<u64> = resets.collect();
         resets.sort_unstable();
         Self {
-            // Each costs some time.
+            // Each digest costs time, so they are not closer together.
             digest_every: digest_every.max(1000),
             record_with: chance.of(&execution),
             replay_with: chance.of(&execution),
@@ -186,7 +187,7 @@ fn network(kind: NetdevKind) -> NetdevOptions {
     NetdevOptions { id, kind }
 }
 
-/// What people type: lines that the guest knows, and others, in pieces.
+/// The user's input: lines that the guest knows, and others, in pieces.
 fn input(guest: &str, chance: &mut Chance) -> Vec<(u64, Vec<u8>)> {
     let mut text = Vec::new();
     for _ in 0..chance.scale(40) {

@@ -1,5 +1,5 @@
-//! The disk that a simulated recording writes its log and its digests to: it can be full, and the
-//! recording can be killed.
+//! The disk to which a simulated recording writes its log and its digests. It can become full, and
+//! the recording can be killed.
 
 use crate::error::Error;
 use crate::recording::log_file::LogFile;
@@ -9,27 +9,27 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-/// What happens to the files.
+/// What happens to the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trouble {
-    /// After so many bytes the disk is full.
+    /// The disk is full after this many bytes.
     Full(u64),
-    /// With this byte the recording is killed.
+    /// The recording is killed at this byte.
     KilledAtByte(u64),
-    /// The recording is killed in front of this period.
+    /// The recording is killed before this period.
     KilledAtPeriod(u64),
 }
 
-/// What all files of a recording share.
+/// State that all files of a recording share.
 #[derive(Debug, Default)]
 struct State {
     /// Bytes written.
     written: u64,
-    /// No more are written than this.
+    /// The largest number of bytes; `None`: without limit.
     room: Option<u64>,
-    /// No byte is written any more.
+    /// True if no byte is written any more.
     dead: bool,
-    /// Reaching the end of the room kills.
+    /// True if the recording is killed when the limit is reached.
     kills: bool,
 }
 
@@ -46,7 +46,7 @@ impl Storage {
         Ok(Box::new(OnStorage { file, storage }))
     }
 
-    /// From now on, this is to happen.
+    /// Sets the trouble that happens from now on.
     pub(super) fn arm(&self, trouble: Trouble) {
         let mut state = self.0.lock();
         (state.room, state.kills) = match trouble {
@@ -56,12 +56,12 @@ impl Storage {
         };
     }
 
-    /// The recording is killed: what it has not handed over is lost.
+    /// Kills the recording: buffered bytes are lost.
     pub(super) fn kill(&self) {
         self.0.lock().dead = true;
     }
 
-    /// Whether it was.
+    /// True if the recording was killed.
     pub(super) fn is_dead(&self) -> bool {
         self.0.lock().dead
     }
@@ -72,7 +72,7 @@ impl Storage {
     }
 }
 
-/// A file there.
+/// A file on the disk.
 struct OnStorage {
     file: File,
     storage: Storage,

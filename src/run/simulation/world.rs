@@ -1,5 +1,5 @@
-//! The simulated host: its clocks, and what it does to serial port, disks and networks. Everything
-//! happens at a time of its own, and all times and faults come from one generator.
+//! The simulated host: its clocks, and how its serial port, disks and networks behave. Everything
+//! happens at a simulated time, and one generator gives all times and faults.
 
 use super::chance::Chance;
 use super::scenario::Faults;
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where the wall clock stands at the start of a run, ns since the epoch.
+/// The wall clock at the start of a run, in ns since the epoch.
 const EPOCH: i64 = 1_800_000_000_000_000_000;
 /// A second in ns.
 pub(super) const SECOND: u64 = 1_000_000_000;
@@ -23,30 +23,30 @@ pub(super) const SECOND: u64 = 1_000_000_000;
 pub(super) struct World {
     chance: Chance,
     faults: Faults,
-    /// Real time, ns.
+    /// Real time, in ns.
     now: i64,
-    /// The wall clock, less the real time.
+    /// The difference of the wall clock to the real time, in ns.
     wall: i64,
-    /// What will arrive, and when; of the same time, in order.
+    /// Future messages by their time. Messages of one time keep their order.
     due: BTreeMap<(i64, u64), Message>,
     number: u64,
     drives: Vec<Drive>,
     errors: IoErrors,
-    /// What the serial port took.
+    /// The bytes that the serial port took.
     console: Vec<u8>,
-    /// Nobody reads there any more, with this errno.
+    /// The errno of writes after the serial port's reader has left.
     hung_up: Option<i32>,
 }
 
-/// A drive does one request after the other.
+/// A drive carries out one request after the other.
 struct Drive {
     disk: Disk,
-    /// When the last one is done.
+    /// The time when its last request is done, in ns.
     done: i64,
 }
 
 impl World {
-    /// A host on which these bytes come in at the serial port, each after a pause (ns).
+    /// A host with this input for the serial port: each piece after a pause (ns).
     pub(super) fn new(
         chance: Chance,
         faults: Faults,
@@ -81,14 +81,14 @@ impl World {
             .insert((at, self.number), Message::Arrival(arrival));
     }
 
-    /// What has arrived by now.
+    /// The messages that have arrived by now.
     pub(super) fn arrived(&mut self) -> Vec<Message> {
         let later = self.due.split_off(&(self.now + 1, 0));
         let arrived = std::mem::replace(&mut self.due, later);
         arrived.into_values().collect()
     }
 
-    /// How many instructions the host executes until the next thing arrives, from 1.
+    /// The number of instructions until the next message arrives, from 1.
     pub(super) fn instructions(&self) -> u64 {
         let next = self.due.first_key_value();
         let left = next.map(|((at, _), _)| (at - self.now).max(0) as u64);
@@ -96,7 +96,7 @@ impl World {
             .max(1)
     }
 
-    /// So many instructions were executed; and the host may have been busy with something else.
+    /// Notes that instructions were executed. The host may also have been busy with other work.
     pub(super) fn executed(&mut self, instructions: u64) {
         self.pass(instructions.saturating_mul(self.faults.pace) / 1000);
         if self.chance.one_in(self.faults.stalls) {
@@ -107,7 +107,7 @@ impl World {
             let by = self.chance.scale(4000 * SECOND) as i64;
             self.wall += if self.chance.one_in(2) { by } else { -by };
         }
-        // Not to a machine that waits: it would have no time for anything else.
+        // Not while the machine waits: the frames would keep it from doing anything else.
         if instructions > 0 && self.chance.one_in(self.faults.noise) {
             let len = 14 + self.chance.below(1500);
             let data = self.chance.bytes(len);
@@ -119,7 +119,7 @@ impl World {
         self.now += ns as i64;
     }
 
-    /// The machine waits, at most so long; false if nothing would ever end that.
+    /// Lets the machine wait, at most for this time. False if nothing would ever end the wait.
     pub(super) fn wait(&mut self, at_most: Option<Duration>) -> bool {
         let next = self.due.first_key_value().map(|((at, _), _)| *at);
         let late = self.chance.scale(1_000_000) as i64;
@@ -138,12 +138,12 @@ impl World {
         true
     }
 
-    /// The real time, ns.
+    /// Real time, in ns.
     pub(super) fn now(&self) -> i64 {
         self.now
     }
 
-    /// What the serial port took.
+    /// The bytes that the serial port took.
     pub(super) fn console(&self) -> &[u8] {
         &self.console
     }
@@ -190,7 +190,7 @@ impl World {
         (taken as i32, taken as u32)
     }
 
-    /// The other side of a network: it answers ARP, and sends everything else back.
+    /// The peer of a network: it answers ARP, and sends back all other frames.
     fn peer(&mut self, adapter: u8, frame: &[u8]) {
         let faults = self.faults;
         let (from, until) = faults.peer_gone;
@@ -207,12 +207,12 @@ impl World {
     }
 }
 
-/// The beginning of a request: what a failing disk does of it.
+/// The beginning of a request: the part that a failing disk carries out.
 fn part_of(op: &BlockOp, part: u64) -> BlockOp {
     let cut = |len: u64| part % (len / 512 + 1) * 512;
     match op.clone() {
         BlockOp::Write { offset, mut data } => {
-            // Not even whole sectors.
+            // A part need not be whole sectors.
             data.truncate((part % (data.len() as u64 + 1)) as usize);
             BlockOp::Write { offset, data }
         }
@@ -229,7 +229,7 @@ fn part_of(op: &BlockOp, part: u64) -> BlockOp {
     }
 }
 
-/// What the peer answers a frame with.
+/// The peer's answer to a frame.
 fn answer(frame: &[u8]) -> Vec<u8> {
     const PEER: [u8; 6] = [0x52, 0x55, 10, 0, 2, 2];
     let mut answer = frame.to_vec();
@@ -249,7 +249,7 @@ fn answer(frame: &[u8]) -> Vec<u8> {
     answer
 }
 
-/// The recorder's end of the host.
+/// The simulated host, as the recorder sees it.
 pub(super) struct Simulated(pub(super) Arc<Mutex<World>>);
 
 impl HostIo for Simulated {

@@ -1,4 +1,4 @@
-//! A replay that waits for its monitor hears that an image has changed.
+//! A replay whose guest is paused reports that an image has changed.
 
 use crate::error::Error;
 use crate::host::disk::{DriveOptions, Format};
@@ -16,7 +16,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-/// Longer than a replay needs until it waits; a hole takes no room.
+/// Bytes of the image: hashing takes longer than the replay needs to pause. A hole takes no room.
 const SIZE: u64 = 256 << 20;
 
 #[test]
@@ -44,7 +44,7 @@ fn a_changed_image_wakes_a_replay_that_is_stopped() {
         plan: Plan::default(),
     };
     run(&options, &Backend::Null, Some(&to), RunContext::default()).unwrap();
-    // A change that hides its time: only the content tells.
+    // A change that keeps the time: only the content tells.
     let modified = disk.metadata().unwrap().modified().unwrap();
     disk.write_all_at(b"x", SIZE - 1).unwrap();
     disk.set_modified(modified).unwrap();
