@@ -1,8 +1,9 @@
-//! The `rr` command: exit status 0 for fine or the same, 1 for differs or diverged, 2 for trouble.
+//! The `rr` command. Exit status: 0 for success or equality, 1 for a difference or a divergence, 2
+//! for an error.
 //!
-//! `cmd` has a file for each subcommand and may know everything here. What subcommands share knows
-//! none of them: `output` and `qmp` know no other room, `args`, `events`, `replayed` and `segments`
-//! only those, and `diff`, `export` and `plot`, which come last, also these. The table is in
+//! `cmd` has a file for each subcommand, and may use all other rooms. The rooms that subcommands
+//! share do not use `cmd`: `output` and `qmp` use no other room; `args`, `events`, `replayed` and
+//! `segments` use only those; `diff`, `export` and `plot` also use these. The table is in
 //! tests/architecture/house.rs.
 
 mod args;

@@ -1,4 +1,4 @@
-//! A recording, replayed for a command: with progress, and a divergence told.
+//! Replays a recording for a command, with a progress bar.
 
 use std::process::ExitCode;
 
@@ -14,7 +14,7 @@ use rr::session::launch::replay;
 use crate::output::progress::InstructionProgress;
 use crate::output::{self, outcome};
 
-/// Replays it. A divergence is told, and gives the exit status.
+/// Replays a recording. A divergence is printed, and gives the exit status.
 pub(crate) fn replayed(
     recording: &Recording,
     how: &ReplayOptions,
@@ -24,7 +24,7 @@ pub(crate) fn replayed(
     outcome::or_diverged(untold(recording, how, serial, context))
 }
 
-/// The same; a divergence is left to the caller.
+/// Replays a recording. A divergence is left to the caller.
 pub(crate) fn untold(
     recording: &Recording,
     how: &ReplayOptions,
@@ -40,7 +40,7 @@ pub(crate) fn untold(
     replay(recording, how, serial, context)
 }
 
-/// The same without the guest's output, where a replay that was stopped is worth nothing: `undone`
+/// Replays a recording without the guest's output. If it is interrupted, that is an error: `undone`
 /// says what was not done.
 pub(crate) fn unseen(
     recording: &Recording,

@@ -1,9 +1,9 @@
-//! The option that says how the machine executes.
+//! The option for how the machine executes instructions.
 
 use clap::ValueEnum;
 use machine::Execution;
 
-/// How the machine executes; no recording depends on it.
+/// How the machine executes instructions. No recording depends on it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CoreArgs {
     /// How instructions are executed: the results are the same, whatever a recording was made with
@@ -22,7 +22,7 @@ enum Core {
 }
 
 impl CoreArgs {
-    /// As the engine wants it.
+    /// The options as the engine's type.
     pub(crate) fn execution(&self) -> Execution {
         match self.core {
             Core::Auto => Execution::default(),

@@ -1,4 +1,4 @@
-//! REC|LOG: a recording's directory, or a bare log.
+//! The argument REC|LOG: a recording's directory, or a bare log.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ const LOG: &str = "replay.bin";
 /// The description of the machine in a recording's directory.
 const MACHINE: &str = "machine.json";
 
-/// A log that is open, and what stands beside it.
+/// An open log, and the files beside it.
 #[derive(Debug)]
 pub(crate) struct Input {
-    /// The file of the log.
+    /// Path of the log.
     pub(crate) path: PathBuf,
     /// The recording's directory; `None` for a bare log.
     directory: Option<PathBuf>,
@@ -24,7 +24,7 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    /// Opens what the user named. Only the log must be there.
+    /// Opens the path that the user named. Only the log must exist.
     pub(crate) fn open(named: &Path) -> anyhow::Result<Input> {
         let directory = named.is_dir().then(|| named.to_owned());
         let path = match &directory {
@@ -45,7 +45,7 @@ impl Input {
         })
     }
 
-    /// Reads the log: of a recording by the table that rr writes, however little of it there is.
+    /// Reads the log. A recording's log is read with rr's own table of events, however short it is.
     pub(crate) fn log(&self) -> anyhow::Result<Log<'_>> {
         let header = Header::parse(&self.bytes).with_context(|| self.name())?;
         let ours = header.version_id == Table::RR.version().id();
@@ -67,7 +67,7 @@ impl Input {
         Ok(self.directory.as_ref().map(open).transpose()?)
     }
 
-    /// What the user named.
+    /// The path that the user named.
     pub(crate) fn title(&self) -> String {
         self.directory
             .as_ref()
@@ -81,17 +81,17 @@ impl Input {
         self.directory.as_deref()
     }
 
-    /// Whether it is the log of a recording.
+    /// True if it is the log of a recording.
     pub(crate) fn is_recording(&self) -> bool {
         self.directory.is_some()
     }
 
-    /// The file of the log, for messages.
+    /// Path of the log, for messages.
     pub(crate) fn name(&self) -> String {
         self.path.display().to_string()
     }
 
-    /// What machine.json of a recording says. `None` for a bare log.
+    /// The content of a recording's machine.json. `None` for a bare log.
     pub(crate) fn machine(&self) -> anyhow::Result<Option<serde_json::Value>> {
         let Some(directory) = &self.directory else {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! KIND: which events are meant.
+//! The argument KIND, which selects kinds of events.
 
 use std::cmp::Reverse;
 use std::str::FromStr;
@@ -8,11 +8,11 @@ use replay_format::{Kind, Table};
 /// A set of kinds, by [`Kind::index`].
 pub(crate) type Kinds = [bool; Kind::COUNT];
 
-/// What is written for KIND: names, short names, groups of names, or `*` for anything.
+/// The text of a KIND: a name, a short name, a group of names, or a pattern with `*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pattern(String);
 
-/// A text that means no kind.
+/// The error for a text that selects no kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no event is called `{text}`; {}", hint(.near))]
 pub(crate) struct UnknownKind {
@@ -45,17 +45,18 @@ impl FromStr for Pattern {
     }
 }
 
-/// How well a pattern fits; the best fit wins.
+/// How well a pattern matches a name; the best match counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fit {
-    /// Begins a name, up to an underscore.
+    /// The pattern is the beginning of the name, up to an underscore.
     Group,
-    /// Is the name, or matches it with its `*`.
+    /// The pattern is the name, or matches it with its `*`.
     Whole,
 }
 
 impl Pattern {
-    /// The kinds meant. Where the log's version has none of them, those of other versions.
+    /// Selects the kinds that match. If the log's version has none of them, kinds of other versions
+    /// are selected.
     pub(crate) fn select(&self, table: &Table, kinds: &mut Kinds) {
         let known = |kind: &Kind| table.has(*kind);
         let all = |_: &Kind| true;
@@ -92,7 +93,7 @@ impl Pattern {
     }
 }
 
-/// The names of a kind: as it is, and short.
+/// The names of a kind: the full name, and the short one.
 fn names(kind: Kind) -> [&'static str; 2] {
     let name = kind.name();
     let short = ["REPLAY_ASYNC_EVENT_", "EVENT_"]
@@ -101,7 +102,7 @@ fn names(kind: Kind) -> [&'static str; 2] {
     [name, short.unwrap_or(name)]
 }
 
-/// Whether the name is what the pattern says, in which `*` stands for anything, or nothing.
+/// True if the pattern matches the name; `*` stands for any text.
 fn glob(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
@@ -116,7 +117,7 @@ fn glob(pattern: &str, name: &str) -> bool {
     rest.is_some_and(|rest| rest.ends_with(last))
 }
 
-/// The names most like what was written.
+/// The names that are most similar to the text.
 fn near(text: &str) -> Vec<&'static str> {
     let likeness = |kind: Kind| {
         let names = names(kind).into_iter();
@@ -156,7 +157,8 @@ mod tests {
         ] {
             assert_eq!(selected(text, "7"), ["EVENT_CHAR_WRITE"], "{text}");
         }
-        // A whole name is not a group too: EVENT_CHAR_READ_ALL, REPLAY_ASYNC_EVENT_INPUT_SYNC.
+        // A whole name that other names begin with is not a group: EVENT_CHAR_READ_ALL,
+        // REPLAY_ASYNC_EVENT_INPUT_SYNC.
         assert_eq!(selected("char_read", "7"), ["REPLAY_ASYNC_EVENT_CHAR_READ"]);
         assert_eq!(selected("input", "7"), ["REPLAY_ASYNC_EVENT_INPUT"]);
         assert_eq!(selected("input*", "7").len(), 2);

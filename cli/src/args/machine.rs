@@ -1,4 +1,4 @@
-//! MACHINE: the options that make a machine, in the names that QEMU's users know.
+//! The options of a machine, with the names that QEMU's users know.
 
 use std::path::PathBuf;
 
@@ -92,7 +92,7 @@ pub(crate) struct SerialArgs {
 }
 
 impl MachineArgs {
-    /// As the engine wants them, with fresh entropy for the guest.
+    /// The options as the engine's type, with a fresh seed for the guest's entropy.
     pub(crate) fn options(&self) -> anyhow::Result<MachineOptions> {
         let raw = self
             .kernel

@@ -1,4 +1,4 @@
-//! Arguments that several subcommands share, and what the files that they name are.
+//! Arguments that several subcommands share.
 //!
 //! Each subcommand declares its own in its file in `cmd`.
 

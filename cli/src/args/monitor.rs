@@ -1,4 +1,4 @@
-//! The options about the monitor that `run`, `record` and `replay` share.
+//! The options of the monitor, which `run`, `record` and `replay` share.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(crate) struct MonitorArgs {
 }
 
 impl MonitorArgs {
-    /// Listens, if that was asked for, and gives the handle of the run, and what serves its users.
+    /// Opens the monitor, if the user wants one. Returns the handle of the run and its front ends.
     pub(crate) fn open(
         &self,
         mode: Mode,

@@ -1,4 +1,4 @@
-//! Places in a recording or a log, as the user names them.
+//! Positions in a recording or a log, as the user writes them.
 
 use anyhow::{Context, bail};
 use replay_format::Log;
@@ -25,7 +25,7 @@ pub(crate) fn icount(recording: &Recording, position: &Position) -> anyhow::Resu
     })
 }
 
-/// Where a position is in the log that the user named. Of a recording only the log must be there.
+/// The place of a position in the user's log. Of a recording only the log must exist.
 pub(crate) fn target(input: &Input, log: &Log<'_>, position: &Position) -> anyhow::Result<Target> {
     let Some(directory) = input.directory() else {
         if let Position::Snapshot(_) = position {
@@ -42,7 +42,8 @@ pub(crate) fn target(input: &Input, log: &Log<'_>, position: &Position) -> anyho
     Ok(position.target(log, &|name| store.find(name))?)
 }
 
-/// A slice has a start of its own, and a share is one of what it holds.
+/// The instruction count of a position that has another meaning in a slice: a slice has its own
+/// start, and a share is a share of the slice.
 fn in_slice(range: Option<&Range>, position: &Position) -> Option<u64> {
     let range = range?;
     match position {

@@ -1,26 +1,26 @@
-//! What is said of a command line that asks for help, or makes no sense.
+//! The answer to a command line that asks for help, or that is not valid.
 
 use std::process::ExitCode;
 
 use anyhow::anyhow;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// Answers a command line that asks for help, or makes no sense.
+/// Prints help, or the error of a command line that is not valid.
 pub(crate) fn refuse(error: clap::Error) -> anyhow::Result<ExitCode> {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
     };
     let option = context(ContextKind::InvalidArg).unwrap_or("an argument");
-    // "--from <POS>" is called --from; a positional argument has no other name than its own.
+    // For "--from <POS>" the name is --from. A positional argument has only its own name.
     let option = option.split(" <").next().unwrap_or(option);
     match error.kind() {
-        // A bad value deserves one line that says what is right, not a page of usage.
+        // A bad value gets one line that says which values are valid, and not a page of usage.
         ErrorKind::ValueValidation => {
             let found = context(ContextKind::InvalidValue).unwrap_or_default();
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             let cause = cause.unwrap_or_else(|| "it makes no sense".to_owned());
-            // Our own types quote what they do not like; std's do not.
+            // Errors of our own types quote the value; those of std do not.
             let cause = match cause.contains(found) {
                 true => cause,
                 false => format!("`{found}`: {cause}"),
@@ -41,7 +41,7 @@ pub(crate) fn refuse(error: clap::Error) -> anyhow::Result<ExitCode> {
             Err(anyhow!(cause).context(option.to_owned()))
         }
         _ => {
-            // 0 for help and version, which go to standard output; 2 for the rest.
+            // 0 for help and version, which are printed to standard output; 2 for errors.
             let code = u8::try_from(error.exit_code()).unwrap_or(2);
             match error.print() {
                 Err(failed) if !error.use_stderr() => {

@@ -1,8 +1,8 @@
-//! The options about snapshots that `record` and `replay` share.
+//! The options of snapshots, which `record` and `replay` share.
 
 use rr::run::snapshots::Plan;
 
-/// Snapshots on the way.
+/// When snapshots are taken during the run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SnapshotArgs {
     /// Take a snapshot every N instructions, named at-ICOUNT (k, M, G are decimal)
@@ -16,7 +16,7 @@ pub(crate) struct SnapshotArgs {
 }
 
 impl SnapshotArgs {
-    /// With these on top of `plan`.
+    /// These options on top of `plan`.
     pub(crate) fn plan(&self, plan: Plan) -> Plan {
         Plan {
             every: self.snapshot_every,
@@ -34,7 +34,7 @@ fn bytes(text: &str) -> Result<u64, String> {
     scaled(text, 1024).ok_or_else(|| format!("`{text}`: expected a size from 1, such as 2G"))
 }
 
-/// A number with a unit that is a power of `base`.
+/// Parses a number with a unit that is a power of `base`.
 fn scaled(text: &str, base: u64) -> Option<u64> {
     let units = ["kK", "mM", "gG", "tT"];
     let power = units

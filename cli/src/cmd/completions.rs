@@ -1,4 +1,4 @@
-//! `rr completions`: what a shell needs to complete the command line.
+//! `rr completions`: prints a script that lets a shell complete the command line.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `rr demo`: the whole story with a bundled guest.
+//! `rr demo`: shows recording and replaying with a bundled guest.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! `rr diff`: where two logs, or two recordings, part.
+//! `rr diff`: shows the first difference of two logs, or of two recordings.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,10 +21,11 @@ use crate::output::{self, words};
 /// Show where two logs, or two recordings, part
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Compares two event logs, of rr or of any QEMU, and of two recordings also the machines and the \
-    digests of their states.\n\n\
-    Events are aligned on the instruction count: what is the same happens at the same instruction. The first \
-    difference is shown with what both have before and after it, as `diff -u` does; then how much is the same, and \
+    long_about = "Compares two event logs, of rr or of any QEMU, and of two recordings also the \
+    machines and the digests of their states.\n\n\
+    Events are aligned on the instruction count: what is the same happens at the same \
+    instruction. The first difference is shown with what both have before and after it, as \
+    `diff -u` does; then how much is the same, and \
     whether the two meet again. Exit status: 0 the same, 1 they differ, 2 trouble.",
     after_long_help = diff::SCHEMA
 )]
@@ -53,15 +54,17 @@ pub(crate) struct Args {
     #[arg(long, requires = "second")]
     no_hunt: bool,
 
-    /// Compare after every instruction, however long it takes: finds also what is the same again soon after
+    /// Compare after every instruction, however long it takes: finds also what is the same again
+    /// soon after
     ///
-    /// Else that is done between two state digests of which the second differs, and where the logs part; further off,
-    /// states are compared at distances. Takes a minute for a thousand million instructions.
+    /// Else that is done between two state digests of which the second differs, and where the logs
+    /// part; further off, states are compared at distances. Takes a minute for a thousand million
+    /// instructions.
     #[arg(long, conflicts_with = "no_hunt")]
     every_instruction: bool,
 
-    /// For tests of the hunt: in the replay the first instruction from ICOUNT on that has a result gives a wrong one; with
-    /// `:MNEMONIC`, that instruction does, each time
+    /// For tests of the hunt: in the replay the first instruction from ICOUNT on that has a result
+    /// gives a wrong one; with `:MNEMONIC`, that instruction does, each time
     #[arg(
         long,
         value_name = "ICOUNT[:MNEMONIC]",
@@ -75,7 +78,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Compares.
+/// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let first = Input::open(&args.first)?;
     let Some(second) = &args.second else {
@@ -137,7 +140,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!compared.is_same())))
 }
 
-/// Hunts, where that makes sense. What keeps it from that is said, and is no trouble: the logs are compared.
+/// Bisects the replays of two recordings, if that makes sense. If it cannot, the user is told, and
+/// that is no error: the logs are compared all the same.
 fn bisected<'l>(
     sides: [(&Recording, &'l Log<'l>); 2],
     recorded: &Recorded<'_>,
@@ -151,7 +155,7 @@ fn bisected<'l>(
     }
     let known = match recorded.settings.is_empty() {
         true => given.known,
-        // Their digests differ from the start.
+        // Other settings differ, so the states differ from the start, and the digests tell nothing.
         false => Bracket::default(),
     };
     let notes = output::notes();

@@ -1,4 +1,4 @@
-//! `rr dump`: the events of a log, one by one.
+//! `rr dump`: prints the events of a log, one by one.
 
 use std::io;
 use std::path::PathBuf;
@@ -74,7 +74,7 @@ enum Format {
     Table,
 }
 
-/// Which events are printed.
+/// The events that are printed.
 #[derive(Debug)]
 struct Selection {
     from: Target,
@@ -84,13 +84,13 @@ struct Selection {
 }
 
 impl Selection {
-    /// Whether the event is of a kind that is printed.
+    /// True if the event's kind is printed.
     #[inline]
     fn has(&self, record: &Record<'_>) -> bool {
         self.kinds.get(record.event.kind().index()) == Some(&true)
     }
 
-    /// Whether all events that end at this place or before it are in front of the last place.
+    /// True if all events before `place` are before the last place.
     fn is_in_front(&self, place: &Position) -> bool {
         match self.to {
             Target::Icount(icount) => place.icount < icount,
@@ -99,12 +99,12 @@ impl Selection {
     }
 }
 
-/// Where a dump ended.
+/// How a dump ended.
 #[derive(Debug)]
 enum Ended {
-    /// At the last event that was asked for, or at the end of the log.
+    /// At the last selected event, or at the end of the log.
     Well,
-    /// Where the log cannot be read any more.
+    /// At a place where the log cannot be read further.
     At(Error),
 }
 
@@ -167,24 +167,24 @@ fn select(args: &Args, input: &Input, log: &Log<'_>) -> anyhow::Result<Selection
     })
 }
 
-/// The longest name among the events that are selected.
+/// The longest name of the selected events, in characters.
 fn name_width(log: &Log<'_>, kinds: &Kinds) -> usize {
     let there = log.summary().kinds().map(|(kind, ..)| kind);
     let selected = there.filter(|kind| kinds.get(kind.index()) == Some(&true));
     selected.map(|kind| kind.name().len()).max().unwrap_or(0)
 }
 
-/// Calls `print` for each event that is selected.
+/// Calls `print` for each selected event.
 fn each<F>(log: &Log<'_>, start: Position, selection: &Selection, mut print: F) -> io::Result<Ended>
 where
     F: FnMut(&Record<'_>) -> io::Result<()>,
 {
     let mut progress = Progress::new(log.bytes().len() as u64);
     let mut left = selection.limit;
-    // The place was given by this log, so it is valid.
+    // The place comes from this log, so it is valid.
     let mut events = log.events_at(start).unwrap_or_else(|_| log.events());
     loop {
-        // Looked at where it is: moving each record out of its wrappings costs a third of the time.
+        // The record is used in place: moving each record out costs a third of the time.
         let next = events.next();
         let record = match &next {
             Some(Ok(record)) => record,
@@ -202,7 +202,7 @@ where
             print(record)?;
             left -= 1;
         }
-        // Damage behind the last event that was asked for is not an error.
+        // Damage after the last selected event is no error.
         if left == 0 || selection.to == Target::Event(record.index) {
             return Ok(Ended::Well);
         }

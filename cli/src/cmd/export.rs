@@ -1,4 +1,4 @@
-//! `rr export`: what a log or a recording holds, for other tools.
+//! `rr export`: writes the content of a log or a recording in the formats of other tools.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -104,7 +104,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-/// A name that two of the files have.
+/// The file name that stands twice, if one does.
 fn named_twice<'a>(names: &[&'a Option<PathBuf>]) -> Option<&'a PathBuf> {
     let mut names = names.iter().filter_map(|name| name.as_ref());
     while let Some(name) = names.next() {
@@ -150,7 +150,7 @@ fn of_log(input: &Input, files: &Files) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The data that is taken from a replay.
+/// Takes the data of the exports from a replay.
 struct Taken<W: std::io::Write> {
     capture: Option<Capture<W>>,
     idle: IdleTimes,
@@ -205,7 +205,7 @@ fn of_recording(input: &Input, recording: &Recording, files: &Files) -> anyhow::
     Ok(ExitCode::SUCCESS)
 }
 
-/// Replays a recording with an observer. Tells what keeps it from being replayed whole.
+/// Replays a recording with an observer. If it cannot be replayed to its end, the user is told why.
 fn watch(
     recording: &Recording,
     serial: &Backend,

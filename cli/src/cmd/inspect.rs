@@ -1,4 +1,4 @@
-//! `rr inspect`: the summary of a log, and of the recording that it is part of.
+//! `rr inspect`: prints the summary of a log, and of the recording that it belongs to.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -71,7 +71,7 @@ struct Summary {
     recording: Option<Value>,
 }
 
-/// Where and why the events end.
+/// Why the events end, and where.
 #[derive(Debug, Serialize)]
 struct Problem {
     message: String,
@@ -219,7 +219,7 @@ fn print(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out)?;
     for line in kinds(summary).lines() {
-        // comfy-table pads on both sides.
+        // comfy-table pads both sides of a column.
         writeln!(
             out,
             "{}",
@@ -239,7 +239,7 @@ fn completeness(summary: &Summary) -> String {
     }
 }
 
-/// The options of machine.json, as they stand there; options that are not set are left out.
+/// The options of machine.json; options that are not set are left out.
 fn recorded(recording: &Value, facts: &mut Vec<(&str, String)>) {
     let plain = |value: &Value| match value {
         Value::String(text) => escaped(text),
@@ -312,7 +312,7 @@ fn kinds(summary: &Summary) -> Columns {
     columns.load_style(presets::NOTHING);
     columns.set_header(["event", "count", "bytes", "share"]);
     for (name, Count { count, bytes }) in &summary.kinds.0 {
-        // In thousandths. The header belongs to no event.
+        // Thousandths of the events' bytes: the header belongs to no event.
         let events = summary.whole_bytes.saturating_sub(HEADER_LEN as u64).max(1);
         let share = u128::from(*bytes) * 1000 / u128::from(events);
         let share = format!("{}.{}%", share / 10, share % 10);

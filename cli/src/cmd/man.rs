@@ -1,4 +1,4 @@
-//! `rr man`: manual pages.
+//! `rr man`: writes the manual pages.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use roff::{Roff, roman};
 use crate::output;
 use crate::output::help::{self, Part};
 
-/// Characters in a line of a page: the reader's width is 80, and the text indented.
+/// Characters in a line of a page. Readers have 80, and the text is indented.
 const WIDTH: usize = 72;
 
 /// Write the manual pages into a directory
@@ -30,7 +30,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     fs::create_dir_all(&args.dir).with_context(|| args.dir.display().to_string())?;
     let mut command = super::Args::command();
-    // Adds global options to the subcommands.
+    // Adds the global options to the subcommands.
     command.build();
     let mut pages = 1;
     page(&args.dir, &command, "rr".to_owned())?;
@@ -50,7 +50,7 @@ fn page(dir: &Path, command: &clap::Command, name: String) -> anyhow::Result<()>
     let path = dir.join(format!("{name}.1"));
     let notes = command.get_after_long_help().or(command.get_after_help());
     let notes = notes.map(|notes| notes.to_string()).unwrap_or_default();
-    // mangen would wrap the tables too.
+    // mangen would wrap the lines of tables too, so the notes are left out here.
     let command = command.clone().display_name(name);
     let command = command
         .after_help(None::<&str>)
@@ -63,7 +63,7 @@ fn page(dir: &Path, command: &clap::Command, name: String) -> anyhow::Result<()>
     fs::write(&path, text).with_context(|| path.display().to_string())
 }
 
-/// A section with paragraphs, and tables that stay as they are.
+/// A section with paragraphs, and with tables that keep their lines.
 fn section(notes: &str) -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", ["NOTES"]);

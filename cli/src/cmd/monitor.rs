@@ -1,4 +1,4 @@
-//! `rr monitor`: a prompt for the monitor of a running rr.
+//! `rr monitor`: an interactive prompt for the monitor of a running rr.
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -25,7 +25,8 @@ const HELP: &str = "\
 COMMAND KEY=VALUE...  a command of the monitor; the Tab key completes names, keys and values
 oob COMMAND ...       the same, out of band: at once, even while others wait
 { ... }               a request as it is
-LINE                  anything else goes to human-monitor-command: info status, savevm NAME, x /4xw 0x80000000, help
+LINE                  anything else goes to human-monitor-command: info status, savevm NAME, \
+                      x /4xw 0x80000000, help
 Ctrl-D                leaves this prompt; quit ends the run
 ";
 
@@ -91,7 +92,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     editor.set_helper(Some(Completing(schema)));
     let history = history();
     if let Some(history) = &history {
-        // There is no history the first time.
+        // There is no history at the first start.
         let _ = editor.load_history(history);
     }
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
@@ -106,7 +107,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let ended = prompt(&mut editor, &mut asker, &answers);
     if let Some(history) = &history {
-        // A history that cannot be kept is no reason to fail.
+        // The command succeeds even if the history cannot be written.
         let _ = history.parent().map(std::fs::create_dir_all);
         let _ = editor.save_history(history);
     }
@@ -114,7 +115,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where the history is kept (XDG Base Directory Specification, "state").
+/// Path of the history file (XDG Base Directory Specification, "state").
 fn history() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").filter(|state| !state.is_empty());
     let state = state.map(PathBuf::from);
@@ -122,7 +123,7 @@ fn history() -> Option<PathBuf> {
     Some(state.or_else(home)?.join("rr/monitor_history"))
 }
 
-/// Reads all replies and events: replies go to the prompt, events are printed.
+/// Reads all replies and events. Replies go to the prompt, and events are printed.
 fn hear(
     mut hearer: Hearer,
     answers: &Sender<Result<Value, Refusal>>,
@@ -148,7 +149,7 @@ fn hear(
     }
 }
 
-/// Reads lines until there are no more, or the monitor has ended.
+/// Reads lines until the end of the input, or of the monitor.
 fn prompt(
     editor: &mut Editor<Completing, FileHistory>,
     asker: &mut Asker,
@@ -185,7 +186,7 @@ fn prompt(
     }
 }
 
-/// Parses a line into a request; `None`: the line asks for help.
+/// Parses a line into a request; `None`: the line asked for help.
 fn request(schema: &Schema, line: &str) -> Result<Option<Value>, String> {
     if line == "help" || line == "?" {
         return Ok(None);
@@ -219,7 +220,7 @@ fn request(schema: &Schema, line: &str) -> Result<Option<Value>, String> {
     Ok(Some(request.into()))
 }
 
-/// The result of a command as text: strings as they are, an empty object as nothing.
+/// Prints the result of a command: a string as it is, and an empty object as nothing.
 fn answer(out: &mut dyn Write, value: &Value) -> std::io::Result<()> {
     match value {
         Value::String(text) => write!(out, "{}", text.replace("\r\n", "\n")),

@@ -1,4 +1,4 @@
-//! `rr qapi`: checks QAPI schemas, generates code and documentation from them.
+//! `rr qapi`: checks QAPI schemas, and generates code and documentation from them.
 
 use std::fs;
 use std::io::Write;
@@ -14,7 +14,7 @@ use crate::output::report::escaped;
 
 /// The schema has a fault.
 const REFUSED: u8 = 1;
-/// A generated file is not what it would be.
+/// A generated file differs from the one on disk.
 const DIFFERS: u8 = 1;
 
 /// Check a QAPI schema, or generate code from it
@@ -145,7 +145,7 @@ fn compare(files: &[(PathBuf, String)]) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-/// Hands over the checked schema. A fault in it is a result, not trouble.
+/// Calls `then` with the checked schema. A fault in the schema is a result, and no error.
 fn with(
     file: &Path,
     action: impl FnOnce(&Schema) -> anyhow::Result<ExitCode>,
@@ -156,7 +156,8 @@ fn with(
             if error.at.is_none() {
                 return Err(error.into());
             }
-            // Without `rr:`, as editors look for FILE:LINE:COLUMN at the start of a line.
+            // Without the prefix `rr:`, because editors look for FILE:LINE:COLUMN at the start of a
+            // line.
             for line in error.to_string().lines() {
                 let _ = writeln!(std::io::stderr().lock(), "{}", escaped(line));
             }

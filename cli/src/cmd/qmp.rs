@@ -1,4 +1,4 @@
-//! `rr qmp`: one command of a running rr's monitor, for scripts.
+//! `rr qmp`: sends one command to the monitor of a running rr, for scripts.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use crate::output;
 use crate::qmp::schema::Schema;
 use crate::qmp::{self, words};
 
-/// The monitor refused.
+/// The monitor has refused the command.
 const REFUSED: u8 = 1;
 
 /// Asks the monitor of a running rr for one thing

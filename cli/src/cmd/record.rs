@@ -1,4 +1,4 @@
-//! `rr record`: a machine, recorded.
+//! `rr record`: runs a machine and records it.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

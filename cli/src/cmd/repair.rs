@@ -1,4 +1,4 @@
-//! `rr repair`: what can be saved of a log.
+//! `rr repair`: saves the sound part of a log.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -24,8 +24,8 @@ use crate::output::table_reason::table_reason;
     is then found by which version reads the events whole, or furthest; the answer says which, and \
     why.",
     after_long_help = "\
-A recording of rr that was killed replays as it is. Where its log was cut later, LOG2 can take the place
-of its replay.bin. `rr replay` then stops at the last event that was saved.
+A recording of rr that was killed replays as it is. Where its log was cut later, LOG2 can take the \
+place of its replay.bin. `rr replay` then stops at the last event that was saved.
 
 Examples:
   rr repair killed.bin -o saved.bin          then: rr inspect saved.bin
@@ -69,7 +69,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     out.keep()?;
     let mut say = Vec::new();
     tell(&args, &input, &salvage, bytes, &mut say)?;
-    // The report must not get into a log that goes to standard output.
+    // If the log goes to standard output, the report goes to standard error.
     if outfile::is_stdout(&args.output) {
         String::from_utf8_lossy(&say).lines().for_each(output::note);
     } else {

@@ -1,4 +1,4 @@
-//! `rr replay`: a recording, repeated.
+//! `rr replay`: repeats a recording.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -58,16 +58,16 @@ pub(crate) struct Args {
     core: CoreArgs,
 }
 
-/// A name, or `@name` as in other positions.
+/// Parses the name of a snapshot, with or without the `@` of other positions.
 fn from_snapshot(text: &str) -> Result<String, NameError> {
     snapshot_name(text.strip_prefix('@').unwrap_or(text))
 }
 
-/// Does it.
+/// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let recording = Recording::open(&args.recording)?;
     let how = ReplayOptions {
-        // To the end is to the last event; a count stops in front of the events at it.
+        // `end` is after the last event. An instruction count is before the events at it.
         until: args
             .until
             .as_ref()

@@ -1,4 +1,4 @@
-//! `rr run`: a machine, without a recording.
+//! `rr run`: runs a machine without recording it.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `rr slice`: a range of a log, as a log.
+//! `rr slice`: cuts a range out of a recording or a log.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -83,7 +83,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         thousands(last),
         input.name()
     ));
-    // The part that was cut off or is damaged could have been in the range.
+    // The part that is missing or damaged could belong to the range.
     if let Some(error) = log.error().filter(|_| last == log.end().icount) {
         output::note(&format!("{}: {error}", input.name()));
     }

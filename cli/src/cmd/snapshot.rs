@@ -1,4 +1,4 @@
-//! `rr snapshot`: the snapshots of a recording.
+//! `rr snapshot`: takes, lists and deletes the snapshots of a recording.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -28,8 +28,8 @@ const SCHEMA: u32 = 1;
 
 /// Takes, lists and deletes snapshots of a recording
 ///
-/// A snapshot is the whole machine at one place: `rr replay REC --from NAME` begins there, and a seek starts from the
-/// nearest. It is as large as what has changed since the one before.
+/// A snapshot is the whole machine at one place: `rr replay REC --from NAME` begins there, and a
+/// seek starts from the nearest. It is as large as what has changed since the one before.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -66,8 +66,8 @@ struct List {
     #[arg(value_name = "REC")]
     recording: PathBuf,
 
-    /// As JSON: {"schema": 1, "snapshots": [{"name", "parent", "icount", "virtual_time_ns", "size", "on_disk", "digest",
-    /// "damaged"}]}; sizes in bytes
+    /// As JSON: {"schema": 1, "snapshots": [{"name", "parent", "icount", "virtual_time_ns", "size",
+    /// "on_disk", "digest", "damaged"}]}; sizes in bytes
     #[arg(long)]
     json: bool,
 }
@@ -84,7 +84,7 @@ struct Delete {
     names: Vec<String>,
 }
 
-/// Does it.
+/// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.what {
         What::Save(args) => save(args),

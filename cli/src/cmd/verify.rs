@@ -1,4 +1,4 @@
-//! `rr verify`: does a recording replay, is a log whole.
+//! `rr verify`: checks that a recording replays exactly, or that a log is whole.
 
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The result of a bisection as text.
+//! Prints the result of a bisection as text.
 
 use std::io::{self, Write};
 
@@ -9,9 +9,9 @@ use crate::diff::paint::{BOLD, CYAN, GREEN, Paint, RED};
 use crate::events::text::Arguments;
 use crate::output::outcome::{self, thousands};
 
-/// Values of a kind that are shown at most.
+/// The largest number of values of a kind that are printed.
 const SHOWN: usize = 16;
-/// Characters of a value that are shown at most.
+/// The largest number of characters of a value that are printed.
 const WIDTH: usize = 40;
 
 /// Prints the result.

@@ -10,10 +10,10 @@ use rr::analysis::diff::{Bracket, Setting};
 use crate::args::kinds::Kinds;
 use crate::output::progress::Progress;
 
-/// Events that differ that are shown at most.
+/// The largest number of differing events that are printed.
 const SHOWN: usize = 24;
 
-/// Two logs, compared.
+/// Two logs and the result of comparing them.
 #[derive(Debug)]
 pub(crate) struct Compared<'l, 'a> {
     pub(crate) names: [String; 2],
@@ -26,8 +26,8 @@ pub(crate) struct Compared<'l, 'a> {
 }
 
 impl Compared<'_, '_> {
-    /// Whether nothing differs of what is compared. Two logs that end at different counts differ,
-    /// too.
+    /// True if nothing differs of all that is compared. Two logs that end at different counts
+    /// differ, too.
     pub(crate) fn is_same(&self) -> bool {
         let [one, two] = self
             .logs
@@ -41,7 +41,7 @@ impl Compared<'_, '_> {
     }
 }
 
-/// What two recordings have beyond their logs.
+/// The result of comparing two recordings apart from their logs.
 #[derive(Debug)]
 pub(crate) struct Recorded<'l> {
     pub(crate) settings: Vec<Setting>,
@@ -53,12 +53,12 @@ pub(crate) struct Recorded<'l> {
 /// alone.
 pub(crate) const SEED: &str = "machine.rng_seed";
 
-/// The lines that are shown of the first difference.
+/// The lines around the first difference.
 #[derive(Debug, Default)]
 pub(crate) struct Hunk<'a> {
-    /// Context, what differs, context.
+    /// Context, differing events, context.
     pub(crate) edits: Vec<Edit<'a>>,
-    /// Whether more events differ behind these lines.
+    /// True if more events differ after these lines.
     pub(crate) cut: bool,
 }
 
@@ -68,8 +68,8 @@ pub(crate) struct Logs<'a> {
     pub(crate) tally: Tally,
 }
 
-/// Goes through two logs, and keeps the first difference with so much context. `bytes`: those of
-/// the longer.
+/// Compares two logs, and keeps the first difference with `context` events around it. `bytes` is
+/// the length of the longer log, for the progress bar.
 pub(crate) fn compare(diff: Diff<'_>, context: usize, bytes: u64) -> Logs<'_> {
     let mut tally = Tally::new(&diff.skipped());
     let mut before = VecDeque::new();
@@ -93,8 +93,8 @@ pub(crate) fn compare(diff: Diff<'_>, context: usize, bytes: u64) -> Logs<'_> {
             continue;
         }
         hunk.edits.extend(before.drain(..));
-        // As in `diff -u`: differences with no more than the context of both between them are shown
-        // as one.
+        // As in `diff -u`: differences are shown as one if no more than the context of both is
+        // between them.
         if same && tally.tail > 2 * context as u64 || !same && differing == SHOWN {
             open = false;
             hunk.cut = !same;

@@ -1,4 +1,4 @@
-//! The difference between two logs, for programs. The schema is in `rr diff --help`.
+//! Prints the difference of two logs for programs. The schema is in `rr diff --help`.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,4 @@
-//! The difference between two logs or two recordings, for people and for programs.
+//! The difference of two logs or two recordings, for people and for programs.
 
 mod bisect;
 pub(crate) mod hunk;

@@ -1,4 +1,4 @@
-//! `rr diff REC`: a recording against its own replay.
+//! `rr diff REC`: compares a recording with its own replay.
 
 use std::process::ExitCode;
 
@@ -14,8 +14,8 @@ use crate::diff::paint::Paint;
 use crate::output;
 use crate::output::outcome::thousands;
 
-/// Replays the recording, and bisects where its states are not the recorded ones; with `closely` in
-/// any case. `fault`: an instruction that goes wrong, for tests.
+/// Replays the recording, and bisects if its states are not the recorded ones; with `closely` in
+/// any case. `fault`: an instruction that gives a wrong result, for tests.
 pub(crate) fn run(
     input: &Input,
     fault: Option<Fault>,
@@ -37,11 +37,12 @@ pub(crate) fn run(
     };
     let replay = Source { fault, ..plain };
     let (digests, ending) = replayed(replay, &recording.digests()?)?;
-    // Where the log is cut off or the run over, the replay is as long as the recording.
+    // A replay that ends because the log was cut off or the run is over is as long as the
+    // recording.
     let diverged = ending.filter(|ending| matches!(ending, Ending::Diverged(_)));
     let differs = digests.differ_at.is_some() || diverged.is_some();
     let given = Known {
-        // A difference that is gone again by the next digest can be anywhere.
+        // A difference that is gone again at the next digest can be anywhere.
         known: if differs { digests } else { Bracket::default() },
         part: None,
         closely,

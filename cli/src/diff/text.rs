@@ -1,4 +1,4 @@
-//! The difference between two logs, for people.
+//! Prints the difference of two logs for people.
 
 use std::io::{self, Write};
 
@@ -41,7 +41,7 @@ pub(crate) fn print(
     }
     writeln!(out)?;
     for line in kinds(compared).lines() {
-        // comfy-table pads on both sides.
+        // comfy-table pads both sides of a column.
         let line = line.trim_end();
         writeln!(out, "{}", line.strip_prefix(' ').unwrap_or(line))?;
     }
@@ -219,7 +219,7 @@ fn kinds(compared: &Compared<'_, '_>) -> Columns {
     columns
 }
 
-/// How many events of a kind there are, and how many only one log has.
+/// The number of events of a kind, and the numbers that only one log has.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {
     pub(crate) name: &'static str,
@@ -229,8 +229,8 @@ pub(crate) struct Row {
     pub(crate) only_second: u64,
 }
 
-/// The kinds that occur, in the order of the ids; not the counts of instructions, which differ with
-/// all else.
+/// The kinds that occur, in the order of the ids. Counts of instructions are left out, because they
+/// differ with every other difference.
 pub(crate) fn rows<'c>(compared: &'c Compared<'_, '_>) -> impl Iterator<Item = Row> + 'c {
     let [one, two] = compared.logs;
     let [_, first, second] = &compared.tally.events;

@@ -1,22 +1,22 @@
 //! An output buffer for many millions of short lines.
 //!
-//! Pieces are copied with a fixed length, of which only the first bytes count: a copy whose length
-//! the compiler knows is much quicker for pieces of a few bytes. For the same reason numbers become
-//! digits four at a time, from a table.
+//! Pieces are copied with a fixed length, of which only the first bytes count. A copy whose length
+//! the compiler knows is much faster for pieces of a few bytes. For the same reason numbers are
+//! turned into digits four at a time, with a table.
 
 use std::io::{self, Write};
 
-/// The buffer is written out when it holds so many bytes.
+/// The buffer is written out when it holds this many bytes.
 const GATHERED: usize = 64 * 1024;
 /// Bytes that may be added between two checks of the length.
 const SLACK: usize = 32 * 1024;
 
-/// A buffer that gathers bytes and writes them all at once.
+/// A buffer that collects bytes and writes them all at once.
 #[derive(Debug)]
 pub(crate) struct Buffer {
     bytes: Vec<u8>,
     len: usize,
-    /// The buffer is written out when it holds so many bytes.
+    /// The buffer is written out when it holds this many bytes.
     spills_at: usize,
 }
 
@@ -29,7 +29,7 @@ impl Buffer {
         }
     }
 
-    /// An empty buffer with room for this many bytes. It is written out only on request.
+    /// An empty buffer with room for `room` bytes. It is written out only by [`Buffer::write_to`].
     pub(crate) fn with_room(room: usize) -> Buffer {
         Buffer {
             bytes: vec![0; room],
@@ -49,7 +49,7 @@ impl Buffer {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 
-    /// Adds the first `len` bytes.
+    /// Adds the first `len` bytes of a piece.
     #[inline(always)]
     pub(crate) fn put<const N: usize>(&mut self, piece: &[u8; N], len: usize) {
         let rest = self.bytes.get_mut(self.len..);
@@ -61,7 +61,7 @@ impl Buffer {
         }
     }
 
-    /// Adds all of it.
+    /// Adds a whole piece.
     #[inline]
     pub(crate) fn slice(&mut self, piece: &[u8]) {
         let end = self.len + piece.len();
@@ -73,7 +73,7 @@ impl Buffer {
         }
     }
 
-    /// Adds so many spaces.
+    /// Adds spaces.
     #[inline]
     pub(crate) fn spaces(&mut self, count: usize) {
         let mut left = count;
@@ -123,7 +123,7 @@ impl Buffer {
         self.put(&[hex_digit(byte >> 4), hex_digit(byte)], 2);
     }
 
-    /// Writes the buffer out if it is long. To be called regularly: the room is limited.
+    /// Writes the buffer out if it is long. Call it regularly, because the room is limited.
     ///
     /// # Errors
     /// Those of the writer.
@@ -145,7 +145,7 @@ impl Buffer {
         Ok(())
     }
 
-    /// A mistake in this program: the output would be incomplete.
+    /// Reports a mistake in this program: without it, the output would be incomplete.
     #[cold]
     fn overflow(&mut self) {
         debug_assert!(false, "more than {SLACK} bytes between two spills");
@@ -153,15 +153,15 @@ impl Buffer {
     }
 }
 
-/// Bytes that a line can have.
+/// The largest length of a line, in bytes.
 const LINE: usize = u8::MAX as usize;
 /// The longest piece that can be put into a line.
 const PIECE: usize = 80;
-/// Room that a line needs while it is built; the end of a buffer must leave so much.
+/// The room that a line needs while it is built. The end of a buffer must have this much.
 pub(crate) const LINE_ROOM: usize = LINE + PIECE;
 
-/// A short line that is being built. Its length is one byte, and its room is that and a piece more.
-/// So every piece fits, and the compiler knows it.
+/// A short line that is being built. Its length is one byte, and its room is the largest length and
+/// a piece more. So every piece fits, and the compiler knows it.
 #[derive(Debug)]
 pub(crate) struct Line<'b> {
     bytes: &'b mut [u8; LINE_ROOM],
@@ -169,7 +169,7 @@ pub(crate) struct Line<'b> {
 }
 
 impl Line<'_> {
-    /// Adds the first `len` bytes.
+    /// Adds the first `len` bytes of a piece.
     #[inline(always)]
     pub(crate) fn put<const N: usize>(&mut self, piece: &[u8; N], len: u8) {
         self.write(self.len, piece);
@@ -199,7 +199,7 @@ impl Line<'_> {
         }
     }
 
-    /// Adds the eight digits of a number below [`EIGHT`], zeros in front.
+    /// Adds the eight digits of a number below [`EIGHT`], with leading zeros.
     #[inline(always)]
     pub(crate) fn eight_digits(&mut self, number: u64) {
         self.put(&eight_digits(number), 8);
@@ -214,15 +214,15 @@ impl Line<'_> {
     }
 }
 
-/// 10^8: below it numbers have eight digits.
+/// 10^8: smaller numbers have at most eight digits.
 pub(crate) const EIGHT: u64 = 100_000_000;
-/// Eight digits that are zero.
+/// Eight digits zero.
 const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
 
-/// Below it numbers have four digits.
+/// 10^4: smaller numbers have at most four digits.
 pub(crate) const FOUR: u64 = 10_000;
 
-/// The four digits of each number below [`FOUR`], zeros in front.
+/// The four digits of each number below [`FOUR`], with leading zeros.
 static DIGITS: [[u8; 4]; FOUR as usize] = {
     let mut all = [[b'0'; 4]; FOUR as usize];
     let mut number = 0;
@@ -253,7 +253,7 @@ fn eight_digits(number: u64) -> [u8; 8] {
     [a, b, c, d, e, f, g, h]
 }
 
-/// The last hexadecimal digit.
+/// The digit of the low four bits.
 #[inline]
 pub(crate) fn hex_digit(nibble: u8) -> u8 {
     const DIGITS: [u8; 16] = *b"0123456789abcdef";

@@ -1,7 +1,8 @@
-//! Events as ndjson: one JSON object per line. The schema is in `rr dump --help`.
+//! Prints events as ndjson: one JSON object per line. The schema is in `rr dump --help`.
 //!
-//! Written by hand, since a log has many millions of events: no value is built, numbers go straight
-//! into the buffer. Memory is flat: a payload is written in pieces.
+//! The JSON is written by hand, because a log has many millions of events: no value is built, and
+//! numbers go straight into the buffer. A payload is written in pieces, so the memory does not grow
+//! with it.
 
 use std::io::{self, Write};
 
@@ -10,7 +11,7 @@ use replay_format::{Event, Kind, Record};
 use crate::events::buffer::{Buffer, EIGHT, FOUR, Line, four_digits};
 use crate::events::text::{Fields, LEN, Name, fields};
 
-/// Bytes of a payload that are escaped at a time; each can become six.
+/// Bytes of a payload that are escaped at a time. An escaped byte has up to six bytes.
 const PIECE: usize = 4 * 1024;
 /// Room for the start of a line, up to the icount: two numbers and three names.
 const START_ROOM: usize = 72;
@@ -27,12 +28,12 @@ pub(crate) struct Ndjson<W> {
     buffer: Buffer,
     start: Start,
     icount: Icount,
-    /// The text behind the icount, by [`Kind::index`].
+    /// The text after the icount, by [`Kind::index`].
     kinds: [Rest; Kind::COUNT],
 }
 
-/// `,"event":"NAME"` and how long it is. Of an event without arguments, the end of the line too; of
-/// `EVENT_INSTRUCTION`, every second one, the name of its argument.
+/// `,"event":"NAME"` and its length. For an event without arguments it includes the end of the
+/// line; for `EVENT_INSTRUCTION`, which is every second event, the name of its argument.
 #[derive(Debug, Clone, Copy)]
 struct Rest {
     text: [u8; KIND_ROOM],
@@ -50,7 +51,7 @@ impl Rest {
     }
 }
 
-/// Whether an event of this kind has no arguments in any version.
+/// True if events of this kind have no arguments in any version.
 #[inline(always)]
 fn is_bare(kind: Kind) -> bool {
     matches!(kind, Kind::Interrupt | Kind::Exception | Kind::End) || {
@@ -75,7 +76,7 @@ impl<W: Write> Ndjson<W> {
         }
     }
 
-    /// Gathers all that is written, up to this many bytes.
+    /// Collects the output, up to this many bytes.
     pub(crate) fn gathering(room: usize, out: W) -> Ndjson<W> {
         Ndjson {
             buffer: Buffer::with_room(room),
@@ -83,7 +84,7 @@ impl<W: Write> Ndjson<W> {
         }
     }
 
-    /// Writes the gathered output to `out`.
+    /// Writes the collected output to `out`.
     pub(crate) fn hand_over(&mut self, out: &mut dyn Write) -> io::Result<()> {
         self.buffer.write_to(out)
     }
@@ -116,7 +117,7 @@ impl<W: Write> Ndjson<W> {
         self.spill()
     }
 
-    /// Writes the rest of the buffer.
+    /// Writes out the rest of the buffer.
     pub(crate) fn finish(mut self) -> io::Result<()> {
         self.buffer.write_to(&mut self.out)
     }
@@ -137,7 +138,7 @@ impl<W: Write> Ndjson<W> {
         self.buffer.slice(text.as_bytes());
     }
 
-    /// Escapes of RFC 8259, section 7.
+    /// Escapes a byte (RFC 8259, section 7).
     #[inline]
     fn escaped(&mut self, byte: u8) {
         match byte {
@@ -186,7 +187,7 @@ impl<W: Write> Fields for Ndjson<W> {
         self.number(LEN, data.len() as u64)?;
         if let Ok(text) = std::str::from_utf8(data) {
             self.quoted(TEXT, "");
-            // Every byte that must be escaped is a character of its own, so pieces need no care.
+            // Only ASCII bytes are escaped, so a piece may end inside a character.
             for piece in text.as_bytes().chunks(PIECE) {
                 piece.iter().for_each(|&byte| self.escaped(byte));
                 self.spill()?;
@@ -212,23 +213,23 @@ pub(crate) fn value(record: &Record<'_>) -> io::Result<serde_json::Value> {
     Ok(serde_json::from_slice(&line)?)
 }
 
-/// The start of a line. Neighbouring lines differ in the last digits of the index and the offset
-/// only: the rest is copied, and these digits are overwritten.
+/// The start of a line. Neighbouring lines differ only in the last digits of the index and the
+/// offset: the rest is copied, and these digits are overwritten.
 #[derive(Debug)]
 struct Start {
     /// `{"index":N,"offset":N,"icount":`
     text: [u8; START_ROOM],
     len: u8,
-    /// Index and offset less their last four digits. Those below [`FOUR`] can have fewer, and have
-    /// no neighbours.
+    /// Index and offset without their last four digits. Numbers below [`FOUR`] can have fewer
+    /// digits, so they are not copied.
     index: u64,
     offset: u64,
-    /// Where the last four digits of the index, and of the offset, begin.
+    /// Where the last four digits of the index and of the offset begin.
     index_low: u8,
     offset_low: u8,
 }
 
-/// No number is less than [`FOUR`] above it.
+/// A number so large that no other is less than [`FOUR`] above it.
 const FAR: u64 = u64::MAX - FOUR;
 
 impl Start {
@@ -265,10 +266,10 @@ impl Start {
     }
 }
 
-/// The icount. Neighbours differ in the last eight digits only.
+/// The icount. Neighbouring lines differ only in its last eight digits.
 #[derive(Debug)]
 struct Icount {
-    /// All but these digits.
+    /// The digits before these.
     text: [u8; 16],
     len: u8,
     high: u64,
@@ -303,7 +304,7 @@ impl Icount {
     }
 }
 
-/// The text in a room that it fits into, and its length.
+/// The text, padded to a room that it fits into, and its length.
 fn padded<const N: usize>(text: &str) -> ([u8; N], u8) {
     let mut room = [0; N];
     room.iter_mut()

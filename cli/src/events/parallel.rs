@@ -1,5 +1,4 @@
-//! Printing a long log with all processors: pieces of it are printed side by side, and written in
-//! order.
+//! Prints a long log with all processors: pieces are printed in parallel, and written in order.
 
 use std::io::{self, Sink, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -10,32 +9,31 @@ use replay_format::{Events, Log, Position, Record, Seek};
 use crate::events::json::Ndjson;
 use crate::output::progress::Progress;
 
-/// Events of a piece, and bytes of log, at most.
+/// The largest number of events in a piece.
 const EVENTS: u64 = 4096;
 const BYTES: u64 = 64 * 1024;
-/// Room for a printed piece: an event takes up to 256 bytes and eight times its payload.
+/// Room for a printed piece: an event takes up to 256 bytes, and eight times its payload.
 const ROOM: usize = 256 * EVENTS as usize + 8 * BYTES as usize;
-/// Shorter logs are printed on one thread: starting threads takes longer.
+/// Shorter logs (in bytes) are printed on one thread, because starting threads takes longer.
 const WORTHWHILE: u64 = 1 << 20;
-/// Threads at most; the walk that finds the pieces keeps about so many busy.
+/// The largest number of threads. The walk that finds the pieces keeps about this many busy.
 const THREADS: usize = 8;
 
-/// A piece of the log: from one place between two events to another.
+/// A piece of the log, from one place between two events to another.
 #[derive(Debug, Clone, Copy)]
 struct Piece {
     from: Position,
     to: Position,
 }
 
-/// A thread, with two printers that go there and back.
+/// A thread, and the printers that go to it and come back.
 struct Worker {
     pieces: SyncSender<(Piece, Ndjson<Sink>)>,
     printed: Receiver<io::Result<Ndjson<Sink>>>,
 }
 
-/// Prints events from a place on, those that `selected` picks, as long as all of a piece are in
-/// front of `last`. Returns where it stopped: what follows is left to be printed one after the
-/// other.
+/// Prints the events from a place on that `selected` picks, piece by piece, as long as a whole
+/// piece is before `last`. Returns where it stopped. The caller prints the rest.
 pub(crate) fn ndjson<'a>(
     log: &Log<'a>,
     from: Position,
@@ -55,14 +53,14 @@ pub(crate) fn ndjson<'a>(
             let (pieces, taken) = sync_channel(2);
             let (done, printed) = sync_channel(2);
             let work = move || work(log, selected, &taken, &done);
-            // The host may have no thread left; then there are fewer workers.
+            // If the host refuses a thread, there are fewer workers.
             let started = thread::Builder::new().spawn_scoped(scope, work);
             started.ok().map(|_| Worker { pieces, printed })
         };
         let workers: Vec<Worker> = (0..threads).map_while(|_| start()).collect();
         let mut progress = Progress::new(log.bytes().len() as u64);
-        // Each worker has two pieces: one that it prints, one that waits, or is printed and waits
-        // for its turn.
+        // Each worker has two pieces: it prints one, while the other waits to be printed or
+        // written.
         let turns = workers.len() * 2;
         let mut in_work = std::collections::VecDeque::new();
         let mut at = from;
@@ -100,7 +98,7 @@ fn gone() -> io::Error {
     io::Error::other("a thread that prints has ended early")
 }
 
-/// The piece behind a place; `None` near the end of the log, and where an event is longer than a
+/// The piece after a place; `None` near the end of the log, and where an event is longer than a
 /// piece.
 fn next_piece(log: &Log<'_>, from: Position) -> Option<Piece> {
     let mut to = log.seek_from(from, Seek::Event(from.index + EVENTS)).ok()?;
@@ -109,7 +107,7 @@ fn next_piece(log: &Log<'_>, from: Position) -> Option<Piece> {
             .seek_from(from, Seek::Offset(from.offset + BYTES))
             .ok()?;
     }
-    // The end of the log, with its errors, is printed by the caller.
+    // The caller prints the end of the log, with its errors.
     let inside = from.offset < to.offset && to.offset < log.end().offset;
     inside.then_some(Piece { from, to })
 }
@@ -125,7 +123,7 @@ fn work<'a>(
         let printed = events.map_or(Ok(()), |events| {
             print(events, piece, selected, &mut printer)
         });
-        // The receiver may have ended with an error.
+        // The receiver may have stopped with an error.
         if done.send(printed.map(|()| printer)).is_err() {
             return;
         }
@@ -139,7 +137,7 @@ fn print<'a>(
     printer: &mut Ndjson<Sink>,
 ) -> io::Result<()> {
     while events.position().offset < piece.to.offset {
-        // Looked at where it is: moving each record out of its wrappings costs time.
+        // The record is used in place: moving each record out costs time.
         let next = events.next();
         let Some(Ok(record)) = &next else {
             break;

@@ -1,4 +1,4 @@
-//! Events as tables, a page at a time so that memory stays flat.
+//! Prints events as tables, a page at a time, so that the memory does not grow.
 
 use std::io::{self, Write};
 
@@ -17,14 +17,14 @@ const NUMBERS: usize = 3;
 pub(crate) struct Tables<W> {
     out: W,
     page: Table,
-    /// Least widths of all pages, so that they look alike.
+    /// The least widths of columns, so that all pages look alike.
     widths: [u16; NUMBERS + 1],
     pages: u64,
 }
 
 impl<W: Write> Tables<W> {
-    /// Writes to `out`; wide enough for everything up to `end`, and names of up to `name`
-    /// characters.
+    /// Writes to `out`. The columns are wide enough for numbers up to `end`, and for names of up to
+    /// `name` characters.
     pub(crate) fn new(out: W, end: Position, name: usize) -> Tables<W> {
         let width = |text: String| u16::try_from(text.len()).unwrap_or(u16::MAX);
         let widths = [
@@ -56,7 +56,7 @@ impl<W: Write> Tables<W> {
         Ok(())
     }
 
-    /// Writes the page that is begun; the header alone if there was no event.
+    /// Writes the last page; only the header if there was no event.
     pub(crate) fn finish(mut self) -> io::Result<()> {
         if self.pages == 0 || self.page.row_count() > 0 {
             self.turn()?;
@@ -82,7 +82,7 @@ fn page(widths: &[u16; NUMBERS + 1]) -> Table {
         if i < NUMBERS {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        // The padding counts, one on each side.
+        // The width includes the padding of one on each side.
         let least = Width::Fixed(width.saturating_add(2));
         column.set_constraint(ColumnConstraint::LowerBoundary(least));
     }

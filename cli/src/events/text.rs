@@ -1,4 +1,4 @@
-//! Events as text: the one place that names their arguments, and the lines that people read.
+//! Events as text: the names of their arguments, which stand only here, and the lines for people.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -6,12 +6,12 @@ use std::io::{self, Write};
 use crate::events::buffer::{Buffer, LINE_ROOM, hex_digit};
 use replay_format::{AsyncEvent, Event, InputEvent, Position, Record};
 
-/// The name of an argument, as text and as it stands in JSON.
+/// The name of an argument, as text and as JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Name {
     /// The name alone.
     pub(crate) text: &'static str,
-    /// `,"name":`, then zeros: of a fixed length, which is quick to copy.
+    /// `,"name":`, then zeros. A fixed length is fast to copy.
     pub(crate) json: [u8; NAME_ROOM],
 }
 
@@ -35,13 +35,13 @@ impl Name {
         Name { text, json }
     }
 
-    /// Bytes of it in JSON.
+    /// Length of the JSON in bytes.
     pub(crate) const fn json_len(&self) -> usize {
         self.text.len() + 4
     }
 }
 
-// Evaluated by the compiler: a name that is too long does not compile.
+// The compiler evaluates these: a name that is too long does not compile.
 const AXIS: Name = Name::new("axis");
 const BUTTON: Name = Name::new("button");
 const CHECKPOINT: Name = Name::new("checkpoint");
@@ -62,7 +62,7 @@ const TOUCH: Name = Name::new("touch");
 const TRACKING_ID: Name = Name::new("tracking_id");
 const VALUE: Name = Name::new("value");
 const WRITE_POSITION: Name = Name::new("write_position");
-/// How many bytes a payload has.
+/// The length of a payload, in bytes.
 pub(crate) const LEN: Name = Name::new("len");
 const DATA: Name = Name::new("data");
 
@@ -72,11 +72,11 @@ pub(crate) trait Fields {
     fn number(&mut self, name: Name, value: u64) -> io::Result<()>;
     /// A number that can be negative.
     fn signed(&mut self, name: Name, value: i64) -> io::Result<()>;
-    /// One of a few words.
+    /// A word from a fixed set.
     fn word(&mut self, name: Name, value: &'static str) -> io::Result<()>;
-    /// Yes or no.
+    /// A boolean.
     fn flag(&mut self, name: Name, value: bool) -> io::Result<()>;
-    /// The payload. An event has one at most.
+    /// The payload. An event has at most one.
     fn payload(&mut self, data: &[u8]) -> io::Result<()>;
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn fields(event: &Event<'_>, to: &mut impl Fields) -> io::Result<()> 
             }
             async_fields(event, to)
         }
-        // `offset` is where the event is in the file.
+        // The event's place in the file has the name `offset` already.
         Event::CharWrite { result, offset } => {
             to.signed(RESULT, result.into())?;
             to.number(OUTPUT_OFFSET, offset.into())
@@ -116,7 +116,7 @@ pub(crate) fn fields(event: &Event<'_>, to: &mut impl Fields) -> io::Result<()> 
             to.payload(data)
         }
         Event::Clock { value, .. } => to.signed(VALUE, value),
-        // Their names say it all.
+        // These events have no arguments.
         Event::Interrupt
         | Event::Exception
         | Event::Shutdown(_)
@@ -192,13 +192,13 @@ fn input_fields(input: InputEvent, to: &mut impl Fields) -> io::Result<()> {
     }
 }
 
-/// Bytes of a payload that a line shows.
+/// Bytes of a payload that a line shows at most.
 const PREVIEW: usize = 48;
 
-/// Room for all arguments of an event as text; each byte of the preview can become four.
+/// Room for all arguments of an event as text; a byte of the preview can become four.
 const ARGUMENTS_ROOM: usize = 512 + 4 * PREVIEW + LINE_ROOM;
 
-/// The arguments as `name=value`, with a preview of the payload. For messages, and for the lines of
+/// The arguments as `name=value`, with a preview of the payload, for messages and for the lines of
 /// a dump.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Arguments<'e>(pub(crate) &'e Event<'e>);
@@ -207,7 +207,7 @@ impl fmt::Display for Arguments<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = Buffer::with_room(ARGUMENTS_ROOM);
         words(self.0, &mut text).map_err(|_| fmt::Error)?;
-        // Nothing but ASCII is ever put into it.
+        // The text is pure ASCII.
         f.pad(&String::from_utf8_lossy(text.bytes()))
     }
 }
@@ -219,7 +219,7 @@ fn words(event: &Event<'_>, to: &mut Buffer) -> io::Result<()> {
 
 struct Words<'b> {
     to: &'b mut Buffer,
-    /// What comes before the next one.
+    /// The text before the next argument.
     gap: &'static str,
 }
 
@@ -258,7 +258,7 @@ impl Fields for Words<'_> {
         self.word(name, if value { "true" } else { "false" })
     }
 
-    /// The first bytes in quotes, as they would be in a Rust byte string.
+    /// Adds the first bytes in quotes, as a Rust byte string.
     fn payload(&mut self, data: &[u8]) -> io::Result<()> {
         self.number(LEN, data.len() as u64)?;
         let shown = data.get(..PREVIEW).unwrap_or(data);
@@ -277,7 +277,7 @@ impl Fields for Words<'_> {
     }
 }
 
-/// Widths that keep the columns of a log's lines straight.
+/// Widths by which the columns of all lines are aligned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Widths {
     index: usize,
@@ -287,7 +287,7 @@ pub(crate) struct Widths {
 }
 
 impl Widths {
-    /// Wide enough for everything up to this position, and names of up to `name` characters.
+    /// Wide enough for numbers up to this position, and names of up to `name` characters.
     pub(crate) fn up_to(end: Position, name: usize) -> Widths {
         let digits = |number: u64| number.to_string().len();
         Widths {
@@ -343,7 +343,7 @@ impl<W: Write> Lines<W> {
         self.buffer.spill(&mut self.out)
     }
 
-    /// Writes what is left.
+    /// Writes out the rest of the buffer.
     pub(crate) fn finish(mut self) -> io::Result<()> {
         self.buffer.write_to(&mut self.out)
     }

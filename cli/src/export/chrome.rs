@@ -1,4 +1,4 @@
-//! A log as a trace of chrome://tracing and Perfetto: the Trace Event Format, as a JSON object.
+//! Writes a log as a trace for chrome://tracing and Perfetto: the Trace Event Format, as JSON.
 
 use std::io::{self, Write};
 
@@ -9,10 +9,10 @@ use crate::events::text::Arguments;
 use crate::export::time::{Clock, Times};
 use crate::export::tracks::{IDLE, TRACKS, short, track};
 
-/// The process that all is of.
+/// The process of all entries.
 const PROCESS: u32 = 1;
-/// The thread of the first track. Perfetto takes 0 for no thread, and that of the process's number
-/// for its main thread.
+/// The thread of the first track. For Perfetto, 0 is no thread, and the thread with the process's
+/// number is its main thread.
 const FIRST: usize = 2;
 
 /// One entry of `traceEvents`. Times are in microseconds.
@@ -26,7 +26,7 @@ struct Entry<'e, A> {
     ts: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     dur: Option<f64>,
-    /// Of an instant: the thread's.
+    /// The scope of an instant: `t`, its thread.
     #[serde(skip_serializing_if = "Option::is_none")]
     s: Option<&'static str>,
     args: A,
@@ -50,7 +50,7 @@ struct Details {
     arguments: String,
 }
 
-/// Writes the trace; returns how many events are in it.
+/// Writes the trace. Returns the number of events in it.
 pub(crate) fn write(
     log: &Log<'_>,
     times: Option<&Times>,
@@ -129,7 +129,7 @@ fn line(entry: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer(out, entry).map_err(io::Error::from)
 }
 
-/// The format counts in microseconds; exact up to 2^53 ns, some hundred days.
+/// ns as microseconds, in which the format counts. Exact up to 2^53 ns, some hundred days.
 fn micros(ns: u64) -> f64 {
     ns as f64 / 1000.0
 }

@@ -1,4 +1,4 @@
-//! What a log or a recording holds, in the formats of other tools: one file a format.
+//! The content of a log or a recording in the formats of other tools, one file each.
 
 pub(crate) mod chrome;
 pub(crate) mod pcap;

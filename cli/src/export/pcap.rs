@@ -1,5 +1,5 @@
-//! Network frames as pcapng: one interface per adapter, time stamps in nanoseconds, the instruction
-//! count in the comment.
+//! Writes network frames as pcapng: one interface per adapter, time stamps in nanoseconds, the
+//! instruction count in the comment.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -15,10 +15,10 @@ use pcap_file::{DataLink, Endianness, PcapError};
 use replay_format::{AsyncEvent, Event, Log};
 use rr::run::observe::{Observation, Observer};
 
-/// Time stamps count nanoseconds: 10^-9 s.
+/// The unit of time stamps: 10^-9 s.
 const NANOSECONDS: u8 = 9;
 
-/// Which way a frame goes, as the guest sees it: bits 0 and 1 of the packet's flags.
+/// The direction of a frame, as the guest sees it: bits 0 and 1 of the packet's flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     In = 1,
@@ -30,14 +30,14 @@ pub(crate) struct Capture<W: Write> {
     writer: PcapNgWriter<W>,
     /// The adapters that have an interface, in the order of the interfaces.
     adapters: Vec<u8>,
-    /// What the time stamps are.
+    /// A text that says what the time stamps mean.
     time: &'static str,
     frames: u64,
     failed: Option<io::Error>,
 }
 
 impl<W: Write> Capture<W> {
-    /// Begins a capture; `time` says what the time stamps are.
+    /// Begins a capture. `time` says what the time stamps mean.
     pub(crate) fn new(out: W, adapters: usize, time: &'static str) -> io::Result<Capture<W>> {
         let program = format!("rr {}", env!("CARGO_PKG_VERSION"));
         let section = SectionHeaderBlock {
@@ -58,7 +58,7 @@ impl<W: Write> Capture<W> {
         Ok(capture)
     }
 
-    /// The interface of an adapter; it is described when it is first needed.
+    /// The interface of an adapter. Its description is written when it is first needed.
     fn interface(&mut self, adapter: u8) -> io::Result<u32> {
         let known = self.adapters.iter().position(|known| *known == adapter);
         let place = match known {
@@ -101,7 +101,7 @@ impl<W: Write> Capture<W> {
         Ok(())
     }
 
-    /// Ends it; says how many frames there are.
+    /// Ends the capture. Returns the number of frames.
     pub(crate) fn finish(mut self) -> io::Result<u64> {
         match self.failed.take() {
             Some(error) => Err(error),
@@ -124,7 +124,7 @@ impl<W: Write + Send> Observer for Capture<W> {
     }
 }
 
-/// Writes the frames that a log holds: those that came from outside.
+/// Writes the frames of a log: those that came from outside.
 pub(crate) fn of_log(log: &Log<'_>, out: impl Write) -> io::Result<u64> {
     let time = "1 ns of the time stamps is 1 instruction";
     let mut capture = Capture::new(out, 0, time)?;

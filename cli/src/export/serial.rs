@@ -1,13 +1,12 @@
-//! Serial input that a log holds.
+//! The serial input in a log.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use replay_format::{AsyncEvent, Event, Log};
 
-/// Writes the input, that of all devices in the order of the log. Returns how many bytes came to
-/// each device; `None`: input that the machine asked for, of which the log does not name the
-/// device.
+/// Writes the input of all devices, in the order of the log. Returns the bytes of each device.
+/// `None`: input that the machine asked for, whose device the log does not name.
 pub(crate) fn of_log(log: &Log<'_>, out: &mut dyn Write) -> io::Result<BTreeMap<Option<u8>, u64>> {
     let mut devices = BTreeMap::new();
     for record in log.events().map_while(Result::ok) {

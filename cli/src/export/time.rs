@@ -1,4 +1,4 @@
-//! When events happen: in virtual time, where it is known.
+//! The virtual time of events, if it is known.
 
 use replay_format::{Checkpoint, Event, Record};
 use rr::error::Error;
@@ -11,15 +11,15 @@ use rr::run::observe::{Observation, Observer};
 pub(crate) struct Times {
     /// One instruction takes 2^shift ns.
     pub(crate) shift: u8,
-    /// How long the machine idled, in ns: for each checkpoint `clock-warp-start` of the log, in
+    /// How long the machine idled (ns), for each checkpoint `clock-warp-start` of the log, in
     /// order.
     pub(crate) idle: Vec<u64>,
-    /// How long it had idled before the log begins, in ns: of a slice, before its start.
+    /// How long the machine had idled before a slice begins, in ns.
     pub(crate) before: u64,
 }
 
-/// How long the machine of a slice had idled before the slice begins, in ns; 0 for a whole
-/// recording.
+/// How long the machine had idled before the recording begins, in ns. It is 0 unless the recording
+/// is a slice.
 pub(crate) fn idle_before(recording: &Recording) -> Result<u64, Error> {
     if recording.manifest.slice.is_none() {
         return Ok(0);
@@ -31,7 +31,7 @@ pub(crate) fn idle_before(recording: &Recording) -> Result<u64, Error> {
     Ok(idle.unwrap_or(0))
 }
 
-/// Takes note of idle times in a replay.
+/// Collects the idle times of a replay.
 #[derive(Debug, Default)]
 pub(crate) struct IdleTimes(pub(crate) Vec<u64>);
 
@@ -43,7 +43,7 @@ impl Observer for IdleTimes {
     }
 }
 
-/// Goes along a log, event by event, and says what time it is.
+/// Follows a log, event by event, and tells the time.
 #[derive(Debug, Clone)]
 pub(crate) struct Clock<'t> {
     times: Option<&'t Times>,
@@ -51,18 +51,18 @@ pub(crate) struct Clock<'t> {
     passed: u64,
 }
 
-/// When an event happens.
+/// The time of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct When {
-    /// In ns; without virtual time as many as instructions.
+    /// In ns. Without virtual time, one instruction counts as 1 ns.
     pub(crate) ns: u64,
-    /// How long the machine idles from then on.
+    /// How long the machine idles after the event, in ns.
     pub(crate) idle: u64,
 }
 
 impl<'t> Clock<'t> {
-    /// At the start. Without times one instruction counts as 1 ns, and nothing is known of idle
-    /// time.
+    /// A clock at the start. Without times, one instruction counts as 1 ns, and no idle time is
+    /// known.
     pub(crate) fn new(times: Option<&'t Times>) -> Clock<'t> {
         Clock {
             times,
@@ -71,7 +71,7 @@ impl<'t> Clock<'t> {
         }
     }
 
-    /// The time at an instruction count, as long as the machine executes.
+    /// The time at an instruction count, while the machine executes.
     pub(crate) fn reading(&self, icount: u64) -> u64 {
         match self.times {
             Some(times) => (icount << times.shift).saturating_add(self.passed),
@@ -86,7 +86,7 @@ impl<'t> Clock<'t> {
         if let Some(times) = self.times
             && record.event == Event::Checkpoint(Checkpoint::ClockWarpStart)
         {
-            // A recording that was cut can end with one that did not come to pass.
+            // A log that was cut off can end with a warp that the replay did not execute.
             idle = times.idle.get(self.next).copied().unwrap_or(0);
             self.next += 1;
             self.passed += idle;

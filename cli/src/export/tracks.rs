@@ -1,8 +1,8 @@
-//! What belongs together, for pictures: the groups of kinds, from top to bottom.
+//! The tracks of pictures: groups of kinds that belong together, from top to bottom.
 
 use replay_format::Kind;
 
-/// A group, and how the names of its kinds begin.
+/// A track's name, and the prefixes of the names of its kinds.
 pub(crate) const TRACKS: &[(&str, &[&str])] = &[
     ("traps", &["EVENT_INTERRUPT", "EVENT_EXCEPTION"]),
     ("idle", &[]),
@@ -16,10 +16,10 @@ pub(crate) const TRACKS: &[(&str, &[&str])] = &[
     ("machine", &[]),
 ];
 
-/// The place of the track for idle time.
+/// The number of the track for idle time.
 pub(crate) const IDLE: usize = 1;
 
-/// The place of the track that a kind is in; of what is in no other, the last.
+/// The number of a kind's track. A kind that matches none is in the last track.
 pub(crate) fn track(kind: Kind) -> usize {
     let begins = |begin: &&str| kind.name().starts_with(begin);
     let found = TRACKS
@@ -28,7 +28,7 @@ pub(crate) fn track(kind: Kind) -> usize {
     found.unwrap_or(TRACKS.len() - 1)
 }
 
-/// The name without what the names of all kinds begin with.
+/// The name of a kind without the prefix that all kinds have.
 pub(crate) fn short(kind: Kind) -> &'static str {
     let name = kind.name();
     let prefixes = ["REPLAY_ASYNC_EVENT_", "EVENT_"];

@@ -1,9 +1,9 @@
-//! Long texts of help: paragraphs, and tables that keep their columns, fitted to the width that
-//! there is.
+//! Fits long help texts to the width of the terminal: paragraphs are filled, and tables keep their
+//! columns.
 //!
-//! clap breaks each line of a text by itself, and mangen each word. So the texts are taken apart
-//! first: lines that are not indented and follow each other are a paragraph; an indented line is an
-//! entry of a table, whose last column goes on in lines that begin where it begins.
+//! clap breaks each line of a text by itself, and mangen each word. So the texts are parsed first.
+//! Consecutive lines that are not indented are a paragraph. An indented line is an entry of a
+//! table; its last column continues in lines that begin at the same column.
 
 use clap::Command;
 use clap::builder::StyledStr;
@@ -14,20 +14,20 @@ const WIDEST: u16 = 100;
 /// A part of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// Between two others.
+    /// A blank line.
     Blank,
-    /// Words, to be filled.
+    /// A paragraph, to be filled.
     Paragraph(String),
     /// A line of a table.
     Entry {
-        /// All in front of the last column, with the space up to it.
+        /// The text before the last column, with the space up to it.
         head: String,
         /// The last column.
         text: String,
     },
 }
 
-/// Takes a text apart.
+/// Parses a text.
 pub(crate) fn parts(text: &str) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     for line in text.lines() {
@@ -56,7 +56,7 @@ pub(crate) fn parts(text: &str) -> Vec<Part> {
     parts
 }
 
-/// Fits a text into lines of so many characters, as far as its words and columns can be.
+/// Fits a text into lines of `width` characters, as far as its words and columns allow.
 pub(crate) fn fit(text: &str, width: usize) -> String {
     let mut lines = Vec::new();
     for part in parts(text) {
@@ -69,11 +69,11 @@ pub(crate) fn fit(text: &str, width: usize) -> String {
     lines.join("\n")
 }
 
-/// Puts words into lines behind `head`, and below it.
+/// Fills lines with words: the first after `head`, the others below it.
 fn fill(lines: &mut Vec<String>, head: &str, text: &str, width: usize) {
     let mut line = head.to_owned();
     let mut empty = true;
-    // Spaces between words are kept: they can be of an example.
+    // Spaces between words are kept, because they may belong to an example.
     for word in text.split_inclusive(' ') {
         if !empty && line.len() + word.trim_end().len() > width {
             lines.push(line.trim_end().to_owned());
@@ -85,7 +85,7 @@ fn fill(lines: &mut Vec<String>, head: &str, text: &str, width: usize) {
     lines.push(line.trim_end().to_owned());
 }
 
-/// The command with its texts fitted to the terminal, or to COLUMNS.
+/// The command, with its texts fitted to the terminal's width, or to COLUMNS.
 pub(crate) fn fitted(command: Command) -> Command {
     let terminal = terminal_size::terminal_size().map(|(width, _)| width.0);
     let columns = || std::env::var("COLUMNS").ok()?.parse().ok();
@@ -162,7 +162,7 @@ and words again";
         let wide = fit(TEXT, 100);
         assert!(wide.contains("  first      what it is, and more of it\n"));
         assert_eq!(fit(&wide, 27), narrow);
-        // What cannot be broken stays.
+        // A word that is too long is not broken.
         assert_eq!(
             fit("  https://example.org/   x", 3),
             "  https://example.org/   x"

@@ -1,4 +1,4 @@
-//! Where output goes: data to standard output, everything else to standard error.
+//! Output: data goes to standard output, everything else to standard error.
 
 pub(crate) mod help;
 pub(crate) mod outcome;
@@ -15,10 +15,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rr::notes::{Note, Notes};
 
-/// What writes a lot gathers larger pieces itself; they pass by this buffer.
+/// Size of the buffer, in bytes. Commands that write more collect larger pieces, which bypass it.
 const BUFFER: usize = 32 * 1024;
 
-/// Bytes that a pipe holds, if the system allows so many.
+/// The size that is asked for a pipe, in bytes.
 #[cfg(target_os = "linux")]
 const PIPE: usize = 256 * 1024;
 
@@ -29,12 +29,12 @@ static QUIET: AtomicBool = AtomicBool::new(false);
 #[error("cannot write to standard output: {0}")]
 pub(crate) struct WriteFailed(pub(crate) io::Error);
 
-/// Set once, from the command line.
+/// Sets `--quiet`. It is called once.
 pub(crate) fn set_quiet(quiet: bool) {
     QUIET.store(quiet, Ordering::Relaxed);
 }
 
-/// Whether only errors may be shown.
+/// True if only errors may be shown.
 pub(crate) fn is_quiet() -> bool {
     QUIET.load(Ordering::Relaxed)
 }
@@ -46,29 +46,30 @@ pub(crate) fn write<T>(
     let mut out = stdout().map_err(WriteFailed)?;
     let result = write(&mut out).and_then(|value| out.flush().map(|()| value));
     if result.is_err() {
-        // Else dropping it would try again.
+        // Otherwise the drop would try to write again.
         let _ = out.into_parts();
     }
     result.map_err(WriteFailed)
 }
 
-/// Not `io::stdout()`: that one looks for line ends in whatever is written.
+/// Standard output. `io::stdout()` would search all output for line ends.
 pub(crate) fn stdout() -> io::Result<BufWriter<File>> {
     let stdout = io::stdout().lock().as_fd().try_clone_to_owned()?;
-    // A pipe, unless told, is so small that writer and reader of a long dump mostly wait for each other. Elsewhere this fails.
+    // The default pipe is so small that writer and reader of a long dump mostly wait for each
+    // other. This fails for files, which need no pipe.
     #[cfg(target_os = "linux")]
     let _ = rustix::pipe::fcntl_setpipe_size(&stdout, PIPE);
     Ok(BufWriter::with_capacity(BUFFER, File::from(stdout)))
 }
 
-/// Whether standard output may be coloured: a terminal that can, and nobody who does not want it.
+/// True if standard output may be coloured: a terminal with colours, whose user wants them.
 pub(crate) fn is_colourful() -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     io::stdout().is_terminal() && !set("NO_COLOR") && !dumb
 }
 
-/// Whether the reader of standard output has gone away. Other closed pipes are errors as any.
+/// True if the reader of standard output has gone. Other closed pipes are ordinary errors.
 pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     matches!(
         error.downcast_ref::<WriteFailed>(),
@@ -76,14 +77,14 @@ pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     )
 }
 
-/// Says something that is good to know; not with `--quiet`.
+/// Prints a note for the user; not with `--quiet`.
 pub(crate) fn note(text: &str) {
     if !is_quiet() {
         complain(&format!("note: {text}"));
     }
 }
 
-/// Takes what the library has to say.
+/// Prints the engine's messages.
 pub(crate) fn notes() -> Notes {
     Notes::new(|said| match said {
         Note::Remark(text) => note(text),
@@ -92,7 +93,7 @@ pub(crate) fn notes() -> Notes {
     })
 }
 
-/// Writes a line to standard error. Where that fails, there is nobody to tell.
+/// Writes a line to standard error. If that fails, nothing else can be done.
 pub(crate) fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "rr: {text}");
 }

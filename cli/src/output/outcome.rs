@@ -1,4 +1,4 @@
-//! What a run came to, for people and as exit status.
+//! The result of a run, for people and as exit status.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use rr::run::report::Report;
 
 use crate::output;
 
-/// The guest reported failure, through the test finisher or the host-target interface.
+/// The guest has reported a failure, through the test finisher or the host-target interface.
 const GUEST_FAILED: u8 = 3;
-/// The replay is not the recording.
+/// The replay differs from the recording.
 const DIVERGED: u8 = 1;
 
-/// Trouble on this side.
+/// An error of rr or the host.
 const TROUBLE: u8 = 2;
 
-/// Status of a run, a recording or a replay that was carried out. Output that was lost, and a
-/// replay that was stopped, are trouble; a guest's failure shows where `guest` asks for it.
+/// Exit status of a run, a recording or a replay. Lost output and an interrupted replay are errors.
+/// `guest`: a failure of the guest counts too.
 pub(crate) fn status(report: &Report, guest: bool) -> ExitCode {
     for broken in &report.broken_devices {
         output::note(broken);
@@ -43,18 +43,18 @@ pub(crate) fn status(report: &Report, guest: bool) -> ExitCode {
     }
 }
 
-/// A signal stopped it: `undone` says what was not done.
+/// Reports that a signal has interrupted the work. `undone` says what was not done.
 pub(crate) fn interrupted(undone: &str) -> ExitCode {
     output::complain(&format!("stopped by a signal: {undone}"));
     ExitCode::from(TROUBLE)
 }
 
-/// How the run ended, in words.
+/// How the run ended, as text.
 pub(crate) fn finish(report: &Report) -> String {
     ending(report.finish)
 }
 
-/// The same of a run without a report.
+/// How a run ended, as text, without a report.
 pub(crate) fn ending(finish: Finish) -> String {
     match finish {
         Finish::Shutdown { cause, code } => match cause {
@@ -72,12 +72,12 @@ pub(crate) fn ending(finish: Finish) -> String {
     }
 }
 
-/// Instructions and virtual time, in words.
+/// Instructions and virtual time of a run, as text.
 pub(crate) fn extent(report: &Report) -> String {
     length(report.icount, report.virtual_time)
 }
 
-/// The same of any.
+/// Instructions and virtual time (ns), as text.
 pub(crate) fn length(icount: u64, virtual_time: u64) -> String {
     let time = Duration::from_nanos(virtual_time);
     format!(
@@ -86,21 +86,21 @@ pub(crate) fn length(icount: u64, virtual_time: u64) -> String {
     )
 }
 
-/// A recording that was verified.
+/// The result of verifying a recording.
 pub(crate) struct Verified<'a> {
-    /// Instructions.
+    /// Instructions executed.
     pub(crate) icount: u64,
-    /// In ns.
+    /// Virtual time in ns.
     pub(crate) virtual_time: u64,
-    /// How many were equal, and how many were recorded.
+    /// The numbers of digests that were equal, and that were recorded.
     pub(crate) digests: (u64, u64),
-    /// That of the final state, in hexadecimal.
+    /// Digest of the last state, in hexadecimal.
     pub(crate) digest: &'a str,
-    /// The recording ends at its last whole event.
+    /// True if the recording was cut off, and ends at its last whole event.
     pub(crate) cut: bool,
 }
 
-/// Prints what `rr verify` has found.
+/// Prints the result of `rr verify`.
 pub(crate) fn verified(verified: &Verified<'_>) -> Result<(), output::WriteFailed> {
     let cut = match verified.cut {
         true => "; the recording was cut off there, at its last whole event",
@@ -118,7 +118,7 @@ pub(crate) fn verified(verified: &Verified<'_>) -> Result<(), output::WriteFaile
     })
 }
 
-/// The number with a comma at every third digit.
+/// The number with a comma before every third digit.
 pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -131,13 +131,13 @@ pub(crate) fn thousands(number: u64) -> String {
     text
 }
 
-/// Tells of a divergence, and gives its status.
+/// Prints a divergence. Returns its exit status.
 pub(crate) fn diverged(divergence: &Divergence) -> ExitCode {
     output::complain(&divergence.to_string());
     ExitCode::from(DIVERGED)
 }
 
-/// A divergence is a result: it is told, and is status 1. Every other error goes up.
+/// Turns a divergence into an exit status, after printing it. Other errors are passed on.
 pub(crate) fn or_diverged<T>(result: Result<T, Error>) -> anyhow::Result<Result<T, ExitCode>> {
     match result {
         Ok(value) => Ok(Ok(value)),

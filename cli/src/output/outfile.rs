@@ -1,4 +1,4 @@
-//! Files that a command writes: whole, or not at all.
+//! Output files: written whole, or not at all.
 
 use std::fs::{File, Permissions};
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 
 use crate::output::{self, WriteFailed};
 
-/// Whether a file may be replaced.
+/// The option to replace an existing file.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Overwrite {
     /// Replace a file that is there
@@ -18,8 +18,8 @@ pub(crate) struct Overwrite {
     pub(crate) overwrite: bool,
 }
 
-/// A file on its way. It is there under its name only once it is [kept](OutFile::keep), and gone if
-/// it is not.
+/// A file that is being written. It gets its name only when it is [kept](OutFile::keep); otherwise
+/// it is removed.
 #[derive(Debug)]
 pub(crate) struct OutFile {
     name: PathBuf,
@@ -31,13 +31,13 @@ pub(crate) struct OutFile {
 enum Place {
     /// `-`
     Stdout,
-    /// A device or a pipe: written as it is.
+    /// A device or a pipe: written directly.
     Device,
     New(NamedTempFile),
 }
 
 impl OutFile {
-    /// Begins a file of this name; `-` is standard output.
+    /// Begins a file with this name; `-` is standard output.
     pub(crate) fn create(name: &Path, overwrite: Overwrite) -> anyhow::Result<OutFile> {
         let overwrite = overwrite.overwrite;
         let place = if is_stdout(name) {
@@ -51,14 +51,14 @@ impl OutFile {
             bail!("{name}: already exists; choose another name, or pass --overwrite");
         } else {
             let mut builder = tempfile::Builder::new();
-            // As any new file: the umask takes from it.
+            // As for any new file: the umask clears bits of this.
             builder.permissions(Permissions::from_mode(0o666));
             let folder = name
                 .parent()
                 .filter(|folder| !folder.as_os_str().is_empty());
             let folder = folder.unwrap_or(Path::new("."));
             let file = builder.tempfile_in(folder).map_err(|error| {
-                // An error names the file that the user asked for, not the temporary one.
+                // The error names the user's file, and not the temporary one.
                 let reason = match error.kind() {
                     ErrorKind::NotFound => format!("there is no directory {}", folder.display()),
                     kind => kind.to_string(),
@@ -75,7 +75,7 @@ impl OutFile {
         })
     }
 
-    /// Where it is written, by its name; `None`: standard output.
+    /// Path of the file that is written; `None`: standard output.
     pub(crate) fn path(&self) -> Option<&Path> {
         match &self.place {
             Place::Stdout => None,
@@ -84,7 +84,7 @@ impl OutFile {
         }
     }
 
-    /// Its name, for messages.
+    /// The user's name of it, for messages.
     pub(crate) fn name(&self) -> String {
         match self.place {
             Place::Stdout => "standard output".to_owned(),
@@ -92,7 +92,7 @@ impl OutFile {
         }
     }
 
-    /// What is written to it goes there.
+    /// A writer to the file.
     pub(crate) fn writer(&self) -> anyhow::Result<BufWriter<File>> {
         let file = match &self.place {
             Place::Stdout => return Ok(output::stdout().map_err(WriteFailed)?),
@@ -103,7 +103,7 @@ impl OutFile {
         Ok(BufWriter::with_capacity(1 << 17, file))
     }
 
-    /// Runs `write` on it.
+    /// Runs `write` on a buffered writer, and flushes it.
     pub(crate) fn write<T>(
         &self,
         write: impl FnOnce(&mut dyn Write) -> io::Result<T>,
@@ -111,13 +111,13 @@ impl OutFile {
         let mut out = self.writer()?;
         let result = write(&mut out).and_then(|value| out.flush().map(|()| value));
         if result.is_err() {
-            // Else dropping it would try again.
+            // Otherwise the drop would try to write again.
             let _ = out.into_parts();
         }
         result.map_err(|error| self.trouble(error))
     }
 
-    /// The error of a write, with the name.
+    /// The error of a write, with the file's name.
     pub(crate) fn trouble(&self, error: io::Error) -> anyhow::Error {
         match self.place {
             Place::Stdout => WriteFailed(error).into(),
@@ -125,7 +125,7 @@ impl OutFile {
         }
     }
 
-    /// Gives it its name: all of it is written.
+    /// Gives the file its name, once it is written.
     pub(crate) fn keep(self) -> anyhow::Result<()> {
         let name = self.name;
         let put = match self.place {
@@ -139,7 +139,7 @@ impl OutFile {
     }
 }
 
-/// Whether the name stands for standard output.
+/// True if the path stands for standard output.
 pub(crate) fn is_stdout(path: &Path) -> bool {
     path == Path::new("-")
 }

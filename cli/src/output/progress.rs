@@ -7,24 +7,24 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::output;
 
-/// How long work must take before it shows.
+/// How long work must take before the bar is shown.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Events between two looks at the clock.
 const EVERY: u32 = 1 << 16;
 
-/// Shows how many bytes of a log are done: after a second, on a terminal that is not the output's
-/// too, never with `--quiet`.
+/// Shows how many bytes of a log are done. The bar appears after a second, if standard error is a
+/// terminal and standard output is not the same one, and not with `--quiet`.
 #[derive(Debug)]
 pub(crate) struct Progress {
     total: u64,
     calls: u32,
-    /// `None` where it must never show.
+    /// `None` if it must never be shown.
     started: Option<Instant>,
     bar: Option<ProgressBar>,
 }
 
 impl Progress {
-    /// Work on so many bytes starts now.
+    /// Work on `total` bytes starts now.
     pub(crate) fn new(total: u64) -> Progress {
         let visible = !output::is_quiet() && stderr().is_terminal() && !stdout().is_terminal();
         Progress {
@@ -35,7 +35,7 @@ impl Progress {
         }
     }
 
-    /// So many bytes are done. Cheap enough for each event.
+    /// Notes that `done` bytes are done. It is cheap enough to call for each event.
     #[inline]
     pub(crate) fn at(&mut self, done: u64) {
         self.calls = self.calls.wrapping_add(1);
@@ -44,7 +44,7 @@ impl Progress {
         }
     }
 
-    /// So many bytes are done; for large steps.
+    /// Notes that `done` bytes are done, for large steps.
     pub(crate) fn jump(&mut self, done: u64) {
         self.show(done);
     }
@@ -59,8 +59,8 @@ impl Progress {
         }
         let bar = self.bar.get_or_insert_with(|| {
             let bar = ProgressBar::new(self.total);
-            // No rate and no time left: the bar, which comes late, would guess them wildly at
-            // first.
+            // The bar shows no rate and no remaining time: it appears late, so they would be wild
+            // guesses at first.
             let template = "{bar:40} {bytes} of {total_bytes}";
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
@@ -79,10 +79,10 @@ impl Drop for Progress {
     }
 }
 
-/// Shows how far a replay is, under the same rules as [`Progress`].
+/// Shows the progress of a replay, under the same conditions as [`Progress`].
 #[derive(Debug)]
 pub(crate) struct InstructionProgress {
-    /// `None` where it must never show.
+    /// `None` if it must never be shown.
     started: Option<Instant>,
     bar: Option<ProgressBar>,
 }
@@ -97,7 +97,7 @@ impl InstructionProgress {
         }
     }
 
-    /// So many instructions are done.
+    /// Notes that `icount` instructions are done.
     pub(crate) fn at(&mut self, icount: u64) {
         if self
             .started

@@ -1,13 +1,14 @@
-//! Errors for people: the chain of causes on one line.
+//! Errors for people: the chain of causes in one line.
 
 use super::words;
 
-/// The error in words, with its causes. Control characters, which a file name can hold, are escaped.
+/// The text of an error and its causes. Control characters, which a file name can hold, are
+/// escaped.
 pub(crate) fn one_line(error: &anyhow::Error) -> String {
     escaped(&words::of(error.as_ref()))
 }
 
-/// The text without control characters.
+/// The text with its control characters escaped.
 pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,9 +1,9 @@
-//! Why a log is read by its table: FORMAT.md, "Which table".
+//! Why a log is read with its table: FORMAT.md, "Which table".
 
 use replay_format::{Header, Table};
 
-/// The reason in words. `header`: `None` if the file ends inside it; `whole`: the log reads to its
-/// end.
+/// The reason as text. `header` is `None` if the file ends inside it. `whole`: the log can be read
+/// to its end.
 pub(crate) fn table_reason(table: &Table, header: Option<Header>, whole: bool) -> String {
     let reads = if whole {
         "reads the log whole"

@@ -1,7 +1,7 @@
-//! Errors in the words of the command line: options by their names, and what to do about it.
+//! Errors in the words of the command line: options by their names, and advice.
 //!
-//! The engine says what is wrong, and serves other programs than this one. So advice, and whatever
-//! names an option or a subcommand, stands here.
+//! The engine says what is wrong, and serves other programs too. So advice, and all names of
+//! options and subcommands, stand here.
 
 use std::error::Error as StdError;
 use std::io::ErrorKind;
@@ -12,7 +12,7 @@ use rr::host::disk::DiskError;
 use rr::host::net::NetError;
 use rr::host::serial::SerialError;
 
-/// The error and its causes, joined with ": ", and what to do about it.
+/// The text of the error and its causes, joined with ": ", and advice.
 pub(crate) fn of(error: &(dyn StdError + 'static)) -> String {
     let chain = successors(Some(error), |&error| error.source());
     let texts: Vec<String> = chain.clone().map(text).collect();
@@ -20,7 +20,7 @@ pub(crate) fn of(error: &(dyn StdError + 'static)) -> String {
     texts.join(": ") + advice.unwrap_or_default()
 }
 
-/// An error without its causes.
+/// The text of an error without its causes.
 fn text(error: &(dyn StdError + 'static)) -> String {
     if let Some(RecordingFault::Option(fault)) = error.downcast_ref() {
         return option(fault).to_owned();
@@ -33,7 +33,7 @@ fn text(error: &(dyn StdError + 'static)) -> String {
     }
 }
 
-/// The option for the setting that cannot be.
+/// The option of a setting that is not valid.
 fn option(fault: &OptionFault) -> &'static str {
     match fault {
         OptionFault::MemoryTooSmall { .. } | OptionFault::MemoryTooLarge { .. } => "-m",
@@ -45,7 +45,7 @@ fn option(fault: &OptionFault) -> &'static str {
     }
 }
 
-/// What to do about an error, as the end of a sentence.
+/// The advice for an error, as the end of a sentence.
 fn advice(error: &(dyn StdError + 'static)) -> Option<&'static str> {
     if let Some(error) = error.downcast_ref::<Error>() {
         return of_engine(error);
@@ -119,7 +119,7 @@ fn of_file(kind: ErrorKind) -> Option<&'static str> {
     }
 }
 
-/// Where the monitor cannot listen.
+/// The advice for a monitor's address that cannot be used.
 fn of_monitor(kind: ErrorKind) -> Option<&'static str> {
     match kind {
         ErrorKind::AddrInUse => {
@@ -129,7 +129,7 @@ fn of_monitor(kind: ErrorKind) -> Option<&'static str> {
     }
 }
 
-/// Where the serial port leads nowhere.
+/// The advice for a serial backend that cannot be opened.
 fn of_serial(kind: ErrorKind) -> Option<&'static str> {
     match kind {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => {

@@ -1,25 +1,25 @@
-//! The columns of a plot: what happens in each.
+//! The columns of a plot, and the events in each.
 
 use replay_format::Kind;
 
-/// Columns of a plot at least, unless the run is shorter than so many nanoseconds; and less than
-/// twice as many.
+/// The least number of columns, unless the run is shorter than so many ns. There are always less
+/// than twice as many.
 pub(super) const COLUMNS: usize = 200;
 
-/// What happens in one column.
+/// The content of a column.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Column {
     /// Events by [`Kind::index`].
     pub(super) events: [u64; Kind::COUNT],
     /// Bytes of log.
     pub(super) bytes: u64,
-    /// Time (ns) that the machine executes.
+    /// Time (ns) in which the machine executes.
     pub(super) busy: u64,
-    /// Time (ns) that it idles.
+    /// Time (ns) in which it idles.
     pub(super) idle: u64,
-    /// Instructions of which it is known how long the host took,
+    /// The number of instructions whose host time is known.
     pub(super) paced: f64,
-    /// and how much of its CPU time, ns.
+    /// CPU time (ns) that the host took for them.
     pub(super) cpu: f64,
 }
 
@@ -43,18 +43,17 @@ impl Column {
         self.cpu += other.cpu;
     }
 
-    /// Instructions in a second of the host's CPU time, where that is known.
+    /// Instructions in a second of the host's CPU time, if that is known.
     pub(super) fn rate(&self) -> Option<f64> {
         (self.cpu > 0.0).then(|| self.paced / self.cpu * 1e9)
     }
 }
 
-/// Columns of one width side by side; as time goes on they become wider, so that they are never
-/// many.
+/// Columns of equal width. As time goes on they become wider, so that their number stays small.
 #[derive(Debug)]
 pub(super) struct Columns {
     all: Vec<Column>,
-    /// Nanoseconds of a column.
+    /// Width of a column, in ns.
     width: u64,
 }
 
@@ -66,7 +65,8 @@ impl Columns {
         }
     }
 
-    /// The place of the column at this time. Before there are too many, each two become one.
+    /// The number of the column at this time. If there are too many columns, pairs of them are
+    /// joined first.
     fn place(&mut self, ns: u64) -> usize {
         while ns / self.width >= 2 * COLUMNS as u64 {
             for place in 0..COLUMNS {
@@ -86,7 +86,8 @@ impl Columns {
         &mut self.all[place]
     }
 
-    /// Spreads the time from one instant to another; `part` gets what falls into a column.
+    /// Spreads a span of time over its columns. `part` is called with each column and the time in
+    /// it.
     pub(super) fn spread(&mut self, from: u64, to: u64, mut part: impl FnMut(&mut Column, u64)) {
         if from >= to {
             return;
@@ -99,7 +100,7 @@ impl Columns {
         }
     }
 
-    /// Those up to the end of the run, and how wide they are.
+    /// The columns up to the end of the run, and their width.
     pub(super) fn up_to(mut self, end: u64) -> (Vec<Column>, u64) {
         let used = self.place(end) + 1;
         self.all.truncate(used);

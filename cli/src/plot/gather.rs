@@ -1,4 +1,4 @@
-//! What a plot shows, gathered from a log and from what is known beside it.
+//! Gathers the content of a plot from a log and its recording.
 
 use replay_format::{Kind, Log};
 use rr::divergence::Divergence;
@@ -9,60 +9,60 @@ use super::words;
 use crate::export::time::{Clock, Times};
 use crate::output::outcome::thousands;
 
-/// What is drawn.
+/// The content of a plot.
 #[derive(Debug)]
 pub(super) struct Plot {
     pub(super) title: String,
     /// A few facts, for the line below the title.
     pub(super) facts: String,
     pub(super) columns: Vec<Column>,
-    /// Nanoseconds of a column; without virtual time, instructions.
+    /// Width of a column in ns; without virtual time, in instructions.
     pub(super) width: u64,
-    /// Where the run begins and where it ends, likewise. The first column begins with it.
+    /// Start and end of the run, in the same unit. The first column begins at the start.
     pub(super) begin: u64,
     pub(super) end: u64,
-    /// Whether these are virtual time.
+    /// True if the unit is virtual time.
     pub(super) timed: bool,
     pub(super) snapshots: Option<Snapshots>,
-    /// Where it ends before its time.
+    /// Where the plot ends before the recording does, and why.
     pub(super) ending: Option<Ending>,
 }
 
 /// The snapshots of a recording.
 #[derive(Debug)]
 pub(super) struct Snapshots {
-    /// Where they are, and what each is.
+    /// The place of each snapshot, and its description.
     pub(super) marks: Vec<(u64, String)>,
-    /// Snapshots whose place is unknown, and why.
+    /// Snapshots whose place is unknown, and the reason.
     pub(super) damaged: Vec<String>,
 }
 
-/// Why a plot ends before its time.
+/// Why a plot ends before the recording does.
 #[derive(Debug)]
 pub(super) struct Ending {
-    /// In a few words.
+    /// The reason in a few words.
     pub(super) short: String,
     pub(super) whole: String,
 }
 
-/// A snapshot of the recording: its name; instruction count and virtual time, or why they are not
-/// known.
+/// A snapshot of the recording: its name, and its instruction count and virtual time, or why they
+/// are unknown.
 pub(super) type Listed = (String, Result<(u64, u64), String>);
 
-/// What is known.
+/// The facts that a plot is gathered from.
 pub(super) struct Source<'s> {
     pub(super) title: String,
-    /// What made it.
+    /// The program that made the log.
     pub(super) made: String,
     pub(super) log: &'s Log<'s>,
     /// The instruction count at which the log begins.
     pub(super) from: u64,
     pub(super) times: Option<Times>,
-    /// How fast the recording went on the host.
+    /// The pace of the recording on the host.
     pub(super) paces: Vec<Pace>,
-    /// `None` of a bare log.
+    /// The snapshots; `None` for a bare log.
     pub(super) snapshots: Option<Vec<Listed>>,
-    /// Where a replay leaves the recording.
+    /// Where the replay diverged from the recording, if it did.
     pub(super) left: Option<Box<Divergence>>,
 }
 
@@ -151,7 +151,7 @@ impl Source<'_> {
                     let at = if timed { *ns } else { *icount };
                     let (icount, ns) = (thousands(*icount), words::time(*ns as f64));
                     let what = format!("snapshot {name}: icount {icount}, {ns} of virtual time");
-                    // Behind where a replay leaves the recording it is of another run.
+                    // A snapshot after the divergence belongs to another run.
                     if at <= end {
                         marks.push((at, what));
                     }
@@ -184,21 +184,21 @@ impl Source<'_> {
     }
 }
 
-/// Goes along a run, and notes what it passes.
+/// Follows a run, and fills the columns.
 struct Pen<'s> {
     columns: Columns,
     /// One instruction takes 2^shift ns.
     shift: u8,
     paces: &'s [Pace],
-    /// The first of them that is ahead.
+    /// The index of the next pace.
     next: usize,
-    /// Where it is: instruction count, and ns since the start.
+    /// The present place: instruction count, and ns since the start.
     icount: u64,
     ns: u64,
 }
 
 impl Pen<'_> {
-    /// The machine executes up to there.
+    /// Notes that the machine executes up to this instruction count.
     fn execute(&mut self, icount: u64, ns: u64) {
         self.columns
             .spread(self.ns, ns, |column, ns| column.busy += ns);
@@ -206,7 +206,7 @@ impl Pen<'_> {
         (self.icount, self.ns) = (self.icount.max(icount), self.ns.max(ns));
     }
 
-    /// The machine idles so long.
+    /// Notes that the machine idles.
     fn idle(&mut self, ns: u64) {
         let end = self.ns.saturating_add(ns);
         self.columns
@@ -214,7 +214,7 @@ impl Pen<'_> {
         self.ns = end;
     }
 
-    /// Notes how long the host took for the instructions up to there, where that is known.
+    /// Notes the host's time for the instructions up to this count, if it is known.
     fn pace(&mut self, to: u64) {
         let (from, start) = (self.icount, self.ns);
         let mut at = from;
@@ -285,7 +285,7 @@ mod tests {
                 idle,
                 before: 0,
             }),
-            // Nothing is known of the second million, nor of what comes behind the fourth.
+            // The pace of the second million is unknown, and so is that after the fourth.
             paces: vec![
                 pace(0, 0, 0),
                 pace(1_000_000, 9_000, 4_000),

@@ -8,7 +8,7 @@ use super::words::{roughly, time};
 use crate::export::tracks::{IDLE, TRACKS, short, track};
 use crate::output::outcome::thousands;
 
-/// Colours of the tracks, in their order: readable on white and on near black.
+/// Colours of the tracks, in their order. They are readable on white and on near black.
 const COLOURS: [&str; 10] = [
     "#d1495b", "#8a8f98", "#2a8f5b", "#b7791f", "#3b7dd8", "#8e5bd0", "#c2529b", "#0f8f9c",
     "#6b7c93", "#d9622b",
@@ -16,10 +16,10 @@ const COLOURS: [&str; 10] = [
 const EXECUTING: &str = "#2f6fd0";
 const OTHER: &str = "#7a8594";
 
-/// Height of a row; of one with few events.
+/// Height of a row.
 const HIGH: f64 = 24.0;
 const LOW: f64 = 14.0;
-/// What few is.
+/// A row has few events below this number, and is lower.
 const FEW: u64 = 10;
 
 /// A row of bars.
@@ -28,15 +28,15 @@ pub(super) struct Lane {
     pub(super) colour: &'static str,
     pub(super) height: f64,
     pub(super) total: String,
-    /// What the name and the total mean, where that needs a word.
+    /// An explanation of the name and the total, if they need one.
     pub(super) about: &'static str,
-    /// From 0 to 1.
+    /// Heights of the bars, from 0 to 1.
     pub(super) bars: Vec<f64>,
-    /// Others than the row above are about something else.
+    /// True if a gap separates the row from the one above.
     pub(super) apart: bool,
 }
 
-/// Speed, time, bytes of log, then the events by kind in the order of their tracks.
+/// Speed, time, bytes of log, then the events by kind, in the order of their tracks.
 pub(super) fn lanes(plot: &Plot) -> Vec<Lane> {
     let mut lanes: Vec<Lane> = speed(plot).into_iter().collect();
     if plot.timed {
@@ -78,7 +78,7 @@ pub(super) fn lanes(plot: &Plot) -> Vec<Lane> {
     lanes
 }
 
-/// How fast the host was, where that is known.
+/// The speed of the host, if it is known.
 fn speed(plot: &Plot) -> Option<Lane> {
     let most = plot.columns.iter().filter_map(Column::rate);
     let most = most.fold(0.0, f64::max);
@@ -96,7 +96,7 @@ fn speed(plot: &Plot) -> Option<Lane> {
     })
 }
 
-/// A row of what can be counted; the fullest column is as high as the row.
+/// A row of counts. The largest count fills the row's height.
 fn counted(plot: &Plot, name: &str, colour: &'static str, part: &dyn Fn(&Column) -> u64) -> Lane {
     let most = plot.columns.iter().map(part).max().unwrap_or(0).max(1);
     let sum = sum(plot, part);

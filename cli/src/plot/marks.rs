@@ -1,4 +1,4 @@
-//! Marks on a plot: snapshots, and where it ends before its time.
+//! Marks on a plot: snapshots, and the place where it ends before the recording does.
 
 use std::io::{self, Write};
 
@@ -8,10 +8,10 @@ use super::words::escaped;
 
 /// Height of the row of snapshots.
 pub(super) const HEIGHT: f64 = 16.0;
-/// Marks nearer than this are one.
+/// Marks that are closer than this are drawn as one.
 const NEAR: f64 = 7.0;
 
-/// How many snapshots there are.
+/// The number of snapshots, as text.
 pub(super) fn total(snapshots: &Snapshots) -> String {
     match snapshots.damaged.len() {
         0 => snapshots.marks.len().to_string(),
@@ -19,7 +19,7 @@ pub(super) fn total(snapshots: &Snapshots) -> String {
     }
 }
 
-/// Marks at these places, which go to the right, in the row that begins at `top`.
+/// Draws marks at these places, from left to right, in the row that begins at `top`.
 pub(super) fn snapshots<'s>(
     places: impl Iterator<Item = (f64, &'s str)>,
     top: f64,

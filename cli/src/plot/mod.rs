@@ -1,6 +1,5 @@
-//! `rr inspect --plot`: a run at a glance. What is known of it comes from [`source`], [`gather`]
-//! brings it into columns,
-//! [`svg`] draws them.
+//! `rr inspect --plot`: a picture of a run. [`source`] finds its facts, [`gather`] puts them into
+//! columns, and [`svg`] draws them.
 
 mod columns;
 mod gather;
@@ -21,14 +20,14 @@ use crate::args::input::Input;
 use crate::output::outfile::OutFile;
 use gather::Plot;
 
-/// The kind of file, by its name's end.
+/// A file for the plot. The end of its name tells the format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PlotFile {
     pub(crate) path: std::path::PathBuf,
     html: bool,
 }
 
-/// A name that says nothing about the format.
+/// The error for a name that tells no format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` ends in neither .svg nor .html, which say what to draw")]
 pub(crate) struct UnknownFormat(String);
@@ -48,7 +47,7 @@ impl FromStr for PlotFile {
     }
 }
 
-/// Draws a run into a file; the exit status is that of the replay, if it took one.
+/// Draws a run into a file. Returns the exit status of the replay, if there was one.
 pub(crate) fn draw(
     kind: &PlotFile,
     file: OutFile,
@@ -65,7 +64,7 @@ pub(crate) fn draw(
     Ok(code)
 }
 
-/// The picture in a page of its own.
+/// Writes the picture as an HTML page.
 fn page(plot: &Plot, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,

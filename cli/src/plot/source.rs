@@ -1,4 +1,4 @@
-//! What is known of a run beside its log: virtual time by a replay, snapshots, the host's pace.
+//! The facts about a run that its log does not hold: virtual time from a replay, snapshots, pace.
 
 use std::process::ExitCode;
 
@@ -18,8 +18,8 @@ use crate::output::report::one_line;
 use crate::output::{self, words};
 use crate::replayed::watched;
 
-/// Gathers it. What keeps a recording from being replayed is told, and it is drawn all the same. The exit status is that
-/// of the replay.
+/// Gathers the facts. If a recording cannot be replayed, the user is told why, and it is drawn all
+/// the same. The exit status is that of the replay.
 pub(super) fn of<'l>(input: &Input, log: &'l Log<'l>) -> anyhow::Result<(Source<'l>, ExitCode)> {
     let mut source = Source {
         title: input.title(),
@@ -71,7 +71,7 @@ fn replayed(recording: &Recording, source: &mut Source<'_>) -> anyhow::Result<Ex
     let mut idle = IdleTimes(Vec::new());
     let result = watched(recording, &Backend::Null, &mut idle);
     let mut code = ExitCode::SUCCESS;
-    // What was found wrong at the end of a replay takes nothing from the times that it told.
+    // A fault that is found at the end of a replay does not change the virtual times.
     let mut known = true;
     match result {
         Ok(report) if report.finish == Finish::Interrupted => {
@@ -105,7 +105,7 @@ fn untimed(error: &anyhow::Error) {
     output::note(&format!("{}; drawn over instructions", one_line(error)));
 }
 
-/// How often the log says that the machine idles.
+/// The number of times that the machine idles, by the log.
 fn warps(log: &Log<'_>) -> usize {
     let warp = Event::Checkpoint(Checkpoint::ClockWarpStart);
     let events = log.events().map_while(Result::ok);

@@ -1,4 +1,4 @@
-//! Drawing a plot as SVG: self-contained, in light or dark as the reader's system is.
+//! Draws a plot as SVG. The file is self-contained, and light or dark as the reader's system is.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -18,12 +18,12 @@ use crate::output::outcome::thousands;
 const LEFT: f64 = 230.0;
 pub(super) const RIGHT: f64 = 1090.0;
 const WIDTH: f64 = 1200.0;
-/// The place of the title's and the facts' left end.
+/// The left end of the title and of the facts.
 const MARGIN: f64 = 16.0;
 /// Height of the gap below a lane, and of the gap between groups of lanes.
 const GAP: f64 = 6.0;
 const GROUP: f64 = 8.0;
-/// Characters that fit into a line, of the title and of what is below it.
+/// Characters that fit into a line: of the title, and of the facts below it.
 const TITLE: usize = 120;
 const LINE: usize = 175;
 
@@ -39,13 +39,13 @@ svg:root { max-width: 100%; height: auto; background: #ffffff; }
 .end { stroke: #ff7b86; fill: #ff7b86; } svg:root { background: #16181c; }
 }";
 
-/// What is where, from top to bottom.
+/// The vertical places of the parts.
 struct Layout {
-    /// The lower end of the texts above.
+    /// The lower end of the texts above the lanes.
     head: f64,
     /// The upper end of each lane.
     lanes: Vec<f64>,
-    /// The lower end of the last.
+    /// The lower end of the last lane.
     bottom: f64,
     height: f64,
 }
@@ -150,7 +150,7 @@ pub(super) fn draw(plot: &Plot, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "</svg>")
 }
 
-/// The picture in words, for screen readers.
+/// A description of the picture, for screen readers.
 fn spoken(plot: &Plot, lanes: &[Lane]) -> String {
     let mut text = format!("{}.", plot.facts);
     if let Some(ending) = &plot.ending {
@@ -165,7 +165,7 @@ fn spoken(plot: &Plot, lanes: &[Lane]) -> String {
     text
 }
 
-/// The name of a row, its ground, and what it comes to, in a text of that class.
+/// Draws a row's name, its background, and its total, which is a text of class `class`.
 fn row(
     out: &mut dyn Write,
     (top, height): (f64, f64),
@@ -189,13 +189,13 @@ fn row(
     )
 }
 
-/// Where an instant is.
+/// The horizontal place of a time.
 fn x(plot: &Plot, at: u64) -> f64 {
     let whole = plot.end.saturating_sub(plot.begin).max(1);
     LEFT + (RIGHT - LEFT) * at.saturating_sub(plot.begin) as f64 / whole as f64
 }
 
-/// From when to when a column is.
+/// The start and end of a column, in time.
 fn span(plot: &Plot, place: usize) -> (u64, u64) {
     let begin = plot.begin.saturating_add(place as u64 * plot.width);
     (begin, begin.saturating_add(plot.width).min(plot.end))
@@ -205,7 +205,7 @@ fn span(plot: &Plot, place: usize) -> (u64, u64) {
 fn extent(plot: &Plot, place: usize) -> (f64, f64) {
     let (begin, end) = span(plot, place);
     let (from, to) = (x(plot, begin.min(end)), x(plot, end));
-    // What happens at the very end has a column of no width.
+    // The column at the very end has no width, so it gets some.
     (from.min(RIGHT - 2.0), to.max(from.min(RIGHT - 2.0) + 1.5))
 }
 
@@ -213,7 +213,7 @@ fn bars(plot: &Plot, lane: &Lane, top: f64, out: &mut dyn Write) -> io::Result<(
     let mut path = String::new();
     for (place, &bar) in lane.bars.iter().enumerate().filter(|(_, bar)| **bar > 0.0) {
         let (from, to) = extent(plot, place);
-        // The rarest event shows.
+        // Even the rarest event must be visible.
         let height = (bar * lane.height).clamp(1.5, lane.height);
         let y = top + lane.height - height;
         // Writing to a string cannot fail.
@@ -275,7 +275,7 @@ fn step(length: u64) -> u64 {
     }
 }
 
-/// The numbers of a column, shown under the pointer.
+/// The numbers of a column, which the pointer shows.
 fn hovers(plot: &Plot, (top, bottom): (f64, f64), out: &mut dyn Write) -> io::Result<()> {
     for (place, column) in plot.columns.iter().enumerate() {
         let (from, to) = extent(plot, place);
@@ -319,7 +319,7 @@ fn told(plot: &Plot, place: usize, column: &Column) -> String {
     lines
 }
 
-/// What the marks and the rows mean.
+/// Explains the marks and the rows.
 fn legend(plot: &Plot, y: f64, out: &mut dyn Write) -> io::Result<()> {
     let mut at = LEFT;
     let is_marked = |snapshots: &Snapshots| !snapshots.marks.is_empty();
@@ -345,7 +345,7 @@ fn legend(plot: &Plot, y: f64, out: &mut dyn Write) -> io::Result<()> {
     text(out, ("soft", "start"), (at, y), 11, rows, "")
 }
 
-/// A text; `about` is shown under the pointer.
+/// Draws a text; the pointer shows `about`.
 fn text(
     out: &mut dyn Write,
     (class, anchor): (&str, &str),

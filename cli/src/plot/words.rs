@@ -1,14 +1,14 @@
-//! Numbers and texts for a picture.
+//! Numbers and texts for a plot.
 
 use std::borrow::Cow;
 
-/// A duration with the unit that suits it.
+/// A duration with a suitable unit.
 pub(super) fn time(ns: f64) -> String {
     let units = [(1e9, "s"), (1e6, "ms"), (1e3, "µs")];
     scaled(ns, &units, "ns")
 }
 
-/// A count with the unit that suits it.
+/// A count with a suitable unit.
 pub(super) fn count(number: f64) -> String {
     scaled(number, &[(1e9, "G"), (1e6, "M"), (1e3, "k")], "")
 }
@@ -27,7 +27,7 @@ fn scaled(number: f64, units: &[(f64, &str)], one: &str) -> String {
     format!("{digits} {name}").trim_end().to_owned()
 }
 
-/// As it may stand in XML; control characters, which it cannot hold, are replaced.
+/// The text as XML. Control characters, which XML cannot hold, are replaced.
 pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -52,7 +52,7 @@ pub(super) fn start(text: &str, most: usize) -> Cow<'_, str> {
     }
 }
 
-/// The end of a text that is too long for its line: of a path it is what tells most.
+/// The end of a text that is too long for its line. The end of a path tells most.
 pub(super) fn end(text: &str, most: usize) -> Cow<'_, str> {
     let chars = text.chars().count();
     match chars <= most {

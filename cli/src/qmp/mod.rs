@@ -1,4 +1,4 @@
-//! A client of a monitor: connects, negotiates, asks.
+//! A client of a monitor: it connects, negotiates and sends commands.
 
 pub(crate) mod schema;
 pub(crate) mod words;
@@ -12,10 +12,10 @@ use anyhow::{Context, anyhow};
 use rr::monitor::Address;
 use serde_json::{Map, Value, json};
 
-/// Bytes of one line at most; a monitor sends less.
+/// The largest line, in bytes. A monitor sends less.
 const LINE: u64 = 256 << 20;
 
-/// What a monitor answers when it refuses.
+/// A monitor's reason for refusing a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal(pub(crate) String);
 
@@ -25,12 +25,12 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// What comes from a monitor.
+/// A line from a monitor.
 #[derive(Debug)]
 pub(crate) enum Line {
-    /// The answer to what was asked.
+    /// The answer to a command.
     Answer(Result<Value, Refusal>),
-    /// Something happened.
+    /// An event.
     Event(Value),
 }
 
@@ -40,8 +40,7 @@ pub(crate) struct Asker(Box<dyn Write + Send>);
 /// The receiving half.
 pub(crate) struct Hearer(BufReader<Box<dyn Read + Send>>);
 
-/// Connects to `unix:PATH`, `tcp:HOST:PORT` or a PATH, and negotiates, out-of-band execution
-/// included.
+/// Connects to `unix:PATH`, `tcp:HOST:PORT` or a PATH, and negotiates, with out-of-band execution.
 pub(crate) fn connect(place: &str) -> anyhow::Result<(Asker, Hearer)> {
     let named = || place.to_owned();
     let (out, read) = open(place).map_err(explain).with_context(named)?;
@@ -140,7 +139,7 @@ impl Hearer {
         Ok(Some(value.context("what it says is no JSON")?))
     }
 
-    /// The next line; `None`: the monitor has gone.
+    /// The next line; `None`: the monitor has ended.
     pub(crate) fn line(&mut self) -> anyhow::Result<Option<Line>> {
         let Some(mut value) = self.value()? else {
             return Ok(None);
@@ -159,7 +158,7 @@ impl Hearer {
         })))
     }
 
-    /// The next answer; `event` hears of what happens meanwhile.
+    /// The next answer. `event` is called with the events before it.
     pub(crate) fn answer(
         &mut self,
         event: &mut dyn FnMut(Value),

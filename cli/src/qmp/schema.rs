@@ -1,20 +1,20 @@
-//! What `query-qmp-schema` says of commands and their arguments.
+//! The commands and their arguments, by `query-qmp-schema`.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// A type, as far as it matters for typing words.
+/// The type of an argument, as far as it matters for parsing words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kind {
     Text,
     Integer,
     Number,
     Boolean,
-    /// One of these.
+    /// One of these words.
     Enum(Vec<String>),
     List(Box<Kind>),
-    /// To be written as JSON.
+    /// Another type, written as JSON.
     Other,
 }
 
@@ -33,8 +33,8 @@ pub(crate) struct Schema {
 }
 
 impl Schema {
-    /// From the result of `query-qmp-schema`. What is not understood is left out: the monitor knows
-    /// better.
+    /// The schema from the result of `query-qmp-schema`. Parts that are not understood are left
+    /// out: the monitor checks the arguments anyway.
     pub(crate) fn new(entities: &Value) -> Self {
         let entities = entities.as_array().map(Vec::as_slice).unwrap_or_default();
         let by_name: BTreeMap<&str, &Value> = entities
@@ -68,13 +68,13 @@ impl Schema {
         self.commands.keys().map(String::as_str)
     }
 
-    /// The arguments of a command; `None`: there is none of this name.
+    /// The arguments of a command; `None`: there is no such command.
     pub(crate) fn arguments(&self, command: &str) -> Option<&[Argument]> {
         self.commands.get(command).map(Vec::as_slice)
     }
 }
 
-/// The kind of a type. Lists of lists are no deeper than the name that says so.
+/// The kind of a type. A list of lists is written as JSON.
 fn kind(types: &BTreeMap<&str, &Value>, name: &str) -> Kind {
     if let Some(element) = name
         .strip_prefix('[')
@@ -108,7 +108,7 @@ pub(crate) mod tests {
     use super::*;
     use serde_json::json;
 
-    /// A small one.
+    /// A small schema.
     pub(crate) fn small() -> Schema {
         Schema::new(&json!([
             {"name": "go", "meta-type": "command", "arg-type": "0", "ret-type": "1"},

@@ -1,13 +1,13 @@
-//! `COMMAND key=value ...`, typed as the schema says.
+//! Parses `COMMAND key=value ...`, with the types of the schema.
 
 use serde_json::{Map, Value};
 
 use super::schema::{Argument, Kind, Schema};
 
-/// The arguments of a command from words `key=value`; `None` without any.
+/// The arguments of a command, from words `key=value`; `None` without any words.
 ///
 /// # Errors
-/// A word that cannot be used: it is unknown, or its value is not of its type.
+/// A word that is not valid: its key is unknown, or its value has the wrong type.
 pub(crate) fn arguments(
     schema: &Schema,
     command: &str,
@@ -20,7 +20,7 @@ pub(crate) fn arguments(
             return Err(format!("`{word}`: expected KEY=VALUE{}", keys(known)));
         };
         let argument = known.iter().find(|argument| argument.name == key);
-        // Of one that is not known the monitor says that it is unexpected.
+        // An unknown key is passed on: the monitor answers that it is unexpected.
         let kind = argument.map_or(&Kind::Text, |argument| &argument.kind);
         let value =
             typed(kind, value).map_err(|expected| format!("`{word}`: expected {expected}"))?;
@@ -81,7 +81,7 @@ fn json(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|error| format!("JSON: {error}"))
 }
 
-/// A line in words: white space between them, quotes around those that have some in them.
+/// Splits a line into words at white space. Quotes keep a word with white space together.
 ///
 /// # Errors
 /// A quote that is not closed.
@@ -110,7 +110,7 @@ pub(crate) fn split(line: &str) -> Result<Vec<String>, String> {
     }
 }
 
-/// What may stand where the cursor is: the place where it begins, and the candidates.
+/// Completes the word at the end of the line. Returns where it begins, and the candidates.
 pub(crate) fn complete(schema: &Schema, line: &str) -> (usize, Vec<String>) {
     let start = line.rfind(char::is_whitespace).map_or(0, |at| at + 1);
     let word = &line[start..];

@@ -1,4 +1,4 @@
-//! Segments side by side, in this process.
+//! Verifies segments in parallel, in this process.
 
 use std::num::NonZeroU16;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::output;
 use crate::output::outcome;
 use crate::output::progress::InstructionProgress;
 
-/// Verifies all segments, so many at once.
+/// Verifies all segments, `jobs` at once.
 pub(crate) fn verify(
     dir: &Path,
     jobs: NonZeroU16,

@@ -1,19 +1,19 @@
-//! Joining the results of segments: they must be all, once each, and of one recording.
+//! Joins the results of segments: there must be exactly one of each, and all of one recording.
 
 use anyhow::{bail, ensure};
 
 use super::{Outcome, Part};
 
-/// What they come to.
+/// The joined result.
 #[derive(Debug)]
 pub(super) enum Joined {
-    /// The last part, and the state digests that were equal in all.
+    /// The last part, and the number of digests that were equal in all parts.
     Same(Box<Part>, u64),
     /// The parts that diverged.
     Diverged(Vec<Part>),
 }
 
-/// Joins parts, each with the name of where it is from.
+/// Joins parts. Each comes with the name of its file.
 pub(super) fn join(mut parts: Vec<(String, Part)>) -> anyhow::Result<Joined> {
     parts.sort_by_key(|(_, part)| part.segment);
     let Some((first_name, first)) = parts.first().cloned() else {
@@ -85,7 +85,7 @@ pub(super) fn join(mut parts: Vec<(String, Part)>) -> anyhow::Result<Joined> {
         whole.from,
         whole.to
     );
-    // A recording that is cut off can have digests of states behind its last whole event.
+    // A recording that was cut off can have digests of states after its last whole event.
     ensure!(
         digests == u128::from(whole.digests) || end.cut && digests < u128::from(whole.digests),
         "{digests} state digests were compared, and {} were recorded: verify the segments anew",

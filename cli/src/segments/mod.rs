@@ -1,4 +1,4 @@
-//! `rr verify` in segments: one of them, and the results of all joined.
+//! `rr verify` in segments: verifies one of them, or joins the results of all.
 
 pub(crate) mod jobs;
 mod join;
@@ -21,7 +21,7 @@ use crate::output::{self, words};
 /// The version of [`Part`].
 const VERSION: u32 = 1;
 
-/// What `rr verify --help` says of [`Part`].
+/// The help text of `rr verify` about [`Part`].
 pub(crate) const SCHEMA: &str = include_str!("schema.txt");
 
 /// The result of one segment; the members are documented in [`SCHEMA`].
@@ -45,7 +45,7 @@ pub(crate) struct Part {
     cut: bool,
 }
 
-/// What the segment is one of.
+/// The recording that the segment is a part of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Whole {
     blake3: String,
@@ -62,13 +62,13 @@ enum Outcome {
     Empty,
 }
 
-/// The version alone, to tell another one from what is no result.
+/// The version alone. It tells a result of another version from a file that is no result.
 #[derive(Deserialize)]
 struct VersionOnly {
     schema: u32,
 }
 
-/// `I/N`.
+/// The argument `I/N`: segment I of N.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Choice {
     number: u32,
@@ -184,7 +184,7 @@ fn whole(recording: &Recording, segments: &Segments<'_>) -> anyhow::Result<Whole
     })
 }
 
-/// The segments of a recording. What its snapshots are not used for is told.
+/// The segments of a recording. The user is told of snapshots that cannot be used.
 fn segments(recording: &Recording) -> anyhow::Result<Segments<'_>> {
     let segments = Segments::of(recording)?;
     for damaged in &segments.damaged {
@@ -228,7 +228,7 @@ pub(crate) fn verify_one(
     Ok(part.status())
 }
 
-/// Joins the results in these files.
+/// Joins the results of these files.
 pub(crate) fn merge_files(files: &[PathBuf]) -> anyhow::Result<ExitCode> {
     let read = |path: &PathBuf| {
         let name = path.display().to_string();
@@ -249,7 +249,7 @@ fn parse(text: &[u8]) -> anyhow::Result<Part> {
     serde_json::from_slice(text).context(wrong)
 }
 
-/// Says what all parts together come to.
+/// Prints the joined result.
 fn conclude(parts: Vec<(String, Part)>) -> anyhow::Result<ExitCode> {
     Ok(match join::join(parts)? {
         join::Joined::Same(part, digests) => {
