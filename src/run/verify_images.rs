@@ -69,8 +69,8 @@ impl ImageCheck {
             let path = image.path.display();
             if recorded.blake3.is_none() {
                 notes.remark(&format!(
-                    "{path}: {} was not measured before the recording was killed; its size and the time \
-                     of its last change are as recorded, its content is not checked",
+                    "{path}: {} was not measured before the recording was killed; its size and the \
+                     time of its last change are as recorded, its content is not checked",
                     image.role
                 ));
             }
@@ -132,7 +132,8 @@ impl ImageCheck {
     pub(crate) fn finish(mut self) -> Result<(), Error> {
         if !self.wait()? {
             self.notes.remark(
-                "stopped by a signal: the disk images were not measured, and a replay will not check their content",
+                "stopped by a signal: the disk images were not measured, and a replay will not \
+                 check their content",
             );
         }
         self.join().map(drop)
@@ -154,8 +155,8 @@ impl ImageCheck {
             self.give_up.store(true, Ordering::Relaxed);
             if !self.join()? {
                 self.notes.remark(
-                    "stopped before the disk images were measured: their size and the time of their last change \
-                     are as recorded, their content is not checked",
+                    "stopped before the disk images were measured: their size and the time of \
+                     their last change are as recorded, their content is not checked",
                 );
             }
             return result;

@@ -1,5 +1,6 @@
-//! What the user is told: one line that names the thing and says what to do, exit status 2, and nothing
-//! is lost or left behind. The messages stand here in full, so that a change of their wording is seen.
+//! The messages of errors: one line that names the thing and says what to do, and exit status 2.
+//! Nothing is lost or left behind. The messages stand here in full, so that a change of their
+//! wording is seen.
 
 use crate::harness::{Dir, sample};
 use std::fs;
@@ -51,11 +52,13 @@ fn images() {
     );
     kernel(
         "foreign",
-        "the kernel (--kernel) is an ELF file for x86-64 (e_machine 62); give one for 64-bit RISC-V (243)",
+        "the kernel (--kernel) is an ELF file for x86-64 (e_machine 62); give one for \
+         64-bit RISC-V (243)",
     );
     kernel(
         "short",
-        "the kernel (--kernel) is a damaged ELF file: Invalid ELF program header size or alignment; copy or build it again",
+        "the kernel (--kernel) is a damaged ELF file: Invalid ELF program header size or \
+         alignment; copy or build it again",
     );
     kernel(
         "empty",
@@ -129,7 +132,8 @@ fn options() {
     option(
         "--icount",
         "shift=auto",
-        "--icount: shift=auto follows the host's speed and cannot be replayed; give a number from 0 to 10",
+        "--icount: shift=auto follows the host's speed and cannot be replayed; give a number \
+         from 0 to 10",
     );
     option(
         "--icount",
@@ -157,7 +161,8 @@ fn options() {
     option(
         "--serial",
         "unix:p,wait=off",
-        "--serial: `unix:p,wait=off`: unix: only a server can wait for a client: expected unix:PATH,server=on[,wait=off]",
+        "--serial: `unix:p,wait=off`: unix: only a server can wait for a client: expected \
+         unix:PATH,server=on[,wait=off]",
     );
     option(
         "--serial",
@@ -172,7 +177,8 @@ fn options() {
     option(
         "--serial",
         "unix:nope",
-        "--serial unix:nope: No such file or directory; start what listens there first, or wait for it with unix:PATH,server=on",
+        "--serial unix:nope: No such file or directory; start what listens there first, or wait \
+         for it with unix:PATH,server=on",
     );
     option(
         "--qmp",
@@ -262,7 +268,8 @@ fn places_for_recordings() {
     );
     record(
         "/proc/x.rr",
-        "/proc/x.rr: cannot create the recording: No such file or directory; does its folder exist?",
+        "/proc/x.rr: cannot create the recording: No such file or directory; does its folder \
+         exist?",
     );
     assert_eq!(dir.read("ok.rr/replay.bin"), before);
     assert_eq!(dir.read("text"), b"not a kernel\n");
@@ -320,7 +327,8 @@ fn full_disk() {
         let dir = Dir::new();
         // The limit of the size of a file gives EFBIG where a full disk gives ENOSPC.
         let script = format!(
-            "trap '' XFSZ; ulimit -f {kilobytes}; exec rr record --kernel {} --append '{append}' --digest-every 1000 -o x.rr",
+            "trap '' XFSZ; ulimit -f {kilobytes}; exec rr record --kernel {} \
+             --append '{append}' --digest-every 1000 -o x.rr",
             sample(guest)
         );
         let ran = dir.shell(&script).code(2);

@@ -143,9 +143,11 @@ fn two_recordings_and_their_machines() {
     let machine = |seed: char, shift: u8| {
         let seed = seed.to_string().repeat(64);
         format!(
-            r#"{{"format": 3, "rr_version": "0.1.0", "machine": {{"memory": 134217728, "harts": 1, "chaos": null,
-             "bios": "none", "kernel": "/a/kernel", "raw_kernel": false, "initrd": null, "append": "", "drives": [],
-             "netdevs": [], "icount": {{"shift": {shift}, "sleep": true}}, "rng_seed": "{seed}"}},
+            r#"{{"format": 3, "rr_version": "0.1.0",
+             "machine": {{"memory": 134217728, "harts": 1, "chaos": null, "bios": "none",
+             "kernel": "/a/kernel", "raw_kernel": false, "initrd": null, "append": "",
+             "drives": [], "netdevs": [], "icount": {{"shift": {shift}, "sleep": true}},
+             "rng_seed": "{seed}"}},
              "images": [], "digest_interval": 10000000}}"#
         )
     };

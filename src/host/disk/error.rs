@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum DiskError {
     /// There is no such file.
-    #[error("{}: no such file; check the name, or make an image with `qemu-img create`", path.display())]
+    #[error(
+        "{}: no such file; check the name, or make an image with `qemu-img create`",
+        path.display()
+    )]
     Missing {
         /// The file.
         path: PathBuf,

@@ -38,7 +38,11 @@ pub enum NetError {
         cause: OsError,
     },
     /// The Unix socket could not be opened.
-    #[error("network unix:{}: cannot {}", path.display(), if *server { "listen" } else { "connect" })]
+    #[error(
+        "network unix:{}: cannot {}",
+        path.display(),
+        if *server { "listen" } else { "connect" }
+    )]
     Unix {
         /// Path of the socket.
         path: PathBuf,

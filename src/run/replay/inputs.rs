@@ -31,11 +31,11 @@ impl Replayer<'_> {
     fn write_serial(&mut self, at: Moment, data: &[u8]) -> Result<(), Halted> {
         let found = format!("serial output of {} bytes", data.len());
         let len = data.len() as u64;
-        let event = self.take(
-            at,
-            &found,
-            |event| matches!(event, Event::CharWrite { result, offset } if can_be(*result, *offset, len)),
-        )?;
+        let wanted = |event: &Event<'_>| match event {
+            Event::CharWrite { result, offset } => can_be(*result, *offset, len),
+            _ => false,
+        };
+        let event = self.take(at, &found, wanted)?;
         let Event::CharWrite { offset, .. } = event else {
             return Err(Halted);
         };

@@ -1,4 +1,4 @@
-//! Ports of the host that lead into the guest.
+//! Forwarded ports: the host's ports that lead into the guest.
 
 use super::guest::{Guest, HOST, pattern, tcp_socket};
 use super::services::{udp_receive, udp_socket};

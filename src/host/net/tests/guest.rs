@@ -1,4 +1,4 @@
-//! A guest: a stack of its own at the other end of the cable.
+//! A guest in the tests: its own TCP/IP stack at the other end of the cable.
 
 use crate::host::net::user::frames::Frames;
 use crate::host::net::{NetHandle, NetdevOptions};
@@ -26,7 +26,7 @@ pub(super) struct Guest {
 }
 
 impl Guest {
-    /// A guest with the address that it would get by DHCP.
+    /// A guest with the address that DHCP would give it.
     pub(super) fn new(options: &str) -> Self {
         let mut guest = Self::without_address(options);
         guest.set_address(GUEST, HOST);
@@ -65,7 +65,7 @@ impl Guest {
         routes.add_default_ipv4_route(router).unwrap();
     }
 
-    /// Moves frames, waiting shortly for one if there is none.
+    /// Moves frames; waits shortly if there is none.
     pub(super) fn poll(&mut self) {
         let micros = i64::try_from(self.start.elapsed().as_micros()).unwrap();
         let now = smoltcp::time::Instant::from_micros(micros);
@@ -79,7 +79,7 @@ impl Guest {
         }
     }
 
-    /// Polls until `done`; fails after a while.
+    /// Polls until `done` returns true; fails after a while.
     pub(super) fn until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while !done(self) {
@@ -88,7 +88,7 @@ impl Guest {
         }
     }
 
-    /// The next frame that comes, past the stack.
+    /// The next frame that arrives, without the stack.
     pub(super) fn raw_frame(&mut self, wait: Duration) -> Option<Vec<u8>> {
         self.from_net.recv_timeout(wait).ok()
     }
@@ -107,8 +107,8 @@ impl Guest {
         self.sockets.get_mut(handle)
     }
 
-    /// Sends all of `data` while receiving; ends its side if `close`; returns what came until the
-    /// other side ended, or until `want` bytes.
+    /// Sends all of `data` while it receives, and closes its side if `close` is set. Returns the
+    /// bytes received until the other side closed, or until there were `want`.
     pub(super) fn exchange(
         &mut self,
         handle: SocketHandle,
@@ -143,7 +143,7 @@ pub(super) fn tcp_socket() -> Socket<'static> {
     socket
 }
 
-/// Bytes that repeat nowhere soon.
+/// Bytes without a short period.
 pub(super) fn pattern(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed | 1;
     let mut next = || {

@@ -1,4 +1,4 @@
-//! Frames of a guest that is broken or means harm.
+//! Frames of a guest that is broken or malicious.
 
 use super::guest::{GUEST, HOST, MAC, pattern};
 use crate::host::net::thread::Backend;
@@ -119,7 +119,7 @@ fn ping() -> Vec<u8> {
     ip(IpProtocol::Icmp, HOST, &bytes)
 }
 
-/// One valid frame of each kind; `port` is a server of the test's.
+/// One valid frame of each kind; `port` is the port of the test's own server.
 fn samples(port: u16) -> Vec<Vec<u8>> {
     let mut samples = vec![arp(), ping(), dhcp(), udp(HOST, port, b"data")];
     for (source, control, data) in [
@@ -134,7 +134,7 @@ fn samples(port: u16) -> Vec<Vec<u8>> {
     samples
 }
 
-/// Makes the checksums right again, so that the damage gets deeper than the first look.
+/// Corrects the checksums, so that a damaged frame gets further than the first check.
 fn mend(frame: &mut [u8]) {
     let Some(bytes) = frame.get_mut(14..) else {
         return;
@@ -167,7 +167,8 @@ fn mend(frame: &mut [u8]) {
     }
 }
 
-/// A test reaches nobody but its own server: everything else that would leave is kept back.
+/// True if a frame reaches only the test's own server. Other frames that would leave the host are
+/// not sent.
 fn stays_here(frame: &[u8], port: u16) -> bool {
     let ipv4 = frame.get(12..14) == Some(&[8, 0]);
     let Some(destination) = frame.get(30..34).filter(|_| ipv4) else {
@@ -293,7 +294,7 @@ fn a_caller_of_a_guest_that_is_not_there_costs_no_time() {
     let ready = [Token::Tcp(tcp::Token::Listener(0))];
     backend.run(start, &ready, Vec::new(), &mut drop);
     assert_eq!(backend.sockets(), 1);
-    // As its thread does, but in a time of its own.
+    // As the thread does, but with a simulated time.
     let mut now = start;
     while backend.sockets() == 1 && rounds < 1000 {
         let wait = backend.timeout(now).expect("a timer");

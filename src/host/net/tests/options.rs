@@ -1,4 +1,4 @@
-//! What `--netdev` takes.
+//! The options of `--netdev`.
 
 use crate::host::net::{
     Forward, NetdevKind, NetdevOptions, NetdevParseError, Protocol, Subnet, UserOptions,

@@ -95,7 +95,7 @@ fn icmp_socket(guest: &mut Guest, ident: u16) -> SocketHandle {
     guest.sockets.add(socket)
 }
 
-/// Pings; returns who answered, and with what.
+/// Pings. Returns the address that answered, and its data.
 fn ping(guest: &mut Guest, handle: SocketHandle, to: Ipv4Addr, ident: u16) -> (IpAddress, Vec<u8>) {
     let message = Icmpv4Repr::EchoRequest {
         ident,
@@ -188,7 +188,7 @@ pub(super) fn udp_receive(guest: &mut Guest, handle: SocketHandle) -> (Vec<u8>, 
     received.unwrap()
 }
 
-/// A server that answers `rounds` datagrams with the same, and a mark before them.
+/// A server that answers `rounds` datagrams with a mark and the same data.
 fn udp_server(mark: &'static [u8], rounds: usize) -> (u16, std::thread::JoinHandle<()>) {
     let server = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = server.local_addr().unwrap().port();
@@ -253,7 +253,7 @@ fn questions_over_tcp_go_to_the_resolver_too() {
     let handle = guest.connect(SocketAddrV4::new(DNS, 53));
     assert_eq!(guest.exchange(handle, b"who?", false, 9), b"at length");
     assert_eq!(&server.join().unwrap(), b"who?");
-    // No other port of that address leads anywhere.
+    // Other ports of the DNS server's address lead nowhere.
     let handle = guest.connect(SocketAddrV4::new(DNS, 54));
     guest.until("a refusal", |guest| !guest.tcp(handle).is_open());
 }

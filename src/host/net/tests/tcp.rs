@@ -1,4 +1,4 @@
-//! TCP from the guest out.
+//! TCP connections from the guest to the outside.
 
 use super::guest::{Guest, HOST, pattern};
 use smoltcp::socket::tcp::State;
@@ -8,7 +8,7 @@ use std::sync::mpsc::channel;
 use std::thread::{JoinHandle, spawn};
 use std::time::{Duration, Instant};
 
-/// A server for `count` connections, and where the guest finds it.
+/// A server for `count` connections, and its address for the guest.
 fn server<T: Send + 'static>(
     count: usize,
     serve: fn(TcpStream) -> T,

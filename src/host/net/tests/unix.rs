@@ -55,7 +55,8 @@ fn exchange(net: &NetHandle, frames: &Receiver<Vec<u8>>, peer: &mut UnixStream) 
         let mut read = vec![0; frame.len()];
         peer.read_exact(&mut read).unwrap();
         assert!(read == frame);
-        // In pieces that part the length and the frame, with the next one at its heels.
+        // In pieces: the length and the frame are divided, and the next frame follows in the same
+        // write.
         let bytes = [&prefix[..], &frame, &[0, 0, 0, 2, 7, 8]].concat();
         for piece in bytes.chunks(bytes.len() / 3 + 1) {
             peer.write_all(piece).unwrap();
@@ -81,11 +82,11 @@ fn as_a_client() {
 fn as_a_server_whose_peers_come_and_go() {
     let folder = Folder::new("server");
     let (net, frames) = open(&folder.socket(), ",server").unwrap();
-    // Nobody is there: lost, as on a cable that is not plugged in.
+    // No peer is connected: the frame is lost, as on a cable that is not plugged in.
     net.send(vec![1, 2, 3]);
     for _ in 0..2 {
         let mut peer = UnixStream::connect(folder.socket()).unwrap();
-        // Its greeting says that it was accepted; else what is sent before is lost.
+        // The peer greets to show that it was accepted. A frame that is sent before would be lost.
         peer.write_all(&[0, 0, 0, 1, 9]).unwrap();
         assert_eq!(frames.recv_timeout(WAIT).unwrap(), [9]);
         exchange(&net, &frames, &mut peer);
@@ -122,7 +123,7 @@ fn a_peer_that_does_not_read_costs_bounded_memory_and_no_time() {
         std::thread::yield_now();
     }
     drop(net);
-    // Whole frames as far as they went, though the last one may have been cut.
+    // The peer gets whole frames; the last one may be cut.
     let mut all = Vec::new();
     peer.read_to_end(&mut all).unwrap();
     assert!(all.len() < 4000 * 1518, "{}", all.len());

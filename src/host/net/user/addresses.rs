@@ -1,33 +1,33 @@
-//! What an address of the guest's network means on the host.
+//! The meaning of the guest's network addresses on the host.
 
 use super::wire::Wire;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Where the host keeps the addresses of its resolvers.
+/// The file that lists the host's resolvers.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
-/// How long one look at that file holds; a laptop changes networks.
+/// How long the content of that file is used; a laptop changes networks.
 const HOLDS: Duration = Duration::from_secs(5);
 /// The port of the domain name service.
 pub(crate) const DNS_PORT: u16 = 53;
 
-/// Where something that the guest sent has to go.
+/// The destination of a packet from the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Destination {
-    /// To a socket of this address.
+    /// A socket of this address.
     Socket(SocketAddrV4),
-    /// To the resolver.
+    /// The resolver.
     Resolver(SocketAddrV4),
-    /// To an address that the guest may not reach (`restrict=on`).
+    /// An address that the guest may not reach (`restrict=on`).
     Prohibited,
-    /// To a port of the network's own stations at which no service listens.
+    /// A port of the network's own stations without a service.
     Refused,
-    /// To no station: a broadcast or multicast address, or none at all.
+    /// No station: a broadcast or multicast address, or an invalid one.
     Nowhere,
 }
 
-/// Finds the host's meaning of addresses.
+/// Translates addresses of the guest's network to those of the host.
 #[derive(Debug)]
 pub(crate) struct Addresses {
     restrict: bool,
@@ -36,7 +36,7 @@ pub(crate) struct Addresses {
 }
 
 impl Addresses {
-    /// `fixed`: the resolver, instead of the host's.
+    /// `fixed`: the resolver to use instead of the host's.
     pub(crate) fn new(restrict: bool, fixed: Option<SocketAddrV4>) -> Self {
         Self {
             restrict,
@@ -45,7 +45,7 @@ impl Addresses {
         }
     }
 
-    /// What the guest means by `to`.
+    /// The destination that the guest means by `to`.
     pub(crate) fn destination(
         &mut self,
         wire: &Wire,
@@ -104,7 +104,7 @@ fn parse_resolver(text: &str) -> Option<SocketAddrV4> {
     })
 }
 
-/// How an address of the host looks to the guest: what is the host itself is the gateway.
+/// The address that the guest sees for an address of the host. The host itself is the gateway.
 pub(crate) fn as_seen_by_guest(wire: &Wire, from: SocketAddrV4) -> SocketAddrV4 {
     if from.ip().is_loopback() || wire.net.contains(*from.ip()) {
         return SocketAddrV4::new(wire.net.gateway(), from.port());

@@ -1,5 +1,5 @@
-//! One TCP connection: a socket of the host at one end, one of smoltcp towards the guest at the
-//! other.
+//! One TCP connection: a socket of the host at one end, and a socket of smoltcp towards the guest
+//! at the other.
 
 use rustix::event::PollFlags;
 use smoltcp::iface::SocketHandle;
@@ -8,18 +8,18 @@ use smoltcp::time::Duration;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddrV4, TcpStream};
 
-/// Bytes that each direction holds at most.
+/// Bytes that each direction buffers at most.
 const BUFFER: usize = 64 << 10;
-/// After this long without an answer of the guest the connection ends; a guest under a debugger
-/// takes its time.
+/// The time without an answer of the guest after which a connection ends. It is long because a
+/// guest under a debugger is slow.
 const SILENCE: Duration = Duration::from_secs(120);
-/// How long one segment alone waits for its acknowledgement: a guest with a full window waits for
-/// it, but each one is a packet in the log.
+/// How long the acknowledgement of a single segment is delayed. A guest with a full window waits
+/// for it, but each one is a packet in the log.
 const ACK_DELAY: Duration = Duration::from_millis(1);
-/// How often the guest is asked whether it is still there, once only its side is open.
+/// How often the guest is probed once only its side of a connection is open.
 const PROBE: Duration = Duration::from_secs(30);
 
-/// The two ends of a connection, as the guest sees them: what names it.
+/// The two ends of a connection, as the guest sees them. They identify it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Pair {
     /// The guest's end.
@@ -28,10 +28,10 @@ pub(crate) struct Pair {
     pub(crate) peer: SocketAddrV4,
 }
 
-/// How far a connection is.
+/// The stage of a connection.
 #[derive(Debug)]
 pub(crate) enum Stage {
-    /// The host is connecting; the guest's first segment waits, in its frame.
+    /// The host is connecting. This holds the guest's first segment, as a frame.
     Connecting(Vec<u8>),
     /// Both ends have sockets.
     Open(SocketHandle),
@@ -42,13 +42,13 @@ pub(crate) enum Stage {
 pub(crate) struct Connection {
     /// The host's end.
     pub(crate) host: TcpStream,
-    /// How far it is.
+    /// The stage.
     pub(crate) stage: Stage,
-    /// The host sends no more.
+    /// True if the host sends no more.
     host_done: bool,
-    /// The guest sends no more.
+    /// True if the guest sends no more.
     guest_done: bool,
-    /// The host has been told so.
+    /// True if the host's socket was shut down because of that.
     told_host: bool,
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn guest_socket() -> Socket<'static> {
 }
 
 impl Connection {
-    /// A connection at its beginning.
+    /// A new connection.
     pub(crate) fn new(host: TcpStream, stage: Stage) -> Self {
         Self {
             host,
@@ -75,7 +75,7 @@ impl Connection {
         }
     }
 
-    /// What the host's socket is waited for.
+    /// The events for which the host's socket is polled.
     pub(crate) fn interest(&self, socket: &Socket<'_>) -> PollFlags {
         let mut flags = PollFlags::empty();
         flags.set(PollFlags::IN, !self.host_done && socket.can_send());
@@ -83,7 +83,7 @@ impl Connection {
         flags
     }
 
-    /// Moves what can be moved, both ways, and passes ends and breaks on.
+    /// Moves data both ways, and passes on closes and resets.
     pub(crate) fn pump(&mut self, socket: &mut Socket<'_>) {
         self.observe(socket);
         if self.send_host(socket).is_err() || self.send_guest(socket).is_err() {
@@ -91,7 +91,7 @@ impl Connection {
         }
     }
 
-    /// Notes that the guest sends no more.
+    /// Notes whether the guest sends no more.
     pub(crate) fn observe(&mut self, socket: &Socket<'_>) {
         self.guest_done |= matches!(
             socket.state(),
@@ -114,7 +114,7 @@ impl Connection {
         }
         if self.guest_done && !self.told_host {
             self.told_host = true;
-            // A host end that is gone already needs no telling.
+            // If the host's end is gone already, there is nothing to shut down.
             let _ = self.host.shutdown(Shutdown::Write);
         }
         Ok(())
@@ -141,20 +141,20 @@ impl Connection {
         Ok(())
     }
 
-    /// Whether nothing more can happen; then the connection may be dropped.
+    /// True if the connection has ended, and can be dropped.
     pub(crate) fn ended(&self, socket: &Socket<'_>) -> bool {
         socket.state() == State::Closed && (self.broken() || !socket.can_recv())
     }
 
-    /// Breaks the connection off before both sides have closed it.
+    /// True if the connection was reset before both sides had closed it.
     fn broken(&self) -> bool {
         !(self.host_done && self.guest_done)
     }
 
-    /// Ends the host's end in the way the guest's has ended.
+    /// Closes the host's end in the same way as the guest's end was closed.
     pub(crate) fn close_host(self) {
         if self.broken() {
-            // Closing then resets; if that cannot be, it still closes.
+            // Then closing sends a reset. If this fails, it closes normally.
             let _ = rustix::net::sockopt::set_socket_linger(
                 &self.host,
                 Some(std::time::Duration::ZERO),

@@ -1,19 +1,19 @@
-//! The network's DHCP server (RFC 2131): one guest, one address.
+//! The network's DHCP server (RFC 2131), for one guest with one address.
 
 use super::wire::{Udp, Wire};
 use smoltcp::wire::{DHCP_CLIENT_PORT, DHCP_SERVER_PORT, DhcpMessageType, DhcpPacket, DhcpRepr};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-/// Seconds that an address is given for, as QEMU does: a day.
+/// Seconds of a lease: a day, as QEMU gives.
 const LEASE: u32 = 24 * 3600;
 
-/// Whether a datagram is for the server.
+/// True if a datagram is for the server.
 pub(crate) fn is_request(wire: &Wire, datagram: &Udp<'_>) -> bool {
     let to = datagram.destination;
     to.port() == DHCP_SERVER_PORT && (to.ip().is_broadcast() || *to.ip() == wire.net.gateway())
 }
 
-/// Answers a client's message, if it wants an answer of this server.
+/// Answers a client's message, if it needs an answer from this server.
 pub(crate) fn answer(wire: &mut Wire, data: &[u8]) {
     let Some(packet) = DhcpPacket::new_checked(data).ok() else {
         return;
@@ -29,7 +29,7 @@ pub(crate) fn answer(wire: &mut Wire, data: &[u8]) {
     let message_type = match request.message_type {
         DhcpMessageType::Discover => DhcpMessageType::Offer,
         DhcpMessageType::Request => {
-            // While renewing, the address is in the header instead.
+            // A client that renews its lease puts the address into the header instead.
             let wanted = request.requested_ip.unwrap_or(request.client_ip);
             if wanted == guest {
                 DhcpMessageType::Ack
@@ -74,7 +74,7 @@ pub(crate) fn answer(wire: &mut Wire, data: &[u8]) {
     {
         return;
     }
-    // To everyone: the client has no address yet that ARP or its own filter would know.
+    // A broadcast: the client has no address yet that ARP or its own filter would accept.
     wire.udp(
         SocketAddrV4::new(server, DHCP_SERVER_PORT),
         SocketAddrV4::new(Ipv4Addr::BROADCAST, DHCP_CLIENT_PORT),

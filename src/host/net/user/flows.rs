@@ -1,5 +1,5 @@
-//! UDP datagrams and pings: one socket of the host per port, or ping number, of the guest; and
-//! forwarded UDP ports.
+//! UDP datagrams and pings: one socket of the host for each port, or ping identifier, of the guest;
+//! and forwarded UDP ports.
 
 use super::addresses::{DNS_PORT, as_seen_by_guest};
 use super::wire::{Udp, Wire};
@@ -19,21 +19,22 @@ use std::time::{Duration, Instant};
 
 /// How long a flow lives without a packet.
 pub(crate) const IDLE: Duration = Duration::from_secs(60);
-/// Flows, and peers of forwarded ports, at most: beyond, the one idle for longest goes.
+/// The largest number of flows, and of peers of forwarded ports. Beyond it, the one that is idle
+/// for longest is dropped.
 const FLOWS: usize = 256;
-/// Datagrams taken from one socket before others have their turn.
+/// Datagrams that are taken from one socket before others have their turn.
 const BURST: usize = 64;
 /// Bytes of a datagram at most.
 const DATAGRAM: usize = 64 << 10;
 
-/// One end of the guest, and the socket that stands for it on the host.
+/// One end in the guest, and the host's socket that stands for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Token {
     /// A UDP port of the guest.
     Udp(SocketAddrV4),
     /// Pings of the guest under one identifier.
     Ping(Ipv4Addr, u16),
-    /// A forwarded port, by its place.
+    /// A forwarded port, by its index.
     Forward(usize),
 }
 
@@ -41,7 +42,7 @@ pub(crate) enum Token {
 struct Flow {
     socket: OwnedFd,
     last: Instant,
-    /// The resolver, if the guest asked it: its answers come from the network's DNS address.
+    /// The resolver, if the guest has queried it. Its answers come from the network's DNS address.
     resolver: Option<SocketAddrV4>,
 }
 
@@ -60,15 +61,15 @@ struct Peer {
     last: Instant,
 }
 
-/// All flows.
+/// All flows, and the peers of forwarded ports.
 #[derive(Debug)]
 pub(crate) struct Flows {
     flows: BTreeMap<Token, Flow>,
     forwards: Vec<Forwarded>,
-    /// By the guest's end and the peer that it sees.
+    /// The peers, by the guest's end and the peer's address as the guest sees it.
     peers: BTreeMap<(SocketAddrV4, SocketAddrV4), Peer>,
     buffer: Vec<u8>,
-    /// The user has been told that the host lets no pings out.
+    /// True if the user was told that the host does not permit pings.
     told: bool,
     pub(super) notes: Notes,
 }
@@ -109,12 +110,12 @@ impl Flows {
         self.flows.len()
     }
 
-    /// Where forwarded ports listen.
+    /// The addresses on which forwarded ports listen.
     pub(crate) fn forwards(&self) -> impl Iterator<Item = SocketAddrV4> {
         self.forwards.iter().map(|forward| forward.address)
     }
 
-    /// Names the sockets to wait for.
+    /// Names the sockets to poll.
     pub(crate) fn watch<'a, T>(&'a self, watch: &mut Watch<'a, T>, token: impl Fn(Token) -> T) {
         for (name, flow) in &self.flows {
             watch.add(flow.socket.as_fd(), PollFlags::IN, token(*name));
@@ -125,7 +126,7 @@ impl Flows {
         }
     }
 
-    /// When the next flow ends.
+    /// The time until the next flow ends.
     pub(crate) fn timeout(&self, now: Instant) -> Option<Duration> {
         let flows = self.flows.values().map(|flow| flow.last);
         let oldest = flows
@@ -134,31 +135,31 @@ impl Flows {
         Some((oldest + IDLE).saturating_duration_since(now))
     }
 
-    /// Ends what has been idle for long.
+    /// Ends the flows that were idle for too long.
     pub(crate) fn expire(&mut self, now: Instant) {
         let alive = |last: Instant| now.duration_since(last) < IDLE;
         self.flows.retain(|_, flow| alive(flow.last));
         self.peers.retain(|_, peer| alive(peer.last));
     }
 
-    /// Sends a datagram on if it answers one that came through a forwarded port.
+    /// Sends a datagram on if it answers one that came through a forwarded port. True if it does.
     pub(crate) fn answer_forwarded(&mut self, datagram: &Udp<'_>, now: Instant) -> bool {
         let Some(peer) = self.peers.get_mut(&(datagram.source, datagram.destination)) else {
             return false;
         };
         peer.last = now;
         if let Some(forward) = self.forwards.get(peer.forward) {
-            // Lost, as datagrams are, if the host has no room for it.
+            // If the host has no room for it, the datagram is lost, as datagrams may be.
             let _ = forward.socket.send_to(datagram.data, peer.real);
         }
         true
     }
 
-    /// Sends a datagram of the guest to a socket address of the host; `resolver`: it is a question
-    /// to the DNS server.
+    /// Sends a datagram of the guest to an address of the host. `resolver`: it is a query to the
+    /// DNS server.
     ///
     /// # Errors
-    /// The host's reason that it cannot be sent.
+    /// The host's reason for not sending it.
     pub(crate) fn send(
         &mut self,
         datagram: &Udp<'_>,
@@ -177,10 +178,10 @@ impl Flows {
         Ok(())
     }
 
-    /// Sends a ping of the guest out, where the host lets ordinary users do that.
+    /// Sends a ping of the guest, if the host permits that to ordinary users.
     ///
     /// # Errors
-    /// The host's reason that it cannot be sent.
+    /// The host's reason for not sending it.
     pub(crate) fn ping(
         &mut self,
         guest: Ipv4Addr,
@@ -232,7 +233,7 @@ impl Flows {
         Ok(flow)
     }
 
-    /// Takes what came on a socket to the guest.
+    /// Delivers the packets that came on a socket to the guest.
     pub(crate) fn receive(&mut self, token: Token, wire: &mut Wire, now: Instant) {
         for _ in 0..BURST {
             let more = match token {
@@ -246,7 +247,7 @@ impl Flows {
         }
     }
 
-    /// The next datagram; none once the socket is empty.
+    /// The next datagram; `None` if the socket is empty.
     fn receive_udp(
         &mut self,
         token: Token,
@@ -278,7 +279,7 @@ impl Flows {
         let (count, from) = receive(&flow.socket, &mut self.buffer)?;
         flow.last = now;
         let packet = Icmpv4Packet::new_checked(self.buffer.get(..count)?).ok()?;
-        // The host has put an identifier of its own there.
+        // The host has replaced the identifier by its own.
         if let Ok(Icmpv4Repr::EchoReply { seq_no, data, .. }) =
             Icmpv4Repr::parse(&packet, &ChecksumCapabilities::ignored())
         {
@@ -329,7 +330,7 @@ fn bind(address: SocketAddrV4) -> io::Result<(UdpSocket, SocketAddrV4)> {
     Ok((socket, address))
 }
 
-/// One datagram and its sender; none if there is none, or the host reports an error of an earlier
+/// One datagram and its sender; `None` if there is none, or the host reports an error of an earlier
 /// one.
 fn receive(socket: impl AsFd, buffer: &mut [u8]) -> Option<(usize, SocketAddrV4)> {
     let (count, _, from) = rustix::net::recvfrom(socket, buffer, RecvFlags::empty()).ok()?;
@@ -357,8 +358,7 @@ mod tests {
         (flow, address)
     }
 
-    /// A ping socket of the host needs a permission; what it delivers can come from any other
-    /// socket.
+    /// The host's ping sockets need a permission. So the test's answers come from another socket.
     #[test]
     fn answers_to_pings_get_the_guests_number_back() {
         let mut flows = Flows::open(&UserOptions::default()).unwrap();

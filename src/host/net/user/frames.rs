@@ -1,11 +1,11 @@
-//! The cable as smoltcp's device: two queues of frames.
+//! The cable to the guest as smoltcp's device: two queues of frames.
 
 use super::wire::{ETHERNET, MTU};
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 use std::collections::VecDeque;
 
-/// Frames on their way to and from an interface of smoltcp.
+/// Frames to and from an interface of smoltcp.
 #[derive(Debug, Default)]
 pub(crate) struct Frames {
     /// To the interface.
@@ -18,7 +18,7 @@ pub(crate) struct Frames {
 #[derive(Debug)]
 pub(crate) struct Received(Vec<u8>);
 
-/// Room for a frame of the interface.
+/// Takes a frame from the interface.
 #[derive(Debug)]
 pub(crate) struct Room<'a>(&'a mut Vec<Vec<u8>>);
 

@@ -1,6 +1,6 @@
-//! `--netdev user`: a network of its own, whose gateway carries what the guest sends into ordinary
-//! sockets of the host. smoltcp speaks TCP and ARP, and knows the formats; DHCP, ping and UDP are
-//! answered packet by packet.
+//! `--netdev user`: a network of its own, whose gateway passes the guest's data on through ordinary
+//! sockets of the host. smoltcp implements TCP and ARP, and parses the packets. DHCP, ping and UDP
+//! are answered packet by packet.
 
 mod addresses;
 mod connection;
@@ -27,18 +27,18 @@ use std::net::SocketAddrV4;
 use std::time::{Duration, Instant};
 use wire::{Ip, Parsed, Wire};
 
-/// The network, its stations and what is under way.
+/// The network, its stations, and the connections.
 pub(crate) struct UserBackend {
     wire: Wire,
     addresses: Addresses,
     tcp: tcp::Connections,
     flows: flows::Flows,
     fragments: reassembly::Reassembly,
-    /// Where forwarded ports listen, in the order of the options.
+    /// The addresses on which forwarded ports listen, in the order of the options.
     forwards: Vec<SocketAddrV4>,
 }
 
-/// A descriptor to wait for.
+/// A descriptor to poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Token {
     Tcp(tcp::Token),
@@ -46,7 +46,7 @@ pub(crate) enum Token {
 }
 
 impl UserBackend {
-    /// Sets the network up, and binds forwarded ports.
+    /// Sets up the network, and binds the forwarded ports.
     pub(crate) fn open(options: &UserOptions) -> Result<Self, NetError> {
         let wire = Wire::new(options.net);
         let tcp = tcp::Connections::open(options, &wire)?;
@@ -68,18 +68,18 @@ impl UserBackend {
         })
     }
 
-    /// What is to be said goes there.
+    /// Sets where messages for the user go.
     pub(super) fn told_to(mut self, notes: &Notes) -> Self {
         self.flows.notes = notes.clone();
         self
     }
 
-    /// Where forwarded ports listen, in the order of the options.
+    /// The addresses on which forwarded ports listen, in the order of the options.
     pub(crate) fn forwards(&self) -> Vec<SocketAddrV4> {
         self.forwards.clone()
     }
 
-    /// Sockets of the host in use.
+    /// The number of the host's sockets in use.
     #[cfg(test)]
     pub(crate) fn sockets(&self) -> usize {
         self.tcp.len() + self.flows.len()
@@ -90,7 +90,8 @@ impl UserBackend {
             None => {}
             Some(Parsed::Arp) => self.tcp.arp(frame),
             Some(Parsed::Ipv4(packet)) => match (packet.fragment, packet.header.next_header) {
-                // No stack parts its segments, as it agrees on their size.
+                // Not reassembled: no TCP stack fragments its segments, because both agree on their
+                // size.
                 (Some(_), IpProtocol::Tcp) => {}
                 (Some(fragment), _) => {
                     if let Some((header, payload)) = self.fragments.add(&packet, fragment, now) {
@@ -112,7 +113,7 @@ impl UserBackend {
         }
     }
 
-    /// A whole packet of any protocol but TCP.
+    /// Handles a whole packet of any protocol but TCP.
     fn datagram(&mut self, packet: &Ip<'_>, now: Instant) {
         match packet.header.next_header {
             IpProtocol::Udp => self.udp(packet, now),
@@ -144,7 +145,7 @@ impl UserBackend {
         }
     }
 
-    /// The guest's packet found no way.
+    /// Tells the guest that its packet could not be routed.
     fn host_unreachable(&mut self, frame: &[u8]) {
         if let Some(Parsed::Ipv4(packet)) = self.wire.parse(frame) {
             let reason = Icmpv4DstUnreachable::HostUnreachable;
@@ -214,7 +215,7 @@ impl UserBackend {
     }
 }
 
-/// The ends of a segment, and whether it opens a connection; none if it is damaged.
+/// The ends of a segment, and whether it opens a connection; `None` if it is damaged.
 fn segment(packet: &Ip<'_>) -> Option<(Pair, bool)> {
     let (source, destination) = (packet.header.src_addr, packet.header.dst_addr);
     let segment = TcpPacket::new_checked(packet.payload).ok()?;
@@ -229,7 +230,7 @@ fn segment(packet: &Ip<'_>) -> Option<(Pair, bool)> {
     Some((pair, first && segment.dst_port() != 0))
 }
 
-/// What the guest is told when the host could not send; nothing when the packet was merely lost.
+/// The error that the guest gets when the host could not send; `None` if the packet is merely lost.
 fn reason(sent: io::Result<()>) -> Option<Icmpv4DstUnreachable> {
     let error = sent.err()?;
     match Errno::from_io_error(&error) {

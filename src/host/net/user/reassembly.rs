@@ -1,4 +1,4 @@
-//! Packets that the guest sent in fragments (RFC 791, 3.2): large pings and datagrams.
+//! Reassembles packets that the guest sent in fragments (RFC 791, 3.2): large pings and datagrams.
 
 use super::wire::{Fragment, Ip};
 use smoltcp::wire::{IpProtocol, Ipv4Repr};
@@ -6,35 +6,35 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-/// How long a packet's fragments are waited for (RFC 1122, 3.3.2: 60 s at least, of which this
-/// cable needs few).
+/// How long a packet's missing fragments are awaited. (RFC 1122, 3.3.2, wants at least 60 s, but on
+/// this cable none is late.)
 const WAIT: Duration = Duration::from_secs(30);
-/// Packets under way at most; beyond, the oldest goes.
+/// The largest number of incomplete packets. Beyond it, the oldest is dropped.
 const PACKETS: usize = 16;
-/// Bytes of a packet's payload at most: its length has 16 bits, and counts the header.
+/// The largest payload of a packet, in bytes: its length has 16 bits, and includes the header.
 const PAYLOAD: usize = 65535 - 20;
 
-/// What says that fragments belong together.
+/// Identifies the packet that a fragment belongs to.
 type Key = (Ipv4Addr, Ipv4Addr, IpProtocol, u16);
 
 #[derive(Debug)]
 struct Partial {
     since: Instant,
-    /// The payload's length, once its end is known.
+    /// The payload's length in bytes, once its end is known.
     length: Option<usize>,
-    /// Pieces without overlap, by their place.
+    /// The fragments by their offset. They do not overlap.
     pieces: BTreeMap<usize, Vec<u8>>,
 }
 
-/// Packets of which some fragments are here.
+/// The packets that are incomplete.
 #[derive(Debug, Default)]
 pub(crate) struct Reassembly {
     packets: BTreeMap<Key, Partial>,
 }
 
 impl Reassembly {
-    /// Takes a fragment; returns the packet's header and payload once it is whole. Fragments that
-    /// overlap, which no honest sender makes, end the packet.
+    /// Takes a fragment. Returns the packet's header and payload once it is complete. Fragments
+    /// that overlap, which no honest sender makes, drop the packet.
     pub(crate) fn add(
         &mut self,
         packet: &Ip<'_>,
@@ -74,10 +74,10 @@ impl Reassembly {
 }
 
 impl Partial {
-    /// Whether the piece fits with what is here; a repetition does.
+    /// Adds a fragment. False if it does not fit with the others; a repetition fits.
     fn add(&mut self, payload: &[u8], fragment: Fragment) -> bool {
         let (start, end) = (fragment.offset, fragment.offset + payload.len());
-        // All but the last have a length of whole eight bytes, as places are counted in them.
+        // All but the last have a length of whole eight bytes, because offsets are counted in them.
         let odd = fragment.more && (payload.is_empty() || !payload.len().is_multiple_of(8));
         let ends_elsewhere = self
             .length
@@ -123,7 +123,7 @@ mod tests {
     const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
     const GUEST: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
 
-    /// Cuts a packet as a sender does.
+    /// Fragments a packet as a sender does.
     fn cut(payload: &[u8]) -> Vec<Vec<u8>> {
         let mut wire = Wire::new(Subnet::DEFAULT);
         wire.ipv4(HOST, GUEST, IpProtocol::Udp, payload);
@@ -151,7 +151,7 @@ mod tests {
             let mut frames = cut(&payload);
             let lengths: Vec<_> = frames.iter().map(Vec::len).collect();
             prop_assert!(lengths.iter().all(|length| *length <= 1514), "{lengths:?}");
-            // Some twice, in any order, then all of them backwards.
+            // First some fragments twice, in any order, then all of them backwards.
             let early: Vec<_> = order.iter().map(|at| at.get(&frames).clone()).collect();
             frames.reverse();
             let (mut all, now) = (Reassembly::default(), Instant::now());
@@ -219,7 +219,8 @@ mod tests {
         assert_eq!(all.packets.len(), 1);
     }
 
-    /// The sender's own cutting is as good as the guest's: frames of any unicast station are taken.
+    /// The test's own fragments are as good as the guest's: frames of any unicast station are
+    /// taken.
     #[test]
     fn a_large_ping_is_answered_in_fragments() {
         let echo = |reply: bool| {

@@ -1,5 +1,5 @@
 //! TCP: the guest's connections to the outside, and forwarded ports. The guest is answered only
-//! when the host's connection stands, so it sees refusals as they are.
+//! after the host's connection is established, so that it sees refusals as they are.
 
 use super::addresses::as_seen_by_guest;
 use super::connection::{Connection, Pair, Stage, guest_socket};
@@ -20,28 +20,28 @@ use std::net::{SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-/// Connections at most; beyond, new ones are refused.
+/// The largest number of connections. Beyond it, new ones are refused.
 const CONNECTIONS: usize = 256;
-/// The first port that a forwarded connection comes from (RFC 6335, dynamic ports).
+/// The first source port of forwarded connections (RFC 6335, dynamic ports).
 const FIRST_PORT: u16 = 49152;
-/// How long forwarded ports rest after the host could not accept.
+/// How long forwarded ports do not accept after the host could not accept.
 const REST: Duration = Duration::from_millis(200);
 
-/// A descriptor to wait for.
+/// A descriptor to poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Token {
     /// The host's end of a connection.
     Connection(Pair),
-    /// A forwarded port, by its place.
+    /// A forwarded port, by its index.
     Listener(usize),
 }
 
-/// What became of the guest's wish to connect.
+/// The result of a connection attempt by the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Opened {
-    /// It is under way, or was refused: the guest hears of it from here.
+    /// It is under way, or was refused. The guest is told from here.
     Handled,
-    /// The host has no way there.
+    /// The host has no route.
     Unreachable,
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct Connections {
     listeners: Vec<Listener>,
     next_port: u16,
     rest_until: Option<Instant>,
-    /// Connections with something to move.
+    /// Connections that have data to move.
     touched: BTreeSet<Pair>,
 }
 
@@ -85,11 +85,11 @@ impl Connections {
         let mut interface = Interface::new(config, &mut frames, smoltcp::time::Instant::ZERO);
         interface.update_ip_addrs(|addresses| {
             for address in [wire.net.gateway(), wire.net.dns()] {
-                // There is room for two.
+                // The list has room for two addresses.
                 let _ = addresses.push(IpCidr::Ipv4(Ipv4Cidr::new(address, wire.net.bits())));
             }
         });
-        // The interface speaks for every address that lies behind the gateway, which it is itself.
+        // The interface answers for every address behind the gateway, which it is itself.
         interface.set_any_ip(true);
         let _ = (interface.routes_mut()).add_default_ipv4_route(wire.net.gateway());
         Ok(Self {
@@ -111,7 +111,7 @@ impl Connections {
         self.connections.len()
     }
 
-    /// Where forwarded ports listen.
+    /// The addresses on which forwarded ports listen.
     pub(crate) fn forwards(&self) -> impl Iterator<Item = SocketAddrV4> {
         self.listeners.iter().map(|listener| listener.address)
     }
@@ -121,7 +121,7 @@ impl Connections {
         smoltcp::time::Instant::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
     }
 
-    /// Names the sockets to wait for.
+    /// Names the sockets to poll.
     pub(crate) fn watch<'a, T>(&'a self, watch: &mut Watch<'a, T>, token: impl Fn(Token) -> T) {
         for (pair, connection) in &self.connections {
             let flags = match connection.stage {
@@ -141,7 +141,7 @@ impl Connections {
         }
     }
 
-    /// When the next timer is due.
+    /// The time until the next timer is due.
     pub(crate) fn timeout(&mut self, now: Instant) -> Option<Duration> {
         let time = self.time(now);
         let stack = self.interface.poll_delay(time, &self.sockets);
@@ -150,12 +150,12 @@ impl Connections {
         stack.into_iter().chain(rest).min()
     }
 
-    /// A frame for the stack itself: ARP.
+    /// Takes a frame for the stack itself: ARP.
     pub(crate) fn arp(&mut self, frame: Vec<u8>) {
         self.frames.incoming.push_back(frame);
     }
 
-    /// A segment of a connection, or one that the stack answers with a reset.
+    /// Takes a segment of a connection, or one that the stack answers with a reset.
     pub(crate) fn segment(&mut self, pair: Pair, frame: Vec<u8>) {
         if self.connections.contains_key(&pair) {
             self.touched.insert(pair);
@@ -163,11 +163,11 @@ impl Connections {
         self.frames.incoming.push_back(frame);
     }
 
-    /// Whether a first segment would open a connection, rather than belong to one.
+    /// True if a first segment opens a new connection.
     pub(crate) fn is_new(&mut self, pair: Pair, now: Instant, wire: &mut Wire) -> bool {
         let over = match self.connections.get(&pair).map(|known| &known.stage) {
             None => return true,
-            // A repetition, while the host is connecting.
+            // The segment is a repetition, while the host is connecting.
             Some(Stage::Connecting(_)) => false,
             Some(Stage::Open(handle)) => {
                 let state = self.sockets.get::<Socket<'_>>(*handle).state();
@@ -175,20 +175,20 @@ impl Connections {
             }
         };
         if over {
-            // What came before belongs to the old connection.
+            // The frames before it belong to the old connection.
             self.poll(now, wire);
             self.remove(pair);
         }
         over
     }
 
-    /// Whether the host is connecting for it.
+    /// True if the host is connecting for this pair.
     pub(crate) fn is_connecting(&self, pair: Pair) -> bool {
         let stage = self.connections.get(&pair).map(|known| &known.stage);
         matches!(stage, Some(Stage::Connecting(_)))
     }
 
-    /// Begins to connect to where the guest wants to. `frame` holds its first segment.
+    /// Begins to connect to the guest's destination. `frame` holds the guest's first segment.
     pub(crate) fn connect(&mut self, pair: Pair, to: SocketAddrV4, frame: Vec<u8>) -> Opened {
         self.make_room();
         if self.connections.len() >= CONNECTIONS {
@@ -204,15 +204,15 @@ impl Connections {
             }
             Err(error) if unreachable(error) => Opened::Unreachable,
             Err(_) => {
-                // No socket listens for it, so the stack answers with a reset.
+                // No socket listens for this segment, so the stack answers it with a reset.
                 self.frames.incoming.push_back(frame);
                 Opened::Handled
             }
         }
     }
 
-    /// Serves a descriptor that is ready. A connection that turns out to have no way comes back,
-    /// with its first segment.
+    /// Serves a descriptor that is ready. Returns the first segment of a connection for which there
+    /// is no route.
     pub(crate) fn ready(&mut self, token: Token, now: Instant, wire: &mut Wire) -> Option<Vec<u8>> {
         match token {
             Token::Listener(at) => {
@@ -227,7 +227,7 @@ impl Connections {
         }
     }
 
-    /// The host has connected, or failed to.
+    /// Handles a socket of the host that has connected, or failed to.
     fn connected(&mut self, pair: Pair, now: Instant, wire: &mut Wire) -> Option<Vec<u8>> {
         let connection = self.connections.remove(&pair)?;
         let Stage::Connecting(frame) = connection.stage else {
@@ -239,8 +239,8 @@ impl Connections {
         };
         match outcome {
             Ok(()) => {
-                // Everything that waits is for others; then the only listener there is takes this
-                // segment.
+                // First the stack takes the waiting frames. Then its only listener is the one for
+                // this segment.
                 self.poll(now, wire);
                 let mut socket = guest_socket();
                 if socket.listen(pair.peer).is_err() {
@@ -250,11 +250,11 @@ impl Connections {
                 self.frames.incoming.push_back(frame);
                 self.poll(now, wire);
                 if self.sockets.get::<Socket<'_>>(handle).is_listening() {
-                    // The stack did not like the segment.
+                    // The stack has rejected the segment.
                     self.sockets.remove(handle);
                     return None;
                 }
-                // The guest's segments may be small, and want to leave at once.
+                // Small segments of the guest must leave at once.
                 let _ = connection.host.set_nodelay(true);
                 let open = Connection::new(connection.host, Stage::Open(handle));
                 self.connections.insert(pair, open);
@@ -279,7 +279,8 @@ impl Connections {
             Ok(_) => return,
             Err(error) => {
                 if error.kind() != ErrorKind::WouldBlock {
-                    // Out of descriptors, perhaps: the caller goes on to be there.
+                    // Perhaps no descriptors are left. The peer stays in the host's queue, so wait
+                    // before the next try.
                     self.rest_until = Some(now + REST);
                 }
                 return;
@@ -300,7 +301,7 @@ impl Connections {
         }
     }
 
-    /// A pair of ends that no connection has; the caller's own if it is free.
+    /// A pair of ends that no connection has. It is the peer's own address if that is free.
     fn free_pair(&mut self, guest: SocketAddrV4, mut peer: SocketAddrV4) -> Option<Pair> {
         for _ in 0..=CONNECTIONS {
             let pair = Pair { guest, peer };
@@ -313,7 +314,7 @@ impl Connections {
         None
     }
 
-    /// Lets the stack take its frames and run its timers, and moves data.
+    /// Lets the stack process its frames and timers, and moves data.
     pub(crate) fn run(&mut self, now: Instant, wire: &mut Wire) {
         if self.rest_until.is_some_and(|at| now >= at) {
             self.rest_until = None;
@@ -342,8 +343,8 @@ impl Connections {
         }
     }
 
-    /// At the bound, connections go that only wait for segments that may have strayed: on this
-    /// cable none does.
+    /// At the limit, drops connections that only wait for late segments: on this cable none is
+    /// late.
     fn make_room(&mut self) {
         if self.connections.len() < CONNECTIONS {
             return;
@@ -402,12 +403,12 @@ fn begin(to: SocketAddrV4) -> Result<TcpStream, Errno> {
     }
 }
 
-/// Whether the error says that there is no route, rather than that the connection was refused.
+/// True if the error means that there is no route, and not that the connection was refused.
 fn unreachable(error: Errno) -> bool {
     error != Errno::CONNREFUSED && error != Errno::CONNRESET
 }
 
-/// For the stack's sequence numbers; they are no secret from the one guest there is.
+/// The seed of the stack's sequence numbers. They need not be secret from the only guest.
 fn seed() -> u64 {
     let mut bytes = [0; 8];
     let _ = rustix::rand::getrandom(&mut bytes[..], rustix::rand::GetRandomFlags::NONBLOCK);

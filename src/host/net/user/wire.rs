@@ -1,4 +1,4 @@
-//! Reading the guest's frames and making frames for it.
+//! Parses the guest's frames, and makes frames for it.
 
 use crate::host::net::options::Subnet;
 use smoltcp::phy::ChecksumCapabilities;
@@ -16,23 +16,23 @@ pub(crate) const MTU: usize = 1500;
 pub(crate) const ETHERNET: usize = 14;
 /// Bytes of an IP header without options.
 const IP_HEADER: usize = 20;
-/// Bytes of a packet's payload that one fragment holds: whole eight bytes, as places are counted in
+/// Bytes of a packet's payload in one fragment: whole eight bytes, because offsets are counted in
 /// them.
 const FRAGMENT: usize = (MTU - IP_HEADER) / 8 * 8;
 /// Bytes of a UDP header.
 const UDP_HEADER: usize = 8;
-/// Hops that a packet made here may go; it goes none.
+/// The time to live of packets that are made here.
 const HOPS: u8 = 64;
-/// Bytes of a packet's payload that an ICMP error quotes at most: then the error has 576 bytes (RFC
-/// 1812, 4.3.2.3).
+/// The largest number of bytes of a packet's payload that an ICMP error quotes. With them the error
+/// has 576 bytes (RFC 1812, 4.3.2.3).
 const QUOTED: usize = 576 - 2 * IP_HEADER - 8;
-/// Stations whose hardware address is remembered at most.
+/// The largest number of stations whose hardware address is remembered.
 const STATIONS: usize = 64;
 
-/// What a frame of the guest holds.
+/// The content of a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Parsed<'a> {
-    /// An ARP packet that the TCP stack's own ARP should see.
+    /// An ARP packet for the TCP stack.
     Arp,
     /// An IPv4 packet.
     Ipv4(Ip<'a>),
@@ -43,40 +43,40 @@ pub(crate) enum Parsed<'a> {
 pub(crate) struct Ip<'a> {
     /// Addresses and protocol.
     pub(crate) header: Ipv4Repr,
-    /// What the header leads in.
+    /// The bytes after the header.
     pub(crate) payload: &'a [u8],
-    /// Where a fragment belongs; none for a whole packet.
+    /// The place of a fragment; `None` for a whole packet.
     pub(crate) fragment: Option<Fragment>,
 }
 
-/// Where a fragment belongs (RFC 791).
+/// The place of a fragment (RFC 791).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fragment {
-    /// The packet's number.
+    /// The packet's identification.
     pub(crate) ident: u16,
-    /// Bytes before it.
+    /// Bytes of the payload before it.
     pub(crate) offset: usize,
-    /// There is more behind it.
+    /// True if more fragments follow.
     pub(crate) more: bool,
 }
 
 /// A UDP datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Udp<'a> {
-    /// Where it comes from.
+    /// The receiver.
     pub(crate) source: SocketAddrV4,
     /// Where it goes.
     pub(crate) destination: SocketAddrV4,
-    /// What it carries.
+    /// The data.
     pub(crate) data: &'a [u8],
 }
 
-/// The near end of the guest's cable: the stations on it, and the frames for them.
+/// The network's end of the cable: the stations on it, and the frames for them.
 #[derive(Debug)]
 pub(crate) struct Wire {
     /// The network's addresses.
     pub(crate) net: Subnet,
-    /// The hardware address of the gateway, which speaks for everyone else.
+    /// The hardware address of the gateway, which answers for all other stations.
     pub(crate) mac: EthernetAddress,
     stations: BTreeMap<Ipv4Addr, EthernetAddress>,
     ident: u16,
@@ -97,7 +97,7 @@ impl Wire {
         }
     }
 
-    /// Reads a frame; none if it is damaged, is not for us, or of no protocol that is spoken here.
+    /// Parses a frame; `None` if it is damaged, for another station, or of an unknown protocol.
     pub(crate) fn parse<'a>(&mut self, frame: &'a [u8]) -> Option<Parsed<'a>> {
         let frame = EthernetFrame::new_checked(frame).ok()?;
         let (source, destination) = (frame.src_addr(), frame.dst_addr());
@@ -118,7 +118,7 @@ impl Wire {
                     return None;
                 };
                 self.learn(source_protocol_addr, source_hardware_addr);
-                // The stack would answer for every address, the guest's own included.
+                // The stack would answer for every address, even the guest's own.
                 let ours = [self.net.gateway(), self.net.dns()].contains(&target_protocol_addr);
                 (ours && operation != ArpOperation::Unknown(0)).then_some(Parsed::Arp)
             }
@@ -128,7 +128,7 @@ impl Wire {
                     return None;
                 }
                 let payload = packet.payload();
-                // Not by `parse`, which takes no fragments.
+                // `Ipv4Repr::parse` takes no fragments.
                 let header = Ipv4Repr {
                     src_addr: packet.src_addr(),
                     dst_addr: packet.dst_addr(),
@@ -160,7 +160,7 @@ impl Wire {
         }
     }
 
-    /// Whether an address may be the guest's: of the network, and not one of the network's own.
+    /// True if an address may be the guest's: one of the network, and none of the network's own.
     pub(crate) fn is_guest(&self, address: Ipv4Addr) -> bool {
         let net = self.net;
         net.contains(address)
@@ -169,8 +169,8 @@ impl Wire {
             && address != net.broadcast()
     }
 
-    /// Sends an IP packet to the guest, in fragments if it is long. Without a known station it goes
-    /// to all of them.
+    /// Sends an IP packet to the guest, in fragments if it is long. If the station is unknown, the
+    /// frame is a broadcast.
     pub(crate) fn ipv4(
         &mut self,
         source: Ipv4Addr,
@@ -215,7 +215,7 @@ impl Wire {
             src_port: source.port(),
             dst_port: destination.port(),
         };
-        // What a datagram cannot hold cannot have come in one.
+        // Longer data cannot have come in one datagram.
         if data.len() > usize::from(u16::MAX) - IP_HEADER - UDP_HEADER {
             return;
         }
@@ -246,7 +246,7 @@ impl Wire {
         self.ipv4(source, destination, IpProtocol::Icmp, &bytes);
     }
 
-    /// Tells the guest that its packet did not get where it should.
+    /// Sends the guest an ICMP error: its packet did not reach its destination.
     pub(crate) fn unreachable(&mut self, packet: &Ip<'_>, reason: Icmpv4DstUnreachable) {
         let quoted = packet.payload.get(..QUOTED).unwrap_or(packet.payload);
         let message = Icmpv4Repr::DstUnreachable {
@@ -258,7 +258,7 @@ impl Wire {
     }
 }
 
-/// Reads a UDP datagram; none if it is damaged.
+/// Parses a UDP datagram; `None` if it is damaged.
 pub(crate) fn udp<'a>(packet: &Ip<'a>) -> Option<Udp<'a>> {
     let (source, destination) = (packet.header.src_addr, packet.header.dst_addr);
     let datagram = UdpPacket::new_checked(packet.payload).ok()?;
