@@ -10,7 +10,7 @@ use smoltcp::wire::{
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-/// Bytes of an IP packet at most (the MTU of Ethernet).
+/// The largest IP packet, in bytes (the MTU of Ethernet).
 pub(crate) const MTU: usize = 1500;
 /// Bytes of an Ethernet header.
 pub(crate) const ETHERNET: usize = 14;
@@ -63,9 +63,9 @@ pub(crate) struct Fragment {
 /// A UDP datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Udp<'a> {
-    /// The receiver.
+    /// The sender.
     pub(crate) source: SocketAddrV4,
-    /// Where it goes.
+    /// The receiver.
     pub(crate) destination: SocketAddrV4,
     /// The data.
     pub(crate) data: &'a [u8],
