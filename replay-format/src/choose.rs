@@ -1,4 +1,4 @@
-//! Which table a log is to be read by. FORMAT.md, "Which table", is the description.
+//! Chooses the table that a log is read with. FORMAT.md, "Which table", describes the rules.
 
 use std::cmp::Reverse;
 
@@ -8,17 +8,17 @@ use crate::header::Header;
 use crate::summary::{Walk, walk};
 use crate::version::{ID_BASE, Table, Version};
 
-/// The tables in the order in which they are preferred where a log does not tell: rr's own, then
-/// the most widespread first.
+/// The order of preference among tables that fit a log equally well: rr's own first, then the most
+/// widespread.
 const PREFERENCE: [&str; 12] = [
     "7", "12", "10", "13", "8", "9", "7-4.0", "7-3.0", "12-7.1", "6", "5", "11",
 ];
 
-/// Chooses the table; the walk under it comes along.
+/// Chooses the table. Returns the walk under it, too.
 pub(crate) fn choose(bytes: &[u8], header: &Header) -> Result<(&'static Table, Walk), Error> {
     let mut tables = candidates(header)?;
-    // Tables that share a version differ in the id of EVENT_END, which is the last byte of a whole
-    // log. Trying the one that fits first saves a walk; the sort is stable.
+    // Tables of one version differ in the id of EVENT_END, which is the last byte of a whole log.
+    // Trying the one that fits first saves a walk. The sort is stable.
     let last = bytes.last().copied();
     tables.sort_by_key(|table| table.id(Kind::End).map(|(id, _)| id) != last);
 
@@ -50,7 +50,7 @@ pub(crate) fn choose(bytes: &[u8], header: &Header) -> Result<(&'static Table, W
 fn candidates(header: &Header) -> Result<Vec<&'static Table>, Error> {
     let preferred = || PREFERENCE.iter().filter_map(|key| Table::from_key(key));
     if header.is_unfinished() {
-        // QEMU skips the header of a recording that is under way, so all of it is zero.
+        // QEMU writes the header when the recording ends, so until then all of it is zero.
         return match header.reserved {
             [0, 0, 0, 0, 0, 0, 0, 0] => Ok(preferred().collect()),
             _ => Err(not_a_log(header)),
@@ -67,8 +67,8 @@ fn candidates(header: &Header) -> Result<Vec<&'static Table>, Error> {
     }
 }
 
-/// Whole before merely cut before neither; then how far it reads plausibly; then bytes behind
-/// EVENT_END before nonsense; then preference.
+/// The rank of a table: a whole log, then a log that is cut, then others; then the length that is
+/// plausible; then bytes after EVENT_END before nonsense; then the order of preference.
 fn rank(table: &Table, walk: &Walk) -> (u8, u64, bool, Reverse<usize>) {
     let state = match &walk.error {
         None => 2,
@@ -85,12 +85,12 @@ fn rank(table: &Table, walk: &Walk) -> (u8, u64, bool, Reverse<usize>) {
     (state, walk.plausible_end(), ended, place)
 }
 
-/// A cut event that claims to be longer is a sign of the wrong table. The longest that QEMU writes
-/// is a network packet, and its network buffers are 68 KiB.
+/// The longest event that QEMU writes, in bytes: a network packet, whose buffers are 68 KiB. A cut
+/// event that claims to be longer is a sign of the wrong table.
 const LONGEST_EVENT: u64 = 69 * 1024;
 
-/// Any file of zeros begins like an unfinished recording: at least its first event must make sense,
-/// or be the one that is cut.
+/// True if the log can be an unfinished recording. A file of zeros begins like one, so the first
+/// event must make sense, or be the one that is cut.
 fn is_credible(walk: &Walk) -> bool {
     let first = walk.summary.end.index > 0 && walk.implausible != Some(crate::HEADER_LEN as u64);
     let cut = walk.summary.end.index == 0 && walk.error.as_ref().is_some_and(Error::is_truncated);

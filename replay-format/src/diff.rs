@@ -1,8 +1,8 @@
 //! Differences between two logs, aligned on the instruction count.
 //!
-//! What is compared is what happens and when: all events but `EVENT_INSTRUCTION`, which only say
-//! how far it is to the next, each with its icount. Where both logs have events at one icount that
-//! are not the same, as many as possible are matched there.
+//! Events are compared with their icounts. `EVENT_INSTRUCTION` is left out, because it only says
+//! how far it is to the next event. Where both logs have different events at one icount, as many of
+//! them as possible are matched.
 
 use std::collections::VecDeque;
 
@@ -15,41 +15,41 @@ use crate::summary::{Summary, walk};
 /// A step of the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Edit<'a> {
-    /// Both logs have it, at the same icount.
+    /// Both logs have the event, at the same icount.
     Both(Record<'a>, Record<'a>),
-    /// Only the first has it.
+    /// Only the first log has the event.
     First(Record<'a>),
-    /// Only the second has it.
+    /// Only the second log has the event.
     Second(Record<'a>),
 }
 
-/// Compares two logs: an iterator over the [`Edit`]s, from shortly before the first difference on.
-/// Its memory does not grow with the logs.
+/// Compares two logs: an iterator over the [`Edit`]s, which begins shortly before the first
+/// difference. Its memory does not grow with the logs.
 #[derive(Debug, Clone)]
 pub struct Diff<'a> {
     first: Side<'a>,
     second: Side<'a>,
     skipped: Skipped,
-    /// Edits of what is at one icount, on their way out.
+    /// The edits of the present icount that are not returned yet.
     ready: VecDeque<Edit<'a>>,
 }
 
-/// What both logs begin with, byte for byte, and is not gone through event by event.
+/// The common start of both logs, which is equal byte for byte and is skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Skipped {
-    /// Where the iterator begins, in both logs.
+    /// The place where the iterator begins, in both logs.
     pub to: Position,
-    /// Events before that, by [`Kind::index`], of the kinds that are compared.
+    /// The skipped events of the compared kinds, by [`Kind::index`].
     pub events: [u64; Kind::COUNT],
 }
 
-/// Bytes before the first that differs from which on events are gone through: room for context.
+/// Bytes before the first difference that are not skipped, to give context.
 const CONTEXT_BYTES: usize = 16 * 1024;
-/// Events at one icount that are held against each other at a time; `u8` counts them.
+/// The largest number of events at one icount that are matched at a time; `u8` counts them.
 const WINDOW: usize = 64;
 
 impl<'a> Diff<'a> {
-    /// Compares the whole events of two logs, which can be of different versions.
+    /// Compares the whole events of two logs, which may have different versions.
     pub fn new(first: &Log<'a>, second: &Log<'a>) -> Diff<'a> {
         Diff::of_kinds(first, second, [true; Kind::COUNT])
     }
@@ -71,12 +71,12 @@ impl<'a> Diff<'a> {
         }
     }
 
-    /// What both logs begin with, in front of what the iterator gives.
+    /// The common start of both logs, before the first edit.
     pub fn skipped(&self) -> Skipped {
         self.skipped
     }
 
-    /// Settles what is at the icount of both heads, which are not the same: with the most events in
+    /// Matches the events at the icount of both heads, which differ, so that the most events are
     /// common.
     fn settle(&mut self, icount: u64) {
         let a: Vec<_> = self.first.upto(icount);
@@ -91,7 +91,7 @@ impl<'a> Diff<'a> {
                     (i, j) = (i + 1, j + 1);
                     Edit::Both(*one, *two)
                 }
-                // As `diff` does: what goes first, then what comes.
+                // As `diff` does: removed events first, then added ones.
                 (Some(one), two) if two.is_none() || here == without => {
                     i += 1;
                     Edit::First(*one)
@@ -106,8 +106,8 @@ impl<'a> Diff<'a> {
     }
 }
 
-/// How many events can be common from each pair of places on. A pair of same events is always
-/// taken: that is never worse.
+/// The largest number of common events from each pair of places on. Equal events are always
+/// matched, because that is never worse.
 fn common_to_come(a: &[Record<'_>], b: &[Record<'_>]) -> Vec<Vec<u8>> {
     let mut rows = vec![vec![0; b.len() + 1]];
     for one in a.iter().rev() {
@@ -160,7 +160,7 @@ impl<'a> Iterator for Diff<'a> {
 /// One log, and its next event.
 #[derive(Debug, Clone)]
 struct Side<'a> {
-    /// `None`: at the end, or where the log cannot be read any more.
+    /// `None`: at the end, or where the log cannot be read further.
     events: Option<Events<'a>>,
     head: Option<Record<'a>>,
     kinds: [bool; Kind::COUNT],
@@ -200,7 +200,7 @@ impl<'a> Side<'a> {
         }
     }
 
-    /// Takes the next events at this icount, as far as the window goes.
+    /// Takes the next events at this icount, at most [`WINDOW`].
     fn upto(&mut self, icount: u64) -> Vec<Record<'a>> {
         let mut taken = Vec::new();
         while taken.len() < WINDOW && self.peek().is_some_and(|next| next.icount == icount) {
@@ -210,7 +210,7 @@ impl<'a> Side<'a> {
     }
 }
 
-/// Whether two events are the same, but for what one of the versions does not hold.
+/// True if two events are equal, apart from fields that one of the versions does not have.
 pub fn same(one: &Event<'_>, two: &Event<'_>) -> bool {
     let fits = |one: Option<u64>, two: Option<u64>| one.is_none() || two.is_none() || one == two;
     match (*one, *two) {
@@ -240,7 +240,7 @@ pub fn same(one: &Event<'_>, two: &Event<'_>) -> bool {
     }
 }
 
-/// Steps over what is the same, byte for byte.
+/// Skips the common start, byte for byte.
 fn skip(first: &Log<'_>, second: &Log<'_>) -> Skipped {
     let mut common = 0;
     if first.table() == second.table() {
@@ -262,7 +262,7 @@ fn skip(first: &Log<'_>, second: &Log<'_>) -> Skipped {
     Skipped { to: end, events }
 }
 
-/// How many bytes two slices have in common at their start.
+/// The number of bytes that two slices have in common at their start.
 fn common_prefix(one: &[u8], two: &[u8]) -> usize {
     const CHUNK: usize = 4096;
     let chunks = one.chunks(CHUNK).zip(two.chunks(CHUNK));
@@ -272,29 +272,28 @@ fn common_prefix(one: &[u8], two: &[u8]) -> usize {
     equal + rest.take_while(|(a, b)| a == b).count()
 }
 
-/// How much of two logs is the same, and where.
+/// How much of two logs is equal, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tally {
-    /// Events of each kind, by [`Kind::index`], that both have; that only the first has; only the
-    /// second.
+    /// The numbers of events of each kind, by [`Kind::index`]: in both logs, only in the first,
+    /// only in the second.
     pub events: [[u64; Kind::COUNT]; 3],
-    /// Events that are the same before the first difference.
+    /// The number of equal events before the first difference.
     pub before: u64,
     /// The icount of the first difference.
     pub part: Option<u64>,
     /// The icount of the last difference.
     pub last: Option<u64>,
-    /// Places at which they differ, with the same events in between.
+    /// The number of places where the logs differ. Between two places there are equal events.
     pub places: u64,
-    /// Where they meet again behind the last difference: the icount of the first event that is the
-    /// same.
+    /// Where the logs agree again after the last difference: the icount of the first equal event.
     pub meet: Option<u64>,
-    /// Events that are the same behind the last difference.
+    /// The number of equal events after the last difference.
     pub tail: u64,
 }
 
 impl Tally {
-    /// With what both begin with.
+    /// A tally that begins with the common start.
     pub fn new(skipped: &Skipped) -> Tally {
         let both = skipped.events;
         Tally {
@@ -336,17 +335,17 @@ impl Tally {
         self.last = Some(record.icount);
     }
 
-    /// Events that both have.
+    /// The number of events that both logs have.
     pub fn both(&self) -> u64 {
         self.events[0].iter().sum()
     }
 
-    /// Events that only the first has.
+    /// The number of events that only the first log has.
     pub fn first(&self) -> u64 {
         self.events[1].iter().sum()
     }
 
-    /// Events that only the second has.
+    /// The number of events that only the second log has.
     pub fn second(&self) -> u64 {
         self.events[2].iter().sum()
     }

@@ -1,4 +1,4 @@
-//! What can be wrong with a log, and with what one wants to write into one.
+//! Errors of reading and of writing a log.
 
 use crate::event::Kind;
 use crate::version::Version;
@@ -8,9 +8,9 @@ use crate::version::Version;
 pub struct Position {
     /// Byte offset in the file, header included.
     pub offset: u64,
-    /// How many events lie before it.
+    /// The number of events before it.
     pub index: u64,
-    /// Instructions executed up to it.
+    /// Instructions executed before it.
     pub icount: u64,
 }
 
@@ -28,20 +28,20 @@ impl std::fmt::Display for Position {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The first bytes are not those of a log.
+    /// The file does not begin like a log.
     #[error("not a record/replay log: it begins with {}, and a log with 00 e0 20 and its \
         version", Hex(.first))]
     NotALog {
-        /// The first bytes, four at most.
+        /// The first bytes, at most four.
         first: Vec<u8>,
     },
     /// The file ends inside the header.
     #[error("truncated inside the header: {len} of 12 bytes; nothing was recorded yet")]
     TruncatedHeader {
-        /// The length of the file.
+        /// The length of the file in bytes.
         len: u64,
     },
-    /// The header names a version that does not exist, or not yet.
+    /// The header names an unknown version.
     #[error("unknown version id {id:#010x}; known are {}", known_versions())]
     UnknownVersion {
         /// The version id of the header.
@@ -50,14 +50,14 @@ pub enum Error {
     /// The file ends before `EVENT_END`: inside an event, or between two.
     #[error("truncated at {at}: {}", truncation(.kind, .needed, .available))]
     Truncated {
-        /// Where the whole events end.
+        /// The place after the last whole event.
         at: Position,
-        /// The event that is cut; `None` if none is, or if its id is not there yet.
+        /// The kind of the event that is cut; `None` if no event is cut, or its id is missing.
         kind: Option<Kind>,
-        /// Bytes that it needs at least, its id included; for an array this is what the length
-        /// field claims.
+        /// The least number of bytes of the cut event, its id included. For an array this is what
+        /// the length field claims.
         needed: u64,
-        /// Bytes that are left.
+        /// The number of bytes that are left.
         available: u64,
     },
     /// No event has this id.
@@ -65,56 +65,56 @@ pub enum Error {
         "unknown event id {id} at {at}, read as {table}; the log is damaged, or of another version"
     )]
     UnknownEvent {
-        /// The event.
+        /// The place of the event.
         at: Position,
         /// Its id.
         id: u8,
         /// The [name](crate::Table::name) of the table.
         table: &'static str,
     },
-    /// An argument that is a number from a small set is not in that set.
+    /// An argument has a value outside of its set of numbers.
     #[error(
         "unknown {argument} {value} in the event at {at}; the log is damaged, or of another version"
     )]
     UnknownValue {
-        /// The event.
+        /// The place of the event.
         at: Position,
-        /// Which argument.
+        /// The argument.
         argument: Argument,
         /// Its value.
         value: u32,
     },
-    /// There are bytes behind `EVENT_END`.
+    /// There are bytes after `EVENT_END`.
     #[error(
         "{trailing} bytes follow EVENT_END at {at}; cut the file there, or it is not of this \
          version"
     )]
     AfterEnd {
-        /// Where they begin.
+        /// The place where they begin.
         at: Position,
-        /// How many.
+        /// The number of bytes.
         trailing: u64,
     },
-    /// The instructions add up to more than 64 bits hold.
+    /// The sum of the instructions is larger than 64 bits hold.
     #[error("the instruction count overflows at {at}: {count} more instructions")]
     IcountOverflow {
-        /// The event.
+        /// The place of the event.
         at: Position,
         /// Its instructions.
         count: u32,
     },
-    /// The position asked for is not in the events.
+    /// The position is not among the events of the log.
     #[error("offset {offset} is not among the events of this log, which are at 12 to {len}")]
     BadOffset {
-        /// What was asked for.
+        /// The byte offset of the position.
         offset: u64,
-        /// The length of the log.
+        /// The length of the log in bytes.
         len: u64,
     },
 }
 
 impl Error {
-    /// Whether the file merely ends too early: all events before that are good.
+    /// True if the file only ends too early. Then all events before its end are good.
     pub const fn is_truncated(&self) -> bool {
         matches!(
             self,
@@ -122,7 +122,7 @@ impl Error {
         )
     }
 
-    /// Where in the events it is, if it is there.
+    /// The place of the error in the events, if it has one.
     pub const fn position(&self) -> Option<Position> {
         match self {
             Error::Truncated { at, .. }
@@ -135,7 +135,7 @@ impl Error {
     }
 }
 
-/// An argument that is a number from a small set.
+/// An argument whose value is a number from a small set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Argument {
@@ -163,12 +163,12 @@ impl std::fmt::Display for Argument {
     }
 }
 
-/// Why an event was not written. Nothing of it is in the sink then, except after
+/// Why an event was not written. The sink has got no part of it then, except after
 /// [`WriteError::Io`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// The sink failed. How much it took is unknown.
+    /// The sink failed. The number of bytes that it took is unknown.
     #[error("cannot write the log: {0}")]
     Io(#[from] std::io::Error),
     /// This version does not have the event.
@@ -179,7 +179,7 @@ pub enum WriteError {
         /// The [name](crate::Table::name) of the table.
         table: &'static str,
     },
-    /// This version needs a field that the event leaves out.
+    /// This version needs a field that the event does not have.
     #[error("{kind} needs its {field} in {table}")]
     Missing {
         /// The event.
@@ -189,7 +189,7 @@ pub enum WriteError {
         /// The [name](crate::Table::name) of the table.
         table: &'static str,
     },
-    /// This version has no room for a field of the event.
+    /// This version has no place for a field of the event.
     #[error("{kind} has no {field} in {table}; leave it out")]
     Surplus {
         /// The event.
@@ -199,34 +199,34 @@ pub enum WriteError {
         /// The [name](crate::Table::name) of the table.
         table: &'static str,
     },
-    /// A number or a length is too large for its 32 bits.
+    /// A number or a length is larger than 32 bits hold.
     #[error("{kind}: {value} does not fit into 32 bits")]
     TooLarge {
         /// The event.
         kind: Kind,
-        /// The value or length.
+        /// The number or length.
         value: u64,
     },
-    /// There must be exactly 16 bytes of frames per audio sample.
+    /// The length of audio frames is not 16 bytes per sample.
     #[error("EVENT_AUDIO_IN: {samples} samples need 16 bytes each, and there are {bytes}")]
     Frames {
-        /// The samples.
+        /// The number of samples.
         samples: u64,
-        /// The bytes.
+        /// The length of the frames in bytes.
         bytes: u64,
     },
-    /// Time went backwards.
+    /// The event's icount is smaller than that of the log.
     #[error("the log is at icount {written}, later than {asked}; events must come in order")]
     Backwards {
-        /// The icount of what is written.
+        /// The icount of the log so far.
         written: u64,
         /// The icount of the event.
         asked: u64,
     },
-    /// The instructions add up to more than 64 bits hold.
+    /// The sum of the instructions is larger than 64 bits hold.
     #[error("the instruction count {written} overflows with {count} more")]
     IcountOverflow {
-        /// The icount of what is written.
+        /// The icount of the log so far.
         written: u64,
         /// The instructions of the event.
         count: u32,
@@ -239,7 +239,7 @@ pub enum WriteError {
     },
 }
 
-/// What a decoder of arguments can find; the reader adds where.
+/// A fault that a decoder of arguments finds. The reader adds the place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The event needs this many bytes, its id included.

@@ -1,8 +1,9 @@
 //! The events, and the one table of them.
 //!
-//! [`events!`](self) lists every event once: its name, when a version has it, its arguments in the
-//! order of the log, and the value that it decodes to. Ids (by counting the rows that a version
-//! has), names, sizes, decoding and encoding are all derived from these rows.
+//! [`events!`](self) lists every event once: its name, the versions that have it, its arguments in
+//! the order of the log, and the value that it decodes to. Ids, names, sizes, decoding and encoding
+//! are derived from these rows. An id is the number of rows before, counting those that a version
+//! has.
 
 use crate::error::{Fault, WriteError};
 use crate::values::{Checkpoint, Clock, InputEvent, ShutdownCause};
@@ -21,50 +22,50 @@ pub enum Event<'a> {
     Interrupt,
     /// The guest takes an exception here.
     Exception,
-    /// Something from outside, handled at a checkpoint.
+    /// An asynchronous event, which a checkpoint carries.
     Async {
-        /// The checkpoint that carries it. `None` from version 11 on, which does not say.
+        /// The checkpoint that carries it. `None` from version 11 on, where the log does not say.
         checkpoint: Option<Checkpoint>,
-        /// What happened.
+        /// The event.
         event: AsyncEvent<'a>,
     },
     /// The machine shuts down or is reset.
     Shutdown(ShutdownCause),
     /// Output to a character device.
     CharWrite {
-        /// What the output function returned: bytes taken, or a negative errno.
+        /// The result of the output function: bytes taken, or a negative errno.
         result: i32,
-        /// How far into the output array it got.
+        /// The number of bytes of the output array that were written.
         offset: u32,
     },
     /// Input that the machine asked a character device for.
     CharReadAll(&'a [u8]),
-    /// That input failed: the error, a negative errno.
+    /// That input failed. This is a negative errno.
     CharReadAllError(i32),
     /// Samples that the host played.
     AudioOut {
-        /// How many. Versions 6 and 7 hold 32 bits.
+        /// The number of samples. Versions 6 and 7 hold 32 bits.
         samples: u64,
     },
     /// Samples that the host recorded.
     AudioIn {
-        /// How many. Versions 6 and 7 hold 32 bits.
+        /// The number of samples. Versions 6 and 7 hold 32 bits.
         samples: u64,
-        /// Where the ring buffer is written next, in samples. `None` from version 13 on.
+        /// The next place in the ring buffer, in samples. `None` from version 13 on.
         write_position: Option<u64>,
         /// [`FRAME_BYTES`](crate::FRAME_BYTES) per sample: u64 left, u64 right, big-endian.
         frames: &'a [u8],
     },
     /// Random bytes that the guest got. From version 9 on.
     Random {
-        /// What the generator returned: 0, or a negative errno.
+        /// The result of the generator: 0, or a negative errno.
         result: i32,
         /// The bytes.
         data: &'a [u8],
     },
     /// A reading of a host clock.
     Clock {
-        /// Which clock.
+        /// The clock.
         clock: Clock,
         /// Nanoseconds.
         value: i64,
@@ -75,7 +76,7 @@ pub enum Event<'a> {
     End,
 }
 
-/// What comes from outside at its own time, and is handled at a checkpoint.
+/// An asynchronous event: it comes from outside at any time, and is handled at a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AsyncEvent<'a> {
     /// A bottom half runs.
@@ -88,13 +89,13 @@ pub enum AsyncEvent<'a> {
         /// The operation.
         id: u64,
     },
-    /// Keyboard, mouse, touch.
+    /// An event of a keyboard, a mouse or a touch screen.
     Input(InputEvent),
-    /// The input events up to here belong together.
+    /// The end of a group of input events.
     InputSync,
     /// Input from a character device.
     CharRead {
-        /// Which character device, in the order of the command line.
+        /// The index of the character device, in the order of the command line.
         device: u8,
         /// The bytes.
         data: &'a [u8],
@@ -106,7 +107,7 @@ pub enum AsyncEvent<'a> {
     },
     /// A network packet arrives.
     Net {
-        /// Which network filter, in the order of the command line.
+        /// The index of the network filter, in the order of the command line.
         device: u8,
         /// The flags of the packet, as QEMU's network layer numbers them.
         flags: u32,
@@ -120,7 +121,7 @@ macro_rules! events {
        if ($features:ident => $present:expr)
        ($($argument:tt : $field:ident),*)
        = [$($event:tt)*];)*) => {
-        /// What an event is, without its arguments: a small dense number.
+        /// The kind of an event, without its arguments. Kinds are small dense numbers.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
         pub enum Kind {
@@ -150,7 +151,7 @@ macro_rules! events {
         }
 
         impl Event<'_> {
-            /// What the event is.
+            /// The kind of the event.
             #[allow(unused_variables, reason = "the rows name arguments that only decode needs")]
             #[inline]
             pub fn kind(&self) -> Kind {
@@ -158,7 +159,7 @@ macro_rules! events {
             }
         }
 
-        /// Decodes the arguments of an event of this kind; the reader is behind the event id.
+        /// Decodes the arguments of an event of this kind. The reader is after the event id.
         #[inline(always)]
         pub(crate) fn decode<'a>(
             kind: Kind,
@@ -215,7 +216,7 @@ events! {
         (checkpoint: lead, device: u8, flags: u32, data: array)
         = [Event::Async { checkpoint, event: AsyncEvent::Net { device, flags, data } }];
 
-    // How many causes there are grew without a new version: FORMAT.md, "Shutdown causes".
+    // The number of causes grew without a new version: FORMAT.md, "Shutdown causes".
     Plain Shutdown "EVENT_SHUTDOWN" if (f => f.causes == 0) ()
         = [Event::Shutdown(ShutdownCause::Unspecified)];
     Plain ShutdownNone "EVENT_SHUTDOWN_NONE" if (f => f.causes > 0) ()
@@ -287,20 +288,20 @@ events! {
     Plain End "EVENT_END" if (_f => true) () = [Event::End];
 }
 
-/// How a kind is numbered.
+/// How a kind is numbered in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Group {
-    /// By an event id of its own.
+    /// By an event id.
     Plain,
-    /// Up to version 11, by a second number behind the one id of `EVENT_ASYNC`.
+    /// By a second number after the id of `EVENT_ASYNC`, up to version 11.
     Async,
 }
 
 impl Kind {
-    /// How many kinds there are.
+    /// The number of kinds.
     pub const COUNT: usize = Kind::ALL.len();
 
-    /// The position in [`Kind::ALL`], for arrays of [`Kind::COUNT`].
+    /// The index in [`Kind::ALL`], for arrays of [`Kind::COUNT`].
     pub const fn index(self) -> usize {
         self as usize
     }
@@ -310,7 +311,7 @@ impl Kind {
         Kind::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
-    /// Whether it is one of the asynchronous events, which a checkpoint carries.
+    /// True for the asynchronous events, which a checkpoint carries.
     pub const fn is_async(self) -> bool {
         matches!(self.group(), Group::Async)
     }

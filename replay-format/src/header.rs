@@ -5,21 +5,21 @@ use crate::error::Error;
 /// Bytes of the header.
 pub const HEADER_LEN: usize = 12;
 
-/// The first 12 bytes of a log, as they are.
+/// The first 12 bytes of a log, not checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Header {
-    /// The version id, `0x00e020NN`; zero in a recording of QEMU's that was killed.
+    /// The version id, `0x00e020NN`; zero in a recording of QEMU that was killed.
     pub version_id: u32,
     /// Reserved. QEMU writes zeros.
     pub reserved: [u8; 8],
 }
 
 impl Header {
-    /// Reads the header; it does not judge the version id.
+    /// Reads the header. The version id is not checked.
     ///
     /// # Errors
-    /// [`Error::TruncatedHeader`] if there are fewer than 12 bytes, and
-    /// [`Error::NotALog`] if those that are there cannot begin one.
+    /// [`Error::TruncatedHeader`] if there are fewer than 12 bytes, and [`Error::NotALog`] if these
+    /// bytes cannot be the start of a log.
     pub fn parse(bytes: &[u8]) -> Result<Header, Error> {
         let Some(&[a, b, c, d, ref reserved @ ..]) = bytes.first_chunk::<HEADER_LEN>() else {
             return Err(short(bytes));
@@ -39,13 +39,13 @@ impl Header {
         bytes
     }
 
-    /// Whether the recording was killed before QEMU, which writes it last, wrote the version id.
+    /// True if QEMU was killed before it wrote the version id, which it does at the end.
     pub const fn is_unfinished(&self) -> bool {
         self.version_id == 0
     }
 }
 
-/// A short file can be the start of a log, or of anything else.
+/// The error for a file that is shorter than a header.
 fn short(bytes: &[u8]) -> Error {
     let begins = |start: &[u8]| bytes.iter().zip(start).all(|(a, b)| a == b);
     if begins(&[0x00, 0xe0, 0x20]) || begins(&[0; HEADER_LEN]) {

@@ -1,23 +1,23 @@
-//! A seek index: the position of every so many events.
+//! A seek index: the positions of regularly spaced events.
 
 use crate::error::{Error, Position};
 use crate::read::{Log, Record};
 use crate::seek::Seek;
 
-/// Positions along a log, from which [`Log::events_at`] can go on. Plain data: 24 bytes per point.
+/// Positions in a log, from which [`Log::events_at`] can go on. An index has 24 bytes per point.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Index {
-    /// Events from one point to the next.
+    /// The number of events from one point to the next.
     pub every: u64,
-    /// The points, the first event's first, ordered in all three coordinates.
+    /// The points, in order; the first one is at the first event.
     pub points: Vec<Position>,
-    /// The position behind the last whole event.
+    /// The position after the last whole event.
     pub end: Position,
 }
 
 impl Index {
-    /// Builds an index with a point at each `every` events (at least 1) in one pass over the log.
-    /// Of a log that is cut or damaged it covers the events before that place.
+    /// Builds an index with a point at each `every` events (at least 1), in one pass over the log.
+    /// For a log that is cut or damaged, it covers the events before that place.
     pub fn build(log: &Log<'_>, every: u64) -> Index {
         let every = every.max(1);
         let mut points = Vec::new();
@@ -25,7 +25,7 @@ impl Index {
         loop {
             points.push(at);
             let next = at.index.saturating_add(every);
-            // A point of this log is in this log.
+            // A position of this log is always valid.
             match log.seek_from(at, Seek::Event(next)) {
                 Ok(found) if found.index == next && next < log.end().index => at = found,
                 _ => break,
@@ -38,9 +38,9 @@ impl Index {
         }
     }
 
-    /// The last point from which every event at this icount, or later, is still to come.
+    /// The last point that is before all events at this icount or later.
     pub fn before_icount(&self, icount: u64) -> Position {
-        // Several points can have the icount itself; only those before it are surely before its
+        // Several points can have this icount. Only points with a smaller one are surely before its
         // events.
         self.point(self.points.partition_point(|point| point.icount < icount))
     }
@@ -50,38 +50,38 @@ impl Index {
         self.point(self.points.partition_point(|point| point.index <= index))
     }
 
-    /// The icount at this fraction of the log's instructions, 0.0 to 1.0 (beyond them it is
-    /// clamped).
+    /// The icount at this fraction of the log's instructions. Fractions below 0.0 count as 0.0, and
+    /// above 1.0 as 1.0.
     pub fn icount_at(&self, fraction: f64) -> u64 {
         let icount = (self.end.icount as f64 * fraction.clamp(0.0, 1.0)) as u64;
         icount.min(self.end.icount)
     }
 
-    /// The last point from which every event at this fraction of the instructions is still to come.
+    /// The last point that is before all events at this fraction of the instructions.
     pub fn before_fraction(&self, fraction: f64) -> Position {
         self.before_icount(self.icount_at(fraction))
     }
 
-    /// The event with this index, or `None` if the log has fewer.
+    /// The event with this index; `None` if the log has fewer events.
     ///
     /// # Errors
-    /// [`Error::BadOffset`] if the index is not of this log.
+    /// [`Error::BadOffset`] if the index belongs to another log.
     pub fn event<'a>(&self, log: &Log<'a>, index: u64) -> Result<Option<Record<'a>>, Error> {
         let at = log.seek_from(self.before_event(index), Seek::Event(index))?;
         let next = log.events_at(at)?.next().and_then(Result::ok);
         Ok(next.filter(|record| record.index == index))
     }
 
-    /// The first event after which the icount is at least this, or `None` if the log ends before.
+    /// The first event whose icount is at least this; `None` if the log ends before.
     ///
     /// # Errors
-    /// [`Error::BadOffset`] if the index is not of this log.
+    /// [`Error::BadOffset`] if the index belongs to another log.
     pub fn at_icount<'a>(&self, log: &Log<'a>, icount: u64) -> Result<Option<Record<'a>>, Error> {
         let at = log.seek_from(self.before_icount(icount), Seek::Icount(icount))?;
         Ok(log.events_at(at)?.next().and_then(Result::ok))
     }
 
-    /// The point before the `count`-th, or the first.
+    /// The point before the `count`-th one, or the first point.
     fn point(&self, count: usize) -> Position {
         let start = Position {
             offset: crate::HEADER_LEN as u64,

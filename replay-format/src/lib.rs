@@ -1,8 +1,8 @@
-//! The event log of QEMU's record/replay: every version, 5 to 13, read and written.
+//! Reads and writes the event log of QEMU's record/replay, in every version from 5 to 13.
 //!
-//! A log is a header and a sequence of events: everything that happens to a machine from outside,
-//! and between the events how many instructions it executed. FORMAT.md beside this crate says what
-//! each byte is. This crate knows neither a machine nor a host.
+//! A log is a header and a sequence of events. It holds every input that a machine gets from
+//! outside, and the number of instructions between the events. FORMAT.md beside this crate
+//! describes every byte. This crate knows neither a machine nor a host.
 //!
 //! ```
 //! use replay_format::{Checkpoint, Completeness, Event, Log, Writer};

@@ -1,4 +1,4 @@
-//! Reading: a [`Log`] over the bytes of a file, and the iterator over its events.
+//! Reads logs: a [`Log`] over the bytes of a file, and an iterator over its events.
 
 use crate::choose::choose;
 use crate::error::{Argument, Error, Fault, Position};
@@ -8,7 +8,7 @@ use crate::summary::{Summary, Walk, walk};
 use crate::version::{Lead, Table};
 use crate::wire::Reader;
 
-/// A log in memory (or mapped). It is walked once, by the lengths of its events, when it is made.
+/// A log in memory, or mapped. It is walked once when it is made, by the lengths of its events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log<'a> {
     bytes: &'a [u8],
@@ -17,30 +17,30 @@ pub struct Log<'a> {
     walk: Walk,
 }
 
-/// Whether a log is all there.
+/// Whether a log is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Completeness {
-    /// It ends with `EVENT_END` and nothing behind it.
+    /// The log ends with `EVENT_END`.
     Complete,
-    /// It ends before `EVENT_END`: the recording was killed, or the file was cut.
+    /// The log ends before `EVENT_END`: the recording was killed, or the file was cut.
     Truncated {
-        /// Offset behind the last whole event. What follows, if anything, is part of an event.
+        /// Byte offset after the last whole event. A part of an event may follow.
         whole_events_end: u64,
     },
-    /// At some place there is no event; [`Log::error`] says what is there.
+    /// There is a place where no event can be read. [`Log::error`] says why.
     Damaged {
-        /// Offset behind the last whole event.
+        /// Byte offset after the last whole event.
         whole_events_end: u64,
     },
 }
 
 impl<'a> Log<'a> {
-    /// Reads a log, and finds out by which table: from the version id and, where several tables
-    /// share it or the header is still zero, by what reads whole, else furthest (FORMAT.md, "Which
-    /// table").
+    /// Reads a log, and chooses its table by the version id. If several tables have that version,
+    /// or the header is still zero, the table is chosen that reads the log whole, or furthest
+    /// (FORMAT.md, "Which table").
     ///
-    /// A log that is cut or damaged further on is no error here: see [`Log::completeness`] and
-    /// [`Log::error`]. All events before that place can be read.
+    /// If the log is cut or damaged further on, that is no error here: see [`Log::completeness`]
+    /// and [`Log::error`]. All events before that place can be read.
     ///
     /// # Errors
     /// [`Error::NotALog`], [`Error::TruncatedHeader`], [`Error::UnknownVersion`].
@@ -55,10 +55,10 @@ impl<'a> Log<'a> {
         })
     }
 
-    /// Reads a log by this table, whatever its header says.
+    /// Reads a log with this table, whatever its header says.
     ///
     /// # Errors
-    /// [`Error::NotALog`] and [`Error::TruncatedHeader`], of files shorter than a header.
+    /// [`Error::NotALog`] and [`Error::TruncatedHeader`], if the file is shorter than a header.
     pub fn with_table(bytes: &'a [u8], table: &'static Table) -> Result<Log<'a>, Error> {
         let header = Header::parse(bytes)?;
         Ok(Log {
@@ -69,7 +69,7 @@ impl<'a> Log<'a> {
         })
     }
 
-    /// The table that the log is read by.
+    /// The table that the log is read with.
     pub fn table(&self) -> &'static Table {
         self.table
     }
@@ -89,7 +89,7 @@ impl<'a> Log<'a> {
         &self.walk.summary
     }
 
-    /// Whether the log is all there.
+    /// Whether the log is complete.
     pub fn completeness(&self) -> Completeness {
         let whole_events_end = self.end().offset;
         match &self.walk.error {
@@ -99,12 +99,12 @@ impl<'a> Log<'a> {
         }
     }
 
-    /// The error with which [`events`](Log::events) ends, if it ends with one.
+    /// The error at the end of [`events`](Log::events), if there is one.
     pub fn error(&self) -> Option<&Error> {
         self.walk.error.as_ref()
     }
 
-    /// The position behind the last whole event.
+    /// The position after the last whole event.
     pub fn end(&self) -> Position {
         self.walk.summary.end
     }
@@ -128,12 +128,12 @@ impl<'a> Log<'a> {
         }
     }
 
-    /// The events from a known boundary between two on; `icount` is what counts up to there.
-    /// [`Record::index`] then counts from 0: use [`events_at`](Log::events_at) to keep it.
+    /// The events after a known boundary between two events. `icount` is the icount there.
+    /// [`Record::index`] counts from 0 then; [`events_at`](Log::events_at) keeps it.
     ///
     /// # Errors
-    /// [`Error::BadOffset`] if the offset is in the header or behind the end. An offset that is not
-    /// between two events is not noticed, and gives nonsense or an error later.
+    /// [`Error::BadOffset`] if the offset is in the header or after the end. An offset inside an
+    /// event is not noticed: it gives nonsense, or an error later.
     pub fn events_from(&self, offset: u64, icount: u64) -> Result<Events<'a>, Error> {
         self.events_at(Position {
             offset,
@@ -142,8 +142,7 @@ impl<'a> Log<'a> {
         })
     }
 
-    /// The events from a known position on, as [`Events::position`] or [`Index`](crate::Index) gave
-    /// it.
+    /// The events after a known position, from [`Events::position`] or [`Index`](crate::Index).
     ///
     /// # Errors
     /// As [`events_from`](Log::events_from).
@@ -155,7 +154,7 @@ impl<'a> Log<'a> {
                 len,
             });
         }
-        // Behind a proper end, at its position, there is nothing more, and nothing missing.
+        // At the end of a complete log no event follows, and none is missing.
         let ended = self.walk.error.is_none() && at.offset == self.end().offset;
         let state = if ended { State::Done } else { State::Running };
         Ok(Events {
@@ -167,17 +166,17 @@ impl<'a> Log<'a> {
     }
 }
 
-/// One event and its place in the log.
+/// An event and its place in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// How many events come before it.
+    /// The number of events before it.
     pub index: u64,
-    /// Byte offset of its id in the file.
+    /// Byte offset of the event's id in the file.
     pub offset: u64,
-    /// Its bytes, the id included. Saturates at `u32::MAX`, which only an array over 4 GB less some
-    /// bytes comes to.
+    /// Its length in bytes, the id included. `u32::MAX` stands for all larger lengths, which only
+    /// an array of nearly 4 GiB has.
     pub len: u32,
-    /// Instructions executed up to it, its own included.
+    /// The number of instructions executed up to it, its own included.
     pub icount: u64,
     /// The event.
     pub event: Event<'a>,
@@ -197,12 +196,12 @@ enum State {
     Running,
     /// `EVENT_END` was read.
     Ended,
-    /// Nothing more will come.
+    /// No more events will come.
     Done,
 }
 
 impl Events<'_> {
-    /// Where the next event begins.
+    /// The position of the next event.
     pub fn position(&self) -> Position {
         self.at
     }
@@ -211,15 +210,14 @@ impl Events<'_> {
 impl<'a> Iterator for Events<'a> {
     type Item = Result<Record<'a>, Error>;
 
-    // For `rr dump`, which does little else: a record that is built here and taken apart there
-    // costs time.
+    // Inlined for `rr dump`, which does little else: moving the record costs time.
     #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if self.state != State::Running {
             return self.stop();
         }
         let at = self.at;
-        // The offset was checked, and grows by what was read: it fits.
+        // The offset was checked, and grows by the bytes that were read, so it fits.
         let rest = self.bytes.get(at.offset as usize..).unwrap_or(&[]);
         match step(rest, self.table, &mut self.at) {
             Ok((event, len)) => {
@@ -259,7 +257,7 @@ impl<'a> Events<'a> {
     }
 }
 
-/// Why no event could be read.
+/// Why no event can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Problem {
     UnknownId(u8),
@@ -267,8 +265,8 @@ enum Problem {
     Overflow(u32),
 }
 
-/// Decodes the event at the start of `rest`, and moves the position behind it; also says how long
-/// it is.
+/// Decodes the event at the start of `rest`, and moves the position after it. Returns its length,
+/// too.
 #[inline(always)]
 pub(crate) fn step<'a>(
     rest: &'a [u8],
@@ -286,7 +284,7 @@ pub(crate) fn step<'a>(
     Ok((event, len))
 }
 
-/// Decodes the event at the start of `rest`; also says how long it is.
+/// Decodes the event at the start of `rest`. Returns its length, too.
 #[inline(always)]
 fn decode_event<'a>(rest: &'a [u8], table: &Table) -> Result<(Event<'a>, usize), Problem> {
     let Some(&id) = rest.first() else {
@@ -303,8 +301,7 @@ fn decode_event<'a>(rest: &'a [u8], table: &Table) -> Result<(Event<'a>, usize),
     }
 }
 
-/// Up to version 11, the kind of an asynchronous event stands behind the id, and behind the
-/// checkpoint.
+/// The kind of an asynchronous event, up to version 11: it stands after the id and the checkpoint.
 #[inline]
 fn async_kind(rest: &[u8], id: u8, table: &Table) -> Result<Kind, Problem> {
     if table.async_id() != Some(id) {
@@ -324,7 +321,7 @@ fn async_kind(rest: &[u8], id: u8, table: &Table) -> Result<Kind, Problem> {
         .ok_or(Problem::Fault(None, unknown))
 }
 
-/// Says where the problem is.
+/// The error of a problem at this position.
 #[cold]
 fn located(problem: Problem, rest: &[u8], table: &Table, at: Position) -> Error {
     match problem {
@@ -348,7 +345,7 @@ fn located(problem: Problem, rest: &[u8], table: &Table, at: Position) -> Error 
     }
 }
 
-/// The error if anything follows `EVENT_END`, which ends at this position.
+/// The error if bytes follow `EVENT_END`, which ends at this position.
 pub(crate) fn after_end(bytes: &[u8], at: Position) -> Option<Error> {
     let trailing = (bytes.len() as u64).saturating_sub(at.offset);
     (trailing > 0).then_some(Error::AfterEnd { at, trailing })

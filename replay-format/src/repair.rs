@@ -1,4 +1,4 @@
-//! Repair: what can be saved of a log that was killed, cut or damaged, written as a whole log.
+//! Repair: saves the sound part of a log that was killed, cut or damaged, as a whole log.
 
 use std::io::{self, Write};
 
@@ -9,7 +9,7 @@ use crate::read::Log;
 use crate::version::{Table, Version};
 use crate::wire::Encoder;
 
-/// What is saved of a log: its whole events, up to the first that is cut or makes no sense.
+/// The part of a log that can be saved: its whole events, up to the first that is cut or nonsense.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Salvage<'a> {
     bytes: &'a [u8],
@@ -20,12 +20,11 @@ pub struct Salvage<'a> {
 }
 
 impl<'a> Salvage<'a> {
-    /// Looks at what is left of a log. One that ends inside its header holds no events; it is taken
-    /// for the version that its first four bytes name, if they are there and not zero, else for
-    /// rr's own.
+    /// Examines a log. A file that ends inside the header holds no events. Its version is the one
+    /// that its first four bytes name. If they are missing or zero, it is rr's own version.
     ///
     /// # Errors
-    /// As for [`Log::parse`], less [`Error::TruncatedHeader`].
+    /// As for [`Log::parse`], without [`Error::TruncatedHeader`].
     pub fn of(bytes: &'a [u8]) -> Result<Salvage<'a>, Error> {
         match Log::parse(bytes) {
             Ok(log) => Ok(Salvage::from(&log)),
@@ -39,10 +38,10 @@ impl<'a> Salvage<'a> {
         }
     }
 
-    /// Looks at what is left of a log of this table, whatever its header says.
+    /// Examines a log with this table, whatever its header says.
     ///
     /// # Errors
-    /// [`Error::NotALog`] of a file that is shorter than a header, and begins like none.
+    /// [`Error::NotALog`] if the file is shorter than a header and does not begin like one.
     pub fn with_table(bytes: &'a [u8], table: &'static Table) -> Result<Salvage<'a>, Error> {
         match Log::with_table(bytes, table) {
             Ok(log) => Ok(Salvage::from(&log)),
@@ -66,39 +65,38 @@ impl<'a> Salvage<'a> {
         }
     }
 
-    /// The table that the log is read and written by.
+    /// The table that the log is read and written with.
     pub fn table(&self) -> &'static Table {
         self.table
     }
 
-    /// The header as it is in the file; `None` if the file ends inside it.
+    /// The header of the file; `None` if the file ends inside it.
     pub fn header(&self) -> Option<Header> {
         self.header
     }
 
-    /// Where the events end that are saved: bytes (those of the header included), events,
-    /// instructions.
+    /// The end of the events that are saved: bytes (the header included), events, instructions.
     pub fn end(&self) -> Position {
         self.end
     }
 
-    /// Why the log was not whole; `None` if only its header was wrong, or nothing.
+    /// Why the log was not whole; `None` if only its header was wrong, or nothing was.
     pub fn loss(&self) -> Option<&Error> {
         self.loss.as_ref()
     }
 
-    /// Bytes that are not saved.
+    /// The number of bytes that are not saved.
     pub fn lost(&self) -> u64 {
         (self.bytes.len() as u64).saturating_sub(self.end.offset)
     }
 
-    /// Whether the log was whole already, its header too.
+    /// True if the log was whole already, with its header.
     pub fn was_whole(&self) -> bool {
         self.loss.is_none() && self.header == Some(whole_header(self.table))
     }
 
-    /// Writes the whole log: a header with its version, the events as they are, and `EVENT_END`.
-    /// Returns its bytes.
+    /// Writes the whole log: a header with the version, the saved events, and `EVENT_END`. Returns
+    /// its length in bytes.
     ///
     /// # Errors
     /// Those of the sink.
@@ -117,14 +115,14 @@ impl<'a> Salvage<'a> {
         Ok((HEADER_LEN + events.len() + last.len()) as u64)
     }
 
-    /// Whether the last event that is saved is `EVENT_END`.
+    /// True if the last saved event is `EVENT_END`.
     fn has_end(&self) -> bool {
         matches!(self.loss, None | Some(Error::AfterEnd { .. }))
     }
 }
 
 impl<'a> From<&Log<'a>> for Salvage<'a> {
-    /// What is left of a log that was read already.
+    /// The part that can be saved of a log that was read already.
     fn from(log: &Log<'a>) -> Salvage<'a> {
         Salvage {
             bytes: log.bytes(),
@@ -136,7 +134,7 @@ impl<'a> From<&Log<'a>> for Salvage<'a> {
     }
 }
 
-/// The header of a recording that was properly ended.
+/// The header of a log that was properly ended.
 pub(crate) fn whole_header(table: &Table) -> Header {
     Header {
         version_id: table.version().id(),
@@ -147,7 +145,7 @@ pub(crate) fn whole_header(table: &Table) -> Header {
 /// The bytes of `EVENT_END`.
 pub(crate) fn end_event(table: &Table) -> Vec<u8> {
     let mut bytes = Vec::new();
-    // Every table has it, and it has no arguments: this cannot fail.
+    // This cannot fail: every table has the event, and it has no arguments.
     let _ = encode(&Event::End, table, &mut Encoder::new(&mut bytes));
     bytes
 }

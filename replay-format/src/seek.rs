@@ -1,4 +1,4 @@
-//! Seeking: over events of a fixed length by their lengths alone, as the summary does.
+//! Seeks in a log. Events of a fixed length are skipped by their length alone, as in the summary.
 
 use crate::error::Error;
 use crate::event::Kind;
@@ -6,26 +6,26 @@ use crate::read::{Log, step};
 use crate::version::Table;
 use crate::{HEADER_LEN, Position};
 
-/// A place to seek, by one of the three coordinates of a [`Position`].
+/// A place to seek, by one coordinate of a [`Position`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Seek {
     /// The last boundary between two events at or before this byte offset.
     Offset(u64),
-    /// In front of the event with this index.
+    /// The place before the event with this index.
     Event(u64),
-    /// In front of the first event after which the icount is at least this.
+    /// The place before the first event whose icount is at least this.
     Icount(u64),
 }
 
 impl Log<'_> {
-    /// Finds a place from the start of the log. The place behind the last whole event if the log
-    /// ends, or cannot be read any more, before it.
+    /// Finds a place from the start of the log. If the log ends before it, or cannot be read so
+    /// far, this is the place after the last whole event.
     pub fn seek(&self, to: Seek) -> Position {
         forward(self.bytes(), self.table(), self.start(), to)
     }
 
-    /// Finds a place from a known position on, as [`Index`](crate::Index) gives it; `from` itself
-    /// if the place is before it.
+    /// Finds a place from a known position on, as [`Index`](crate::Index) gives it. If the place is
+    /// before it, this is `from` itself.
     ///
     /// # Errors
     /// [`Error::BadOffset`] if the position is not in this log.
@@ -39,7 +39,7 @@ impl Log<'_> {
     }
 }
 
-/// The furthest place that an event may end at to be passed.
+/// The last place where a skipped event may end.
 #[derive(Debug, Clone, Copy)]
 struct Limit {
     offset: u64,
@@ -48,7 +48,7 @@ struct Limit {
 }
 
 impl Limit {
-    /// `None` if no event may be passed.
+    /// `None` if no event may be skipped.
     fn of(to: Seek) -> Option<Limit> {
         let (mut offset, mut index, mut icount) = (u64::MAX, u64::MAX, u64::MAX);
         match to {
@@ -73,7 +73,7 @@ fn forward(bytes: &[u8], table: &Table, from: Position, to: Seek) -> Position {
     let Some(limit) = Limit::of(to) else {
         return at;
     };
-    // Nothing behind the END is looked at.
+    // Nothing after EVENT_END is read.
     loop {
         at = fixed_events(rest(bytes, &at, &limit), table, at, &limit);
         let mut next = at;
@@ -90,14 +90,14 @@ fn forward(bytes: &[u8], table: &Table, from: Position, to: Seek) -> Position {
     }
 }
 
-/// What the fast walk may see: nothing behind the limit.
+/// The bytes for the fast walk: up to the limit.
 fn rest<'a>(bytes: &'a [u8], at: &Position, limit: &Limit) -> &'a [u8] {
     let end = usize::try_from(limit.offset).unwrap_or(usize::MAX);
     let start = usize::try_from(at.offset).unwrap_or(usize::MAX);
     bytes.get(start..end.min(bytes.len())).unwrap_or_default()
 }
 
-/// As the walk of the summary: the longest fixed event is shorter than the window.
+/// Bytes that the walk reads at once. The longest event of a fixed length is shorter.
 const WINDOW: usize = 16;
 
 fn fixed_events(rest: &[u8], table: &Table, at: Position, limit: &Limit) -> Position {

@@ -9,19 +9,20 @@ use crate::repair::{end_event, whole_header};
 use crate::seek::Seek;
 use crate::wire::Encoder;
 
-/// A range of a log. Instruction counts in it are those of the log: it begins with the instructions
-/// up to its first place.
+/// A range of a log. Its instruction counts are those of the log: it begins with the count of all
+/// instructions before its first place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slice<'l, 'a> {
     log: &'l Log<'a>,
-    /// In front of the first event, and behind the last.
+    /// The places before the first event, and after the last.
     events: (Position, Position),
-    /// Instruction counts of the two ends, which can lie inside an `EVENT_INSTRUCTION`.
+    /// Instruction counts of both ends, which can be inside an `EVENT_INSTRUCTION`.
     icounts: (u64, u64),
 }
 
 impl<'l, 'a> Slice<'l, 'a> {
-    /// From the first event at `from`, or behind it, to the last at `to`; empty if there is none.
+    /// The range from the first event at or after `from` to the last event at `to`. It is empty if
+    /// there is none.
     pub fn new(log: &'l Log<'a>, from: Seek, to: Seek) -> Slice<'l, 'a> {
         let end = log.end().icount;
         let start = log.seek(from);
@@ -48,23 +49,23 @@ impl<'l, 'a> Slice<'l, 'a> {
         }
     }
 
-    /// How many events of the log are in it, one that it begins in the middle of included.
+    /// The number of the log's events in it. An event that it begins inside of counts too.
     pub fn events(&self) -> u64 {
         self.events.1.index - self.events.0.index
     }
 
-    /// The instruction counts at its two ends.
+    /// The instruction counts of both ends.
     pub fn icounts(&self) -> (u64, u64) {
         self.icounts
     }
 
-    /// Whether the log's own `EVENT_END` is in it.
+    /// True if the log's own `EVENT_END` is in it.
     pub fn has_end(&self) -> bool {
         let ended = matches!(self.log.error(), None | Some(Error::AfterEnd { .. }));
         ended && self.events.1 == self.log.end() && self.events() > 0
     }
 
-    /// Writes it as a whole log of the same version. Returns its bytes.
+    /// Writes it as a whole log of the same version. Returns its length in bytes.
     ///
     /// # Errors
     /// Those of the sink.
@@ -95,8 +96,8 @@ impl<'l, 'a> Slice<'l, 'a> {
         Ok(bytes)
     }
 
-    /// The first event, if it is an `EVENT_INSTRUCTION` that leads over the first place: where it
-    /// leads, and the place behind it.
+    /// For a first event that is an `EVENT_INSTRUCTION` across the first place: the icount after
+    /// it, and the place after it.
     fn straddling(&self) -> Option<(u64, Position)> {
         let (from, to) = self.events;
         if from.icount >= self.icounts.0 || from.offset >= to.offset {
@@ -108,7 +109,7 @@ impl<'l, 'a> Slice<'l, 'a> {
         leads.then(|| (record.icount, events.position()))
     }
 
-    /// Writes so many instructions.
+    /// Writes events that count `count` instructions.
     fn instructions(
         &self,
         put: &mut impl FnMut(&[u8]) -> io::Result<()>,
@@ -120,7 +121,7 @@ impl<'l, 'a> Slice<'l, 'a> {
             let count = u32::try_from(left).unwrap_or(u32::MAX);
             bytes.clear();
             let event = Event::Instruction { count };
-            // Every table has it, and it takes any u32: this cannot fail.
+            // This cannot fail: every table has the event, and it takes any u32.
             let _ = encode(&event, self.log.table(), &mut Encoder::new(&mut bytes));
             put(&bytes)?;
             left -= u64::from(count);

@@ -1,8 +1,7 @@
-//! The fold over a log: how many events and bytes of each kind, and how many instructions.
+//! The summary of a log: events and bytes of each kind, and instructions.
 //!
-//! This walk is the fast path. It steps over events of a fixed length by the table's lengths alone,
-//! and decodes only the others. [`Log::parse`](crate::Log::parse) makes it once, to choose the
-//! table.
+//! This walk is the fast path. It skips events of a fixed length by the table's lengths alone, and
+//! decodes only the others. [`Log::parse`](crate::Log::parse) does it once, to choose the table.
 
 use crate::error::{Error, Position};
 use crate::event::{Event, Kind};
@@ -11,30 +10,29 @@ use crate::read::{after_end, step};
 use crate::values::ShutdownCause;
 use crate::version::Table;
 
-/// What is in the whole events of a log.
+/// The content of the whole events of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
-    /// Events of each kind, by [`Kind::index`].
+    /// The number of events of each kind, by [`Kind::index`].
     pub events: [u64; Kind::COUNT],
-    /// Their bytes, ids included, by [`Kind::index`]; the header is not in it.
+    /// Their lengths in bytes, ids included, by [`Kind::index`]. The header is not counted.
     pub bytes: [u64; Kind::COUNT],
-    /// Where the whole events end: all bytes (header included), events and instructions before
-    /// that.
+    /// The end of the whole events: bytes (the header included), events and instructions before it.
     pub end: Position,
 }
 
 impl Summary {
-    /// Events of this kind.
+    /// The number of events of this kind.
     pub fn events_of(&self, kind: Kind) -> u64 {
         self.events.get(kind.index()).copied().unwrap_or(0)
     }
 
-    /// Bytes of the events of this kind.
+    /// The bytes of the events of this kind.
     pub fn bytes_of(&self, kind: Kind) -> u64 {
         self.bytes.get(kind.index()).copied().unwrap_or(0)
     }
 
-    /// Instructions in the log.
+    /// The number of instructions in the log.
     pub fn instructions(&self) -> u64 {
         self.end.icount
     }
@@ -72,27 +70,28 @@ impl Summary {
     }
 }
 
-/// A whole walk under one table.
+/// The result of a walk with one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Walk {
     pub(crate) summary: Summary,
-    /// Why it stopped before a proper end.
+    /// Why the walk stopped before a proper end.
     pub(crate) error: Option<Error>,
-    /// Offset of the first event that no QEMU writes, if it came to one.
+    /// Byte offset of the first event that QEMU never writes, if there is one.
     pub(crate) implausible: Option<u64>,
 }
 
 impl Walk {
-    /// How far the log looks like what a QEMU, or rr, wrote.
+    /// The byte offset up to which the log looks like one of QEMU, or of rr.
     pub(crate) fn plausible_end(&self) -> u64 {
         self.implausible.unwrap_or(self.summary.end.offset)
     }
 }
 
-/// The longest fixed event is 9 bytes; a window of 16 lets the loop read without a check for each.
+/// The longest fixed event has 9 bytes. A window of 16 lets the loop read without a check each
+/// time.
 const WINDOW: usize = 16;
 
-/// Walks the events behind the header.
+/// Walks the events after the header.
 pub(crate) fn walk(bytes: &[u8], table: &Table) -> Walk {
     let mut summary = Summary::empty();
     let mut by_id = [0u64; 256];
@@ -137,21 +136,21 @@ pub(crate) fn walk(bytes: &[u8], table: &Table) -> Walk {
     }
 }
 
-/// What can be read, and yet no QEMU writes: a sign of the wrong table. Such an event must not be
-/// of a fixed length, or the fast walk must stop at it.
+/// True for an event that can be read, but that QEMU never writes: a sign of the wrong table. Such
+/// an event must not have a fixed length, unless the fast walk stops at it.
 fn is_implausible(event: &Event<'_>) -> bool {
     match *event {
-        // QEMU leaves out the event if there were no instructions.
+        // QEMU writes no event for zero instructions.
         Event::Instruction { count } => count == 0,
-        // The end of the causes, not one of them.
+        // `Max` is the number of causes, and no cause.
         Event::Shutdown(cause) => cause == ShutdownCause::Max,
-        // A place in a ring buffer of some thousand samples.
+        // The place is in a ring buffer of some thousand samples.
         Event::AudioIn { write_position, .. } => write_position.is_some_and(|at| at >> 32 != 0),
         _ => false,
     }
 }
 
-/// Steps over events by their fixed length until one needs a closer look, or the end is near.
+/// Skips events by their fixed lengths, until one must be decoded, or the end is near.
 #[inline]
 fn fixed_events(rest: &[u8], table: &Table, at: Position, by_id: &mut [u64; 256]) -> Position {
     let instruction = table.id(Kind::Instruction).map_or(0, |(id, _)| id);
@@ -162,8 +161,8 @@ fn fixed_events(rest: &[u8], table: &Table, at: Position, by_id: &mut [u64; 256]
     } = at;
     let mut bytes = rest;
     while let Some(&[id, a, b, c, d, ..]) = bytes.first_chunk::<WINDOW>() {
-        // Every second event or so is this one: a guess of the branch predictor is quicker than a
-        // length that the next step has to wait for.
+        // About every second event is this one. The branch predictor's guess is faster than a
+        // length that the next step must wait for.
         let next = if id == instruction {
             let count = u32::from_be_bytes([a, b, c, d]);
             let (sum, overflow) = icount.overflowing_add(count.into());

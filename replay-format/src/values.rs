@@ -1,6 +1,6 @@
-//! The small numbered sets that the events carry: checkpoints, clocks, shutdown causes, input.
+//! The small numbered sets in events: checkpoints, clocks, shutdown causes, input.
 
-/// A numbered set: its numbers are the positions in the list, as the log writes them.
+/// Defines a numbered set. A member's number is its index in the list, as in the log.
 macro_rules! numbered {
     ($(#[$meta:meta])* $set:ident { $($(#[$doc:meta])* $variant:ident $name:literal,)* }) => {
         $(#[$meta])*
@@ -17,13 +17,13 @@ macro_rules! numbered {
                 self as u8
             }
 
-            /// The member with this number, if there is one.
+            /// The member with this number; `None` if there is none.
             pub const fn from_id(id: u8) -> Option<$set> {
                 $(if id == $set::$variant as u8 { return Some($set::$variant); })*
                 None
             }
 
-            /// The name as QEMU spells it in its documents, in lower case with hyphens.
+            /// The name in QEMU's documents, in lower case with hyphens.
             pub const fn name(self) -> &'static str {
                 match self { $($set::$variant => $name,)* }
             }
@@ -38,15 +38,16 @@ macro_rules! numbered {
 }
 
 numbered! {
-    /// A synchronisation mark: where a thread outside the vCPU does work that the guest can see.
+    /// A synchronisation mark: a place where a thread other than the vCPU does work that the guest
+    /// sees.
     Checkpoint {
         /// 0: the virtual clock is about to be warped over an idle period.
         ClockWarpStart "clock-warp-start",
-        /// 1: the warp is accounted.
+        /// 1: the warp is accounted for.
         ClockWarpAccount "clock-warp-account",
-        /// 2: the main loop looks at a requested reset.
+        /// 2: the main loop handles a requested reset.
         ResetRequested "reset-requested",
-        /// 3: the main loop looks at a requested suspend.
+        /// 3: the main loop handles a requested suspend.
         SuspendRequested "suspend-requested",
         /// 4: timers of the virtual clock run.
         ClockVirtual "clock-virtual",
@@ -89,11 +90,11 @@ pub enum ShutdownCause {
     HostQmpSystemReset,
     /// A signal to the process, such as SIGINT.
     HostSignal,
-    /// The user closed the window or the like.
+    /// The user closed the window, for instance.
     HostUi,
-    /// The guest switched itself off.
+    /// The guest switched the machine off.
     GuestShutdown,
-    /// The guest reset itself.
+    /// The guest reset the machine.
     GuestReset,
     /// The guest reported a panic.
     GuestPanic,
@@ -105,29 +106,29 @@ pub enum ShutdownCause {
     Max,
 }
 
-/// What an input device reported. Key codes, buttons and axes are numbered as in QEMU's `ui.json`
-/// of the release that recorded them.
+/// An event of an input device. The numbers of keys, buttons and axes are those of `ui.json` in the
+/// QEMU that recorded them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum InputEvent {
     /// Type 0, key kind 0: a key by its hardware number.
     KeyNumber {
         /// The hardware number.
         value: u64,
-        /// Pressed (or released).
+        /// True: pressed; false: released.
         down: bool,
     },
     /// Type 0, key kind 1: a key by its `QKeyCode`.
     KeyQcode {
         /// The `QKeyCode`.
         qcode: u32,
-        /// Pressed (or released).
+        /// True: pressed; false: released.
         down: bool,
     },
     /// Type 1: a mouse button, an `InputButton`.
     Button {
         /// The `InputButton`.
         button: u32,
-        /// Pressed (or released).
+        /// True: pressed; false: released.
         down: bool,
     },
     /// Type 2: a relative move.

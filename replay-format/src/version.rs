@@ -1,5 +1,5 @@
-//! Versions, and the tables of ids: one version can have several, because QEMU changed the number
-//! of shutdown causes, and with it all later ids, without a new version.
+//! Versions, and the tables of ids. A version can have several tables, because QEMU changed the
+//! number of shutdown causes without a new version, and with it all later ids.
 
 use crate::event::{Group, Kind};
 use crate::wire::Field;
@@ -22,7 +22,7 @@ pub enum Version {
     V10 = 10,
     /// June 2022, never released: asynchronous events without a checkpoint.
     V11 = 11,
-    /// QEMU 7.1 to 10.x, in two tables: asynchronous events have ids of their own.
+    /// QEMU 7.1 to 10.x, in two tables: each kind of asynchronous event has an id.
     V12 = 12,
     /// After QEMU 10.x: audio input without a write position.
     V13 = 13,
@@ -42,12 +42,12 @@ impl Version {
         Version::V13,
     ];
 
-    /// The version id of the header.
+    /// The version id in the header.
     pub const fn id(self) -> u32 {
         ID_BASE | self as u32
     }
 
-    /// The version with this id in the header.
+    /// The version with this version id.
     pub fn from_id(id: u32) -> Option<Version> {
         Version::ALL
             .iter()
@@ -67,53 +67,53 @@ impl std::fmt::Display for Version {
     }
 }
 
-/// What the version ids of all versions begin with.
+/// The bits that all version ids have in common.
 pub(crate) const ID_BASE: u32 = 0x00e0_2000;
 
-/// In what one table differs from another; all ids and sizes follow from it.
+/// The properties of a table; all ids and sizes follow from them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Features {
     pub(crate) version: Version,
-    /// Shutdown causes, without the reserved last; 0: one event without a cause.
+    /// The number of shutdown causes, without the reserved last one; 0: one event without a cause.
     pub(crate) causes: u8,
     pub(crate) lead: Lead,
     pub(crate) bh_oneshot: bool,
-    /// Bytes of a count of audio samples; 0: no audio events.
+    /// Bytes of a number of audio samples; 0: there are no audio events.
     pub(crate) audio_count: u8,
     pub(crate) write_position: bool,
     pub(crate) random: bool,
 }
 
-/// What stands before the arguments of an asynchronous event, behind the event id.
+/// The bytes between the event id and the arguments of an asynchronous event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lead {
-    /// Checkpoint and async kind.
+    /// Checkpoint and kind.
     CheckpointAndKind,
-    /// The async kind alone.
+    /// The kind alone.
     Kind,
-    /// Nothing: the event id says the kind.
+    /// Nothing: the event id tells the kind.
     Nothing,
 }
 
-/// The meaning of the ids in one range of QEMU's releases.
+/// The meaning of the ids, in one range of QEMU's releases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
     key: &'static str,
     name: &'static str,
     releases: &'static str,
     pub(crate) features: Features,
-    /// What an event id is. The async group's id is not here: see `async_id`.
+    /// The kind of each event id. The id of `EVENT_ASYNC` is not here: see `async_id`.
     kinds: [Option<Kind>; 256],
-    /// Bytes of an event by its id, the id included; 0 where they vary or the walk must look
-    /// closer.
+    /// The length of an event by its id, in bytes, the id included; 0 if the length varies, or the
+    /// fast walk must decode the event.
     pub(crate) fixed: [u8; 256],
-    /// The id of the async group, up to version 11.
+    /// The id of `EVENT_ASYNC`, up to version 11.
     async_id: Option<u8>,
     async_kinds: [Option<Kind>; ASYNC_KINDS],
     ids: [Option<u8>; Kind::COUNT],
 }
 
-/// Room for the asynchronous kinds.
+/// The largest number of asynchronous kinds.
 const ASYNC_KINDS: usize = 8;
 
 impl Table {
@@ -128,8 +128,8 @@ impl Table {
         self.features.version
     }
 
-    /// A short name for options and scripts, such as `7`, `7-4.0` or `12`. The plain number is the
-    /// table that is tried first.
+    /// A short name for options and scripts, such as `7`, `7-4.0` or `12`. Of several tables of one
+    /// version, the one with the plain number is tried first.
     pub const fn key(&self) -> &'static str {
         self.key
     }
@@ -139,18 +139,18 @@ impl Table {
         Table::ALL.iter().find(|table| table.key == key)
     }
 
-    /// What it is, for people: "version 7, QEMU 2.10 to 2.12".
+    /// The name for people: "version 7, QEMU 2.10 to 2.12".
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Which releases of QEMU: "2.10 to 2.12".
+    /// The releases of QEMU: "2.10 to 2.12".
     pub const fn releases(&self) -> &'static str {
         self.releases
     }
 
-    /// The event id and, up to version 11, for asynchronous events the async kind behind it.
-    /// `None` if this table cannot express the kind.
+    /// The event id of a kind. Up to version 11, the number of an asynchronous kind follows it.
+    /// `None` if this table does not have the kind.
     pub const fn id(&self, kind: Kind) -> Option<(u8, Option<u8>)> {
         match (self.ids[kind.index()], kind.group(), self.async_id) {
             (None, _, _) => None,
@@ -159,12 +159,12 @@ impl Table {
         }
     }
 
-    /// Whether the table can express events of this kind.
+    /// True if the table has this kind.
     pub const fn has(&self, kind: Kind) -> bool {
         self.ids[kind.index()].is_some()
     }
 
-    /// What an event id is; `None` if it is unknown, or the id of `EVENT_ASYNC`.
+    /// The kind of an event id; `None` if it is unknown, or the id of `EVENT_ASYNC`.
     pub const fn kind(&self, id: u8) -> Option<Kind> {
         self.kinds[id as usize]
     }
@@ -174,12 +174,12 @@ impl Table {
         self.async_id
     }
 
-    /// What an async kind is, up to version 11.
+    /// The asynchronous kind with this number, up to version 11.
     pub fn async_kind(&self, id: u8) -> Option<Kind> {
         self.async_kinds.get(usize::from(id)).copied().flatten()
     }
 
-    /// Whether asynchronous events name the checkpoint that carries them (up to version 10).
+    /// True if asynchronous events name the checkpoint that carries them (up to version 10).
     pub const fn has_async_checkpoint(&self) -> bool {
         matches!(self.features.lead, Lead::CheckpointAndKind)
     }
@@ -230,8 +230,7 @@ impl Table {
     }
 }
 
-/// The length for the fast walk: 0 for what varies, and for the two kinds that it must not pass
-/// over.
+/// The length for the fast walk: 0 if it varies, and for the two kinds that the walk must decode.
 const fn walk_len(kind: Kind, features: &Features) -> u8 {
     if matches!(kind, Kind::ShutdownMax | Kind::End) {
         return 0;
@@ -301,7 +300,7 @@ const V13: Features = Features {
     ..V12
 };
 
-/// A table's two names from one literal.
+/// Makes a table's two names from one literal.
 macro_rules! table {
     ($key:literal, $version:literal, $releases:literal, $features:expr) => {
         Table::new(

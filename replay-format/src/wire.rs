@@ -1,7 +1,7 @@
-//! How each type of argument is written: integers are big-endian, arrays have a u32 length.
+//! The encoding of each type of argument: integers are big-endian, arrays have a u32 length.
 //!
-//! [`Reader`] and [`Encoder`] have one method of the same name for each [`Field`]; the table of
-//! events names them.
+//! [`Reader`] and [`Encoder`] have one method for each [`Field`], with the same name. The table of
+//! events uses these names.
 
 use crate::error::{Argument, Fault, WriteError};
 use crate::event::Kind;
@@ -23,7 +23,7 @@ pub(crate) enum Field {
     i32,
     u64,
     i64,
-    /// What stands before the arguments of an asynchronous event.
+    /// The bytes between the event id and the arguments of an asynchronous event.
     lead,
     /// A number of audio samples: 4 or 8 bytes.
     count,
@@ -33,7 +33,7 @@ pub(crate) enum Field {
 }
 
 impl Field {
-    /// Bytes in the log, where they do not vary.
+    /// The length in the log, in bytes; `None` if it varies.
     pub(crate) const fn width(self, features: &Features) -> Option<u8> {
         match self {
             Field::u8 => Some(1),
@@ -50,7 +50,7 @@ impl Field {
     }
 }
 
-/// Reads arguments from the bytes of a log, which begin at the event id.
+/// Reads the arguments of an event. Its bytes begin at the event id.
 #[derive(Debug, Clone)]
 pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
@@ -67,13 +67,13 @@ macro_rules! read_integers {
 }
 
 impl<'a> Reader<'a> {
-    /// Behind the event id.
+    /// A reader after the event id.
     #[inline(always)]
     pub(crate) fn new(bytes: &'a [u8]) -> Reader<'a> {
         Reader { bytes, pos: 1 }
     }
 
-    /// Bytes read, the event id included.
+    /// The number of bytes read, the event id included.
     #[inline(always)]
     pub(crate) fn pos(&self) -> usize {
         self.pos
@@ -183,7 +183,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A length from the log is compared with what is there before anything else is done with it.
+    /// Takes bytes. A length from the log is compared with the available bytes before it is used.
     #[inline(always)]
     fn take(&mut self, len: u64) -> Result<&'a [u8], Fault> {
         let rest = self.bytes.get(self.pos..).unwrap_or_default();
@@ -223,7 +223,7 @@ impl<'b> Encoder<'b> {
         Encoder { out }
     }
 
-    /// The event id; [`lead`](Encoder::lead) writes what stands behind it up to version 11.
+    /// Writes the event id. [`lead`](Encoder::lead) writes the bytes after it, up to version 11.
     #[inline(always)]
     pub(crate) fn id(&mut self, table: &Table, kind: Kind) -> Result<(), WriteError> {
         match table.id(kind) {

@@ -1,4 +1,4 @@
-//! Writing a log, one event at a time, to anything that takes bytes.
+//! Writes a log, one event at a time, to any sink.
 
 use std::io::{self, Write};
 
@@ -9,15 +9,15 @@ use crate::version::Table;
 use crate::wire::Encoder;
 
 /// Writes a log. Each event goes to the sink in one `write_all`, so wrap a file in a
-/// [`BufWriter`](io::BufWriter) and [`flush`](Writer::flush) it as often as a crash may cost
-/// events.
+/// [`BufWriter`](io::BufWriter). [`flush`](Writer::flush) it regularly: a crash loses the events
+/// since the last flush.
 #[derive(Debug)]
 pub struct Writer<W> {
     sink: W,
     table: &'static Table,
     at: Position,
     ended: bool,
-    /// One event, and the instructions before it, on their way to the sink.
+    /// The bytes of the present event, and of the instructions before it.
     pending: Vec<u8>,
 }
 
@@ -35,7 +35,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Those of the sink.
     pub fn with_table(mut sink: W, table: &'static Table) -> io::Result<Writer<W>> {
-        // First, unlike QEMU, which writes it last and leaves zeros when it is killed.
+        // The header goes first. QEMU writes it last, and leaves zeros when it is killed.
         let header = Header {
             version_id: table.version().id(),
             reserved: [0; 8],
@@ -54,7 +54,7 @@ impl<W: Write> Writer<W> {
         })
     }
 
-    /// Goes on with a log whose whole events end at this place; the sink is to append there.
+    /// Goes on with a log whose whole events end at this place. The sink must append there.
     pub fn resume(sink: W, table: &'static Table, at: Position) -> Writer<W> {
         Writer {
             sink,
@@ -65,11 +65,11 @@ impl<W: Write> Writer<W> {
         }
     }
 
-    /// Writes the event at this icount, after as many `EVENT_INSTRUCTION` as get there: none if the
-    /// log is there already, several for more than `u32::MAX` instructions.
+    /// Writes the event at this icount. Before it come as many `EVENT_INSTRUCTION` as are needed:
+    /// none if the log has that icount already, several for more than `u32::MAX` instructions.
     ///
     /// # Errors
-    /// [`WriteError`]. Except after an error of the sink, nothing is written then.
+    /// [`WriteError`]. Nothing is written then, except after an error of the sink.
     pub fn at(&mut self, icount: u64, event: &Event<'_>) -> Result<(), WriteError> {
         let Some(left) = icount.checked_sub(self.at.icount) else {
             return Err(WriteError::Backwards {
@@ -94,32 +94,32 @@ impl<W: Write> Writer<W> {
         self.finish(after, event)
     }
 
-    /// Writes this event and nothing else.
+    /// Writes this event alone.
     ///
     /// # Errors
-    /// [`WriteError`]. Except after an error of the sink, nothing is written then.
+    /// [`WriteError`]. Nothing is written then, except after an error of the sink.
     pub fn event(&mut self, event: &Event<'_>) -> Result<(), WriteError> {
         let after = self.check(self.at.icount, event)?;
         self.pending.clear();
         self.finish(after, event)
     }
 
-    /// The table that the log is written in.
+    /// The table that the log is written with.
     pub fn table(&self) -> &'static Table {
         self.table
     }
 
-    /// Instructions written so far.
+    /// The number of instructions written so far.
     pub fn icount(&self) -> u64 {
         self.at.icount
     }
 
-    /// Bytes written so far, the header included.
+    /// The number of bytes written so far, the header included.
     pub fn bytes(&self) -> u64 {
         self.at.offset
     }
 
-    /// The place behind everything that is written.
+    /// The place after everything that is written.
     pub fn position(&self) -> Position {
         self.at
     }
@@ -137,17 +137,17 @@ impl<W: Write> Writer<W> {
         &self.sink
     }
 
-    /// The sink, to change; what is written to it behind the writer's back is in the log.
+    /// The sink, for changes. Bytes that the caller writes to it become part of the log.
     pub fn get_mut(&mut self) -> &mut W {
         &mut self.sink
     }
 
-    /// Gives the sink back, without flushing it.
+    /// Returns the sink, without flushing it.
     pub fn into_inner(self) -> W {
         self.sink
     }
 
-    /// The icount behind the event, if it may come at this icount at all.
+    /// Checks that the event may come at this icount. Returns the icount after it.
     fn check(&self, icount: u64, event: &Event<'_>) -> Result<u64, WriteError> {
         match *event {
             _ if self.ended => Err(WriteError::AfterEnd { kind: event.kind() }),
@@ -163,7 +163,7 @@ impl<W: Write> Writer<W> {
         }
     }
 
-    /// Writes a multiple of `u32::MAX` instructions, which may be more than memory should hold.
+    /// Writes a multiple of `u32::MAX` instructions, whose events may be more than memory can hold.
     fn skip(&mut self, instructions: u64) -> Result<(), WriteError> {
         self.pending.clear();
         self.encode(&Event::Instruction { count: u32::MAX })?;
