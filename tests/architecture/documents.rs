@@ -1,4 +1,4 @@
-//! The documents: they are there, and name what exists.
+//! Checks of the documents: they exist, and name only what exists.
 
 use crate::{assert_none, root};
 use std::fs;
@@ -29,7 +29,7 @@ fn they_are_there() {
     assert_none(&missing, "missing:");
 }
 
-/// The first code block of the README is what to run first.
+/// The first code block of the README has the commands to run first.
 #[test]
 fn the_readme_begins_with_two_commands() {
     let readme = read("README.md");
@@ -52,8 +52,8 @@ fn the_readme_begins_with_two_commands() {
     );
 }
 
-/// Documents whose paths are checked, with what is read of them. The docs of two modules list the
-/// threads, and all that these hand to each other.
+/// The documents whose paths are checked, with the text that is checked. The docs of two modules
+/// are among them: they list the threads, and the hand-overs between threads.
 fn with_paths() -> Vec<(&'static str, String)> {
     let documents = ["ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"];
     let mut all: Vec<_> = documents.iter().map(|file| (*file, read(file))).collect();
@@ -65,7 +65,7 @@ fn with_paths() -> Vec<(&'static str, String)> {
     all
 }
 
-/// Every path in backquotes exists: from the root, or from a folder that the paragraph is about.
+/// Every path in backquotes exists, from the root or from a folder that the paragraph names.
 #[test]
 fn the_paths_in_the_documents_exist() {
     let mut missing = Vec::new();
@@ -82,7 +82,7 @@ fn the_paths_in_the_documents_exist() {
     assert_none(&missing, "named in a document, and not there:");
 }
 
-/// How many paths a text names in backquotes, and those that do not exist.
+/// The number of paths that a text names in backquotes, and those that do not exist.
 fn paths(text: &str) -> (usize, Vec<String>) {
     let mut missing = Vec::new();
     let mut checked = 0;
@@ -110,12 +110,12 @@ fn paths(text: &str) -> (usize, Vec<String>) {
     (checked, missing)
 }
 
-/// A document without its blocks of code: their backquotes are not those of names.
+/// A document without its code blocks, whose backquotes do not enclose names.
 fn without_blocks(text: &str) -> String {
     text.split("```").step_by(2).collect()
 }
 
-/// The paths of Rust files in the drawings of a document: those words of its blocks.
+/// The paths of Rust files in a document's code blocks, where drawings stand.
 fn drawn_paths(text: &str) -> Vec<String> {
     let blocks = text.split("```").skip(1).step_by(2);
     let words = blocks.flat_map(str::split_whitespace);
@@ -123,7 +123,7 @@ fn drawn_paths(text: &str) -> Vec<String> {
     paths.map(str::to_owned).collect()
 }
 
-/// The parts of the map, in their order.
+/// The parts of the map, in order.
 const PARTS: [&str; 8] = [
     "## Bird's-eye view",
     "## Concepts",
@@ -177,7 +177,7 @@ const CRATES: [&str; 8] = [
     "cli/qapi/src",
 ];
 
-/// A room that is new, or has another name, is on the map: its item begins with its path.
+/// The map has an item for every room, which begins with the room's path.
 #[test]
 fn the_map_names_every_room() {
     let map = read("ARCHITECTURE.md");
@@ -200,13 +200,13 @@ fn the_map_names_every_room() {
     assert!(found > 60, "only {found} rooms were found");
 }
 
-/// The items of a document's lists, each up to the colon behind which it is explained.
+/// The items of a document's lists, each up to its colon.
 fn items(text: &str) -> Vec<&str> {
     let items = text.split("\n- ").skip(1);
     items.map(|item| item.split(": ").next().unwrap()).collect()
 }
 
-/// The rooms of a crate: what stands directly in its source folder, but for its root and tests.
+/// The rooms of a crate: the files and folders in its source folder, without its root and tests.
 fn rooms(folder: &str) -> Vec<String> {
     let entries = fs::read_dir(root().join(folder)).unwrap();
     let mut rooms: Vec<String> = entries
@@ -216,7 +216,7 @@ fn rooms(folder: &str) -> Vec<String> {
             let beside = path.is_dir() && path.with_extension("rs").is_file();
             match (name, path.is_dir()) {
                 ("lib.rs" | "main.rs" | "tests" | "tests.rs", _) => None,
-                // The folder of a room whose file stands beside it.
+                // A folder of a room that also has a file of that name.
                 (_, true) if beside => None,
                 (_, true) => Some(format!("{folder}/{name}/")),
                 (_, false) => name.ends_with(".rs").then(|| format!("{folder}/{name}")),
@@ -240,7 +240,7 @@ fn every_script_of_ci_is_listed() {
     assert_none(&missing, "scripts without a row in CONTRIBUTING.md:");
 }
 
-/// The README shows each subcommand.
+/// The README shows every subcommand.
 #[test]
 fn the_readme_has_every_command() {
     let readme = read("README.md");
@@ -256,7 +256,7 @@ fn the_readme_has_every_command() {
     assert_none(&missing, "commands that README.md does not name:");
 }
 
-/// The changelog has the form of Keep a Changelog: what is not released comes first.
+/// The changelog has the form of Keep a Changelog: the unreleased changes come first.
 #[test]
 fn the_changelog_has_its_form() {
     let text = read("CHANGELOG.md");
@@ -286,7 +286,7 @@ fn the_changelog_has_its_form() {
     assert_none(&strange, "no kinds of changes:");
 }
 
-/// The prose of the documents is as wide as the code; tables may be wider.
+/// The prose of the documents is at most as wide as the code; tables may be wider.
 #[test]
 fn documents_are_at_most_100_wide() {
     let mut wide = Vec::new();
@@ -305,7 +305,7 @@ fn documents_are_at_most_100_wide() {
     assert_none(&wide, "lines of documents that are wider than 100:");
 }
 
-/// The lines of a document that are not in a block of code, with their numbers.
+/// The lines of a document outside of code blocks, with their numbers.
 fn without_code(text: &str) -> Vec<(usize, String)> {
     let mut inside = false;
     let mut lines = Vec::new();
@@ -327,7 +327,7 @@ fn is_path(name: &str) -> bool {
     name.chars().all(plain) && (file || name.contains('/'))
 }
 
-/// Links in the documents lead somewhere.
+/// Links in the documents lead to existing files and headings.
 #[test]
 fn links_lead_somewhere() {
     let mut missing = Vec::new();

@@ -1,9 +1,9 @@
-//! What the rooms of each crate may know, and what breaks that today.
+//! The rooms of each crate, what each may know, and the exceptions of today.
 
 use crate::rooms::{File, Rooms, broken};
 use crate::{assert_none, sources};
 
-/// The machine: what only holds state is below what moves it on.
+/// The machine: rooms that only hold state are below rooms that change it.
 const MACHINE: Rooms = Rooms {
     folder: "machine/src",
     may_know: &[
@@ -33,7 +33,7 @@ const MACHINE: Rooms = Rooms {
     exceptions: &[],
 };
 
-/// The translator. `lib` is what the root itself defines.
+/// The translator. `lib` stands for the items of the root itself.
 const JIT: Rooms = Rooms {
     folder: "machine/jit/src",
     may_know: &[
@@ -49,7 +49,7 @@ const JIT: Rooms = Rooms {
     exceptions: &[],
 };
 
-/// The command line: the subcommands know all, and nothing that they share knows them.
+/// The command line: subcommands may know all rooms, and no shared room may know a subcommand.
 const CLI: Rooms = Rooms {
     folder: "cli/src",
     may_know: &[
@@ -70,7 +70,7 @@ const CLI: Rooms = Rooms {
     exceptions: &[],
 };
 
-/// The engine: from the files of the host and of a recording up to the front ends.
+/// The engine: from the host and the recording's files up to the front ends.
 const ENGINE: Rooms = Rooms {
     folder: "src",
     may_know: &[

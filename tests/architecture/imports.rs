@@ -1,13 +1,13 @@
-//! What a file names of its own crate: in `use`, and in paths in its code.
+//! Finds the names that a file uses of its own crate: in `use`, and in paths in its code.
 
 use crate::tokens::{Token, tokens};
 
-/// A file of a crate, as far as the rules for modules look at it.
+/// A file of a crate, as the rules for rooms see it.
 #[derive(Debug, Default)]
 pub(crate) struct Module {
-    /// What it names of its own crate, tests left out.
+    /// The names that it uses of its own crate, without its tests.
     pub(crate) imports: Vec<Import>,
-    /// Modules in files of their own that are declared for tests alone.
+    /// Modules in other files that are declared for tests alone.
     pub(crate) test_modules: Vec<String>,
 }
 
@@ -16,7 +16,7 @@ pub(crate) struct Module {
 pub(crate) struct Import {
     pub(crate) line: usize,
     pub(crate) path: Vec<String>,
-    /// What it is called here; `*` for all that is there.
+    /// Its name in this file; `*` for a glob.
     pub(crate) name: String,
 }
 
@@ -36,9 +36,9 @@ pub(crate) fn read(text: &str, place: &[String]) -> Module {
 struct Reader {
     tokens: Vec<(usize, Token)>,
     at: usize,
-    /// The module that is being read.
+    /// Path of the present module.
     place: Vec<String>,
-    /// For each open brace, whether it is that of a module.
+    /// For each open brace: true if it is that of a module.
     braces: Vec<bool>,
     found: Module,
 }
@@ -87,7 +87,7 @@ impl Reader {
         }
     }
 
-    /// Keeps count of braces, and leaves a module with its last.
+    /// Counts braces, and leaves a module at its closing brace.
     fn brace(&mut self) {
         if self.is(0, '{') {
             self.braces.push(false);
@@ -96,14 +96,14 @@ impl Reader {
         }
     }
 
-    /// Whether a path that says where it starts begins here.
+    /// True if a path begins here with `crate`, `self` or `super`.
     fn rooted(&self, ahead: usize) -> bool {
         ["crate", "self", "super"]
             .iter()
             .any(|word| self.is_word(ahead, word))
     }
 
-    /// A path in code, or in the visibility of an item, which is no knowledge.
+    /// Reads a path in code. A path in an item's visibility is skipped, because it uses nothing.
     fn path(&mut self) {
         let visibility = self.at >= 3
             && self.tokens[self.at - 1].1.is_word("in")
@@ -124,7 +124,7 @@ impl Reader {
         }
     }
 
-    /// The tree of a `use`, from here to its end, below what has been read of it.
+    /// Reads the tree of a `use` from here to its end. `above` is the path before it.
     fn tree(&mut self, above: &[String]) {
         let mut path = above.to_vec();
         loop {
@@ -144,10 +144,10 @@ impl Reader {
                 return;
             }
             match self.word(0) {
-                // `self` at the end of a tree is what stands before it.
+                // `self` at the end of a tree is the module before it.
                 Some(word) if word == "self" && !path.is_empty() => {}
                 Some(word) => path.push(word),
-                // A leading `::`, or the end of something that this does not know.
+                // A leading `::`, or the end of a tree of an unknown form.
                 None if self.peek(0) == Some(&Token::Path) => {}
                 None => {
                     self.at += usize::from(!self.is(0, '}') && !self.is(0, ';'));
@@ -169,8 +169,9 @@ impl Reader {
         }
     }
 
-    /// Adds what a path means, seen from the root of the crate. One that does not say where it
-    /// starts is another crate's, or of a module of this file; in the root of a crate, of a room.
+    /// Adds a path, resolved from the root of the crate. A path that does not begin with `crate`,
+    /// `self` or `super` belongs to another crate or to a module of this file; in the root of a
+    /// crate, to a room.
     fn add(&mut self, line: usize, path: &[String], name: Option<String>) {
         let mut whole = self.place.clone();
         let mut rest = path;
@@ -194,7 +195,7 @@ impl Reader {
         self.found.imports.push(Import { line, path, name });
     }
 
-    /// An attribute. What is there for tests alone is skipped with all that belongs to it.
+    /// Reads an attribute. An item that is for tests alone is skipped.
     fn attribute(&mut self) {
         let inner = self.is(1, '!');
         self.at += 2 + usize::from(inner);
@@ -230,7 +231,8 @@ impl Reader {
         }
     }
 
-    /// Skips an item or a statement: to its `;` or its block; a field or a variant, to its comma.
+    /// Skips an item or statement, to its `;` or the end of its block; a field or variant, to its
+    /// comma.
     fn skip_item(&mut self) {
         while self.is(0, '#') {
             self.attribute();

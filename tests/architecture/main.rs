@@ -1,5 +1,5 @@
-//! The rules of ARCHITECTURE.md, as far as a program can check them. Each test says all that
-//! is wrong.
+//! The rules of ARCHITECTURE.md, as far as a program can check them. Each test reports everything
+//! that breaks its rule.
 #![allow(clippy::unwrap_used, reason = "what is not as expected fails the test")]
 
 mod documents;
@@ -21,14 +21,14 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Fails with everything that is wrong.
+/// Fails with everything that breaks a rule.
 #[track_caller]
 fn assert_none(wrong: &[String], rule: &str) {
     assert!(wrong.is_empty(), "{rule}\n  {}", wrong.join("\n  "));
 }
 
-/// Each package of the workspace, with those of the workspace that it depends on; what only its
-/// tests and build need is not counted.
+/// Each package of the workspace, with the packages of the workspace that it depends on.
+/// Dependencies of tests and build scripts are not counted.
 fn arrows() -> BTreeMap<String, Vec<String>> {
     let output = Command::new(env!("CARGO"))
         .args([
@@ -65,7 +65,7 @@ fn arrows() -> BTreeMap<String, Vec<String>> {
         .collect()
 }
 
-/// What each package may know. One that is not here is new: say here what it may know.
+/// The packages that each package may know. A new package needs a row here.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     (
         "rr-cli",
@@ -98,12 +98,12 @@ fn the_arrows_only_go_down() {
         }
     }
     assert_none(&wrong, "dependencies that point up or sideways:");
-    // That the table was held against something.
+    // Shows that the table was compared with real dependencies.
     assert!(arrows["rr-cli"].contains(&"rr".to_owned()));
     assert!(arrows["rr"].contains(&"machine".to_owned()));
 }
 
-/// `anyhow` stands only in `cli`.
+/// Only `cli` uses `anyhow`.
 #[test]
 fn libraries_have_typed_errors() {
     let manifests = [
@@ -124,7 +124,7 @@ fn libraries_have_typed_errors() {
     assert_none(&wrong, "anyhow in a library:");
 }
 
-/// The rooms of the house, and the usual files beside them.
+/// The folders of the repository, and the usual files beside them.
 #[test]
 fn the_top_level_is_what_the_design_says() {
     const ROOMS: &[&str] = &["src", "cli", "replay-format", "machine", "samples", "tests"];

@@ -1,28 +1,28 @@
-//! The rooms of a crate, and the rules for what one may know of another.
+//! The rooms of a crate, and the rules for what a room may know of another.
 //!
-//! A room is a file or a folder directly in the source folder of a crate. It knows another where
-//! its code, tests left out, names anything of it.
+//! A room is a file or a folder directly in the source folder of a crate. A room knows another one
+//! if its code, without tests, uses a name of it.
 
 use crate::imports::{self, Import, Module};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the rooms of a crate may know.
 pub(crate) struct Rooms {
-    /// Its source folder, from the root of the repository.
+    /// The source folder, from the root of the repository.
     pub(crate) folder: &'static str,
-    /// Each room, with the names of those that it may know. They are not to run in a circle.
+    /// Each room, with the rooms that it may know. They must not form a circle.
     pub(crate) may_know: &'static [(&'static str, &'static str)],
-    /// What breaks the table and is to go: a file, and what it names.
+    /// The exceptions, which are to disappear: a file, and the name that it uses.
     pub(crate) exceptions: &'static [(&'static str, &'static str)],
 }
 
-/// What is named of the root of a crate and is no room's.
+/// Stands for names that the root of a crate defines itself.
 const ROOT: &str = "lib";
 
-/// A file, by its path from the root of the repository, and its text.
+/// The path of a file from the root of the repository, and its text.
 pub(crate) type File = (String, String);
 
-/// All that breaks the rules.
+/// Everything that breaks the rules.
 pub(crate) fn broken(rooms: &Rooms, files: &[File]) -> Vec<String> {
     let mut modules = BTreeMap::new();
     for (path, text) in files {
@@ -89,7 +89,7 @@ pub(crate) fn broken(rooms: &Rooms, files: &[File]) -> Vec<String> {
     wrong
 }
 
-/// The module that a file is, from the root of its crate: empty for the root.
+/// The module path of a file, from the root of its crate; empty for the root.
 fn place(folder: &str, path: &str) -> Option<Vec<String>> {
     let inside = path.strip_prefix(folder)?.strip_prefix('/')?;
     let mut parts: Vec<String> = inside
@@ -108,7 +108,7 @@ fn room(place: &[String]) -> Option<&str> {
     place.first().map(String::as_str)
 }
 
-/// The beginnings of the paths of all that is declared for tests alone.
+/// The path prefixes of all modules that are declared for tests alone.
 fn test_files(modules: &BTreeMap<&str, (Vec<String>, Module)>) -> Vec<String> {
     let mut found = Vec::new();
     for (path, (_, module)) in modules {
@@ -126,7 +126,7 @@ fn test_files(modules: &BTreeMap<&str, (Vec<String>, Module)>) -> Vec<String> {
     found
 }
 
-/// What the root of the crate calls by a name of its own: the room where it is.
+/// The names that the root of the crate re-exports, and the rooms that they belong to.
 fn names_of_the_root(modules: &BTreeMap<&str, (Vec<String>, Module)>) -> BTreeMap<String, String> {
     let roots = modules.values().filter(|(place, _)| place.is_empty());
     let imports = roots.flat_map(|(_, module)| &module.imports);
@@ -137,11 +137,11 @@ fn names_of_the_root(modules: &BTreeMap<&str, (Vec<String>, Module)>) -> BTreeMa
 
 enum Owner<'a> {
     Room(&'a str),
-    /// All of the root: it cannot be told whose.
+    /// A glob of the root: the room cannot be told.
     Hidden,
 }
 
-/// Whose it is that is named.
+/// The room that a name belongs to.
 fn owner<'a>(
     import: &'a Import,
     rooms: &BTreeSet<&'a str>,
@@ -163,7 +163,7 @@ fn a_circle(rooms: &Rooms) -> Vec<String> {
     loop {
         let before = left.len();
         let names: Vec<&str> = left.iter().map(|(name, _)| *name).collect();
-        // One that knows none of those that are left is in no circle with them.
+        // A room that knows none of the rooms that are left is in no circle with them.
         left.retain(|(_, known)| known.split_whitespace().any(|room| names.contains(&room)));
         if left.is_empty() {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! The rules for rooms, each held against a small tree that breaks it.
+//! Tests of the rules for rooms: each is compared with a small tree that breaks it.
 
 use crate::rooms::{Rooms, broken};
 
@@ -9,8 +9,8 @@ const TREE: Rooms = Rooms {
     exceptions: &[],
 };
 
-/// What is wrong with a tree of these files: three rooms that keep the rules, and what is here
-/// instead of a file, or beside them.
+/// What breaks the rules in a small tree: three rooms that keep the rules, where `files` replaces
+/// files or adds them.
 fn with(rooms: &Rooms, files: &[(&str, &str)]) -> Vec<String> {
     let mut all = vec![
         (
@@ -53,7 +53,7 @@ fn a_room_that_names_one_above_it() {
     ] {
         assert_eq!(with(&TREE, &[("src/low.rs", text)]), wrong, "{text}");
     }
-    // From a file deep in a room; by a name that the root gives; by a new name.
+    // From a file deep in a room; by a name that the root re-exports; by a new name.
     let deep = [("src/middle/inner.rs", "use crate::top::{self as roof};")];
     let expected = ["src/middle/inner.rs:1: `middle` is not to know `top`, and names top"];
     assert_eq!(with(&TREE, &deep), expected);
@@ -127,7 +127,7 @@ fn tests_may_look_anywhere() {
         ("src/low/tests/deep.rs", "use crate::top;"),
     ];
     assert_eq!(with(&TREE, &files), [""; 0]);
-    // It is the declaration that makes a test of a file, not its name.
+    // The declaration makes a file a test, and not its name.
     let files = [("src/low.rs", "mod tests;"), files[1]];
     let expected = ["src/low/tests.rs:2: `low` is not to know `middle`, and names middle"];
     assert_eq!(with(&TREE, &files), expected);

@@ -1,14 +1,14 @@
-//! What stands in the sources, and what must not.
+//! Rules for the text of the sources.
 
 use crate::rooms::File;
 use crate::{assert_none, root};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A source file that is no test, by its path from the root.
+/// A source file that is no test.
 pub(crate) struct Source {
     pub(crate) path: String,
-    /// Its lines, without comments, string literals and test modules, each with its number.
+    /// Its lines without comments, string literals and test modules, with their numbers.
     code: Vec<(usize, String)>,
     lines: usize,
 }
@@ -39,7 +39,7 @@ pub(crate) fn files() -> Vec<PathBuf> {
     found
 }
 
-/// Those that somebody wrote: generated code is as long and as wide as its schema.
+/// The Rust files that people wrote. Generated code is as long and as wide as its schema.
 pub(crate) fn written_files() -> Vec<PathBuf> {
     let generated = |file: &PathBuf| {
         file.components()
@@ -51,7 +51,7 @@ pub(crate) fn written_files() -> Vec<PathBuf> {
         .collect()
 }
 
-/// A file's path from the root, and its text.
+/// The path of a file from the root, and its text.
 pub(crate) fn read(file: &Path) -> File {
     let path = file.strip_prefix(root()).unwrap().display().to_string();
     (path, fs::read_to_string(file).unwrap())
@@ -64,7 +64,7 @@ fn is_test(path: &str) -> bool {
         .any(|part| ["tests", "tests.rs", "testing.rs", "benches"].contains(part))
 }
 
-/// All that is part of the product.
+/// The sources of the product.
 fn sources() -> Vec<Source> {
     let files = files().into_iter();
     files
@@ -80,7 +80,7 @@ fn sources() -> Vec<Source> {
         .collect()
 }
 
-/// The code of a file: up to its module of tests, which is the last thing in it.
+/// The code of a file, up to its module of tests, which comes last.
 fn code(text: &str) -> Vec<(usize, String)> {
     let lines = text.lines().enumerate();
     lines
@@ -91,7 +91,7 @@ fn code(text: &str) -> Vec<(usize, String)> {
         .collect()
 }
 
-/// A line without a comment at its end, and without what stands in double quotes.
+/// A line without a comment at its end, and without the text in double quotes.
 fn without_text(line: &str) -> String {
     let line = line.split("//").next().unwrap_or_default();
     let pieces = line.split('"');
@@ -108,7 +108,7 @@ fn has_word(line: &str, word: &str) -> bool {
     })
 }
 
-/// Every place where one of these words stands in the code of the sources that `of` picks.
+/// The places where one of these words stands in the code of the sources that `of` picks.
 fn places(words: &[&str], of: impl Fn(&str) -> bool) -> Vec<String> {
     let mut found = Vec::new();
     for source in sources().iter().filter(|source| of(&source.path)) {
@@ -129,11 +129,11 @@ fn words_are_found() {
         &without_text("x(\"unsafe\"); // unsafe"),
         "unsafe"
     ));
-    // There is one, so the scan works at all.
+    // This file has one, so the search works.
     assert!(!places(&["unsafe"], |path| path == "src/host/map.rs").is_empty());
 }
 
-/// `unsafe` has its rooms: a rule of ARCHITECTURE.md.
+/// Only some rooms have `unsafe` code: a rule of ARCHITECTURE.md.
 #[test]
 fn unsafe_code_has_its_places() {
     let allowed = |path: &str| {
@@ -146,7 +146,7 @@ fn unsafe_code_has_its_places() {
     );
 }
 
-/// The machine does not know the host: beyond what clippy.toml of the machine catches.
+/// The machine does not know the host. This checks more than clippy.toml of the machine does.
 #[test]
 fn the_machine_knows_nothing_of_the_host() {
     let words = [
@@ -186,7 +186,7 @@ fn no_file_is_two_ideas() {
     assert!(sources().iter().any(|source| source.lines > 100));
 }
 
-/// Every crate, program and test begins by saying what it is.
+/// Every file begins with a `//!` line that says what it is.
 #[test]
 fn every_file_says_what_it_is() {
     let mut silent = Vec::new();

@@ -1,11 +1,11 @@
-//! Rust text as tokens: comments are gone, and what stands in quotes is one token.
+//! Splits Rust text into tokens. Comments are dropped, and a quoted text is one token.
 
-/// A piece of code.
+/// A token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
     /// A name, a keyword or a number.
     Word(String),
-    /// What stands between the quotes of a string or a character.
+    /// The text between the quotes of a string or a character.
     Quoted(String),
     /// `::`
     Path,
@@ -70,7 +70,7 @@ impl Lexer {
             .all(|(ahead, c)| self.peek(ahead) == Some(c))
     }
 
-    /// White space and comments; block comments nest.
+    /// Skips white space and comments; block comments nest.
     fn skip_blank(&mut self) {
         let mut depth = 0;
         loop {
@@ -117,7 +117,8 @@ impl Lexer {
         }
     }
 
-    /// The length of `r`, `br` or `cr` here, and how many `#` follow before the quote.
+    /// The length of `r`, `br` or `cr` at the start of a raw string, and the number of `#` after
+    /// it.
     fn raw_string(&self) -> Option<(usize, usize)> {
         let prefix = ["r", "br", "cr"]
             .iter()
@@ -131,7 +132,7 @@ impl Lexer {
         (self.peek(prefix + hashes) == Some('"')).then_some((prefix, hashes))
     }
 
-    /// Up to and without `end`, which is skipped.
+    /// Takes the text up to `end`, and skips `end`.
     fn until(&mut self, end: &str, escapes: bool) -> Token {
         let mut quoted = String::new();
         while self.at < self.chars.len() && !self.starts_with(end) {
@@ -145,7 +146,7 @@ impl Lexer {
     }
 
     fn word(&mut self) -> Token {
-        // `r#type` is a name, and the same as `type` here.
+        // `r#type` is the name `type`.
         if self.starts_with("r#") {
             self.at += 2;
         }
@@ -171,7 +172,7 @@ fn text_is_cut_into_tokens() {
             Token::Mark(mark) => mark.to_string(),
         })
         .collect();
-    // The `b` of a byte string is a word of its own, which does no harm.
+    // The `b` of a byte string becomes a word, which does no harm.
     let expected = "1use 1a :: { 1b } ; 2type 2<a> 2<\\'> 2b 2<\\\"c> 2<d\"#e> & ' 2q 2str";
     assert_eq!(found.join(" "), expected);
 }

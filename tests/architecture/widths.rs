@@ -1,21 +1,22 @@
 //! Lines are at most 100 characters wide, comments included, which rustfmt leaves alone.
 //!
-//! `wide_lines.txt` holds how many wider ones each file still has. The numbers only go down.
+//! `wide_lines.txt` holds the number of wider lines that each file still has. The numbers only go
+//! down.
 
 use crate::rooms::File;
 use crate::{assert_none, root, sources};
 use std::collections::BTreeMap;
 use std::fs;
 
-/// As rustfmt.toml has it.
+/// The largest width, as in rustfmt.toml.
 const WIDTH: usize = 100;
 
 const LIST: &str = "tests/architecture/wide_lines.txt";
 
-/// What renews the list.
+/// The environment variable that renews the list.
 const UPDATE: &str = "UPDATE_WIDE_LINES";
 
-/// How many wide lines each file has, by its path from the root.
+/// The number of wide lines of each file, by its path from the root.
 type Counts = BTreeMap<String, usize>;
 
 #[test]
@@ -39,7 +40,7 @@ fn lines_are_at_most_100_wide() {
     assert_none(&wrong(&listed, &files), &rule);
 }
 
-/// The Rust files that somebody wrote, and the Rust in the documents.
+/// The Rust files that people wrote, and the Rust code in the documents.
 fn files() -> Vec<File> {
     let mut files: Vec<File> = sources::written_files()
         .iter()
@@ -52,7 +53,7 @@ fn files() -> Vec<File> {
     files
 }
 
-/// A document with all lines empty that are not in a block of Rust.
+/// A document whose lines outside of Rust code blocks are empty.
 fn rust_blocks(text: &str) -> String {
     let mut inside = false;
     let mut blocks = String::new();
@@ -76,7 +77,7 @@ fn wide(text: &str) -> Vec<usize> {
         .collect()
 }
 
-/// A comment that is an address on the web and nothing else: it cannot be broken.
+/// True for a comment that is only an address on the web: it cannot be broken.
 fn is_address(line: &str) -> bool {
     let comment = line.trim().trim_start_matches(['/', '!']).trim();
     line.trim().starts_with("//") && comment.contains("://") && !comment.contains(' ')
@@ -90,7 +91,7 @@ fn count(files: &[File]) -> Counts {
         .collect()
 }
 
-/// All that differs from the list.
+/// The differences from the list.
 fn wrong(listed: &Counts, files: &[File]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (path, text) in files {
@@ -114,8 +115,8 @@ fn wrong(listed: &Counts, files: &[File]) -> Vec<String> {
     wrong
 }
 
-/// The list as it is now. A file that is new may have what others have given up, as where a file
-/// has moved or was divided; one that was there may not have more.
+/// The renewed list. A file that is not in the list may take lines that others have given up,
+/// because files are moved and divided. A file in the list may not have more than before.
 fn renewed(listed: &Counts, found: &Counts) -> Result<Counts, Vec<String>> {
     let mut wrong = Vec::new();
     for (path, count) in found {
@@ -159,7 +160,7 @@ mod tests {
             .collect()
     }
 
-    /// A file with so many wide lines.
+    /// A file with this number of wide lines.
     fn file(path: &str, count: usize) -> (String, String) {
         (
             path.to_owned(),

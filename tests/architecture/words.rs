@@ -1,5 +1,5 @@
-//! The engine speaks to other programs than the command line: it names no option and no
-//! subcommand, and a file that an error names is one that there is.
+//! The engine also serves other programs than the command line: it names no option and no
+//! subcommand, and an error's path is that of a real file.
 
 use crate::rooms::File;
 use crate::tokens::{Token, tokens};
@@ -38,7 +38,7 @@ fn is_test(path: &str) -> bool {
         .any(|part| ["tests", "tests.rs"].contains(&part))
 }
 
-/// A file up to its module of tests, which is the last thing in it.
+/// The text of a file up to its module of tests, which comes last.
 fn without_tests(text: &str) -> String {
     let starts =
         |line: &&str| line.starts_with("#[cfg(test)]") || line.starts_with("#[cfg(all(test");
@@ -46,7 +46,7 @@ fn without_tests(text: &str) -> String {
     lines.join("\n")
 }
 
-/// Literals that name an option, or a subcommand of rr.
+/// String literals that name an option, or a subcommand of rr.
 fn words((path, text): &File) -> Vec<String> {
     let found = tokens(text).into_iter().filter_map(|(line, token)| {
         let Token::Quoted(text) = token else {
@@ -63,7 +63,7 @@ fn names_an_option(text: &str) -> bool {
     rest.any(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()))
 }
 
-/// `rr x` in backquotes, or "rr snapshot x".
+/// True for `rr x` in backquotes, or "rr snapshot x".
 fn names_a_subcommand(text: &str) -> bool {
     text.contains("`rr ") || text.contains("rr snapshot ")
 }

@@ -1,12 +1,12 @@
 //! The log tools over long logs, as a user runs them: `cargo bench -p rr-cli`.
 //!
-//! `mix` is over 1 GB of generated events, about 6 bytes each; `linux` over 500 MB of QEMU's log of
-//! Linux, repeated: 3 bytes an event. The aims: `inspect` at over 1 GB/s, `dump --format ndjson` at
-//! over 200 MB/s of log, memory flat.
+//! `mix` is a log of over 1 GB of generated events of about 6 bytes. `linux` is QEMU's log of
+//! Linux, repeated to over 500 MB, with events of 3 bytes. The aims: `inspect` at over 1 GB/s,
+//! `dump --format ndjson` at over 200 MB/s of log, and memory that does not grow.
 //!
-//! Seconds of CPU time per GB, of all threads, are beside the speed: they hold on a busy host too.
-//! Memory is what the process has to itself (`RssAnon`, at its highest). The log is mapped: its
-//! pages are the kernel's to keep or to drop.
+//! The speed comes with the CPU time of all threads in seconds per GB, which holds on a busy host
+//! too. Memory is the process's own (`RssAnon`, at its highest). The log is mapped, so the kernel
+//! decides which of its pages stay in memory.
 #![allow(
     clippy::expect_used,
     reason = "a benchmark: a panic is how it reports trouble"
@@ -24,11 +24,11 @@ mod mix;
 /// Rounds of each measurement.
 const ROUNDS: usize = 5;
 
-/// What the command writes to.
+/// Where the command writes to.
 #[derive(Debug, Clone, Copy)]
 enum To {
     Null,
-    /// Read by this process, as fast as it can.
+    /// To a pipe, which this process reads as fast as it can.
     Pipe,
 }
 
@@ -44,19 +44,19 @@ impl Log {
         let mut file = BufWriter::new(File::create(&path).expect("room for the log"));
         mix::repeat(once, len, &mut file).expect("room for the log");
         let file = file.into_inner().expect("room for the log");
-        // Or it would be written while others are measured.
+        // Otherwise it would be written during later measurements.
         file.sync_all().expect("room for the log");
         let bytes = file.metadata().expect("its length").len();
         Log { path, bytes }
     }
 }
 
-/// What a run took.
+/// The cost of a run.
 struct Cost {
     wall: Duration,
-    /// CPU time of all threads, s.
+    /// CPU time of all threads, in s.
     cpu: f64,
-    /// The most memory of its own that it had, KB.
+    /// The peak of the process's own memory, in KB.
     memory: u64,
 }
 
@@ -92,10 +92,10 @@ fn run(arguments: &[&str], log: &Log, to: To) -> Cost {
     Cost { wall, cpu, memory }
 }
 
-/// Of Linux, in a second.
+/// Clock ticks of Linux in a second.
 const TICKS: f64 = 100.0;
 
-/// Its `RssAnon` now, in KB, and its CPU time so far, in ticks; `None` once it has ended.
+/// The process's `RssAnon` in KB, and its CPU time in ticks; `None` once it has ended.
 fn state(child: &Child) -> Option<(u64, u64)> {
     let read = |file| std::fs::read_to_string(format!("/proc/{}/{file}", child.id())).ok();
     let (status, stat) = (read("status")?, read("stat")?);

@@ -1,8 +1,8 @@
-//! The machine at work on `samples/mix`: not recorded, recorded, replayed; interpreted and
-//! translated.
+//! The speed of the machine on `samples/mix`: not recorded, recorded and replayed, each interpreted
+//! and translated.
 //!
-//! First ratios of CPU time, from interleaved runs: they hold on a noisy host. Then, by criterion,
-//! how many instructions a second.
+//! First come ratios of CPU time from interleaved runs, which hold on a noisy host. Then criterion
+//! measures the instructions a second.
 
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 #![allow(

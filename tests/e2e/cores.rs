@@ -1,5 +1,5 @@
-//! A recording does not depend on how it was executed: each sample, recorded in one way, replays in
-//! the others.
+//! A recording does not depend on how it was executed: each sample is recorded in one way, and
+//! replays in the others.
 
 use crate::harness::{Dir, sample};
 
@@ -52,7 +52,7 @@ fn what_one_records_the_others_repeat() {
     }
 }
 
-/// The first instruction is counted as any other, however it is executed.
+/// The first instruction is counted like any other, however it is executed.
 #[test]
 fn a_replay_stops_at_the_same_instruction() {
     let dir = Dir::new();

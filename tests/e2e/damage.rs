@@ -1,12 +1,13 @@
-//! A log that is not what was written: one byte flipped, or cut at any byte.
+//! A log that was damaged: one byte is flipped, or it is cut at any byte.
 //!
-//! It is always noticed: as a divergence (1), or as an error (2), in one line. Also where the
-//! machine's state at the end is the same: the time that `clock` printed is nowhere in it.
+//! Replay and verify always notice: as a divergence (1), or as an error (2) in one line. They do so
+//! even if the machine's state at the end is the same: the time that `clock` printed is nowhere in
+//! it.
 
 use crate::harness::{Dir, Ran, sample};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A small recording, and what replay and verify say of it.
+/// A small recording, and the output of its replay and verify.
 struct Original {
     dir: Dir,
     log: Vec<u8>,
@@ -24,7 +25,7 @@ impl Original {
         Self { dir, log, replayed }
     }
 
-    /// Replays the recording with another log, in a folder of its own for each thread.
+    /// Replays the recording with another log. Each thread has a folder of its own.
     fn with_log(&self, name: &str, log: &[u8]) -> Ran {
         let rec = self.dir.path(name);
         if !rec.exists() {
@@ -38,7 +39,7 @@ impl Original {
         self.dir.rr(&["replay", name])
     }
 
-    /// How one flipped byte may end.
+    /// Checks how the replay with one flipped byte ends.
     fn check_flip(&self, name: &str, at: usize, mask: u8) {
         let mut log = self.log.clone();
         log[at] ^= mask;
@@ -58,7 +59,7 @@ impl Original {
         }
     }
 
-    /// Flips every byte, with each mask: nowhere is it unnoticed, not in a reserved field either.
+    /// Flips every byte with each mask. The damage is always noticed, in reserved fields too.
     fn flip_all(&self, masks: &[u8]) {
         let next = AtomicUsize::new(0);
         std::thread::scope(|scope| {
@@ -101,7 +102,7 @@ fn flipped_bytes_of_naps_and_alarms() {
     original.flip_all(&[1, 0x80]);
 }
 
-/// A killed recording has any prefix of the log, and no digest of the end.
+/// A killed recording has a prefix of the log, of any length, and no digest of the end.
 #[test]
 fn killed_at_every_byte() {
     for (guest, append, input) in [
@@ -133,7 +134,8 @@ fn killed_at_every_byte() {
             let says_cut = replayed.err.contains("the recording was cut off here");
             assert_eq!(says_cut, !shut_down, "{what}: {}", replayed.err);
             if len < 40 {
-                // So little of a log could be of other tables, too; of a recording it is not.
+                // Such a short log could belong to other tables, too; in a recording it belongs to
+                // rr's.
                 let inspected = original.dir.rr(&["inspect", "--json", "cut.rr"]).code(0);
                 let summary: serde_json::Value = serde_json::from_slice(&inspected.out).unwrap();
                 assert_eq!(summary["table"], "7", "{what}");
@@ -144,7 +146,7 @@ fn killed_at_every_byte() {
     }
 }
 
-/// What a recording lost after it was finished is an error, not the end of a killed one.
+/// A finished recording whose log lost its end is an error, and is not taken for a killed one.
 #[test]
 fn finished_and_then_cut() {
     let original = Original::record(&["--kernel", &sample("hello")], b"");
@@ -160,7 +162,8 @@ fn finished_and_then_cut() {
     }
 }
 
-/// The end of the run moves, or digests are left out: the digests that are not compared are missed.
+/// If the end of the run moves, or digests are passed by, the digests that were not compared are
+/// missed.
 #[test]
 fn digests_that_are_passed_by() {
     let kernel = sample("mix");
@@ -188,14 +191,14 @@ fn digests_that_are_passed_by() {
     );
 }
 
-/// What lies beside the log: a flipped byte is noticed, or the run is the same.
+/// A flipped byte in a file beside the log is noticed, or the run is the same.
 #[test]
 fn flipped_bytes_beside_the_log() {
     let kernel = sample("hello");
     let machine = ["--kernel", &kernel, "--digest-every", "5000"];
     let original = Original::record(&machine, b"");
     let dir = &original.dir;
-    // Of machine.json, nothing hangs on names and spaces.
+    // Names and spaces of machine.json do not matter.
     for (file, strict) in [("rec.rr/digests.bin", true), ("rec.rr/machine.json", false)] {
         let bytes = dir.read(file);
         for (at, mask) in (0..bytes.len()).map(|at| (at, if at % 4 == 0 { 0x80 } else { 1 })) {

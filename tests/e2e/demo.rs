@@ -1,4 +1,4 @@
-//! `rr demo`: the first thing that people see.
+//! `rr demo`, the first command that people run.
 
 use crate::harness::Dir;
 
@@ -23,7 +23,7 @@ fn twice_in_a_row() {
                 .nth(1)
                 .map(|rest| rest[..32].to_owned()),
         );
-        // What it says to try works.
+        // The commands that it names work.
         let replayed = dir.rr(&["replay", "here/it/is/clock.rr"]).code(0);
         assert_eq!(replayed.out, dir.read("here/it/is/recorded.txt"));
         assert_eq!(replayed.out, dir.read("here/it/is/replayed.txt"));

@@ -1,10 +1,10 @@
-//! Several harts, disks and networks: recorded, replayed, refused.
+//! Several harts, disks and networks: recorded, replayed, and refused.
 
 use crate::harness::{Dir, PATIENCE, eventually, sample};
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 
-/// Records, replays and verifies; gives back what the guest printed.
+/// Records, replays and verifies. Returns the guest's output.
 fn round(dir: &Dir, rec: &str, guest: &str, options: &[&str]) -> String {
     let kernel = sample(guest);
     let record = ["record", "--kernel", &kernel, "-o", rec];
@@ -37,7 +37,7 @@ fn several_harts() {
     assert_ne!(orders[3], orders[4], "two seeds, two orders");
 }
 
-/// A driver that does as it should: what it wrote is in the overlay, and the image is as it was.
+/// With a correct driver, the guest's writes are in the overlay, and the image does not change.
 #[test]
 fn a_disk_and_the_user_network() {
     let dir = Dir::new();
@@ -67,14 +67,14 @@ fn a_disk_and_the_user_network() {
     assert!(found[..512] == content[..512] && found[1024..] == content[1024..]);
 }
 
-/// The other end of `--netdev unix:`: reads frames up to an ARP request, and answers it.
+/// The peer of `--netdev unix:`: reads frames up to an ARP request, and answers it.
 fn answer(mut peer: UnixStream, mac: [u8; 6]) {
     peer.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut length = [0; 4];
     peer.read_exact(&mut length).unwrap();
     let mut frame = vec![0; u32::from_be_bytes(length) as usize];
     peer.read_exact(&mut frame).unwrap();
-    // Who has 10.0.2.2? Tell 10.0.2.15.
+    // "Who has 10.0.2.2? Tell 10.0.2.15."
     assert_eq!(frame.len(), 60);
     assert_eq!(frame[12..22], [8, 6, 0, 1, 8, 0, 6, 4, 0, 1]);
     assert_eq!(
@@ -92,11 +92,11 @@ fn answer(mut peer: UnixStream, mac: [u8; 6]) {
     let reply = reply.concat();
     let prefix = (reply.len() as u32).to_be_bytes();
     peer.write_all(&[&prefix[..], &reply].concat()).unwrap();
-    // Until the guest has ended.
+    // Reads until the guest has ended.
     let _ = peer.read_to_end(&mut frame);
 }
 
-/// Over a socket, both ways round; the replay needs none.
+/// Over a socket, as server and as client. The replay needs no peer.
 #[test]
 fn a_network_over_a_unix_socket() {
     for (server, mac) in [(false, [2, 4, 6, 8, 10, 12]), (true, [2, 1, 1, 1, 1, 1])] {
@@ -135,7 +135,8 @@ fn a_network_over_a_unix_socket() {
     }
 }
 
-/// A driver that breaks the rules breaks its device, and the user is told; the image is as it was.
+/// A driver that breaks the rules breaks its device, and the user is told. The image does not
+/// change.
 #[test]
 fn broken_queues() {
     let dir = Dir::new();
@@ -175,7 +176,7 @@ fn changed_and_missing_disks() {
     ]
     .concat();
     dir.rr(&record).code(0);
-    // Again in its place: the old overlay goes, too.
+    // Recorded again in the same place: the old overlay is replaced, too.
     dir.rr(&record).code(0);
     assert!(dir.path("x.rr/overlay-root.qcow2").exists());
     content[4097] ^= 1;
@@ -190,13 +191,13 @@ fn changed_and_missing_disks() {
     std::fs::remove_file(dir.path("disk.raw")).unwrap();
     let error = dir.rr(&["replay", "x.rr"]).code(2).error(&dir);
     assert!(error.starts_with("DIR/disk.raw: "), "{error}");
-    // A disk that has moved may lie in the recording.
+    // A disk that has moved may lie in the recording's folder.
     content[4097] ^= 1;
     dir.write("x.rr/disk.raw", &content);
     dir.rr(&["verify", "x.rr"]).code(0);
 }
 
-/// A port that is taken: nothing is left behind.
+/// If a port is in use, nothing is left behind.
 #[test]
 fn a_network_that_cannot_be_opened() {
     let dir = Dir::new();

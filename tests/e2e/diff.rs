@@ -1,4 +1,4 @@
-//! `rr diff` in the machine: the first instruction after which the states of two replays differ.
+//! `rr diff` of recordings: the first instruction after which the states of two replays differ.
 
 use crate::harness::{Dir, RR, Ran, sample};
 use rustix::pty::OpenptFlags;
@@ -17,7 +17,7 @@ fn bank(dir: &Dir, rec: &str, more: &[&str]) -> u64 {
     let input = fs::read(sample("heisenbug/input.txt")).unwrap();
     let machine = [&["--kernel", kernel.as_str()], more].concat();
     let args = [&["record", "-o", rec], &machine[..]].concat();
-    // Whether money is lost is up to the host.
+    // The host's timing decides whether money is lost.
     let ran = dir.rr_with(&args, &input);
     assert!([0, 3].contains(&ran.code), "{}", ran.err);
     ran.icount()
@@ -31,8 +31,8 @@ fn json(ran: &Ran) -> Value {
     object
 }
 
-/// Plants a fault, and checks that exactly that instruction is found; `None` where none from there
-/// on has a result.
+/// Plants a fault, and checks that exactly its instruction is found. `None` if no instruction from
+/// there on has a result.
 fn found(dir: &Dir, rec: &str, fault: &str) -> Option<Value> {
     let ran = dir.rr(&["diff", rec, "--json", "--plant-fault", fault]);
     let object = json(&ran);
@@ -44,7 +44,7 @@ fn found(dir: &Dir, rec: &str, fault: &str) -> Option<Value> {
     assert_eq!(parting["icount"], object["fault_at"], "{fault}: {parting}");
     assert_eq!(parting["ended"], json!([null, null]));
     assert_eq!(parting["memory_more"], 0);
-    // One bit of one value.
+    // The fault is one bit of one value.
     let registers = parting["registers"].as_array().unwrap();
     let memory = parting["memory"].as_array().unwrap();
     assert_eq!(registers.len() + memory.len(), 1, "{parting}");
@@ -58,7 +58,7 @@ fn found(dir: &Dir, rec: &str, fault: &str) -> Option<Value> {
     Some(parting.clone())
 }
 
-/// All along a recording: wherever a fault is, it is found, though most are gone again after a few
+/// Faults anywhere in a recording are found, though the effect of most is gone after a few
 /// instructions.
 fn found_all_along(dir: &Dir, rec: &str, end: u64) {
     for part in 0..12 {
@@ -76,8 +76,8 @@ fn marked(parting: &Value) -> &str {
     line["text"].as_str().unwrap()
 }
 
-/// Other input in one of two recordings: it parts them where it arrives, and is noticed where the
-/// guest reads the byte. A fault in that very load is found, too.
+/// Two recordings with different input: the states differ first where the input arrives, and the
+/// guest notices where it reads the byte. A fault in that load is found, too.
 #[test]
 fn another_input() {
     let dir = Dir::new();
@@ -97,7 +97,7 @@ fn another_input() {
     log[at + 6] = b'1';
     dir.write("two.rr/replay.bin", log);
 
-    // The recorded digests are those of the first: nothing is known from them.
+    // The recorded digests are those of the first recording, so they tell nothing.
     fs::copy(
         dir.path("one.rr/digests.bin"),
         dir.path("two.rr/digests.bin"),
@@ -141,7 +141,7 @@ fn another_input() {
         "{said}"
     );
     assert!(!said.contains('\x1b'), "{said}");
-    // Logs and digests alone.
+    // Only logs and digests are compared.
     let ran = dir
         .rr(&["diff", "one.rr", "two.rr", "--json", "--no-hunt"])
         .code(1);
@@ -155,8 +155,8 @@ fn two_recordings_of_one_guest() {
         bank(&dir, rec, &[]);
     }
     let object = json(&dir.rr(&["diff", "one.rr", "two.rr", "--json"]).code(1));
-    // Their seeds differ from the start, and that is not what is looked for. Where the input comes
-    // at the same places, only readings of the host's clock differ, which the guest does not see.
+    // The seeds differ from the start, and that is ignored. Where the input comes at the same
+    // places, only readings of the host's clock differ, which the guest does not see.
     assert_eq!(object["settings"][0]["name"], "machine.rng_seed");
     let (hunt, part) = (&object["hunt"], &object["part"]["icount"]);
     let parted = hunt["parting"]["icount"].as_u64();
@@ -189,7 +189,7 @@ fn a_planted_fault_is_found_wherever_it_is() {
         assert!((from..from + 8).contains(&at), "{from}: {at}");
     }
     found_all_along(&dir, "rec.rr", end);
-    // An instruction that is wrong each time: its first execution is found.
+    // With an instruction that is wrong each time, its first execution is found.
     for mnemonic in ["lbu", "addi", "sd", "sub"] {
         for from in [0, 99_998, end / 2] {
             let parting = found(&dir, "rec.rr", &format!("{from}:{mnemonic}")).unwrap();
@@ -209,7 +209,7 @@ fn a_planted_fault_is_found_wherever_it_is() {
         (&json!(true), &json!(end))
     );
     assert_eq!(hunt["parting"], Value::Null);
-    // Nothing was written into the recording: it is as good as it was.
+    // Nothing was written into the recording.
     dir.rr(&["verify", "rec.rr"]).code(0);
 }
 
@@ -238,7 +238,7 @@ fn among_harts_and_with_disks_and_networks() {
     found_all_along(&dir, "io.rr", end);
 }
 
-/// What people read, to the letter: everything in it follows from the guest and the seed.
+/// The output for people, in full. It depends only on the guest and the seed.
 #[test]
 fn what_a_hunt_says() {
     let dir = Dir::new();
@@ -257,7 +257,7 @@ fn what_a_hunt_says() {
         assert_eq!((ran.code, ran.err.as_str()), (1, ""));
         ran.text()
     };
-    // In the middle; inside an access to the UART.
+    // Faults in the middle of the run, and inside an access to the UART.
     let found = [said("300"), said("0:lbu"), said("0:sd")].join("==\n");
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/hunt.txt");
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -273,7 +273,7 @@ fn what_a_hunt_says() {
     assert!(ran.code(2).err.contains("`nonsense` is no instruction"));
 }
 
-/// A terminal gets colours, unless someone does not want them; a pipe never.
+/// A terminal gets colours, unless its user does not want them; a pipe never does.
 #[test]
 fn colours_are_for_terminals() {
     let dir = Dir::new();
@@ -295,7 +295,7 @@ fn colours_are_for_terminals() {
             .spawn()
             .unwrap();
         let mut shown = Vec::new();
-        // The end of a terminal is an error.
+        // Reading the end of a terminal gives an error.
         let _ = screen.read_to_end(&mut shown);
         assert_eq!(child.wait().unwrap().code(), Some(1));
         String::from_utf8(shown).unwrap()
@@ -318,7 +318,7 @@ fn colours_are_for_terminals() {
     }
 }
 
-/// A recording that was killed, against one that went on: they part where its log ends.
+/// A killed recording, compared with a longer one: they differ where its log ends.
 #[test]
 fn a_killed_recording() {
     let dir = Dir::new();
@@ -347,7 +347,7 @@ fn a_killed_recording() {
     assert_eq!(parting["ended"][0], Value::Null);
     let ended = parting["ended"][1].as_str().unwrap();
     assert!(ended.starts_with("goes no further: "), "{ended}");
-    // With itself it is the same, as far as it goes.
+    // It is equal to itself, as far as it goes.
     dir.rr(&["diff", "killed.rr", "killed.rr"]).code(0);
     dir.rr(&["diff", "killed.rr", "--every-instruction"])
         .code(0);

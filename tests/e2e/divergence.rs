@@ -1,9 +1,9 @@
-//! Replays that leave their recording: where, what was expected, and what happened instead.
+//! Replays that diverge: the place, the expected event, and the event that happened.
 
 use crate::harness::{Dir, sample};
 use std::fs;
 
-/// Records `hello`, changes its kernel, and replays all the same.
+/// Records `hello`, changes its kernel, and replays it with `--allow-changed-images`.
 fn diverge(change: impl FnOnce(&mut Vec<u8>)) -> String {
     let dir = Dir::new();
     fs::copy(sample("hello"), dir.path("guest.elf")).unwrap();
@@ -12,7 +12,7 @@ fn diverge(change: impl FnOnce(&mut Vec<u8>)) -> String {
     let mut kernel = dir.read("guest.elf");
     change(&mut kernel);
     dir.write("guest.elf", kernel);
-    // Not without being asked to.
+    // Without the option, the changed kernel is refused.
     dir.rr(&["replay", "rec.rr"]).code(2);
     let ran = dir
         .rr(&["replay", "rec.rr", "--allow-changed-images"])
@@ -27,7 +27,7 @@ fn find(bytes: &[u8], text: &[u8]) -> usize {
         .unwrap()
 }
 
-/// Offset of the first instruction: the entry is the start of the first segment of the samples.
+/// Offset of the first instruction: the samples' entry is the start of their first segment.
 fn entry(kernel: &[u8]) -> usize {
     let word = |at: usize| u64::from_le_bytes(kernel[at..at + 8].try_into().unwrap());
     let (headers, entry) = (word(32) as usize, word(24));
@@ -69,7 +69,7 @@ fn another_instruction_is_shown_disassembled() {
     );
 }
 
-/// The guest waits instead: nothing happens any more, and that is noticed at once.
+/// The guest waits instead. Nothing happens any more, which is noticed at once.
 #[test]
 fn a_machine_that_waits() {
     let report = diverge(|kernel| {
@@ -83,7 +83,7 @@ fn a_machine_that_waits() {
     assert!(report.ends_with("found a machine that waits"), "{report}");
 }
 
-/// The guest loops instead: the event that does not happen is missed.
+/// The guest loops instead. The expected event does not happen, which is noticed.
 #[test]
 fn a_machine_that_loops() {
     let report = diverge(|kernel| {
@@ -97,20 +97,20 @@ fn a_machine_that_loops() {
     );
 }
 
-/// Other text of the same length makes the same events: only the state tells.
+/// Another text of the same length makes the same events. Only the state differs.
 #[test]
 fn a_difference_that_only_a_digest_sees() {
     let report = diverge(|kernel| {
         let at = find(kernel, b"Goodbye");
         kernel[at] = b'W';
     });
-    // Where the guest waits to be switched off, that is at the end of the run.
+    // The guest waits there to be switched off, at the end of the run.
     let place = "pc 0x80000070 (wfi): expected state digest ";
     assert!(report.contains(place), "{report}");
 }
 
-/// The report is of the first difference, with digests every 100 instructions within that many of
-/// it.
+/// The first difference is reported. With digests every 100 instructions, it is reported within 100
+/// instructions.
 #[test]
 fn digests_close_in() {
     let dir = Dir::new();
@@ -139,7 +139,7 @@ fn digests_close_in() {
     );
 }
 
-/// Images that differ in size, or are missing, with the check off.
+/// Images that differ in size, or are missing, when the check is off.
 #[test]
 fn an_image_that_does_not_matter() {
     let dir = Dir::new();

@@ -1,7 +1,7 @@
-//! A hundred rounds of `echo`: input in pieces of random size at random instants, while the host is
-//! kept busy. Every byte comes back, and the replay is the same.
+//! A hundred rounds of `echo`: the input comes in pieces of random size at random times, while the
+//! host is kept busy. Every byte comes back, and the replay is the same.
 //!
-//! `RR_ECHO_ROUNDS` sets the number of rounds, `RR_ECHO_SEED` what is random.
+//! `RR_ECHO_ROUNDS` sets the number of rounds, and `RR_ECHO_SEED` the seed of the random numbers.
 
 use crate::harness::{Dir, sample};
 use crate::serial::totals;
@@ -9,8 +9,8 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// A linear congruential generator (multiplier and increment are Knuth's, of MMIX): enough for
-/// timing, and the same everywhere.
+/// A linear congruential generator (multiplier and increment are Knuth's, of MMIX). It is good
+/// enough for timing, and the same on every host.
 struct Random(u64);
 
 impl Random {
@@ -25,7 +25,7 @@ fn variable(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |value| value.parse().unwrap())
 }
 
-/// Lines of any printable bytes; none is `quit`, which comes last.
+/// Lines of printable bytes. `quit` comes last, and is no other line.
 fn input(random: &mut Random) -> Vec<u8> {
     let mut input = Vec::new();
     for _ in 0..1 + random.below(60) {

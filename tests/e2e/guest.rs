@@ -1,6 +1,6 @@
-//! Tiny guests, assembled here: for what no sample does.
+//! Tiny guests that are assembled here, for cases that no sample has.
 
-/// Where it starts, and where its one segment lies.
+/// The address of the guest's segment and of its first instruction.
 const BASE: u64 = 0x8000_0000;
 
 /// An ELF file for 64-bit RISC-V with these instructions at the start of RAM.
@@ -57,7 +57,7 @@ pub(crate) fn sb(rs: u32, base: u32) -> u32 {
     rs << 20 | base << 15 | 0x23
 }
 
-/// Skips so many instructions, 1 to 15 with this one, if a >= b.
+/// Skips this number of instructions (1 to 15, this one included) if a >= b.
 pub(crate) fn bge_over(a: u32, b: u32, instructions: u32) -> u32 {
     let bytes = 4 * instructions;
     (bytes >> 5) << 25 | b << 20 | a << 15 | 5 << 12 | (bytes & 0x1e) << 7 | 0x63

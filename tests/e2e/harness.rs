@@ -1,4 +1,4 @@
-//! A folder for one test, and what `rr` says in it.
+//! The test harness: a folder for each test, in which `rr` runs.
 
 use assert_cmd::Command;
 use std::fs;
@@ -7,10 +7,11 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Nothing here takes a tenth of it, even on two busy cores; what hangs is killed, and fails.
+/// The limit of every wait. No test needs a tenth of it, even on two busy cores. A process that
+/// hangs is killed, and the test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a process left.
+/// The result of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ran {
     /// Exit status.
@@ -50,7 +51,7 @@ impl Ran {
         self
     }
 
-    /// The number before " instructions", in a note or in what `verify` says.
+    /// The number before " instructions" in the output.
     #[track_caller]
     pub(crate) fn icount(&self) -> u64 {
         let text = format!("{} {}", self.err, self.text());
@@ -60,8 +61,7 @@ impl Ran {
         icount.unwrap_or_else(|_| panic!("no instruction count in: {text}"))
     }
 
-    /// The error: exactly one line, which begins with `rr: `. What depends on the place is
-    /// replaced.
+    /// The error: exactly one line, which begins with `rr: `. The folder's path in it is replaced.
     #[track_caller]
     pub(crate) fn error(&self, dir: &Dir) -> String {
         let lines: Vec<_> = self.err.lines().collect();
@@ -72,7 +72,7 @@ impl Ran {
     }
 }
 
-/// A folder that is gone at the end of the test; `rr` runs in it.
+/// A folder that is removed at the end of the test; `rr` runs in it.
 pub(crate) struct Dir {
     folder: TempDir,
 }
@@ -105,7 +105,7 @@ impl Dir {
         self.rr_with(args, b"")
     }
 
-    /// Runs `rr` to its end; `input` is on a pipe, whole and then closed.
+    /// Runs `rr` to its end. `input` comes through a pipe, which is closed after it.
     pub(crate) fn rr_with(&self, args: &[&str], input: &[u8]) -> Ran {
         let mut command = Command::new(RR);
         command.current_dir(self.folder.path()).timeout(PATIENCE);
@@ -113,8 +113,7 @@ impl Dir {
         Ran::of(&args.join(" "), command.output().unwrap())
     }
 
-    /// Runs a script with `rr` on its path, and without an exit status of its own for a closed
-    /// pipe.
+    /// Runs a script with `rr` on its path. A closed pipe does not change the script's exit status.
     pub(crate) fn shell(&self, script: &str) -> Ran {
         let mut command = Command::new("bash");
         let bin = Path::new(RR).parent().unwrap().display();
@@ -125,7 +124,7 @@ impl Dir {
         Ran::of(script, command.output().unwrap())
     }
 
-    /// Starts `rr` with its input on a pipe, its output in `stdout` and `stderr`.
+    /// Starts `rr` with a pipe as its input. Its output goes to the files `stdout` and `stderr`.
     pub(crate) fn start(&self, args: &[&str]) -> Running {
         self.start_with(args, Stdio::piped(), "stdout", "stderr")
     }
@@ -147,8 +146,8 @@ impl Dir {
         }
     }
 
-    /// Records, replays and verifies: the console, the instruction count and the digest are the
-    /// same.
+    /// Records, replays and verifies, and checks that the console, the instruction count and the
+    /// digest are the same each time.
     #[track_caller]
     pub(crate) fn round_trip(&self, machine: &[&str], input: &[u8]) -> Ran {
         let rec = "rec.rr";
@@ -180,10 +179,10 @@ impl Dir {
         );
     }
 
-    /// The digest that was recorded at the end of the run, as `verify` writes it.
+    /// The digest at the end of the recorded run, as `verify` prints it.
     fn last_digest(&self, rec: &str) -> String {
         let digests = self.read(&format!("{rec}/digests.bin"));
-        // Behind it is only the digest of the log.
+        // The last record is the digest of the log.
         let last = &digests[digests.len() - 48..digests.len() - 32];
         last.iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -204,7 +203,7 @@ pub(crate) fn sample(name: &str) -> String {
     path
 }
 
-/// An `rr` that runs; killed when it is dropped.
+/// An `rr` that runs. It is killed on drop.
 pub(crate) struct Running {
     pub(crate) child: Child,
     out: PathBuf,
@@ -220,7 +219,7 @@ impl Running {
         String::from_utf8_lossy(&fs::read(&self.err).unwrap()).into_owned()
     }
 
-    /// Waits until it has printed this.
+    /// Waits until it has printed this text.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, text: &str) {
         eventually(text, || {
@@ -241,7 +240,7 @@ impl Running {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
-    /// Waits for its end. What it printed must not be that it panicked.
+    /// Waits for its end. Fails if it has panicked.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> Option<i32> {
         let mut status = None;
@@ -254,7 +253,7 @@ impl Running {
         status.and_then(|status| status.code())
     }
 
-    /// Waits for its end, and gives what it left.
+    /// Waits for its end, and returns its result.
     #[track_caller]
     pub(crate) fn ran(mut self) -> Ran {
         drop(self.child.stdin.take());
@@ -271,7 +270,7 @@ impl Drop for Running {
     }
 }
 
-/// Waits until this is so.
+/// Waits until `is_so` returns true.
 #[track_caller]
 pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let started = Instant::now();

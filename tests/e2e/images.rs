@@ -1,5 +1,5 @@
-//! Disk images are measured beside the guest: nobody waits for a large one, and a changed one is
-//! found all the same.
+//! Disk images are hashed while the guest runs: no run waits for a large image, and a changed image
+//! is found all the same.
 
 use crate::harness::{Dir, Running, eventually, sample};
 use rustix::process::Signal;
@@ -8,19 +8,19 @@ use std::os::unix::fs::FileExt;
 
 const DRIVE: &str = "file=disk.raw,format=raw";
 
-/// An image of so many bytes, all zero: there are no bytes of it on the host.
+/// An image of this size, all zero. It is a hole, so it takes no room on the host.
 fn sparse(dir: &Dir, bytes: u64) -> File {
     let file = File::create(dir.path("disk.raw")).unwrap();
     file.set_len(bytes).unwrap();
     file
 }
 
-/// So large that nobody has measured it by the end of a test.
+/// An image that is too large to be hashed before a test ends.
 fn enormous(dir: &Dir) -> File {
     sparse(dir, 4 << 40)
 }
 
-/// Changes the image, without a trace in the time of its last change.
+/// Changes the image, and keeps the time of its last change.
 fn change_in_secret(image: &File, at: u64) {
     let modified = image.metadata().unwrap().modified().unwrap();
     image.write_all_at(b"changed", at).unwrap();
@@ -58,7 +58,7 @@ fn measured_while_the_guest_runs() {
     assert!(!dir.path("x.rr/machine.json.part").exists());
 }
 
-/// Killed before its image is measured: the recording says what is known, and what is not.
+/// A recording that was killed before its image was hashed: the replay says what is not checked.
 #[test]
 fn killed_before_it_was_measured() {
     let dir = Dir::new();
@@ -74,7 +74,7 @@ fn killed_before_it_was_measured() {
     assert!(replayed.err.contains(note), "{}", replayed.err);
     let inspected = dir.rr(&["inspect", "x.rr"]).text();
     assert!(inspected.contains("content not measured"), "{inspected}");
-    // Touched: then it may be another one.
+    // With another time, it may be another image.
     image.write_all_at(b"touched", 0).unwrap();
     let error = dir.rr(&["replay", "x.rr"]).code(2).error(&dir);
     let wanted =
@@ -84,8 +84,8 @@ fn killed_before_it_was_measured() {
     dir.rr(&allowed).code(0);
 }
 
-/// The guest has ended, and its image is not measured yet: a signal ends that, too, and the
-/// recording is whole.
+/// The guest has ended, and its image is not hashed yet. A signal cancels that, and the recording
+/// is complete.
 #[test]
 fn a_signal_gives_up() {
     let dir = Dir::new();
@@ -104,7 +104,7 @@ fn a_signal_gives_up() {
     dir.check_replay("x.rr", &recorded);
 }
 
-/// Something else writes to the image meanwhile.
+/// Another program writes to the image during the recording.
 #[test]
 fn changed_while_it_is_recorded() {
     let dir = Dir::new();
@@ -121,8 +121,8 @@ fn changed_while_it_is_recorded() {
     );
 }
 
-/// Each change is found, and is the cause of the divergence that follows from it: the guest reads
-/// sector 0.
+/// Every change is found. It is reported as the cause of the divergence that follows from it: the
+/// guest reads sector 0.
 #[test]
 fn changed_since() {
     let dir = Dir::new();
@@ -142,12 +142,13 @@ fn changed_since() {
             assert!(error.starts_with(changed), "{error}");
         }
     }
-    // It shows in the time of the last change: refused before the guest says a word.
+    // The time of the last change differs, so the image is refused before the guest prints
+    // anything.
     image.write_all_at(b"changed", 7 << 20).unwrap();
     let ran = dir.rr(&["replay", "x.rr"]).code(2);
     assert_eq!(ran.text(), "");
     assert!(ran.error(&dir).starts_with(changed));
-    // A copy with the same content and another time is the same image.
+    // A copy with the same content and another time is accepted.
     image.set_len(0).unwrap();
     image.set_len(64 << 20).unwrap();
     dir.check_replay("x.rr", &recorded);
@@ -159,8 +160,8 @@ fn changed_since() {
     );
 }
 
-/// Whoever wants to see a place of a replay need not wait for the image; that its content was not
-/// looked at is told.
+/// A replay that stops at a place does not wait for the image. The user is told that its content
+/// was not checked.
 #[test]
 fn a_replay_that_stops_early_does_not_wait() {
     let dir = Dir::new();
@@ -172,7 +173,7 @@ fn a_replay_that_stops_early_does_not_wait() {
     assert!(ran.err.contains("the position is reached"), "{}", ran.err);
     change_in_secret(&image, (1 << 30) - 7);
     dir.rr(&early).code(0);
-    // Whatever stays, or says that all is well, is not to rest on another image.
+    // A result that stays, or a success, must not rest on a changed image.
     let save = ["snapshot", "save", "x.rr", "x", "--at", "10"];
     for args in [&["replay", "x.rr"][..], &["verify", "x.rr"], &save] {
         let error = dir.rr(args).code(2).err;

@@ -1,4 +1,4 @@
-//! Recordings that end in the middle: by `kill -9`, and by signals that ask.
+//! Recordings that end in the middle: by `kill -9`, and by signals that ask the program to end.
 
 use crate::harness::{Dir, Ran, Running, eventually, sample};
 use rustix::process::Signal;
@@ -21,8 +21,7 @@ fn size(dir: &Dir, file: &str) -> u64 {
     std::fs::metadata(dir.path(file)).map_or(0, |found| found.len())
 }
 
-/// Waits until all that has happened up to now is on disk: the second time that the log grows from
-/// now on, it grows by all of it.
+/// Waits until all that has happened so far is on disk: after the log has grown twice, it is.
 fn on_disk(dir: &Dir) {
     for _ in 0..2 {
         let before = size(dir, "rec.rr/replay.bin");
@@ -32,7 +31,7 @@ fn on_disk(dir: &Dir) {
     }
 }
 
-/// Replays what a killed recording left; it says that it was cut off.
+/// Replays a killed recording, which says that it was cut off.
 #[track_caller]
 fn check_cut(dir: &Dir) -> Ran {
     let replayed = dir.rr(&["replay", "rec.rr"]).code(0);
@@ -56,7 +55,7 @@ fn killed_while_the_guest_waits() {
     let input = running.child.stdin.as_mut().unwrap();
     input.write_all(b"one\ntwo\nthree\n").unwrap();
     running.wait_for("3: three\n");
-    // Before it waits for input it brings the log up to date.
+    // Before the machine waits for input, the log is written out.
     eventually("the log", || {
         dir.rr(&["replay", "rec.rr"]).text().contains("3: three\n")
     });
@@ -104,7 +103,7 @@ fn killed_while_the_guest_naps() {
     );
 }
 
-/// Nobody reads the console, so the guest stands still: what it did is on disk all the same.
+/// The guest waits because nobody reads the console. The log so far is on disk all the same.
 #[test]
 fn killed_while_the_console_is_full() {
     let dir = Dir::new();
@@ -114,7 +113,7 @@ fn killed_while_the_console_is_full() {
     let printed = console.drain();
     let replayed = check_cut(&dir);
     assert!(printed.starts_with(&replayed.out), "made up");
-    // The write that waited is the last event, and is not over.
+    // The write that waited is the last event, and is not complete.
     assert!(
         replayed.out.len() + 64 >= printed.len(),
         "{} of {}",
@@ -140,7 +139,7 @@ fn asked_to_end_while_the_console_is_full() {
     dir.rr(&["verify", "rec.rr"]).code(0);
 }
 
-/// The reading end of a pipe that is full.
+/// The reading end of a full pipe.
 struct Console(std::io::PipeReader);
 
 impl Console {
@@ -169,7 +168,7 @@ fn with_full_console(dir: &Dir) -> (std::process::Child, Console) {
         let mut full = [PollFd::new(&writer, PollFlags::OUT)];
         poll(&mut full, Some(&Timespec::default())).unwrap() == 0
     });
-    // All but the write that waits.
+    // Everything but the write that waits.
     let printed = rustix::io::ioctl_fionread(&reader).unwrap();
     eventually("the log", || {
         dir.rr(&["replay", "rec.rr"]).out.len() as u64 + 64 >= printed
@@ -177,7 +176,7 @@ fn with_full_console(dir: &Dir) -> (std::process::Child, Console) {
     (child, Console(reader))
 }
 
-/// SIGTERM, SIGINT, SIGHUP: the recording is closed, and replays to its very end.
+/// SIGTERM, SIGINT, SIGHUP: the recording is closed, and replays to its end.
 #[test]
 fn asked_to_end() {
     for (guest, append, signal, wait_for) in [
@@ -198,7 +197,7 @@ fn asked_to_end() {
     }
 }
 
-/// Whether the signal no longer kills it.
+/// True if the program handles the signal.
 fn catches(running: &Running, signal: Signal) -> bool {
     let path = format!("/proc/{}/status", running.child.id());
     let status = std::fs::read_to_string(path).unwrap();
@@ -207,7 +206,7 @@ fn catches(running: &Running, signal: Signal) -> bool {
     caught >> (signal.as_raw() - 1) & 1 == 1
 }
 
-/// A replay that is interrupted is neither a divergence nor verified.
+/// A replay that is interrupted is no divergence, and it is not verified.
 #[test]
 fn interrupted_replay() {
     let dir = Dir::new();
@@ -223,7 +222,7 @@ fn interrupted_replay() {
     });
     verify.signal(Signal::INT);
     let code = verify.wait();
-    // On a slow day the signal comes too late.
+    // On a slow host the signal may come too late.
     let late = verify.stdout().starts_with("verified: ");
     assert_eq!(code, Some(if late { 0 } else { 2 }), "{}", verify.stderr());
     assert!(

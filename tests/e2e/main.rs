@@ -1,5 +1,5 @@
-//! End to end: machines that are run, recorded, replayed and verified by the real binary. A
-//! recording is always replayed by another process than the one that made it.
+//! End to end: the real binary runs, records, replays and verifies machines. A recording is always
+//! replayed by another process than the one that made it.
 #![allow(clippy::unwrap_used, reason = "what is not as expected fails the test")]
 
 mod cores;

@@ -1,4 +1,4 @@
-//! `pace.tsv`: how fast a recording went on the host. Nothing but a picture depends on it.
+//! `pace.tsv`: how fast a recording went on the host. Only the plot depends on it.
 
 use crate::harness::{Dir, eventually, sample};
 use rustix::process::Signal;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 const FILE: &str = "rec.rr/pace.tsv";
 
-/// The whole lines: instruction count, wall and CPU time (ns). None of them ever falls.
+/// The whole lines: instruction count, wall time and CPU time (ns). No column ever falls.
 #[track_caller]
 fn paces(dir: &Dir) -> Vec<[u64; 3]> {
     let text = String::from_utf8(dir.read(FILE)).unwrap();
@@ -47,14 +47,14 @@ fn from_the_start_to_the_end() {
     let [icount, wall, cpu] = *first.last().unwrap();
     assert_eq!(icount, end);
     assert!(first.len() > 5 && cpu > 0 && cpu <= wall, "{first:?}");
-    // At most one a millisecond, but for both ends.
+    // At most one line a millisecond, without the first and the last.
     assert!(first.len() as u64 <= 3 + wall / 1_000_000, "{first:?}");
-    // Of another run, in its place.
+    // A new recording in the same place.
     record(&dir, &["--overwrite"]);
     assert_ne!(paces(&dir), first);
 }
 
-/// Whatever becomes of it, everything but the picture is as before.
+/// Whatever the file holds, everything but the plot is the same.
 #[test]
 fn nothing_else_depends_on_it() {
     let dir = Dir::new();
@@ -127,7 +127,7 @@ fn of_a_killed_recording() {
     assert!(drawing.contains("the log is cut off here"));
 }
 
-/// What came behind a snapshot that was loaded never was, and took no time.
+/// The part of a recording that was dropped by loading a snapshot takes no time.
 #[test]
 fn of_a_recording_that_went_back() {
     let dir = Dir::new();

@@ -44,7 +44,7 @@ fn any_instruction() {
     }
 }
 
-/// Naps, alarms, interrupts, input: the machine stops in front of each.
+/// Naps, alarms, interrupts, input: the machine stops before each of them.
 #[test]
 fn every_event() {
     for (guest, append, input) in [("clock", "n=2 ms=1", ""), ("echo", "", "a\ntime\nquit\n")] {
@@ -67,7 +67,7 @@ fn every_event() {
     }
 }
 
-/// The end is behind the last event: all of the console is there, and the digest is compared.
+/// The end is after the last event: the console is complete, and the digest is compared.
 #[test]
 fn the_end() {
     let (dir, end) = recorded("hello", "", b"");

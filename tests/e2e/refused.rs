@@ -1,11 +1,10 @@
-//! Recordings with a file that is not what was recorded: refused, with a message that stands here
-//! in full.
+//! Recordings with a changed file are refused. The messages stand here in full.
 
 use crate::errors::prepared;
 use crate::harness::sample;
 use std::fs;
 
-/// A file of the recording is changed; replay and verify refuse before the first instruction.
+/// A file of the recording is changed: replay and verify refuse it before the first instruction.
 #[test]
 fn damaged_recordings() {
     let dir = prepared();

@@ -1,10 +1,10 @@
-//! A guest that resets its machine: RAM keeps what the images do not cover.
+//! A guest that resets its machine: RAM keeps its content where no image covers it.
 
 use crate::guest::{A0, A1, HERE, T0, T1, T2, ZERO};
 use crate::guest::{addi, auipc, bge_over, elf, lui, lw, sb, sw};
 use crate::harness::Dir;
 
-/// Prints which boot this is, and resets the machine until it is the third.
+/// Prints the number of the boot, and resets the machine until the third boot.
 fn counts_boots() -> Vec<u8> {
     elf(&[
         auipc(T0, 0x100), // 1 MiB behind the code: RAM that no image covers.
@@ -56,7 +56,7 @@ fn memory_survives_and_the_replay_resets_too() {
     assert_eq!(run.text(), "1\n2\n3\n");
 }
 
-/// Cut anywhere, the resets among it, it replays to its last whole event.
+/// Cut anywhere, even at the resets, the recording replays to its last whole event.
 #[test]
 fn killed_around_a_reset() {
     let dir = Dir::new();

@@ -47,7 +47,7 @@ fn the_checksums_of_mix_are_those_of_its_readme() {
     }
 }
 
-/// Digests at intervals that fall anywhere: the slices of record and of replay are not the same.
+/// Digests at odd intervals: record and replay divide the run into different periods.
 #[test]
 fn states_are_equal_all_along() {
     let input = b"one\ntime\nthree\nquit\n";
@@ -95,14 +95,14 @@ fn clock() {
             "--kernel", &kernel, "--append", "n=4 ms=5", "--icount", icount,
         ];
         let recorded = dir.round_trip(&machine, b"").code(0);
-        // Another recording has another time.
+        // Another recording shows another time.
         let again = [&["record", "-o", "again.rr"], &machine[..]].concat();
         let again = dir.rr(&again).code(0);
         assert_ne!(again.text(), recorded.text());
     }
 }
 
-/// Idle time that is skipped takes none: twenty ticks of a second each.
+/// Idle time that is skipped takes no real time: here twenty ticks of a second each.
 #[test]
 fn clock_without_sleep_does_not_wait() {
     let dir = Dir::new();
@@ -117,7 +117,7 @@ fn clock_without_sleep_does_not_wait() {
     dir.check_replay("rec.rr", &recorded);
 }
 
-/// It fails in some runs; what it does, it does again.
+/// It fails in some runs. A replay does the same as its recording.
 #[test]
 fn heisenbug() {
     let input = std::fs::read(sample("heisenbug/input.txt")).unwrap();
@@ -139,7 +139,7 @@ fn heisenbug() {
     }
 }
 
-/// The pipe of the README: customers who type.
+/// The pipe of the README, in which customers type.
 #[test]
 fn heisenbug_with_customers() {
     let dir = Dir::new();
@@ -155,7 +155,7 @@ fn heisenbug_with_customers() {
     dir.check_replay("rec.rr", &recorded);
 }
 
-/// A recording can move, and needs nothing but its images.
+/// A recording can be moved. It needs only its images.
 #[test]
 fn a_recording_can_move() {
     let dir = Dir::new();
@@ -165,7 +165,7 @@ fn a_recording_can_move() {
     std::fs::create_dir(dir.path("elsewhere")).unwrap();
     std::fs::rename(dir.path("a.rr"), dir.path("elsewhere/b.rr")).unwrap();
     dir.check_replay("elsewhere/b.rr", &recorded);
-    // Its kernel may lie in it.
+    // The kernel may be moved into it.
     std::fs::rename(dir.path("guest.elf"), dir.path("elsewhere/b.rr/guest.elf")).unwrap();
     dir.check_replay("elsewhere/b.rr", &recorded);
 }

@@ -1,4 +1,4 @@
-//! The prebuilt samples are what their sources give.
+//! The prebuilt samples match their sources.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ fn the_checked_in_files_are_reproduced() {
         .arg("-dumpversion")
         .output();
     match compiler {
-        // Another version makes other code; that is no fault of the sources.
+        // Another version of the compiler makes other code. That is no fault of the sources.
         Ok(output) if output.stdout.starts_with(b"12.2") => {}
         found => {
             let version = found.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());

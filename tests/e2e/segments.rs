@@ -1,12 +1,12 @@
-//! A recording verified in segments comes to what it comes to as a whole; parts that are not all of
-//! one recording are refused.
+//! A recording that is verified in segments gives the same result as a whole. Parts of different
+//! recordings are refused.
 
 use crate::harness::{Dir, Ran, Running, eventually, sample};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
 
-/// Records with a snapshot every so many instructions, and many digests.
+/// Records with a snapshot every `every` instructions, and many digests.
 fn recorded(machine: &[&str], every: &str, input: &[u8]) -> Dir {
     let dir = Dir::new();
     let args = ["record", "-o", "rec.rr", "--snapshot-every", every];
@@ -21,7 +21,7 @@ fn mix() -> Dir {
     recorded(&["--kernel", &mix, "--append", "n=5"], "500k", b"")
 }
 
-/// Verifies one segment, and keeps its result as `I.json`.
+/// Verifies one segment, and keeps its result in `I.json`.
 fn part(dir: &Dir, number: u16, of: u16, code: i32) -> Value {
     let choice = format!("{number}/{of}");
     let args = ["verify", "rec.rr", "--segment", &choice, "--json"];
@@ -36,7 +36,7 @@ fn merge(dir: &Dir, parts: &[u16]) -> Ran {
     dir.rr(&[&["verify", "--merge"], &files[..]].concat())
 }
 
-/// All divisions say what `rr verify` says.
+/// All divisions give the result of `rr verify`.
 fn check(dir: &Dir) {
     let whole = dir.rr(&["verify", "rec.rr"]).code(0);
     for jobs in ["1", "3"] {
@@ -88,7 +88,7 @@ fn of_a_slice_and_of_a_killed_recording() {
             .code(0);
     }
     check(&dir);
-    // Cut off, and its digests with it: what a killed recording leaves.
+    // The log is cut, and so are the digests, as in a killed recording.
     let dir = mix();
     let log = dir.read("rec.rr/replay.bin");
     dir.write("rec.rr/replay.bin", &log[..log.len() - 3]);
@@ -127,7 +127,7 @@ fn parts_that_do_not_belong_together() {
         error.contains("2.json: segment 2 is there twice"),
         "{error}"
     );
-    // Each member that is checked, changed.
+    // Changes each member that is checked.
     let good: Value = serde_json::from_slice(&dir.read("2.json")).unwrap();
     let changes: [(&str, Value, &str); 8] = [
         ("/recording/blake3", "00".into(), "of another recording"),
@@ -155,7 +155,7 @@ fn parts_that_do_not_belong_together() {
     assert!(refused(&[1, 6, 3]).contains("6.json: is of another recording"));
 }
 
-/// A digest that is another: the segment that it is in diverges, and no other.
+/// With a changed digest, its segment diverges, and no other does.
 #[test]
 fn a_divergence_is_in_one_part() {
     let dir = mix();
@@ -192,8 +192,8 @@ fn a_divergence_is_in_one_part() {
     }
 }
 
-/// The state at the end of a segment is compared with its snapshot, also where no digest was
-/// recorded.
+/// The state at the end of a segment is compared with its snapshot, even if no digest was recorded
+/// there.
 #[test]
 fn a_snapshot_of_another_state_is_found_out() {
     let dir = mix();
@@ -202,7 +202,7 @@ fn a_snapshot_of_another_state_is_found_out() {
         "rec.rr/snapshots/{}/snapshot.json",
         good["stop"].as_str().unwrap()
     );
-    // Another digest in it, with a checksum that is right: that is of the compact text.
+    // The snapshot gets another digest, with a correct checksum, which is that of the compact text.
     let text = String::from_utf8(dir.read(&path)).unwrap();
     let compact: String = text.split_whitespace().collect();
     let start = compact.find("{\"format\"").unwrap();
@@ -248,14 +248,14 @@ fn damaged_snapshots_are_not_trusted() {
     assert_eq!(fallen_back["end_digest"], good["end_digest"]);
     let ran = dir.rr(&["verify", "rec.rr", "--jobs", "2"]).code(0);
     assert_eq!(ran.out, whole.out);
-    // One whose description is damaged is none.
+    // A snapshot whose description is damaged does not count.
     dir.write(&format!("rec.rr/snapshots/{name}/snapshot.json"), "{");
     let ran = dir.rr(&["verify", "rec.rr", "--jobs", "2"]).code(0);
     assert!(ran.err.contains("snapshot.json: is damaged"), "{}", ran.err);
     assert_eq!(ran.out, whole.out);
 }
 
-/// Images are measured once, for all, and what is to be said of them is said once.
+/// Images are hashed once for all segments, and the user is told once.
 #[test]
 fn images_are_checked_for_all() {
     let dir = Dir::new();
@@ -267,7 +267,7 @@ fn images_are_checked_for_all() {
     let jobs = ["verify", "rec.rr", "--jobs", "3"];
     let whole = dir.rr(&["verify", "rec.rr"]).code(0);
     assert_eq!(dir.rr(&jobs).code(0), whole);
-    // A change that hides its time shows only once all is read.
+    // A change that kept the time shows only when everything is read.
     let image = fs::File::options()
         .write(true)
         .open(dir.path("disk.raw"))
@@ -281,7 +281,7 @@ fn images_are_checked_for_all() {
     }
     dir.write("disk.raw", vec![7; 1 << 20]);
     image.set_modified(modified).unwrap();
-    // As if it had been killed before it was measured.
+    // As if the recording had been killed before its image was hashed.
     let text = String::from_utf8(dir.read("rec.rr/machine.json")).unwrap();
     let mut manifest: Value = serde_json::from_str(&text).unwrap();
     let images = manifest["images"].as_array_mut().unwrap();
@@ -300,7 +300,7 @@ fn images_are_checked_for_all() {
     assert_eq!((quiet.out, quiet.err), (whole.out, String::new()));
 }
 
-/// Segments of a recording that take a while, under way.
+/// Verifies a recording in segments, which takes a while.
 fn under_way(dir: &Dir) -> Running {
     let mix = sample("mix");
     let args = ["record", "-o", "rec.rr", "--kernel", &mix, "--append"];
@@ -317,7 +317,7 @@ fn under_way(dir: &Dir) -> Running {
     running
 }
 
-/// Nobody goes on with what nobody waits for.
+/// No process goes on after the program was killed.
 #[test]
 fn nothing_outlives_it() {
     let dir = Dir::new();
@@ -353,7 +353,7 @@ fn what_makes_no_sense() {
     }
     let said = error(&["verify", "rec.rr/replay.bin", "--jobs", "2"]);
     assert!(said.contains("a log has no segments"), "{said}");
-    // Trouble of a child is trouble of all, told once.
+    // An error of one segment ends all, and is reported once.
     fs::remove_file(dir.path("rec.rr/digests.bin")).unwrap();
     let said = error(&["verify", "rec.rr", "--jobs", "2"]);
     assert!(said.contains("digests.bin"), "{said}");

@@ -1,4 +1,4 @@
-//! Where the serial port leads: files, nothing, sockets, pseudo-terminals, pipes.
+//! The backends of the serial port: files, `null`, sockets, pseudo-terminals, pipes.
 
 use crate::harness::{Dir, PATIENCE, Running, eventually, sample};
 use std::fs::{self, File};
@@ -20,14 +20,14 @@ fn echo(dir: &Dir, backend: &str) -> Running {
     dir.start(&args)
 }
 
-/// What `echo` says of so many bytes.
+/// The totals that `echo` prints for this input.
 pub(crate) fn totals(input: &[u8]) -> String {
     let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
     let checksum = input.iter().fold(0xcbf2_9ce4_8422_2325, fnv);
     format!("{} bytes, checksum {checksum:016x}\n", input.len())
 }
 
-/// The replay prints what the other end got.
+/// Checks that the replay prints the bytes that the other end got.
 #[track_caller]
 fn check(dir: &Dir, running: Running, got: &[u8]) {
     let recorded = running.ran().code(0);
@@ -53,7 +53,7 @@ fn file() {
     assert_eq!((replayed.text().as_str(), dir.read("again")), ("", console));
 }
 
-/// What went nowhere when it was recorded can be seen in the replay.
+/// Output that was dropped in the recording shows in the replay.
 #[test]
 fn null() {
     let dir = Dir::new();
@@ -112,7 +112,7 @@ fn unix_server_and_again() {
 
 const SERVER: &str = "unix:socket,server=on,wait=off";
 
-/// Connects to a server that is about to listen.
+/// Connects to a server that will soon listen.
 fn connect(dir: &Dir) -> UnixStream {
     let mut stream = None;
     eventually("the socket", || {
@@ -136,8 +136,8 @@ fn read_up_to(peer: &mut UnixStream, text: &str) -> Vec<u8> {
     got
 }
 
-/// Clients come and go; one speaks and leaves without listening. What the guest says to nobody is
-/// in the replay alone.
+/// Clients come and go; one of them sends, and leaves without reading. Output without a client
+/// shows only in the replay.
 #[test]
 fn unix_clients_that_come_and_go() {
     let dir = Dir::new();
@@ -145,7 +145,7 @@ fn unix_clients_that_come_and_go() {
     let mut first = connect(&dir);
     first.write_all(b"one\n").unwrap();
     let mut heard = read_up_to(&mut first, "1: one\n");
-    // Waits in the queue until the first one is gone.
+    // It waits in the queue until the first client is gone.
     let mut second = connect(&dir);
     second.write_all(b"two\n").unwrap();
     drop((first, second));
@@ -164,7 +164,7 @@ fn unix_clients_that_come_and_go() {
     dir.rr(&["verify", "rec.rr"]).code(0);
 }
 
-/// Nobody comes: the guest does not wait for anybody, and the log says that all was taken.
+/// No client comes: the guest does not wait, and the log says that all output was taken.
 #[test]
 fn unix_server_without_a_client() {
     let dir = Dir::new();
@@ -179,7 +179,7 @@ fn unix_server_without_a_client() {
     dir.rr(&["verify", "rec.rr"]).code(0);
 }
 
-/// A replay has clients, too, and what they say changes nothing.
+/// A replay can have clients, too. Their input changes nothing.
 #[test]
 fn unix_client_of_a_replay() {
     let dir = Dir::new();
@@ -203,7 +203,7 @@ fn unix_client_of_a_replay() {
     );
 }
 
-/// The other end goes away: the guest goes on, and what it says then is lost.
+/// The other end leaves: the guest goes on, and its later output is lost.
 #[test]
 fn unix_peer_that_leaves() {
     let dir = Dir::new();
@@ -240,7 +240,7 @@ fn pty_echo(dir: &Dir) -> (Running, File) {
     (running, line)
 }
 
-/// A reader that takes its time gets everything: Linux would throw away what it has not read.
+/// A slow reader gets everything, although Linux would drop what it has not read.
 #[test]
 fn pty_with_a_slow_reader() {
     let dir = Dir::new();
@@ -257,7 +257,7 @@ fn pty_with_a_slow_reader() {
     check(&dir, running, &got);
 }
 
-/// One that reads nothing, or is not there, does not keep the program.
+/// A reader that reads nothing, or that is not there, does not keep the program from ending.
 #[test]
 fn pty_without_a_reader() {
     let dir = Dir::new();
@@ -275,7 +275,7 @@ fn pty() {
     let (running, mut line) = pty_echo(&dir);
     line.write_all(b"hi\rquit\r").unwrap();
     let mut got = Vec::new();
-    // Ends with an error when the program has ended, and the other end is gone.
+    // The read ends with an error when the program has ended.
     let _ = line.read_to_end(&mut got);
     assert!(
         got.ends_with(totals(b"hi\rquit\r").as_bytes()),
@@ -285,7 +285,7 @@ fn pty() {
     check(&dir, running, &got);
 }
 
-/// 64 KiB at once, through a pipe and from a file that is there before the guest is ready.
+/// 64 KiB at once, through a pipe, and from a file that is readable before the guest is ready.
 #[test]
 fn not_a_byte_is_lost() {
     let mut input = Vec::new();
@@ -311,11 +311,11 @@ fn not_a_byte_is_lost() {
     }
 }
 
-/// Any byte passes, both ways.
+/// Every byte value passes, both ways.
 #[test]
 fn all_bytes() {
     let dir = Dir::new();
-    // Neither Ctrl-D, which ends, nor the line ends.
+    // Without Ctrl-D, which ends the guest, and without line ends.
     let mut input: Vec<u8> = (0..=255)
         .filter(|byte| ![4, 10, 13].contains(byte))
         .collect();
@@ -354,7 +354,7 @@ fn a_closed_pipe_is_no_error() {
         }
         assert!(!ran.err.contains("roken pipe"), "{}", ran.err);
     }
-    // Also while recording: the log holds what was taken.
+    // In a recording, too, the log holds what was taken.
     let script = format!(
         "rr record --kernel {} --append 'n=50 ms=1' -o cut.rr | head -1; exit ${{PIPESTATUS[0]}}",
         sample("clock")

@@ -1,13 +1,13 @@
-//! Slices: any range of a recording is a recording, which needs nothing of the one that it is from.
+//! Slices: any range of a recording can become a recording, which needs nothing of the first one.
 
 use crate::harness::{Dir, sample};
 use std::fs;
 
-/// Numbers that only look random: a failure comes again.
+/// Pseudo-random numbers, so that a failure can be repeated.
 struct Dice(u64);
 
 impl Dice {
-    /// One below `end`, which is not 0.
+    /// A number below `end`, which is not 0.
     fn below(&mut self, end: u64) -> u64 {
         self.0 = self
             .0
@@ -30,7 +30,7 @@ fn slice(dir: &Dir, parent: &str, (from, to): (u64, u64), name: &str) {
     assert!(sliced.err.contains("verified: "), "{}", sliced.err);
 }
 
-/// Cuts ranges out of `rec.rr`, and each again; then they are all that there is.
+/// Cuts ranges out of `rec.rr`, and slices each again. Then only the slices are left.
 fn check(dir: &Dir, seed: u64, rounds: usize, code: i32) {
     let recorded = dir.rr(&["replay", "rec.rr"]).code(code);
     let end = dir.rr(&["verify", "rec.rr"]).code(0).icount();
@@ -124,7 +124,7 @@ fn what_is_no_range() {
     let error = refused("10", "1G");
     assert!(error.contains("past the end"), "{error}");
     assert!(!dir.path("x.rr").exists());
-    // What a slice does not have.
+    // Features that a slice does not have.
     slice(&dir, "rec.rr", (1000, 5000), "part.rr");
     let args = ["slice", "part.rr", "--from", "999", "-o", "x.rr"];
     let error = dir.rr(&args).code(2).error(&dir);
@@ -147,7 +147,7 @@ fn one_that_is_there_is_replaced_only_if_asked() {
     dir.rr(&[&args[..], &["part.rr", "--overwrite"]].concat())
         .code(0);
     assert_eq!(dir.rr(&["verify", "part.rr"]).code(0).icount(), 3000);
-    // What is no recording is not replaced at all.
+    // A folder that is no recording is never replaced.
     fs::create_dir(dir.path("folder")).unwrap();
     dir.write("folder/diary", "mine");
     dir.rr(&[&args[..], &["folder", "--overwrite"]].concat())

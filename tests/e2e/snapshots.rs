@@ -1,12 +1,12 @@
-//! Snapshots: a replay from each is the rest of the same run; none is ever there in part, or
-//! damaged without a word.
+//! Snapshots: a replay from each one is the rest of the same run. No snapshot is ever incomplete,
+//! and a damaged one is reported.
 
 use crate::harness::{Dir, Ran, eventually, sample};
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Records with a snapshot every so many instructions.
+/// Records with a snapshot every `every` instructions.
 fn recorded(machine: &[&str], every: &str, input: &[u8]) -> (Dir, Ran) {
     let dir = Dir::new();
     let args = ["record", "-o", "rec.rr", "--snapshot-every", every];
@@ -25,7 +25,7 @@ fn names(dir: &Dir) -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-/// Replays from each snapshot. A replay compares the digests that are left, and the last one.
+/// Replays from each snapshot. A replay compares the remaining digests, the last one included.
 fn check_each(dir: &Dir, recorded: &Ran) -> Vec<String> {
     let names = names(dir);
     for name in &names {
@@ -57,7 +57,7 @@ fn each_is_the_rest_of_the_run() {
         let (dir, recorded) = recorded(machine, every, b"");
         let names = check_each(&dir, &recorded);
         assert!(names.len() > 2 && names[0] == "start", "{names:?}");
-        // Made by a replay, they are the same, down to the digest of the state.
+        // A snapshot by a replay is the same, down to the digest of the state.
         let args = ["snapshot", "save", "rec.rr", "again", "--at"];
         let at = format!("@{}", names[names.len() / 2]);
         dir.rr(&[&args[..], &[&at]].concat()).code(0);
@@ -82,7 +82,7 @@ fn with_input_at_odd_places() {
     assert!([0, 3].contains(&recorded.code), "{}", recorded.err);
     let names = check_each(&dir, &recorded);
     assert!(names.len() > 3, "{names:?}");
-    // Others, between these, by a replay that begins at one of them.
+    // More snapshots between these, by a replay that begins at one of them.
     let on_the_way = ["--snapshot-every", "150k", "--serial", "null"];
     let replay = ["replay", "rec.rr", "--from", &names[1]];
     dir.rr(&[&replay[..], &on_the_way].concat()).code(0);
@@ -156,7 +156,7 @@ fn damage_is_refused() {
         dir.write(&path, &whole);
         dir.rr(&["replay", "rec.rr", "--from", name]).code(0);
     }
-    // The parent's damage is the child's.
+    // A damaged parent damages its child.
     let parent = format!("rec.rr/snapshots/{}/state.bin", names[0]);
     let whole = dir.read(&parent);
     dir.write(&parent, &whole[1..]);
@@ -164,7 +164,7 @@ fn damage_is_refused() {
     assert!(refused.error(&dir).contains("start/state.bin: is damaged"));
 }
 
-/// What another version of rr made is no damage.
+/// A snapshot of another version of rr is not damaged.
 #[test]
 fn of_another_version() {
     let (dir, _) = recorded(&["--kernel", &sample("hello")], "1G", b"");
@@ -221,7 +221,7 @@ fn what_is_no_snapshot() {
     assert!(table.contains("power-on"), "{table}");
 }
 
-/// What lies in the folder of snapshots.
+/// The files in the folder of snapshots.
 fn entries(dir: &Dir) -> Vec<PathBuf> {
     let mut found: Vec<_> = fs::read_dir(dir.path("rec.rr/snapshots"))
         .unwrap()
@@ -255,7 +255,7 @@ fn kill_9_leaves_no_half_of_one() {
         }
     }
     assert!(killed > 0, "{killed} killed, {saved} saved");
-    // The next one clears away what the killed ones left.
+    // The next save removes the incomplete folders of the killed ones.
     dir.rr(&["snapshot", "save", "rec.rr", "new", "--at", "80%"])
         .code(0);
     let places = ["", ".lock", "new", "start"].map(|name| dir.path("rec.rr/snapshots").join(name));
@@ -274,7 +274,7 @@ fn a_killed_recording_has_its_snapshots() {
     for name in names(&dir) {
         dir.rr(&["replay", "rec.rr", "--from", &name]).code(0);
     }
-    // Recorded anew, the old ones are gone.
+    // A new recording in the same place has no old snapshots.
     let again = [
         "record",
         "-o",
@@ -307,7 +307,7 @@ fn disks_and_frames_go_with_it() {
             .join("drive-drive0.qcow2");
         assert!(layer.exists(), "{}", layer.display());
     }
-    // Every other one goes, and what the rest needs of it moves.
+    // Every other snapshot is deleted, and what the rest needs of it moves.
     for name in names.iter().step_by(2) {
         dir.rr(&["snapshot", "delete", "rec.rr", name]).code(0);
     }

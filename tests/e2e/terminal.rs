@@ -1,4 +1,4 @@
-//! Standard input as a terminal: raw while the guest runs, and as it was behind it; Ctrl-A escapes.
+//! Standard input as a terminal: raw while the guest runs, and restored after it; Ctrl-A escapes.
 
 use crate::harness::{Dir, RR, Ran, eventually, sample};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -71,7 +71,7 @@ impl Terminal {
         !modes.intersects(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG)
     }
 
-    /// Its end: the terminal is as it was, and the recording replays.
+    /// Waits for the end, and checks that the terminal is restored and the recording replays.
     #[track_caller]
     fn end(mut self, dir: &Dir) -> Ran {
         let mut status = None;
@@ -106,7 +106,7 @@ fn raw_while_it_runs() {
     let mut terminal = Terminal::start(&dir);
     terminal.wait_for("quit` ends");
     eventually("raw mode", || terminal.is_raw());
-    // Ctrl-C is the guest's.
+    // Ctrl-C goes to the guest.
     terminal.type_in("ab\x03c\r");
     terminal.wait_for("1: ab\x03c");
     terminal.type_in("quit\r");
@@ -129,7 +129,7 @@ fn escapes() {
     terminal.type_in("\x01h");
     let help = "Ctrl-A h  this help\nCtrl-A x  end the run\nCtrl-A Ctrl-A  send Ctrl-A\n";
     eventually("the help", || dir.read("err").ends_with(help.as_bytes()));
-    // An escape in two pieces, and one that nobody knows.
+    // An escape in two pieces, and an unknown one.
     terminal.type_in("[\x01");
     terminal.type_in("\x01]\x01q\r");
     terminal.wait_for("1: [\x01]\r\n");
@@ -160,8 +160,8 @@ fn signal() {
     );
 }
 
-/// From a key to the guest's answer on the screen, while it is recorded. The figures are told, not
-/// bounded: only a second would be wrong on any host.
+/// The time from a key to the guest's answer on the screen, in a recording. The times are printed.
+/// The test fails only above a second, which would be wrong on any host.
 #[test]
 fn keys_are_answered_soon() {
     let dir = Dir::new();

@@ -9,11 +9,11 @@ pub(crate) const ZERO: u8 = 0;
 pub(crate) const RA: u8 = 1;
 pub(crate) const SP: u8 = 2;
 
-/// A place in the program that may not be known yet.
+/// A place in the program, which may not be known yet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Label(usize);
 
-/// What is to be filled in when the place of a label is known.
+/// The kind of instruction to complete when the place of a label is known.
 #[derive(Clone, Copy, Debug)]
 enum Fixup {
     /// A branch or jump of four bytes.
@@ -56,7 +56,7 @@ impl Asm {
         self.labels[label.0] = Some(self.pc());
     }
 
-    /// A label that is here.
+    /// A label at the present place.
     pub(crate) fn here(&mut self) -> Label {
         let label = self.label();
         self.bind(label);
@@ -189,7 +189,7 @@ impl Asm {
         }
     }
 
-    /// The program, with all labels filled in.
+    /// The program, with all labels resolved.
     pub(crate) fn finish(mut self) -> Vec<u8> {
         for (pc, label, fixup) in std::mem::take(&mut self.fixups) {
             let imm = self.address(label).wrapping_sub(pc) as i32;
@@ -223,7 +223,7 @@ impl Asm {
 
     fn put(&mut self, at: usize, insn: &Insn) {
         let word = encode(insn);
-        // A target out of reach would be cut to something else.
+        // A target that is out of reach would be truncated.
         let back = decode(word).unwrap();
         assert_eq!(back.imm, insn.imm, "{insn:?} does not reach");
         self.bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());

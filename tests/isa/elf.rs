@@ -1,7 +1,7 @@
 //! An ELF file with one segment: the ELF64 header and one program header (System V ABI, "ELF
 //! Header").
 
-/// `bytes`, to be loaded and entered at `base`.
+/// An ELF file that loads `bytes` at `base`, and starts there.
 pub(crate) fn executable(base: u64, bytes: &[u8]) -> Vec<u8> {
     const HEADERS: u64 = 64 + 56;
     let size = bytes.len() as u64;

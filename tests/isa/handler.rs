@@ -1,4 +1,4 @@
-//! The trap handlers of the test program, which record what happened and go on.
+//! The trap handlers of the test program, which record a trap and go on.
 
 use riscv_isa::{Op, csr};
 
@@ -6,11 +6,11 @@ use crate::asm::{Asm, Label, ZERO};
 use crate::layout::{SIGNATURE_END, context, tag};
 use crate::runtime::{Machine, STATUS_FS};
 
-/// The fields of `mstatus` and `sstatus` that are compared: not FS, VS, XS and SD, since a machine
-/// may be imprecise about what is dirty (volume II, 3.1.6.6); and QEMU and we have different
-/// reasons to be.
+/// The fields of `mstatus` and `sstatus` that are compared. FS, VS, XS and SD are not, because a
+/// machine may be imprecise about what is dirty (volume II, 3.1.6.6), and QEMU and rr are so in
+/// different ways.
 const STATUS_MASK: u64 = 0x0000_000f_007e_19ea;
-/// What differs between the two handlers.
+/// The differences of the two handlers.
 pub(crate) struct Level {
     tag: u64,
     cause_bit: u64,
@@ -47,8 +47,8 @@ pub(crate) const SUPERVISOR: Level = Level {
     ret: Op::Sret,
 };
 
-/// Records the trap and goes on after the instruction that caused it. An `ecall` into machine mode
-/// also records all registers, and is the end of the run if it is the one at [`context::END`].
+/// Records the trap, and goes on after the instruction that caused it. An `ecall` into machine mode
+/// also records all registers, and ends the run if it is the one at [`context::END`].
 pub(crate) fn handler(
     asm: &mut Asm,
     level: &Level,
@@ -69,9 +69,9 @@ pub(crate) fn handler(
     asm.csr(Op::Csrrs, 4, level.epc, ZERO);
     asm.csr(Op::Csrrs, 5, level.tval, ZERO);
     asm.csr(Op::Csrrs, 6, level.status, ZERO);
-    // Where nothing answers, QEMU makes two aligned accesses of a misaligned one, and so gives the
-    // address of a part that starts before it: of access faults the last three bits are not
-    // compared. Of page faults they are.
+    // Where no device answers, QEMU divides a misaligned access into two aligned ones, and reports
+    // the address of a part that may start before it. So the last three bits are not compared for
+    // access faults. For page faults they are.
     let access_fault = asm.label();
     let compared = asm.label();
     for cause in [5, 7] {
@@ -82,7 +82,7 @@ pub(crate) fn handler(
     asm.bind(access_fault);
     asm.i(Op::Andi, 5, 5, -8);
     asm.bind(compared);
-    // At a breakpoint, tval is either the pc or 0 (volume II, 3.1.16): ours is the pc, QEMU's is 0.
+    // At a breakpoint, tval is the pc or 0 (volume II, 3.1.16): rr's is the pc, QEMU's is 0.
     let tval_is_right = asm.label();
     asm.i(Op::Addi, 10, 3, -3);
     asm.branch(Op::Bne, 10, ZERO, tval_is_right);
@@ -118,7 +118,7 @@ pub(crate) fn handler(
         asm.jal(ZERO, iteration_end);
         asm.bind(go_on);
         asm.bind(no_call);
-        // A machine that traps for ever is stopped here.
+        // Stops a machine that traps for ever.
         asm.li(10, SIGNATURE_END - 4096);
         let room = asm.label();
         asm.branch(Op::Bltu, 2, 10, room);
@@ -127,13 +127,13 @@ pub(crate) fn handler(
         asm.bind(room);
     }
 
-    // Of a fetch fault there is no instruction to skip; the jumps that may cause one link to x1.
+    // After a fetch fault there is no instruction to skip. The jumps that may cause one link to x1.
     let fetch_fault = asm.label();
     for cause in [1, 12] {
         asm.i(Op::Addi, 10, ZERO, cause);
         asm.branch(Op::Beq, 3, 10, fetch_fault);
     }
-    // The length of the instruction, from where it is physically.
+    // The length of the instruction, read at its physical address.
     low_half(asm, 10, 4);
     asm.i(Op::Lhu, 11, 10, 0);
     asm.i(Op::Andi, 11, 11, 3);
@@ -149,7 +149,7 @@ pub(crate) fn handler(
     asm.bind(resume);
     asm.csr(Op::Csrrw, ZERO, level.epc, 4);
     asm.store(Op::Sd, 2, 31, context::NEXT);
-    // With MPRV set, the mret changes whose memory loads and stores see, and QEMU 7.2 forgets to
+    // With MPRV set, the mret changes the privilege of loads and stores, and QEMU 7.2 does not
     // flush its TLB for that.
     if machine == Machine::Qemu && level.ret == Op::Mret {
         asm.op(Op::SfenceVma);
@@ -163,9 +163,9 @@ pub(crate) fn handler(
     entry
 }
 
-/// QEMU 7.2 reports a misaligned or faulting read-modify-write as that of its load, where volume
-/// II, 3.1.15 has the store/AMO causes. On it, the causes 4, 5 and 13 (x3) of an AMO or SC (at x4)
-/// become 6, 7 and 15.
+/// QEMU 7.2 reports a misaligned or faulting read-modify-write with the cause of its load, where
+/// volume II, 3.1.15 asks for the store/AMO causes. For QEMU, the causes 4, 5 and 13 (x3) of an AMO
+/// or SC (at x4) become 6, 7 and 15.
 fn right_cause_of_atomics(asm: &mut Asm, machine: Machine) {
     let right = asm.label();
     let load = asm.label();
@@ -191,9 +191,9 @@ fn right_cause_of_atomics(asm: &mut Asm, machine: Machine) {
     asm.bind(right);
 }
 
-/// Records all registers at x2, which moves on.
+/// Records all registers at x2, and moves x2 on.
 fn dump(asm: &mut Asm, level: &Level) {
-    // The stream may have switched the floating-point unit off.
+    // The stream may have switched off the floating-point unit.
     asm.li(10, STATUS_FS);
     asm.csr(Op::Csrrs, ZERO, level.status, 10);
     asm.li(10, tag::REGISTERS);

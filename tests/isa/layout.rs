@@ -1,80 +1,79 @@
-//! Where things are: in the address space of the `virt` board, and in the memory of the test
-//! program.
+//! Addresses: in the address space of the `virt` board, and in the memory of the test program.
 
-/// The program is loaded and entered here, and is at most 16 MiB.
+/// The address where the program is loaded and entered; it has at most 16 MiB.
 pub(crate) const PROGRAM: u64 = 0x8000_0000;
 
-/// Memory that streams read and write, filled anew for each stream: two pages for those in machine
-/// mode, then the eight pages that the page tables of the others map.
+/// Memory that streams read and write, and that is filled anew for each stream: two pages for
+/// streams in machine mode, then the eight pages that the page tables of the others map.
 pub(crate) const MEMORY: u64 = 0x8100_0000;
 pub(crate) const SCRATCH_BYTES: u64 = 2 * 4096;
 pub(crate) const DATA_PAGES: u64 = MEMORY + SCRATCH_BYTES;
 pub(crate) const DATA_PAGE_COUNT: u64 = 8;
 pub(crate) const MEMORY_BYTES: u64 = SCRATCH_BYTES + DATA_PAGE_COUNT * 4096;
 
-/// A page full of `ret`, for jumps through the page tables. Never mapped writable, so that no jump
-/// runs what a store left.
+/// A page full of `ret`, for jumps through the page tables. It is never mapped writable, so no jump
+/// runs bytes that a store left.
 pub(crate) const RET_PAGE: u64 = 0x8102_0000;
 
-/// What the handlers and the runtime remember, see [`context`].
+/// The state of the handlers and the runtime, see [`context`].
 pub(crate) const CONTEXT: u64 = 0x8103_0000;
 
-/// The signature of the stream that runs, up to the end of memory.
+/// The signature of the present stream, up to the end of memory.
 pub(crate) const SIGNATURE: u64 = 0x8200_0000;
 pub(crate) const SIGNATURE_END: u64 = 0x8700_0000;
 
-/// Memory ends here (128 MiB).
+/// The end of memory (128 MiB).
 pub(crate) const RAM_END: u64 = 0x8800_0000;
 
-/// Nothing is here, on either machine.
+/// An address without a device, on both machines.
 pub(crate) const HOLE: u64 = 0x0900_0000;
 
 pub(crate) const UART: u64 = 0x1000_0000;
 pub(crate) const FINISHER: u64 = 0x0010_0000;
 
-/// The code of user-mode streams is mapped here a second time, with the user bit.
+/// The second mapping of the code of user-mode streams, with the user bit.
 pub(crate) const USER_ALIAS: u64 = 0x1_0000_0000;
 
 /// The window that random page tables map: 64 pages, and after them entries at the 2 MiB level. As
-/// physical addresses (with MPRV for machine mode) these are a hole, on either machine.
+/// physical addresses (with MPRV in machine mode) they have no device, on both machines.
 pub(crate) const WINDOW: u64 = 0x2_0000_0000;
 pub(crate) const WINDOW_PAGES: u64 = 64;
 
-/// Offsets in the context; both `mscratch` and `sscratch` point to its start.
+/// Offsets in the context. `mscratch` and `sscratch` both point to its start.
 pub(crate) mod context {
-    /// `x1` to `x31` of what the machine-mode handler interrupted, at eight times their number.
+    /// `x1` to `x31` at a trap into machine mode, at eight times their number.
     pub(crate) const MACHINE: i32 = 0;
-    /// The same of the supervisor-mode handler.
+    /// `x1` to `x31` at a trap into supervisor mode.
     pub(crate) const SUPERVISOR: i32 = 256;
-    /// Where the next word of the signature goes.
+    /// The address of the next word of the signature.
     pub(crate) const NEXT: i32 = 512;
     /// The low 32 bits of the address of the `ecall` that ends the stream.
     pub(crate) const END: i32 = 520;
-    /// The stream's row in the table.
+    /// The address of the stream's row in the table.
     pub(crate) const ROW: i32 = 528;
-    /// How often the stream has run.
+    /// The number of times that the stream has run.
     pub(crate) const ITERATION: i32 = 536;
-    /// Which exceptions there were: bits 0 to 15 in machine mode, 32 to 47 in supervisor mode.
+    /// The exceptions so far: bits 0 to 15 in machine mode, 32 to 47 in supervisor mode.
     pub(crate) const CAUSES: i32 = 544;
 }
 
 /// A row of the table of streams, in words of eight bytes.
 pub(crate) mod row {
-    /// Where it is entered; a virtual address in user mode. 0 is the end of the table.
+    /// The address of its first instruction; a virtual one in user mode. 0 ends the table.
     pub(crate) const ENTRY: i32 = 0;
     /// See [`super::context::END`].
     pub(crate) const END: i32 = 8;
-    /// 256 words for registers and memory.
+    /// The address of 256 words for registers and memory.
     pub(crate) const POOL: i32 = 16;
-    /// Set before it starts.
+    /// The value of `mstatus` at its start.
     pub(crate) const MSTATUS: i32 = 24;
-    /// Set before it starts.
+    /// The value of `satp` at its start.
     pub(crate) const SATP: i32 = 32;
-    /// Set before it starts.
+    /// The value of `medeleg` at its start.
     pub(crate) const MEDELEG: i32 = 40;
-    /// Set before it starts.
+    /// The value of `fcsr` at its start.
     pub(crate) const FCSR: i32 = 48;
-    /// Its number.
+    /// The stream's number.
     pub(crate) const NUMBER: i32 = 56;
     /// Address and length in words of its page tables, which go into the signature.
     pub(crate) const TABLES: i32 = 64;
@@ -84,17 +83,17 @@ pub(crate) mod row {
 
 /// Words of the pool.
 pub(crate) const POOL_WORDS: u64 = 256;
-/// The registers of each run start so many words further on in the pool.
+/// The registers of each run start this number of words further on in the pool.
 pub(crate) const POOL_STEP: u64 = 11;
-/// Each stream runs so often, so that a machine that compiles hot code does that, and meets it with
-/// other registers.
+/// The number of times that each stream runs, so that a machine that compiles hot code does so, and
+/// executes it with other registers.
 pub(crate) const ITERATIONS: u64 = 16;
 
-/// The kinds of records in the signature: their first words.
+/// The kinds of records in the signature, by their first words.
 pub(crate) mod tag {
     /// A trap into machine mode: cause, epc, tval, status.
     pub(crate) const MACHINE_TRAP: u64 = 0x1111;
-    /// The same into supervisor mode.
+    /// A trap into supervisor mode: cause, epc, tval, status.
     pub(crate) const SUPERVISOR_TRAP: u64 = 0x2222;
     /// `x1` to `x31`, `f0` to `f31`, `fcsr`.
     pub(crate) const REGISTERS: u64 = 0x3333;

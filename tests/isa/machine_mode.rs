@@ -59,7 +59,7 @@ impl Body<'_> {
         }
     }
 
-    /// A load or store of which a part is in the next page, perhaps.
+    /// A load or store that may cross into the next page.
     fn across_pages(&mut self) {
         let register = self.temporary();
         let address = MEMORY + 4096 - self.random.below(9);
@@ -71,7 +71,7 @@ impl Body<'_> {
         });
     }
 
-    /// Any atomic read-modify-write; of one in eight the address is misaligned.
+    /// Any atomic read-modify-write; one in eight has a misaligned address.
     fn atomic(&mut self) {
         let (register, offset) = self.atomic_address();
         let misaligned = if self.random.one_in(8) {
@@ -93,16 +93,16 @@ impl Body<'_> {
         (self.temporary(), offset)
     }
 
-    /// LR and SC: what succeeds by definition, and what must fail. What an implementation may
-    /// choose is left out: an SC after a trap or another store, one to a part of what was reserved,
-    /// and one whose address is near the LR's.
+    /// LR and SC: cases that must succeed, and cases that must fail. Cases where an implementation
+    /// may choose are left out: an SC after a trap or another store, an SC to a part of the
+    /// reserved bytes, and an SC with an address near the LR's.
     fn lr_sc(&mut self) {
         let (register, offset) = self.atomic_address();
         let base = self.random.pick(&self.bases.clone());
         let (lr, sc) = self.random.pick(&[(Op::LrW, Op::ScW), (Op::LrD, Op::ScD)]);
         let rm = self.random.below(4) as u8;
         self.asm.i(Op::Addi, register, base, offset);
-        // Not into the register of the address.
+        // The destination must not be the address register.
         let mut rd = self.free();
         while rd == register {
             rd = self.free();
@@ -114,7 +114,7 @@ impl Body<'_> {
             ..Insn::new(lr)
         });
         if self.random.one_in(3) {
-            // To an address far away: a failure.
+            // An address far away, so the SC fails.
             let far = if offset < 0 {
                 offset + 1024
             } else {
@@ -122,7 +122,7 @@ impl Body<'_> {
             };
             self.asm.i(Op::Addi, register, base, far);
         }
-        // The second one always fails, and leaves no reservation behind.
+        // The second SC always fails, and leaves no reservation.
         for _ in 0..2 {
             let mut rd = self.free();
             while rd == register {
@@ -139,7 +139,7 @@ impl Body<'_> {
         }
     }
 
-    /// A load or store where nothing is.
+    /// A load or store at an address without a device.
     fn bad_address(&mut self) {
         let register = self.temporary();
         let address =
@@ -154,7 +154,7 @@ impl Body<'_> {
         });
     }
 
-    /// A jump to where nothing is. The handler comes back by way of x1.
+    /// A jump to an address without a device. The handler returns through x1.
     fn bad_jump(&mut self) {
         if !self.is_free(RA) {
             return;
@@ -165,7 +165,7 @@ impl Body<'_> {
         self.asm.i(Op::Jalr, RA, through, 0);
     }
 
-    /// A return to the next step.
+    /// A return (`mret`) to the next step.
     pub(crate) fn mret(&mut self) {
         let register = self.temporary();
         let to = self.next_step();

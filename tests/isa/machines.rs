@@ -6,15 +6,14 @@ use std::time::{Duration, Instant};
 
 const QEMU: &str = "qemu-system-riscv64";
 
-/// RV64GC and nothing else, so that what is illegal here is illegal there.
+/// RV64GC without further extensions, so that instructions that are illegal on rr are illegal here.
 const QEMU_CPU: &str = "rv64,h=off,v=off,zba=off,zbb=off,zbc=off,zbs=off,Zfh=off,Zfhmin=off,\
     svnapot=off,svpbmt=off,svinval=off,debug=off";
 
-/// Far more than any batch needs: a machine that hangs is stopped.
+/// Far more time than any batch needs. A machine that hangs is stopped.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// Whether QEMU can be started. If not, says that the test is skipped; with RR_REQUIRE_TOOLS=1 that
-/// is a failure.
+/// True if QEMU can be started. If not, the test is skipped, or fails with RR_REQUIRE_TOOLS=1.
 pub(crate) fn have_qemu() -> bool {
     let Err(error) = Command::new(QEMU).arg("--version").output() else {
         return true;
@@ -27,7 +26,7 @@ pub(crate) fn have_qemu() -> bool {
     false
 }
 
-/// Runs an ELF file in QEMU, and returns what it wrote to the serial port.
+/// Runs an ELF file in QEMU. Returns its serial output.
 pub(crate) fn qemu(elf: &Path) -> Result<String, String> {
     let serial = elf.with_extension("txt");
     let mut command = Command::new(QEMU);
@@ -42,7 +41,7 @@ pub(crate) fn qemu(elf: &Path) -> Result<String, String> {
     run(command, &serial)
 }
 
-/// The same in `rr`, on this core, with more options from `RR_ISA_OPTIONS`.
+/// Runs an ELF file in `rr`, with this core and with more options from `RR_ISA_OPTIONS`.
 pub(crate) fn rr(elf: &Path, core: &str) -> Result<String, String> {
     let serial = elf.with_extension("txt");
     let options = std::env::var("RR_ISA_OPTIONS").unwrap_or_default();

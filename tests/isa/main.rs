@@ -1,15 +1,14 @@
-//! The ISA against an independent reference: random instruction streams run on `rr` and on QEMU,
-//! and must leave the same traps, registers and memory. `rr` runs them twice: interpreted, and all
-//! translated.
+//! The ISA, compared with an independent reference: random instruction streams run on `rr` and on
+//! QEMU, and must give the same traps, registers and memory. `rr` runs them twice: interpreted, and
+//! all translated.
 //!
-//! A test program holds many streams. The guest itself hashes what each leaves behind, and prints
-//! the hash: a mismatch is then looked into by running that one stream alone, with all of it
-//! printed.
+//! A test program holds many streams. The guest hashes the result of each, and prints the hash.
+//! After a mismatch, that one stream is run alone, and its whole result is printed.
 //!
-//! - `RR_ISA_SEEDS=N`: so many streams of each kind, instead of 200.
+//! - `RR_ISA_SEEDS=N`: this number of streams of each kind, instead of 200.
 //! - `RR_ISA_SEED=S`: only the stream with this seed, as a failure names it.
 //! - `RR_ISA_OPTIONS="..."`: more options for `rr run`.
-//! - `RR_REQUIRE_TOOLS=1`: without QEMU the test fails, where otherwise it says that it is skipped.
+//! - `RR_REQUIRE_TOOLS=1`: without QEMU the test fails, and is not skipped.
 #![allow(
     clippy::unwrap_used,
     reason = "a test: a panic is how it reports a failure"
@@ -41,7 +40,7 @@ use signature::Signature;
 /// Streams in one program.
 const BATCH: u64 = 50;
 
-/// Streams of each kind, unless the environment says otherwise: about a second.
+/// Streams of each kind if the environment sets no number: about a second.
 const DEFAULT: u64 = 200;
 
 fn number(variable: &str) -> Option<u64> {
@@ -53,7 +52,7 @@ fn number(variable: &str) -> Option<u64> {
     Some(parsed.unwrap_or_else(|_| panic!("{variable}={value} is no number")))
 }
 
-/// Of the files of a program.
+/// The name of a program's files.
 fn name(kind: Kind, seeds: &[u64]) -> String {
     format!("isa-{kind:?}-{:#x}-{}", seeds[0], seeds.len()).to_lowercase()
 }
@@ -65,7 +64,7 @@ fn file(name: &str) -> PathBuf {
 /// How `rr` executes; a stream is translated before its first instruction.
 const CORES: [&str; 2] = ["interp", "jit"];
 
-/// The signatures of these streams on both machines, ours first.
+/// The signatures of these streams on both machines, rr's first.
 fn run(kind: Kind, seeds: &[u64], full: bool, core: &str) -> [Result<Vec<Signature>, String>; 2] {
     [Machine::Rr, Machine::Qemu].map(|machine| run_on(machine, kind, seeds, full, core))
 }
@@ -90,7 +89,7 @@ fn run_on(
     signature::parse(&text?, full)
 }
 
-/// Removes what a batch without a difference left behind.
+/// Removes the files of a batch without a difference.
 fn remove_files(kind: Kind, seeds: &[u64]) {
     for end in [
         "rr.elf", "rr.txt", "rr.log", "qemu.elf", "qemu.txt", "qemu.log",
@@ -99,7 +98,7 @@ fn remove_files(kind: Kind, seeds: &[u64]) {
     }
 }
 
-/// Runs one stream alone, and says where the machines part.
+/// Runs one stream alone, and reports where the machines differ.
 fn look_into(kind: Kind, seed: u64, core: &str) -> String {
     let seeds = [seed];
     let program = Program::new(kind, &seeds, true, Machine::Rr);
@@ -132,7 +131,7 @@ fn look_into(kind: Kind, seed: u64, core: &str) -> String {
     }
 }
 
-/// Fails with what is different in the first stream that is.
+/// Fails with the differences of the first stream that has any.
 fn check(
     kind: Kind,
     seeds: &[u64],
@@ -145,7 +144,7 @@ fn check(
             .filter(|&i| ours.get(i) != theirs.get(i))
             .map(|i| seeds[i])
             .collect(),
-        // It stopped in the middle: each is tried alone.
+        // A machine stopped in the middle: each stream is tried alone.
         Err(_) => seeds.to_vec(),
     };
     if let Some(first) = differ.first() {
@@ -159,7 +158,7 @@ fn check(
     }
 }
 
-/// Runs the streams of a kind, as many as the environment asks for, and compares.
+/// Runs and compares the streams of a kind. The environment sets their number.
 fn compare(kind: Kind) {
     if !machines::have_qemu() {
         return;
@@ -184,14 +183,14 @@ fn compare(kind: Kind) {
         }
         remove_files(kind, seeds);
     }
-    // Streams that never come to what they are for would agree as well.
+    // Streams that never do what they are made for would agree as well.
     if seeds.len() as u64 >= DEFAULT {
         let missing = signature::missing(causes, kind.causes());
         assert!(missing.is_empty(), "no stream met these: {missing:?}");
     }
 }
 
-/// What no stream would have, the test would not notice.
+/// Every instruction occurs in some stream. Otherwise the test would not check it.
 #[test]
 fn every_instruction_is_in_some_stream() {
     let seeds: Vec<u64> = (0..BATCH).collect();

@@ -1,10 +1,10 @@
 //! Streams in supervisor and user mode, and in machine mode with MPRV, under Sv39 page tables with
 //! random permissions.
 //!
-//! The first gigabyte of memory is mapped where it is for the supervisor, and at `USER_ALIAS` for
-//! the user: that is where the code runs. The window has 64 pages of 4 KiB and some larger ones,
-//! all with random entries. Every fourth of its pages is for jumps: it maps the page full of `ret`,
-//! and is never writable.
+//! The code runs in the first gigabyte of memory, which is mapped to itself for the supervisor, and
+//! at `USER_ALIAS` for the user. The window has 64 pages of 4 KiB and some larger ones, all with
+//! random entries. Every fourth of its pages is for jumps: it maps the page full of `ret`, and is
+//! never writable.
 
 use riscv_isa::{Insn, Op, csr};
 
@@ -30,12 +30,12 @@ mod status {
     pub(super) const TSR: u64 = 1 << 22;
 }
 
-/// Who runs the stream.
+/// The mode of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     User,
     Supervisor,
-    /// In machine mode, with loads and stores as in another one.
+    /// Machine mode, with the loads and stores of another mode.
     Mprv,
 }
 
@@ -48,7 +48,7 @@ struct Paging<'a> {
     mstatus: u64,
 }
 
-/// A stream, whose `tables` are to be emitted by [`tables::emit`].
+/// A stream. [`tables::emit`] emits its `tables`.
 pub(crate) fn stream(asm: &mut Asm, seed: u64) -> Row {
     let mut random = Random::new(seed);
     let mode = random.pick(&[Mode::User, Mode::Supervisor, Mode::Mprv]);
@@ -56,21 +56,21 @@ pub(crate) fn stream(asm: &mut Asm, seed: u64) -> Row {
     for bit in [status::SUM, status::MXR, status::TVM, status::TW] {
         mstatus |= bit * random.below(2);
     }
-    // What ends or records a stream, the calls, always goes to machine mode.
+    // Environment calls, which end or record a stream, always go to machine mode.
     let mut medeleg = random.u64() & 0xb0ff;
     if Theme::of(seed) == Theme::Atomics {
-        // QEMU delegates an atomic's fault as that of its load, before the handler can put the
-        // cause right.
+        // QEMU delegates an atomic's fault as a load's fault, before the handler can correct the
+        // cause.
         medeleg = medeleg & 0x300f | (medeleg & 0x2030) << 2 | medeleg & 0x30;
     }
     if random.one_in(4) {
-        // The supervisor's handler could not return.
+        // Otherwise the supervisor's handler could not return.
         mstatus |= status::TSR;
         medeleg = 0;
     }
     mstatus |= match mode {
         Mode::User => 0,
-        // Without MPRV, which the runtime's mret must clear: QEMU 7.2 does not.
+        // Without MPRV, which the runtime's mret must clear. QEMU 7.2 does not clear it.
         Mode::Supervisor => status::MPP_S,
         Mode::Mprv => status::MPP,
     };
@@ -110,9 +110,9 @@ pub(crate) fn stream(asm: &mut Asm, seed: u64) -> Row {
     }
 }
 
-/// A page of the window for loads and stores. With SUM, a supervisor that has read a user's page
-/// can execute it on QEMU 7.2, as its TLB then holds all of the permissions. So it keeps off the
-/// pages for jumps, and off their ends.
+/// A page of the window for loads and stores. On QEMU 7.2, a supervisor that has read a user's page
+/// with SUM can execute it, because QEMU's TLB then holds all permissions. So such streams do not
+/// access the pages for jumps, nor cross into them.
 fn page(random: &mut Random, mode: Mode) -> u64 {
     let page = random.below(WINDOW_PAGES);
     match mode {
@@ -135,7 +135,7 @@ impl Paging<'_> {
             82..86 => self.body.load_or_store(),
             86..90 => self.body.compressed(),
             90..95 => self.body.jump(),
-            // Not stval: at a breakpoint it differs.
+            // Without stval, which differs at a breakpoint.
             95 => self.body.csr(csr::FCSR),
             96 => self.body.illegal(),
             97 => self.body.breakpoint(),
@@ -143,23 +143,23 @@ impl Paging<'_> {
         }
     }
 
-    /// An address that some entry maps, with the given alignment.
+    /// An address that an entry maps, with the given alignment.
     fn address(&mut self, align: u64) -> u64 {
         let random = &mut self.body.random;
-        // At the end of a page, what is not aligned goes into the next one.
+        // At the end of a page, a misaligned access crosses into the next one.
         let offset = if random.one_in(4) {
             PAGE - random.below(9)
         } else {
             random.below(PAGE - 8)
         };
         let offset = offset / align * align;
-        // Large pages: only the part of them where the data pages are.
+        // Large pages: only the part with the data pages.
         let data = SCRATCH_BYTES + PAGE * random.below(DATA_PAGE_COUNT - 1) + offset;
         match random.below(12) {
             0 => WINDOW + MEGAPAGE * random.below(MEGAPAGES + 1) + data,
             1 => {
                 let index = random.pick(&GIGAPAGES);
-                // Sign-extended, as an address has to be.
+                // Sign-extended, as a virtual address must be.
                 let address = index * GIGAPAGE + (MEMORY - PROGRAM) + data;
                 ((address << 25) as i64 >> 25) as u64
             }
@@ -187,8 +187,8 @@ impl Paging<'_> {
         });
     }
 
-    /// An aligned atomic. (Which of misalignment and page fault comes first is up to the
-    /// implementation.) No SC, as whether one that fails may fault is up to it as well.
+    /// An aligned atomic. (An implementation may choose between a misalignment and a page fault.)
+    /// There is no SC, because an implementation may choose whether a failing SC faults.
     fn atomic(&mut self) {
         let address = self.address(8);
         let register = self.body.temporary();
@@ -208,8 +208,8 @@ impl Paging<'_> {
         });
     }
 
-    /// A call of one of the pages for jumps, or of nowhere. The handler comes back by way of x1, as
-    /// does the page.
+    /// A call of a page for jumps, or of an unmapped address. The handler returns through x1, and
+    /// so does the page.
     fn call(&mut self) {
         if self.mode == Mode::Mprv {
             return;
@@ -231,7 +231,8 @@ impl Paging<'_> {
         self.body.asm.i(Op::Jalr, RA, through, 0);
     }
 
-    /// SUM and MXR, and the floating-point unit; with MPRV also whose memory it is.
+    /// Changes SUM and MXR, and the floating-point unit; with MPRV also the mode of loads and
+    /// stores.
     fn change_status(&mut self) {
         if self.mode == Mode::Mprv {
             return self.set_mprv();
@@ -249,7 +250,7 @@ impl Paging<'_> {
     fn set_or_clear(&mut self, number: u16, bits: u64) {
         let register = self.body.temporary();
         self.body.asm.li(register, bits);
-        // Not into a register: what is dirty differs.
+        // The old value is dropped, because the dirty bits differ.
         let op = self.body.random.pick(&[Op::Csrrs, Op::Csrrc]);
         self.body.asm.csr(op, ZERO, number, register);
     }
@@ -269,10 +270,9 @@ impl Paging<'_> {
         self.body.asm.csr(Op::Csrrs, ZERO, csr::MSTATUS, register);
     }
 
-    /// Another entry for a page, and the fence that makes it count.
+    /// Changes the entry of a page, and executes the fence that makes it take effect.
     fn change_entry(&mut self) {
-        // The user cannot; and where the fence is forbidden, the old entry could go on to be used,
-        // or not.
+        // A user cannot do it. Where the fence is forbidden, the old entry may still be used.
         let no_fence = self.mode == Mode::Supervisor && self.mstatus & status::TVM != 0;
         if self.mode == Mode::User || no_fence {
             return;
@@ -288,7 +288,7 @@ impl Paging<'_> {
         asm.li(value, entry);
         let offset = 2 * PAGE + 8 * page;
         asm.la(to, self.tables);
-        // In steps that an immediate can hold.
+        // In steps that fit into an immediate.
         for _ in 0..offset / 2040 {
             asm.i(Op::Addi, to, to, 2040);
         }
@@ -301,7 +301,7 @@ impl Paging<'_> {
         }
     }
 
-    /// What only some modes may do.
+    /// Instructions that only some modes may execute.
     fn privileged(&mut self) {
         match self.body.random.below(8) {
             0 => {
@@ -313,7 +313,7 @@ impl Paging<'_> {
                 self.body.asm.op(Op::Wfi);
             }
             2 => self.supervisor_return(),
-            // Not with MPRV: see the handler for what QEMU then forgets.
+            // Not with MPRV: see the handler for QEMU's missing flush.
             3 if self.mode != Mode::Mprv => self.body.asm.op(Op::Mret),
             4 => {
                 let rd = self.body.free();
@@ -323,7 +323,7 @@ impl Paging<'_> {
         }
     }
 
-    /// Registers of other levels; and of the counters, which nobody has allowed.
+    /// CSRs of other modes, and counters, which no mode has permitted.
     fn foreign_csr(&mut self) {
         if self.mode == Mode::Mprv {
             return;
@@ -356,7 +356,8 @@ impl Paging<'_> {
         self.body.asm.csr(op, rd, number, rs1);
     }
 
-    /// In supervisor mode a return to the next step, in the same mode; in user mode just forbidden.
+    /// `sret` to the next step: in supervisor mode it stays in that mode; in user mode it is
+    /// illegal.
     fn supervisor_return(&mut self) {
         match self.mode {
             Mode::Mprv => {}

@@ -17,7 +17,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// The exceptions that its streams are to meet, as in `layout::context::CAUSES`.
+    /// The exceptions that its streams should cause, as in `layout::context::CAUSES`.
     pub(crate) fn causes(self) -> u64 {
         let machine: &[u64] = match self {
             Self::Machine => &[1, 2, 3, 5, 6, 7, 11],
@@ -36,7 +36,7 @@ impl Kind {
     }
 }
 
-/// Where a stream is in the program.
+/// The place of a stream in the program.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
     pub(crate) start: u64,
@@ -50,8 +50,8 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// With one stream for each seed. If `full`, it prints the words of each signature and not only
-    /// their hash.
+    /// A program with one stream for each seed. With `full`, it prints the words of each signature,
+    /// and not only their hash.
     pub(crate) fn new(kind: Kind, seeds: &[u64], full: bool, machine: Machine) -> Self {
         let mut asm = Asm::new(PROGRAM);
         let table = asm.label();
@@ -75,7 +75,7 @@ impl Program {
             let (tables, words) = row
                 .tables
                 .map_or((0, 0), |(label, words)| (asm.address(label), words));
-            // Sv39, if there are any.
+            // Sv39, if the stream has page tables.
             let satp = if tables == 0 {
                 0
             } else {

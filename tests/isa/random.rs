@@ -1,5 +1,5 @@
-//! The random numbers of the generator: splitmix64, so that a seed gives the same streams
-//! everywhere and for ever; and operand values that are more telling than uniform ones.
+//! The random numbers of the generator: splitmix64, so that a seed gives the same streams on every
+//! host, and operands that are more useful than uniform ones.
 
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
@@ -20,12 +20,12 @@ impl Random {
         (self.u64() >> 32) as u32
     }
 
-    /// Less than `n`, which is not 0.
+    /// A number less than `n`, which is not 0.
     pub(crate) fn below(&mut self, n: u64) -> u64 {
         ((u128::from(self.u64()) * u128::from(n)) >> 64) as u64
     }
 
-    /// From `low` up to and including `high`.
+    /// A number from `low` to `high`, both included.
     pub(crate) fn range(&mut self, low: i64, high: i64) -> i64 {
         low + self.below((high - low + 1) as u64) as i64
     }
@@ -49,7 +49,7 @@ impl Random {
             4 => self.u32() as i32 as u64,
             5 | 6 => self.double(),
             7 | 8 => 0xffff_ffff_0000_0000 | u64::from(self.single()),
-            // An integer as a number: a sum or a conversion of those is often exact, or just not.
+            // A small multiple of 1/4: sums and conversions are often exact, or just not exact.
             _ => (self.range(-4096, 4096) as f64 / 4.0).to_bits(),
         }
     }
@@ -62,9 +62,9 @@ impl Random {
             1 => 0x7ff,
             2 => 0x7fe,
             3 => 1,
-            // Where the conversions to integers overflow.
+            // Exponents near the overflow of conversions to integers.
             4 => 0x3ff + self.pick(&[31, 32, 63, 64]),
-            // Where single precision overflows, underflows, and loses its last bit.
+            // Exponents near overflow, underflow and the last bit of single precision.
             5 => self.pick(&[0x3ff + 127, 0x3ff + 128, 0x3ff - 126, 0x3ff - 127]),
             6 => 0x3ff - self.below(160),
             _ => 0x3ff + self.below(64),

@@ -13,15 +13,15 @@ use crate::layout::{
 /// Floating-point unit on.
 pub(crate) const STATUS_FS: u64 = 3 << 13;
 
-/// What the program is to run on. The two programs differ only where the reference does not do what
-/// the specification asks for, by as many bytes, so that all addresses are the same.
+/// The machine that the program runs on. The two programs differ only where the reference deviates
+/// from the specification. Both have the same length, so that all addresses are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Machine {
     Rr,
     Qemu,
 }
 
-/// Emits the runtime at the start of the program. `table` is bound to the table of streams later.
+/// Emits the runtime at the start of the program. `table` is bound later, to the table of streams.
 pub(crate) fn emit(asm: &mut Asm, table: Label, full: bool, machine: Machine) {
     let boot = asm.label();
     let iteration_end = asm.label();
@@ -77,7 +77,7 @@ fn set_up(asm: &mut Asm, mtvec: Label, stvec: Label, table: Label) {
     for register in [csr::MIE, csr::MCOUNTEREN, csr::SCOUNTEREN, csr::MIDELEG] {
         asm.csr(Op::Csrrwi, ZERO, register, 0);
     }
-    // All of memory to everyone: one naturally aligned region over the whole address space.
+    // All modes may access all memory: one naturally aligned region over the whole address space.
     asm.li(5, u64::MAX >> 10);
     asm.csr(Op::Csrrw, ZERO, csr::PMPADDR0, 5);
     asm.csr(Op::Csrrwi, ZERO, csr::PMPCFG0, 0x1f);
@@ -88,7 +88,7 @@ fn set_up(asm: &mut Asm, mtvec: Label, stvec: Label, table: Label) {
     asm.la(6, table);
     asm.store(Op::Sd, 6, 5, context::ROW);
 
-    // The page of `ret`.
+    // Fills the page of `ret`.
     asm.li(5, RET_PAGE);
     asm.li(6, RET_PAGE + 4096);
     asm.li(7, 0x0000_8067_0000_8067);
@@ -99,7 +99,7 @@ fn set_up(asm: &mut Asm, mtvec: Label, stvec: Label, table: Label) {
     asm.op(Op::FenceI);
 }
 
-/// Fills the memory from the stream's pool, again and again; leaves for `finish` after the last
+/// Fills the memory from the stream's pool, which is repeated. Jumps to `finish` after the last
 /// stream.
 fn start_stream(asm: &mut Asm, finish: Label) {
     asm.li(5, CONTEXT);
@@ -129,7 +129,7 @@ fn start_stream(asm: &mut Asm, finish: Label) {
     asm.branch(Op::Bltu, 7, 8, again);
 }
 
-/// Sets the CSRs and registers, and enters the stream; leaves for `stream_end` after the last run.
+/// Sets the CSRs and registers, and enters the stream. Jumps to `stream_end` after the last run.
 fn start_iteration(asm: &mut Asm, stream_end: Label) {
     asm.li(5, CONTEXT);
     asm.i(Op::Ld, 6, 5, context::ITERATION);
@@ -146,7 +146,7 @@ fn start_iteration(asm: &mut Asm, stream_end: Label) {
     asm.i(Op::Addi, 7, ZERO, 8 * POOL_STEP as i32);
     asm.r(Op::Mul, 6, 6, 7);
     asm.r(Op::Add, 31, 31, 6);
-    // First with the floating-point unit on, to load its registers.
+    // The floating-point unit is on at first, to load its registers.
     asm.li(9, STATUS_FS);
     asm.csr(Op::Csrrw, ZERO, csr::MSTATUS, 9);
     for register in 0..32 {
@@ -162,7 +162,7 @@ fn start_iteration(asm: &mut Asm, stream_end: Label) {
         asm.i(Op::Ld, 9, 8, word);
         asm.csr(Op::Csrrw, ZERO, register, 9);
     }
-    // What of the last stream is left in CSRs that streams may read.
+    // Clears the CSRs of the last stream that streams may read.
     for register in [csr::STVAL, csr::MTVAL, csr::SEPC, csr::SCAUSE] {
         asm.csr(Op::Csrrwi, ZERO, register, 0);
     }
@@ -190,7 +190,7 @@ fn append_memory(asm: &mut Asm) {
     asm.i(Op::Ld, 9, 7, row::TABLES_WORDS);
     asm.la(RA, copied);
 
-    // x9 words from x8 to x6, then to x1.
+    // Copies x9 words from x8 to x6, then jumps to x1.
     asm.bind(copy);
     asm.li(10, tag::MEMORY);
     asm.store(Op::Sd, 10, 6, 0);
@@ -214,7 +214,7 @@ fn append_memory(asm: &mut Asm) {
 }
 
 /// Prints the stream's number, the length of its signature in words, its hash, and
-/// [`context::CAUSES`]; and the words, if `full`.
+/// [`context::CAUSES`]; with `full` also the words.
 fn print_signature(asm: &mut Asm, print_hex: Label, full: bool) {
     asm.li(5, CONTEXT);
     asm.i(Op::Ld, 20, 5, context::NEXT);

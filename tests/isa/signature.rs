@@ -1,4 +1,4 @@
-//! What a machine printed, and where two of them differ.
+//! Reads the output of the machines, and finds where two signatures differ.
 
 use std::fmt::Write as _;
 
@@ -20,7 +20,7 @@ pub(crate) struct Signature {
     pub(crate) words: Vec<u64>,
 }
 
-/// Parses what the program printed. An error says what is wrong with it, and how far it came.
+/// Parses the output of the program. The error says what is wrong, and how far the program came.
 pub(crate) fn parse(text: &str, full: bool) -> Result<Vec<Signature>, String> {
     let mut signatures = Vec::new();
     let mut lines = text.lines();
@@ -57,7 +57,7 @@ pub(crate) fn parse(text: &str, full: bool) -> Result<Vec<Signature>, String> {
     }
 }
 
-/// The exceptions that a bit set of causes is missing.
+/// The wanted exceptions that are missing in a bit set of causes.
 pub(crate) fn missing(causes: u64, wanted: u64) -> Vec<String> {
     (0..64)
         .filter(|bit| (wanted & !causes) >> bit & 1 != 0)
@@ -71,8 +71,8 @@ pub(crate) fn missing(causes: u64, wanted: u64) -> Vec<String> {
         .collect()
 }
 
-/// A record of a signature: its kind, the index of its first word after the tag, and how many words
-/// follow.
+/// A record of a signature: its kind, the index of its first word after the tag, and the number of
+/// its words.
 #[derive(Clone, Copy, Debug)]
 struct Record {
     tag: u64,
@@ -80,7 +80,7 @@ struct Record {
     words: usize,
 }
 
-/// The records of a signature, as far as they make sense.
+/// The records of a signature, up to the first that is not valid.
 fn records(words: &[u64]) -> Vec<Record> {
     let mut records = Vec::new();
     let mut at = 0;
@@ -105,7 +105,7 @@ fn records(words: &[u64]) -> Vec<Record> {
 }
 
 impl Record {
-    /// What its word `i` is.
+    /// The name of its word `i`.
     fn field(&self, words: &[u64], i: usize) -> String {
         match self.tag {
             tag::REGISTERS if i < 31 => format!("{} (x{})", reg::X[i + 1], i + 1),
@@ -136,8 +136,7 @@ fn kind(of: u64) -> &'static str {
     }
 }
 
-/// Where the signatures of a stream part: the record, the fields that differ, and the code that led
-/// there.
+/// Reports where the signatures of a stream differ: the record, its fields, and the code before it.
 pub(crate) fn explain(program: &Program, place: &Place, ours: &[u64], theirs: &[u64]) -> String {
     let Some(at) = (0..ours.len().max(theirs.len())).find(|&i| ours.get(i) != theirs.get(i)) else {
         return "the words are the same: only the hash differs".to_owned();
@@ -189,7 +188,7 @@ pub(crate) fn explain(program: &Program, place: &Place, ours: &[u64], theirs: &[
     text + &listing(program, before, epc)
 }
 
-/// The code from `before` to `epc`, and a little more; of a long piece the end.
+/// The code from `before` to a little after `epc`; only the end of it if it is long.
 fn listing(program: &Program, before: u64, epc: u64) -> String {
     let mut lines = Vec::new();
     let mut pc = before;

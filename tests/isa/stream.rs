@@ -1,5 +1,5 @@
-//! Random instructions: those that any mode may run. Registers in `bases` point into memory and are
-//! never written; all else is random. Control only goes forward, so every stream ends.
+//! Random instructions that any mode may execute. Registers in `bases` point into memory and are
+//! never written; all others are random. Control only goes forward, so every stream ends.
 
 use riscv_isa::table::{Format, TABLE};
 use riscv_isa::{Insn, Op, csr, decode};
@@ -8,11 +8,11 @@ use crate::asm::{Asm, Label, RA, SP, ZERO};
 use crate::random::Random;
 use crate::runtime::STATUS_FS;
 
-/// What of a stream the runtime must know.
+/// The properties of a stream that the runtime needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row {
     pub(crate) entry: u64,
-    /// The address of its first byte, and of the `ecall` that ends it.
+    /// The address of its first instruction, and of the `ecall` that ends it.
     pub(crate) start: u64,
     pub(crate) end: u64,
     pub(crate) mstatus: u64,
@@ -27,21 +27,21 @@ pub(crate) struct Row {
 pub(crate) struct Body<'a> {
     pub(crate) asm: &'a mut Asm,
     pub(crate) random: Random,
-    /// Registers that point to the middle of the scratch pages, with 2 KiB to either side; aligned
+    /// Registers that point to the middle of the scratch pages, with 2 KiB on both sides, aligned
     /// to 8 bytes.
     pub(crate) bases: Vec<u8>,
-    /// Where each of the following steps starts; jumps go to one of the next few.
+    /// The starts of the steps that follow. Jumps go to one of the next few.
     targets: Vec<Label>,
 }
 
-/// How far a jump goes, in steps.
+/// The largest distance of a jump, in steps.
 const REACH: u64 = 4;
 
 impl<'a> Body<'a> {
-    /// Chooses the base registers, and emits the start of the stream, which sets them to the three
-    /// addresses.
+    /// Chooses the base registers, and emits the start of the stream, which loads the three
+    /// addresses into them.
     pub(crate) fn new(asm: &'a mut Asm, mut random: Random, addresses: &[u64]) -> Self {
-        // One that compressed instructions reach, any one, and often the stack pointer.
+        // One that compressed instructions can use, one of all, and often the stack pointer.
         let mut bases = vec![random.range(8, 15) as u8, random.range(3, 31) as u8];
         if random.one_in(2) {
             bases.push(SP);
@@ -59,7 +59,7 @@ impl<'a> Body<'a> {
         body
     }
 
-    /// The next step starts here.
+    /// Starts the next step here.
     pub(crate) fn start_step(&mut self) {
         let here = self.targets.remove(0);
         self.asm.bind(here);
@@ -67,12 +67,12 @@ impl<'a> Body<'a> {
         self.targets.push(label);
     }
 
-    /// Where the next step starts.
+    /// The start of the next step.
     pub(crate) fn next_step(&self) -> Label {
         self.targets[0]
     }
 
-    /// Ends the stream, and gives the address of its last instruction.
+    /// Ends the stream. Returns the address of its last instruction.
     pub(crate) fn finish(self) -> u64 {
         for label in &self.targets {
             self.asm.bind(*label);
@@ -93,7 +93,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// A register that may be written, and is not x0.
+    /// A register other than x0 that may be written.
     pub(crate) fn temporary(&mut self) -> u8 {
         loop {
             let register = self.free();
@@ -117,8 +117,8 @@ impl<'a> Body<'a> {
             let entry = &TABLE[self.random.below(TABLE.len() as u64) as usize];
             let word = self.random.u32() & !entry.mask | entry.match_bits;
             match decode(word) {
-                // A reserved rounding mode. Rarely, or a quarter of the floating-point instructions
-                // would be illegal.
+                // A reserved rounding mode. Only rarely, because otherwise a quarter of the
+                // floating-point instructions would be illegal.
                 None if self.random.one_in(8) => return self.asm.word(word),
                 Some(insn) if self.is_plain(&insn) => return self.asm.word(word),
                 _ => {}
@@ -126,8 +126,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// A compressed instruction that changes nothing but registers, or is a load or store in
-    /// memory.
+    /// A compressed instruction that changes only registers, or is a load or store in memory.
     pub(crate) fn compressed(&mut self) {
         loop {
             let half = self.random.u32() as u16;
@@ -140,7 +139,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Whether it goes on with the next instruction, touches no memory, and writes no base
+    /// True if it goes on with the next instruction, accesses no memory, and writes no base
     /// register.
     fn is_plain(&self, insn: &Insn) -> bool {
         match insn.op.entry().format {
@@ -153,7 +152,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Whether it is a load or store at a base register.
+    /// True if it is a load or store at a base register.
     fn is_access(&self, insn: &Insn) -> bool {
         let in_memory = self.bases.contains(&insn.rs1);
         match insn.op.entry().format {
@@ -163,7 +162,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// A load or store instruction, as yet without an address.
+    /// A load or store without its address.
     pub(crate) fn access(&mut self) -> Insn {
         let memory: Vec<Op> = TABLE
             .iter()
@@ -202,7 +201,7 @@ impl<'a> Body<'a> {
         self.asm.insn(Insn { rs1, imm, ..insn });
     }
 
-    /// A branch or jump forward, of each kind.
+    /// A branch or jump forward, of any kind.
     pub(crate) fn jump(&mut self) {
         let to = self.targets[self.random.below(REACH) as usize];
         match self.random.below(12) {
@@ -240,7 +239,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// An atomic read-modify-write, as yet without an address.
+    /// An atomic read-modify-write without its address.
     pub(crate) fn amo(&mut self) -> Insn {
         let atomics: Vec<Op> = TABLE
             .iter()
@@ -255,8 +254,8 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Reads and writes of CSRs that hold what was written, which `one_more` does too; and of some
-    /// that are not there.
+    /// Reads and writes CSRs that hold any value (`one_more` is another one), and some that do not
+    /// exist.
     pub(crate) fn csr(&mut self, one_more: u16) {
         let ops = [
             Op::Csrrw,
@@ -274,7 +273,7 @@ impl<'a> Body<'a> {
             csr::FCSR,
             csr::FCSR,
             one_more,
-            // Custom numbers that nobody uses; and one of RV32.
+            // Custom numbers without a CSR, and one of RV32.
             0x5c0,
             0x800,
             0xbc0,
@@ -283,15 +282,15 @@ impl<'a> Body<'a> {
         ]);
         let (rd, rs1) = (self.free(), self.any());
         self.asm.csr(op, rd, number, rs1);
-        // A reserved dynamic rounding mode makes most floating-point instructions illegal; so not
-        // for long.
+        // With a reserved dynamic rounding mode most floating-point instructions are illegal, so it
+        // is soon changed again.
         if matches!(number, csr::FRM | csr::FCSR) && !self.random.one_in(4) {
             let mode = self.random.below(5) as u8;
             self.asm.csr(Op::Csrrwi, ZERO, csr::FRM, mode);
         }
     }
 
-    /// What neither we nor anybody else with RV64GC decodes.
+    /// An instruction that no RV64GC machine decodes.
     pub(crate) fn illegal(&mut self) {
         loop {
             if self.random.one_in(2) {
@@ -317,7 +316,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// The floating-point unit off, in a few cases, and on.
+    /// Switches the floating-point unit off, in a few cases, and on again.
     pub(crate) fn switch_fpu(&mut self, status: u16) {
         let register = self.temporary();
         self.asm.li(register, STATUS_FS);
@@ -329,7 +328,7 @@ impl<'a> Body<'a> {
         self.asm.csr(op, ZERO, status, register);
     }
 
-    /// A telling value in a register: most results are not.
+    /// Loads a useful operand into a register; most results are none.
     pub(crate) fn operand(&mut self) {
         let register = self.temporary();
         let value = self.random.operand();

@@ -1,4 +1,4 @@
-//! Random page tables for Sv39: permissions, sizes, and all that is wrong with an entry.
+//! Random page tables for Sv39: permissions, sizes, and every fault that an entry can have.
 
 use crate::asm::{Asm, Label};
 use crate::layout::{
@@ -6,18 +6,18 @@ use crate::layout::{
 };
 use crate::random::Random;
 
-/// What a stream is about. Not everything can be tested together, since some of what an
-/// implementation may choose depends on the combination.
+/// The theme of a stream. Not everything can be tested together, because an implementation may
+/// choose in some combinations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Theme {
-    /// Atomic read-modify-writes. QEMU does the load of one before it looks whether it may store.
-    /// So here all pages are accessed from the start, as a failing one sets that bit or not; and
-    /// there is none where nothing answers, as that fault would come before a page fault.
+    /// Atomic read-modify-writes. QEMU does the load before it checks whether it may store. So all
+    /// pages have the accessed bit from the start, because a failing atomic may set it or not.
+    /// There are no holes, because their access fault would come before a page fault.
     Atomics,
-    /// Pages where nothing answers. Not together with accesses to two pages: either may fault
-    /// first.
+    /// Pages without a device. They are not combined with accesses to two pages, where either may
+    /// fault first.
     Holes,
-    /// Neither of these, but all sorts of misaligned accesses.
+    /// No atomics and no holes, but all kinds of misaligned accesses.
     Plain,
 }
 
@@ -42,9 +42,9 @@ mod pte {
 pub(crate) const PAGE: u64 = 4096;
 pub(crate) const MEGAPAGE: u64 = 1 << 21;
 pub(crate) const GIGAPAGE: u64 = 1 << 30;
-/// Entries of the second level that are random: the first of those leads to the 4 KiB pages.
+/// The random entries of the second level: the first ones lead to the 4 KiB pages.
 pub(crate) const MEGAPAGES: u64 = 12;
-/// Entries of the first level that are random gigapages.
+/// The random gigapages of the first level.
 pub(crate) const GIGAPAGES: [u64; 4] = [3, 4, 5, 256];
 
 /// Words of the three tables.
@@ -88,7 +88,7 @@ pub(crate) fn emit(asm: &mut Asm, seed: u64, label: Label) {
     }
 }
 
-/// Flags of a leaf: mostly valid, mostly accessed and dirty, all else even.
+/// Flags of a leaf: mostly valid, accessed and dirty; the others with equal chances.
 fn flags(random: &mut Random, theme: Theme) -> u64 {
     let mut flags = u64::from(theme == Theme::Atomics) * pte::A;
     flags |= random.u64() & (pte::R | pte::W | pte::X | pte::U | pte::G | 3 << 8);
@@ -97,13 +97,13 @@ fn flags(random: &mut Random, theme: Theme) -> u64 {
     }
     flags |= pte::V * u64::from(!random.one_in(4));
     if random.one_in(20) {
-        // Reserved, or of an extension that is not there.
+        // A reserved bit, or one of an extension that is absent.
         flags |= 1 << random.range(54, 63);
     }
     flags
 }
 
-/// Whether page `i` of the window is for jumps.
+/// True if page `i` of the window is for jumps.
 fn is_code(page: u64) -> bool {
     page.is_multiple_of(4)
 }
@@ -124,7 +124,7 @@ pub(crate) fn small(random: &mut Random, theme: Theme, page: u64) -> u64 {
     address >> 2 | flags
 }
 
-/// An entry for a large page at `address`; one in eight has an address that is not aligned to its
+/// An entry for a large page at `address`. One in eight has an address that is not aligned to its
 /// size.
 fn large(random: &mut Random, theme: Theme, address: u64, size: u64) -> u64 {
     let misaligned = if random.one_in(8) {
@@ -134,7 +134,7 @@ fn large(random: &mut Random, theme: Theme, address: u64, size: u64) -> u64 {
     };
     let mut flags = flags(random, theme);
     if flags & (pte::R | pte::W | pte::X) == 0 {
-        // It would be a pointer to a table, in the middle of anything.
+        // Otherwise it would be a pointer to a table at any address.
         flags |= pte::R;
     }
     (address + misaligned) >> 2 | flags

@@ -1,4 +1,4 @@
-//! What the tools say is in a log is what a second reader finds there.
+//! The counts of the tools, compared with those of a second reader.
 
 use std::collections::BTreeMap;
 

@@ -60,7 +60,7 @@ fn twins() {
     assert_eq!(found["same"], true);
 }
 
-/// One byte of input is another: one event, at its place, and everything else is the same.
+/// One byte of input differs: one event at its place differs, and everything else is the same.
 #[test]
 fn one_event() {
     let dir = Dir::new();

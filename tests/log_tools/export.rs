@@ -94,7 +94,7 @@ fn what_was_typed_and_what_was_printed() {
     assert_eq!(ran.fine(), "ahello\nxyz");
 }
 
-/// What the Trace Event Format asks of each entry.
+/// Checks the members that the Trace Event Format requires of each entry.
 fn check_trace(text: &str) -> Vec<serde_json::Value> {
     let trace: serde_json::Value = serde_json::from_str(text).unwrap();
     assert_eq!(trace["displayTimeUnit"], "ns");
@@ -105,7 +105,7 @@ fn check_trace(text: &str) -> Vec<serde_json::Value> {
             entry["name"].is_string() && entry["pid"].is_u64(),
             "{entry}"
         );
-        // Perfetto takes 0 for no thread, and that of the process for the main one.
+        // For Perfetto, 0 is no thread, and the process's number is its main thread.
         assert!(entry["tid"].as_u64() > Some(1), "{entry}");
         let ts = entry["ts"].as_f64().unwrap();
         match entry["ph"].as_str().unwrap() {
@@ -146,7 +146,7 @@ fn traces() {
     }
 }
 
-/// Virtual time is that of the replay: what executes and what idles add up to it.
+/// Virtual time is that of the replay: executing and idling times add up to it.
 #[test]
 fn a_trace_of_a_recording_has_virtual_time() {
     let dir = recorded();
@@ -203,7 +203,7 @@ fn plots() {
         let text = std::fs::read_to_string(dir.path(file)).unwrap();
         assert!(text.contains(&format!(">{axis}</text>")), "{input}");
         assert!(text.contains("prefers-color-scheme: dark"));
-        // Nothing is fetched: the one address in it is a name.
+        // The file fetches nothing: its only address is a name.
         assert_eq!(text.matches("http").count(), 1, "{input}");
         assert!(!text.contains("NaN") && !text.contains("inf\""));
         for line in summary

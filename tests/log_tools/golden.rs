@@ -1,4 +1,4 @@
-//! Output that people read, to the letter.
+//! The output for people, compared in full.
 
 use std::path::Path;
 
@@ -38,7 +38,8 @@ fn small_logs() {
             &format!("{stem}.inspect.json"),
             &dir.rr(&["inspect", "--json", log]).fine(),
         );
-        // Over a thousand events, nearly all of two kinds: nothing that the others do not show.
+        // It has over a thousand events, nearly all of two kinds, which show no more than the other
+        // logs.
         if log == "cm1k-q10.bin" {
             continue;
         }

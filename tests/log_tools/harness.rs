@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 use tempfile::TempDir;
 
-/// The repository, seen from where cargo runs the tests.
+/// The repository's root, as the tests see it.
 pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// What the command did.
+/// The result of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ran {
     pub(crate) code: i32,
@@ -18,14 +18,14 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// It did what it was told, and said nothing else.
+    /// Asserts success without a message. Returns the output.
     #[track_caller]
     pub(crate) fn fine(self) -> String {
         assert_eq!((self.code, self.err.as_str()), (0, ""));
         self.out
     }
 
-    /// It failed with one line.
+    /// Asserts failure with one line. Returns the line.
     #[track_caller]
     pub(crate) fn complaint(self) -> String {
         assert_eq!(self.code, 2, "{self:?}");
@@ -56,15 +56,14 @@ impl Dir {
         std::fs::write(self.path(name), bytes).unwrap();
     }
 
-    /// The command, to be run here.
+    /// The command, with this directory as its working directory.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rr"));
         command.current_dir(self.0.path());
         command
     }
 
-    /// Runs `rr` with these arguments, and a file name among them that can have spaces: none is
-    /// split.
+    /// Runs `rr` with these arguments. An argument may hold spaces.
     #[track_caller]
     pub(crate) fn rr(&self, arguments: &[&str]) -> Ran {
         let output = self.command().args(arguments).output().unwrap();

@@ -1,4 +1,4 @@
-//! `rr COMMAND --help`: fits the width, and no line is broken in the middle of a text.
+//! `rr COMMAND --help` fits the terminal's width, and its paragraphs are filled.
 
 use crate::harness::Dir;
 
@@ -10,7 +10,7 @@ fn help(dir: &Dir, command: &[&str], width: usize) -> String {
     String::from_utf8(help.output().unwrap().stdout).unwrap()
 }
 
-/// The commands that a help lists.
+/// The commands in a help text.
 fn commands(help: &str) -> Vec<String> {
     let list = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     let list = list.take_while(|line| !line.is_empty());
@@ -26,7 +26,7 @@ fn indent(line: &str) -> usize {
     line.len() - line.trim_start().len()
 }
 
-/// Checks the help of a command and of its own commands; how many there are.
+/// Checks the help of a command and of its subcommands. Returns their number.
 fn check(dir: &Dir, command: &[&str]) -> usize {
     for width in [80, 100] {
         let help = help(dir, command, width);
@@ -35,8 +35,8 @@ fn check(dir: &Dir, command: &[&str]) -> usize {
             let fits = line.chars().count() <= width || line.starts_with("Usage:");
             assert!(fits, "{command:?}, {width}: {line}");
         }
-        // A word alone, between a line that is full and one that goes on: the rest of a line that
-        // was too long.
+        // A single word between a full line and another line is the rest of a line that was too
+        // long.
         for window in lines.windows(3) {
             let &[before, line, after] = window else {
                 continue;

@@ -1,7 +1,7 @@
-//! End to end: the log tools, over the real binary, on logs that QEMU recorded and on recordings.
+//! End to end: the log tools of the real binary, on logs that QEMU recorded, and on recordings.
 //!
-//! Golden files are in `tests/golden/log_tools`. To write them anew after a change that is meant:
-//! `UPDATE_GOLDEN=1 cargo test -p rr-cli --test log_tools`, then look at what `git diff` says.
+//! Golden files are in `tests/golden/log_tools`. After an intended change, write them again with
+//! `UPDATE_GOLDEN=1 cargo test -p rr-cli --test log_tools`, then check `git diff`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

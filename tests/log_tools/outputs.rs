@@ -1,4 +1,4 @@
-//! Where the log tools write, and what they read while it changes.
+//! The output files of the log tools, and input files that change while they are read.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::harness::{Dir, sample};
 
-/// Each tool that writes a file, with the file's name behind it.
+/// The tools that write a file. The file's name follows the arguments.
 const WRITERS: [&[&str]; 5] = [
     &["repair", "log", "-o"],
     &["slice", "log", "-o"],
@@ -67,7 +67,7 @@ fn names_that_cannot_be_written() {
     let both = ["export", "log", "--pcap", "x", "--chrome-trace", "x"];
     let said = dir.rr(&both).complaint();
     assert_eq!(said, "x: only one of them can be written there");
-    // Nothing was touched, and nothing is left behind.
+    // Nothing was changed, and nothing is left behind.
     assert_eq!(std::fs::read(dir.path("there")).unwrap(), b"dear to me");
     assert_eq!(
         std::fs::read(dir.path("log")).unwrap(),
@@ -116,7 +116,7 @@ fn a_full_disk() {
     let dir = with_log();
     for writer in WRITERS {
         if writer.contains(&"--console") {
-            // The log holds no serial input: there is nothing to lose.
+            // The log holds no serial input, so nothing can be lost.
             continue;
         }
         let said = dir.rr(&[writer, &["/dev/full"]].concat()).complaint();
@@ -146,7 +146,7 @@ fn readers_that_go_away() {
     }
 }
 
-/// What is read is the log as it was when it was opened: a recording goes on meanwhile.
+/// A tool reads the log as long as it was when it was opened, while a recording goes on.
 #[test]
 fn a_log_that_grows() {
     let dir = Dir::new();
@@ -164,7 +164,7 @@ fn a_log_that_grows() {
         let mut stdout = child.stdout.take().unwrap();
         let mut out = vec![0; 1000];
         stdout.read_exact(&mut out).unwrap();
-        // It waits for its reader, so it cannot have come far.
+        // It waits for its reader, so it has read only a part.
         let mut log = File::options().append(true).open(dir.path("log")).unwrap();
         log.write_all(later).unwrap();
         stdout.read_to_end(&mut out).unwrap();

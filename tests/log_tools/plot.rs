@@ -1,4 +1,4 @@
-//! `rr inspect --plot`: marks. What is drawn of a log without any is tested in export.rs.
+//! The marks of `rr inspect --plot`. export.rs tests plots without marks.
 
 use crate::harness::{Dir, ROOT, Ran, ndjson, sample};
 use std::path::Path;
@@ -15,7 +15,7 @@ fn recorded(guest: &str, more: &[&str]) -> Dir {
     dir
 }
 
-/// Draws it, and gives what that says too.
+/// Draws a plot. Returns it, and the result of the command.
 #[track_caller]
 fn drawn(dir: &Dir, input: &str, code: i32) -> (String, Ran) {
     let ran = dir.rr(&["inspect", input, "--plot", "run.svg", "--overwrite"]);
@@ -30,7 +30,7 @@ fn is_timed(drawing: &str) -> bool {
     drawing.contains(">virtual time</text>")
 }
 
-/// What the mark says where a run ends before its time, and what stands in red below the facts.
+/// The text of the mark where a run ends early, and the red text below the facts.
 fn ending(drawing: &str) -> Option<(&str, &str)> {
     let between = |start: &str, end: &str| drawing.split(start).nth(1)?.split(end).next();
     let mark = between("<g><title>", "</title>")?;
@@ -64,7 +64,7 @@ fn snapshots_are_marked() {
     }
     let total = |text: String| format!(">{text}</text>");
     assert!(drawing.contains(&total(list.len().to_string())));
-    // In the order of time, and the last of the legend.
+    // The marks in the order of time, and the one in the legend.
     let marks = drawing.split("<path class=\"snapshot\" d=\"M").skip(1);
     let places: Vec<f64> = marks
         .map(|mark| mark.split(' ').next().unwrap().parse().unwrap())
@@ -84,7 +84,7 @@ fn snapshots_are_marked() {
     assert!(drawing.contains(&format!("snapshots/{name}/snapshot.json: is damaged: ")));
 }
 
-/// A mark that is of another kind: everything up to there is drawn.
+/// An event is of another kind: everything before it is drawn.
 #[test]
 fn where_the_replay_leaves_the_recording_is_marked() {
     let dir = recorded("heisenbug", &[]);
@@ -127,7 +127,7 @@ fn a_digest_that_differs_is_marked() {
     let dir = recorded("mix", &["--append", "n=4", "--digest-every", "100000"]);
     let path = dir.path("rec.rr/digests.bin");
     let mut digests = std::fs::read(&path).unwrap();
-    // The second: behind the header and a whole record, its last byte.
+    // The second digest: its last byte, after the header and one record.
     digests[16 + 32 + 31] ^= 1;
     std::fs::write(&path, digests).unwrap();
     let (drawing, _) = drawn(&dir, "rec.rr", 1);
@@ -146,7 +146,7 @@ fn where_a_log_ends_is_marked() {
     let log = std::fs::read(dir.path("rec.rr/replay.bin")).unwrap();
     let digests = std::fs::read(dir.path("rec.rr/digests.bin")).unwrap();
     dir.write("rec.rr/replay.bin", &log[..log.len() / 2]);
-    // The recording went on: that is told, and what is there has its virtual time.
+    // The recording went on: the user is told, and the events have their virtual time.
     let (drawing, ran) = drawn(&dir, "rec.rr", 0);
     assert!(
         ran.err.contains("and the recording went on to"),
@@ -157,7 +157,7 @@ fn where_a_log_ends_is_marked() {
     assert!(mark.starts_with("the log is cut off here\n"), "{mark}");
     assert!(line.starts_with("truncated at offset "), "{line}");
     assert!(is_timed(&drawing));
-    // Killed: nothing is known of its end.
+    // A killed recording: its end is unknown.
     dir.write("rec.rr/digests.bin", &digests[..16]);
     let (again, ran) = drawn(&dir, "rec.rr", 0);
     assert_eq!(ran.err.lines().count(), 1, "{}", ran.err);
@@ -174,7 +174,7 @@ fn where_a_log_ends_is_marked() {
     assert!(!is_timed(&drawing));
 }
 
-/// It cannot be replayed: drawn all the same, with what is known.
+/// A recording that cannot be replayed is drawn all the same, with the known facts.
 #[test]
 fn without_its_image() {
     let dir = Dir::new();
@@ -197,7 +197,7 @@ fn without_its_image() {
     assert!(drawing.contains("instructions / CPU second"));
 }
 
-/// A slice has the time of its parent, in the picture and in a trace.
+/// A slice has the time of its parent, in a plot and in a trace.
 #[test]
 fn a_slice_has_the_time_of_its_parent() {
     let dir = recorded("heisenbug", &[]);
@@ -217,7 +217,7 @@ fn a_slice_has_the_time_of_its_parent() {
     };
     assert_eq!(end("part.rr"), end("rec.rr"));
     let (drawing, _) = drawn(&dir, "part.rr", 0);
-    // The axis does not begin at 0, and the first of its marks does.
+    // The axis begins above 0, at the first of its marks.
     assert!(is_timed(&drawing) && !drawing.contains(">0</text>"));
     assert!(drawing.contains("<path class=\"snapshot\" d=\"M230.0 "));
 }

@@ -1,8 +1,8 @@
-//! Recordings: directories with a log and what belongs to it.
+//! Recordings: directories with a log and the files beside it.
 
 use crate::harness::{Dir, sample};
 
-/// A machine.json with everything that a summary shows.
+/// A machine.json with every member that a summary shows.
 pub(crate) const MACHINE: &str = r#"{"format": 1, "rr_version": "0.1.0",
   "machine": {"memory": 134217728, "bios": null, "append": "console=ttyS0 quiet",
               "icount": {"shift": 3, "sleep": false}},
@@ -56,7 +56,7 @@ fn a_bad_machine_json_does_not_hide_the_log() {
     let said = ran.complaint();
     assert!(said.starts_with("boot.rr/machine.json: EOF"), "{said}");
 
-    // Whatever else it says, it is shown as it is.
+    // Members of any other form are shown as they are.
     for odd in [
         "[]",
         "7",

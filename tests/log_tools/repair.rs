@@ -1,18 +1,18 @@
-//! `rr repair`: whatever is cut, what it writes can be read, and of a recording replayed.
+//! `rr repair`: wherever the log is cut, its output can be read, and replayed in a recording.
 
 use std::path::Path;
 
 use crate::harness::{Dir, ROOT, ndjson, record, sample, samples};
 use crate::walker::count;
 
-/// What is left of a recording that is killed early: no digest of its end, nor of its log.
+/// Makes the recording one that was killed early, without digests of its end and of its log.
 fn forget_the_end(dir: &Dir) {
     let digests = std::fs::read(dir.path("rec.rr/digests.bin")).unwrap();
     dir.write("rec.rr/digests.bin", &digests[..16]);
 }
 
-/// Repairs `cut`; says how many instructions survive, after holding what is written against what is
-/// there.
+/// Repairs `cut`, and compares the result with the whole events of `cut`. Returns the number of
+/// instructions that survive.
 fn repair(dir: &Dir, cut: &[u8], arguments: &[&str]) -> u64 {
     dir.write("cut", cut);
     let whole = [&["repair", "cut", "-o", "saved", "--overwrite"], arguments].concat();
@@ -25,8 +25,8 @@ fn repair(dir: &Dir, cut: &[u8], arguments: &[&str]) -> u64 {
     json["instructions"].as_u64().unwrap()
 }
 
-/// Replays the recording with the cut log, as one that was killed, and with the repaired one in its
-/// place: to the same last event.
+/// Replays the recording with the cut log, as a killed one, and then with the repaired log: both
+/// end at the same event.
 fn replays_to(dir: &Dir, instructions: u64) {
     let replay = |log: &str| {
         std::fs::copy(dir.path(log), dir.path("rec.rr/replay.bin")).unwrap();
@@ -35,7 +35,7 @@ fn replays_to(dir: &Dir, instructions: u64) {
     let (cut, saved) = (replay("cut"), replay("saved"));
     assert_eq!(saved.code, 0, "{}", saved.err);
     assert_eq!(saved, cut);
-    // An event inside an instruction completes it.
+    // An event inside an instruction completes that instruction.
     let said = saved.err.replace(',', "");
     let reached = [instructions, instructions + 1].map(|n| format!(" replayed {n} instructions"));
     assert!(
@@ -53,7 +53,7 @@ fn a_small_recording_cut_at_every_byte() {
     forget_the_end(&dir);
     let mut reached = Vec::new();
     for len in 0..log.len() {
-        // Its version is known: rr writes no other.
+        // The version is known, because rr writes no other.
         let instructions = repair(&dir, &log[..len], &["--table", "7"]);
         if len >= 12 {
             replays_to(&dir, instructions);
@@ -65,8 +65,8 @@ fn a_small_recording_cut_at_every_byte() {
     assert!(reached[log.len() - 1] > 0);
 }
 
-/// Interrupts, exceptions, idle time, input, resets: the log is cut in the middle of what belongs
-/// together.
+/// The log is cut between events that belong together: interrupts, exceptions, idle time, input,
+/// resets.
 #[test]
 fn a_larger_recording_cut_here_and_there() {
     let dir = Dir::new();
@@ -90,8 +90,8 @@ fn a_larger_recording_cut_here_and_there() {
     }
 }
 
-/// A replay cannot begin behind the end of the log, nor can a slice whose log is cut in front of
-/// its start.
+/// A replay cannot begin after the end of the log. A slice cannot be replayed if its log is cut
+/// before its start.
 #[test]
 fn snapshots_behind_the_cut() {
     let dir = Dir::new();

@@ -1,4 +1,4 @@
-//! --from, --to, --kind, --limit.
+//! The options --from, --to, --kind and --limit.
 
 use serde_json::Value;
 
@@ -57,17 +57,17 @@ fn places() {
     });
     xv6.check(&["--to", "start"], |line| icount(line) == 0);
     xv6.check(&["--from", "end"], |line| icount(line) == total);
-    // An event's own icount leads to it.
+    // The event's own icount leads to it.
     let some = &xv6.all[xv6.all.len() / 3];
     let place = icount(some).to_string();
     let at = xv6.dump(&["--from", &place, "--to", &place]);
     assert!(at.contains(some), "{at:?}");
-    // Nothing lies between a place and an earlier one.
+    // There is nothing between a place and an earlier one.
     assert!(xv6.dump(&["--from", "50%", "--to", "40%"]).is_empty());
 }
 
-/// As everywhere else, `@NAME` is where a snapshot was taken, and a slice has a start and a middle
-/// of its own.
+/// As in other commands, `@NAME` is the place of a snapshot, and a slice has its own start and
+/// middle.
 #[test]
 fn places_of_recordings() {
     let dir = Dir::new();
@@ -153,7 +153,7 @@ fn kinds_and_limits() {
         xv6.all[7..10]
     );
     assert!(xv6.dump(&["--limit", "0"]).is_empty());
-    // Known, but not in this log: no events, no error.
+    // A known kind that is not in this log: no events, and no error.
     assert!(xv6.dump(&["--kind", "audio_in"]).is_empty());
 }
 

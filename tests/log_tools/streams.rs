@@ -1,4 +1,4 @@
-//! Where output goes, and what happens when it cannot.
+//! Standard output and standard error, and what happens when they cannot be written.
 
 use std::fs::File;
 use std::io::Read;
@@ -88,7 +88,7 @@ fn quiet_leaves_out_notes() {
     assert_eq!(dir.rr(&["-q", "dump", "cut.bin"]).fine(), ran.out);
 }
 
-/// A long log is printed by several threads, and with `--limit` by one: to the letter the same.
+/// Several threads print a long log, and one thread with `--limit`: the output is the same.
 #[test]
 fn many_threads_print_what_one_does() {
     let once = sample("lio-q10.bin");
@@ -96,7 +96,7 @@ fn many_threads_print_what_one_does() {
     let mut log = once[..12].to_vec();
     for copy in 0..12 {
         log.extend_from_slice(body);
-        // Longer than what a thread takes at a time: REPLAY_ASYNC_EVENT_CHAR_READ, 200,000 bytes.
+        // Longer than a thread's piece: REPLAY_ASYNC_EVENT_CHAR_READ, 200,000 bytes.
         if copy % 5 == 2 {
             log.extend([7, 0, 0, 3, 0x0d, 0x40]);
             log.extend(std::iter::repeat_n(b'x', 200_000));

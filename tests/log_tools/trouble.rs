@@ -1,4 +1,4 @@
-//! Bad files and bad usage: one line that says what is wrong, status 2, never a panic.
+//! Damaged files and wrong usage: one line that says what is wrong, status 2, and never a panic.
 
 use crate::harness::{Dir, Ran, ndjson, sample, samples};
 use crate::walker::count;
@@ -46,7 +46,7 @@ fn files_that_are_no_logs() {
             ("/dev/null", "/dev/null: not a regular file"),
             ("fifo", "fifo: not a regular file"),
         ] {
-            // Nothing is left of these: that can be saved.
+            // Nothing is left of these files, and that is a valid result of a repair.
             if command[0] == "repair" && ["empty", "short"].contains(&file) {
                 continue;
             }
@@ -64,7 +64,7 @@ fn files_that_are_no_logs() {
     assert!(!dir.path("x").exists());
 }
 
-/// A log that was killed before its first event: there is nothing in it, and that is no error.
+/// A log that was killed before its first event: it is empty, and that is no error.
 #[test]
 fn a_log_of_a_header_alone() {
     let dir = Dir::new();
@@ -150,7 +150,7 @@ fn bad_options() {
         let said = ran.complaint();
         assert!(said.starts_with(expected), "{options:?}: {said}");
     }
-    // Usage that makes no sense at all gets the usual page.
+    // A command line that is not valid at all gets the usual page.
     for arguments in [
         &[][..],
         &["dump"],
@@ -192,7 +192,7 @@ fn a_log_that_is_cut_anywhere() {
             ran.err
         );
         assert_eq!(ran.err.lines().count(), 1);
-        // Every event that is whole, and none besides.
+        // Every whole event, and no other.
         let mut ends = events
             .iter()
             .skip(1)
@@ -286,7 +286,7 @@ fn damage_is_reported_behind_what_is_good() {
         "{said}"
     );
 
-    // Whoever asks for less than that is not told.
+    // With a limit before the damage, the damage is not reported.
     dir.rr(&["dump", "unknown", "--limit", "5"]).fine();
     dir.rr(&["dump", "unknown", "--to", "event#4"]).fine();
 }

@@ -1,4 +1,4 @@
-//! A machine with a monitor, and its clients.
+//! A machine with a monitor, and clients of the monitor.
 
 use crate::harness::{Dir, PATIENCE, Running, eventually, sample};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ pub(crate) fn start(dir: &Dir, args: &[&str]) -> Running {
     dir.start(&[args, &["--qmp", &qmp]].concat())
 }
 
-/// Records `echo`, which waits for input until it is told to quit.
+/// Records `echo`, which waits for input until it gets `quit`.
 pub(crate) fn echo(dir: &Dir) -> Running {
     start(
         dir,
@@ -35,12 +35,12 @@ pub(crate) fn damage(dir: &Dir, snapshot: &str) {
 pub(crate) struct Client {
     pub(crate) stream: UnixStream,
     unread: Vec<u8>,
-    /// What has happened, by name, since it was last looked at.
+    /// The events that no test has looked at yet.
     pub(crate) events: Vec<Value>,
 }
 
 impl Client {
-    /// Connects as soon as somebody listens, and does not negotiate.
+    /// Connects as soon as a monitor listens, and does not negotiate.
     pub(crate) fn raw(path: &Path) -> Self {
         let mut stream = None;
         eventually("the monitor", || {
@@ -70,7 +70,7 @@ impl Client {
             .unwrap();
     }
 
-    /// The next line; `None`: there are no more.
+    /// The next line; `None`: the connection has ended.
     #[track_caller]
     pub(crate) fn line(&mut self) -> Option<Value> {
         let mut bytes = [0; 65536];
@@ -109,7 +109,7 @@ impl Client {
         self.reply()
     }
 
-    /// What the command returns.
+    /// The result of a command.
     #[track_caller]
     pub(crate) fn ok(&mut self, command: &str, arguments: Value) -> Value {
         let mut reply = self.ask(command, arguments);
@@ -117,13 +117,13 @@ impl Client {
         reply["return"].take()
     }
 
-    /// The same, without arguments.
+    /// The result of a command without arguments.
     #[track_caller]
     pub(crate) fn get(&mut self, command: &str) -> Value {
         self.ok(command, json!({}))
     }
 
-    /// Why the command fails.
+    /// The reason why a command fails.
     #[track_caller]
     pub(crate) fn refused(&mut self, command: &str, arguments: Value) -> String {
         let reply = self.ask(command, arguments);
@@ -131,14 +131,14 @@ impl Client {
         reply["error"]["desc"].as_str().unwrap().to_owned()
     }
 
-    /// What a line for people prints.
+    /// The output of a line of `human-monitor-command`.
     #[track_caller]
     pub(crate) fn human(&mut self, line: &str) -> String {
         let text = self.ok("human-monitor-command", json!({"command-line": line}));
         text.as_str().unwrap().to_owned()
     }
 
-    /// The next event of this name, kept or to come; those before it are gone.
+    /// The next event of this name, kept or future. Events before it are dropped.
     #[track_caller]
     pub(crate) fn event(&mut self, name: &str) -> Value {
         loop {
@@ -153,7 +153,7 @@ impl Client {
         }
     }
 
-    /// Waits until a job is over, and gives its error.
+    /// Waits until a job has ended, and returns its error.
     #[track_caller]
     pub(crate) fn job(&mut self, id: &str) -> Option<String> {
         let concluded = json!({"id": id, "status": "concluded"});

@@ -24,7 +24,7 @@ fn one_liners() {
     assert_eq!(saved.code(0).text(), "{}\n");
     let human = qmp(&["human-monitor-command", "command-line=info status"]).code(0);
     assert_eq!(human.text(), "\"VM status: paused\\r\\n\"\n");
-    // What the monitor refuses is status 1; what it is not asked, 2.
+    // A command that the monitor refuses is status 1. A command that cannot be sent is status 2.
     let refused = qmp(&["nope"]).code(1);
     assert_eq!(
         refused.error(&dir),

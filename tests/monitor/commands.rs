@@ -1,4 +1,4 @@
-//! Every command, on a recording that is being made.
+//! Every command, during a recording.
 
 use crate::client::{Client, damage, echo, start};
 use crate::guest::{HERE, T0, T1, ZERO, addi, elf, lui, sw};
@@ -35,7 +35,7 @@ fn it_describes_itself() {
     };
     assert_eq!(names(&commands), names(&json!(of("command"))));
     assert_eq!(names(&events), names(&json!(of("event"))));
-    // Every command says whether it may overtake others.
+    // For every command it is said whether it may be executed out of band.
     let oob: BTreeSet<&str> = of("command")
         .iter()
         .filter(|command| command["allow-oob"].as_bool().unwrap())
@@ -58,7 +58,7 @@ fn it_describes_itself() {
     ] {
         assert!(names(&commands).contains(name), "{name}");
     }
-    // None of them fails without arguments, unless it needs some.
+    // A command without required arguments succeeds without any.
     for command in names(&commands) {
         if ["quit", "qmp_capabilities"].contains(&command) {
             continue;
@@ -123,7 +123,7 @@ fn stop_and_go_and_what_others_hear() {
         client.get("query-status"),
         json!({"running": true, "singlestep": false, "status": "running"})
     );
-    // Whoever is there at the start hears of it.
+    // A client that is connected at the start gets the event.
     client.events.clear();
     client.get("stop");
     assert_eq!(client.events.len(), 1, "STOP comes before the reply");
@@ -135,7 +135,7 @@ fn stop_and_go_and_what_others_hear() {
         "a repeated stop sends none"
     );
     assert_eq!(client.get("query-status")["status"], "paused");
-    // Nothing moves.
+    // The guest does not execute.
     let mut stdin = running.child.stdin.take().unwrap();
     stdin.write_all(b"one\n").unwrap();
     let icount = client.icount();
@@ -195,7 +195,7 @@ fn it_starts_when_it_is_told_and_stays_when_it_is_over() {
     dir.check_replay("rec.rr", &recorded);
 }
 
-/// Not in QEMU: its RISC-V machines do not tell.
+/// QEMU does not have this event: its RISC-V machines do not send it.
 #[test]
 fn the_guest_sets_its_clock() {
     let dir = Dir::new();
@@ -308,7 +308,7 @@ fn lines_for_people() {
     dir.rr(&["verify", "rec.rr"]).code(0);
 }
 
-/// `echo` is recorded, and has said `before`.
+/// Records `echo`, which has answered `before`.
 fn spoken_to(dir: &Dir) -> (Running, Client, ChildStdin) {
     let mut running = echo(dir);
     let client = Client::new(dir);
@@ -319,7 +319,7 @@ fn spoken_to(dir: &Dir) -> (Running, Client, ChildStdin) {
     (running, client, stdin)
 }
 
-/// One that is damaged is refused, and costs the run nothing.
+/// A damaged snapshot is refused, and the run goes on.
 #[test]
 fn a_damaged_snapshot_while_recording() {
     let dir = Dir::new();
@@ -345,7 +345,7 @@ fn a_damaged_snapshot_while_recording() {
     dir.check_replay("rec.rr", &recorded);
 }
 
-/// The guest cannot tell, and a recording that went back in time is a recording.
+/// The guest does not notice. A recording that went back in time is a valid recording.
 #[test]
 fn snapshots_while_recording() {
     let dir = Dir::new();

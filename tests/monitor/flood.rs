@@ -1,5 +1,5 @@
 //! Ten thousand random and mutated requests over several connections at once, to a machine that
-//! runs: it does not crash or hang, and no reply is lost. Its recording replays.
+//! runs. It does not crash or hang, and no reply is lost. Its recording replays.
 
 use crate::client::{Client, SOCKET, start};
 use crate::harness::{Dir, sample};
@@ -9,7 +9,7 @@ use std::thread;
 const CLIENTS: usize = 4;
 const BATCHES: usize = 250;
 
-/// Numbers that look random (xorshift64*; Vigna 2016).
+/// Pseudo-random numbers (xorshift64*; Vigna 2016).
 struct Random(u64);
 
 impl Random {
@@ -90,8 +90,7 @@ fn hammer(mut client: Client, names: &[String], seed: u64) {
         for _ in 0..10 {
             bytes.extend(request(&mut random, names));
         }
-        // Whatever they were: after this, the parser is at a beginning. What blocks is let go, as
-        // often as it may be.
+        // This byte resets the parser, whatever came before. Then commands that block are released.
         bytes.push(0xff);
         let marker = format!("batch {batch}");
         bytes.extend(
@@ -105,7 +104,7 @@ fn hammer(mut client: Client, names: &[String], seed: u64) {
         while client.reply()["id"] != *marker {
             replies += 1;
         }
-        // One for each request, but for those that a mutation runs together.
+        // There is a reply for each request, except where a mutation joins requests.
         assert!(replies > 0);
         client.events.clear();
     }
@@ -123,7 +122,7 @@ fn ten_thousand_requests() {
     more.iter().for_each(|place| args.extend(["--qmp", place]));
     let running = start(&dir, &args);
     let mut first = Client::new(&dir);
-    // Snapshots are slow, blocking is for the tests of that, and the end is the end.
+    // Without commands that take long or block, which other tests cover, and without `quit`.
     let not = [
         "quit",
         "qmp_capabilities",

@@ -1,5 +1,5 @@
-//! The monitor of the real binary, over real sockets. What the protocol alone can show is tested in
-//! src/monitor/tests.
+//! The monitor of the real binary, over real sockets. src/monitor/tests tests the protocol without
+//! a machine.
 #![allow(clippy::unwrap_used, reason = "what is not as expected fails the test")]
 
 mod client;

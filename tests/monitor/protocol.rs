@@ -36,7 +36,7 @@ fn several_sockets_and_the_end() {
         "{}",
         answer.text()
     );
-    // One has not negotiated: it hears of nothing.
+    // The first client has not negotiated, so it gets no events.
     first.get("stop");
     first.event("STOP");
     second.ok("qmp_capabilities", json!({}));
@@ -85,7 +85,7 @@ fn shape_and_framing() {
     client.get("query-status");
 }
 
-/// Point 6, in the words of a real server.
+/// Point 6, in QEMU's words.
 #[test]
 fn arguments() {
     let dir = Dir::new();
@@ -138,7 +138,7 @@ fn arguments() {
     assert_eq!(client.refused("x-oob-test", json!({"lock": 1})), wanted);
 }
 
-/// A command that blocks is overtaken, in both forms; its client may go away.
+/// A command that blocks is overtaken, in both forms. Its client may leave.
 #[test]
 fn out_of_band() {
     let dir = Dir::new();
@@ -173,7 +173,7 @@ fn out_of_band() {
     drop(client);
     let mut client = Client::new(&dir);
     assert_eq!(client.get("query-status")["status"], "running");
-    // While a command blocks, the guest is served, and a signal ends the run.
+    // While a command blocks, the guest still runs, and a signal ends the run.
     client.send(&lock);
     let mut stdin = running.child.stdin.take().unwrap();
     stdin.write_all(b"hello\n").unwrap();
@@ -205,7 +205,7 @@ fn options_that_make_no_sense() {
     let error = run(&["--qmp", "unix:no/such/folder"]).code(2).error(&dir);
     assert!(error.starts_with("--qmp unix:no/such/folder: "), "{error}");
     run(&["-S"]).code(2);
-    // What was refused leaves nothing behind.
+    // A command line that is refused leaves nothing behind.
     let error = run(&["--qmp", "unix:s", "--initrd", "missing"]).code(2);
     assert!(error.err.contains("missing"));
     assert!(!dir.path("s").exists());

@@ -1,11 +1,11 @@
-//! A replay that is stopped, sent about, and given up.
+//! A replay that is paused, moved by seeks, and ended.
 
 use crate::client::{Client, damage, echo, start};
 use crate::harness::{Dir, sample};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-/// Records `mix` with snapshots on the way; gives its instruction count.
+/// Records `mix` with snapshots. Returns its instruction count.
 fn record(dir: &Dir, iterations: u32) -> u64 {
     let append = format!("n={iterations}");
     let args = [
@@ -48,7 +48,7 @@ fn breaks_and_seeks() {
     let past = client.refused("replay-break", json!({"icount": 3_000_001}));
     assert!(past.contains("in the past"), "{past}");
     client.refused("replay-break", json!({"icount": -1}));
-    // Forward, back through a snapshot, back to the start, and to where it was.
+    // Forward, back past a snapshot, back to the start, and forward to the first place.
     for to in [5_000_000, 4_100_000, 1, 0, end, 3_000_001] {
         client.ok("replay-seek", json!({"icount": to}));
         client.event("STOP");
@@ -62,7 +62,7 @@ fn breaks_and_seeks() {
     client.refused("replay-seek", json!({"icount": -1}));
     let reset = client.refused("system_reset", json!({}));
     assert!(reset.contains("cannot be reset"), "{reset}");
-    // A break that is taken back is none.
+    // A break that is removed does not stop the replay.
     client.ok("replay-break", json!({"icount": 100}));
     client.get("replay-delete-break");
     client.get("cont");
@@ -74,7 +74,8 @@ fn breaks_and_seeks() {
     running.ran().code(0);
 }
 
-/// One that is damaged is refused before anything is touched: the replay goes on, and elsewhere.
+/// A damaged snapshot is refused before anything is changed. The replay goes on, and can seek
+/// elsewhere.
 #[test]
 fn a_seek_to_a_damaged_snapshot() {
     let dir = Dir::new();
@@ -85,7 +86,7 @@ fn a_seek_to_a_damaged_snapshot() {
     client.event("STOP");
     let registers = client.human("info registers");
     damage(&dir, "at-4000000");
-    // Also what lies on it.
+    // Its children are refused, too.
     for to in [4_000_001, end] {
         let refused = client.refused("replay-seek", json!({"icount": to}));
         assert!(
@@ -113,7 +114,7 @@ fn a_seek_to_a_damaged_snapshot() {
     running.ran().code(0);
 }
 
-/// A reset that somebody asked for is told as that, also when it is replayed.
+/// The event of a user's reset names the user as its cause, in a replay too.
 #[test]
 fn a_recorded_reset() {
     let dir = Dir::new();
@@ -136,7 +137,7 @@ fn a_recorded_reset() {
     running.ran().code(0);
 }
 
-/// Nothing but out-of-band execution can do this.
+/// Only out-of-band execution can cancel a seek.
 #[test]
 fn a_seek_is_cancelled() {
     let dir = Dir::new();
@@ -174,7 +175,7 @@ fn a_seek_is_cancelled() {
         assert!(at < end, "{at}");
         assert_eq!(client.get("query-replay").get("work"), None);
     }
-    // A replay that simply runs stops, too.
+    // A replay that runs without a seek stops, too.
     client.get("cont");
     client.event("RESUME");
     client.get("replay-cancel");

@@ -1,4 +1,4 @@
-//! The checked-in code is that of the schema.
+//! The generated code in the repository matches the schema.
 
 use rr_qapi::{Schema, generate};
 use std::collections::BTreeSet;

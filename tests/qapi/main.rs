@@ -1,4 +1,4 @@
-//! End to end: `rr qapi`, over the real binary. The language itself is tested in `cli/qapi/tests`.
+//! End to end: `rr qapi` of the real binary. The language itself is tested in `cli/qapi/tests`.
 #![allow(
     clippy::unwrap_used,
     reason = "a test that cannot go on has failed, its helpers too"
@@ -16,7 +16,7 @@ fn tests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("qapi/tests")
 }
 
-/// Runs `rr qapi` where the schemas are: status, standard output, standard error.
+/// Runs `rr qapi` in the folder of the schemas. Returns status, standard output, standard error.
 fn qapi(arguments: &[&str]) -> (i32, String, String) {
     let mut rr = Command::cargo_bin("rr").unwrap();
     let output = rr
@@ -168,6 +168,6 @@ fn what_cannot_be_generated() {
     let (status, _, err) = qapi(&["gen", SCHEMA, "-o", schema]);
     assert_eq!(status, 2);
     assert!(err.contains("clash.json"), "{err}");
-    // Neither code nor documentation.
+    // Neither code nor documentation is asked for.
     assert_eq!(qapi(&["gen", SCHEMA]).0, 2);
 }

@@ -5,8 +5,8 @@ use replay_format::{AsyncEvent, Checkpoint, Clock, Event, ShutdownCause, Table, 
 /// Events with their instruction counts.
 pub(crate) type Timed<'a> = Vec<(u64, Event<'a>)>;
 
-/// What a machine that is busy with timers, serial output and a disk writes, about 6 bytes an
-/// event. Deterministic, and without a period that a branch predictor could learn.
+/// The events of a machine that is busy with timers, serial output and a disk, about 6 bytes an
+/// event. They are deterministic, and have no period that a branch predictor could learn.
 pub(crate) fn mix(events: usize) -> Timed<'static> {
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let mut icount = 0;
@@ -64,7 +64,7 @@ pub(crate) fn linux(root: &str) -> Vec<u8> {
     log
 }
 
-/// Writes the events of a log as often as makes `len` bytes, as one log.
+/// Writes the events of a log again and again, as one log of about `len` bytes.
 pub(crate) fn repeat(log: &[u8], len: usize, out: &mut impl std::io::Write) -> std::io::Result<()> {
     let (header, rest) = log.split_at(replay_format::HEADER_LEN);
     let (body, end) = rest.split_at(rest.len() - 1);

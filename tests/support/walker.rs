@@ -1,24 +1,24 @@
-//! A second reader of logs, for counting: it shares nothing with `replay-format`, and knows
-//! versions 7 (of QEMU 2.12, and of rr) and 12 (from QEMU 7.2) only.
+//! A second reader of logs, for counting. It shares nothing with `replay-format`, and knows only
+//! versions 7 (of QEMU 2.12, and of rr) and 12 (from QEMU 7.2).
 //!
-//! Ids and layouts stand here as literals, typed from `facts/log-format.md`. It panics where it is
-//! lost.
+//! Ids and layouts stand here as literals, typed from `facts/log-format.md`. It panics at bytes
+//! that it does not understand.
 
 use std::collections::BTreeMap;
 
-/// What is in a log.
+/// The content of a log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
-    /// By the name of the event: how many, and their bytes with the id.
+    /// By the event's name: the number of events, and their bytes with the ids.
     pub(crate) kinds: BTreeMap<String, (u64, u64)>,
-    /// All events.
+    /// The number of events.
     pub(crate) events: u64,
     /// The sum of all `EVENT_INSTRUCTION`.
     pub(crate) instructions: u64,
 }
 
-/// Each id's name and arguments: digits are bytes, `a` an array, `i` an input event, `s` samples of
-/// 16 bytes as many as the u32 before, `S` likewise with a u64, `x` an asynchronous event of
+/// Each id's name and arguments: a digit is a number of bytes, `a` an array, `i` an input event,
+/// `s` a u32 and as many samples of 16 bytes, `S` the same with a u64, `x` an asynchronous event of
 /// version 7.
 const SEVEN: &str = "EVENT_INSTRUCTION=4 EVENT_INTERRUPT= EVENT_EXCEPTION= EVENT_ASYNC=x \
     EVENT_SHUTDOWN_NONE= EVENT_SHUTDOWN_HOST_ERROR= EVENT_SHUTDOWN_HOST_QMP= \
@@ -36,12 +36,12 @@ const TWELVE: &str = "EVENT_INSTRUCTION=4 EVENT_INTERRUPT= EVENT_EXCEPTION= \
     EVENT_SHUTDOWN_SNAPSHOT_LOAD= EVENT_SHUTDOWN__MAX= EVENT_CHAR_WRITE=44 EVENT_CHAR_READ_ALL=a \
     EVENT_CHAR_READ_ALL_ERROR=4 EVENT_AUDIO_OUT=8 EVENT_AUDIO_IN=S EVENT_RANDOM=4a \
     EVENT_CLOCK_HOST=8 EVENT_CLOCK_VIRTUAL_RT=8";
-/// The ids after those, in both versions.
+/// The ids that follow, in both versions.
 const BOTH: &str = "EVENT_CHECKPOINT_CLOCK_WARP_START= EVENT_CHECKPOINT_CLOCK_WARP_ACCOUNT= \
     EVENT_CHECKPOINT_RESET_REQUESTED= EVENT_CHECKPOINT_SUSPEND_REQUESTED= \
     EVENT_CHECKPOINT_CLOCK_VIRTUAL= EVENT_CHECKPOINT_CLOCK_HOST= \
     EVENT_CHECKPOINT_CLOCK_VIRTUAL_RT= EVENT_CHECKPOINT_INIT= EVENT_CHECKPOINT_RESET= EVENT_END=";
-/// By the async kind, in version 7.
+/// The names by the asynchronous kind, in version 7.
 const SEVEN_ASYNC: &str = "REPLAY_ASYNC_EVENT_BH=8 REPLAY_ASYNC_EVENT_INPUT=i \
     REPLAY_ASYNC_EVENT_INPUT_SYNC= REPLAY_ASYNC_EVENT_CHAR_READ=1a REPLAY_ASYNC_EVENT_BLOCK=8 \
     REPLAY_ASYNC_EVENT_NET=14a";
@@ -51,7 +51,7 @@ fn rows(table: &str) -> Vec<(&str, &str)> {
     table.split_whitespace().map(row).collect()
 }
 
-/// Counts what is in a whole log.
+/// Counts the content of a whole log.
 pub(crate) fn count(log: &[u8]) -> Counts {
     let version = log[3];
     assert_eq!(log[..4], [0x00, 0xe0, 0x20, version]);

@@ -1,6 +1,6 @@
-//! What a client of the monitor may send: it means the same in whatever pieces it comes, what is
-//! good is what serde_json says it is, what comes of it can be written and read again, and after a
-//! reset the next request works.
+//! The input of a monitor's client. Its meaning does not depend on how it is split. Valid requests
+//! give the value that serde_json gives. A value can be written and read again. After a reset the
+//! next request works.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -30,7 +30,7 @@ fuzz_target!(|data: &[u8]| {
     let mut session = Session::default();
     for result in found {
         if let Ok(value) = &result {
-            // Written and read again it is the same, and never anything but one line of ASCII.
+            // Written and read again it is the same, and it is one line of ASCII.
             let text = line(value);
             assert!(text.is_ascii() && !text[..text.len() - 2].contains(&b'\n'));
             assert_eq!(parse(&text, 3), [result.clone()]);
