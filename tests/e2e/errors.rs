@@ -6,7 +6,7 @@ use crate::harness::{Dir, sample};
 use std::fs;
 use std::os::unix::net::UnixListener;
 
-/// A folder with a kernel, a recording of it, and all that is not a kernel.
+/// A folder with a kernel, a recording of it, and files that are no kernels.
 pub(crate) fn prepared() -> Dir {
     let dir = Dir::new();
     fs::copy(sample("hello"), dir.path("hello.elf")).unwrap();
@@ -24,7 +24,7 @@ pub(crate) fn prepared() -> Dir {
     dir
 }
 
-/// The command fails like this, and creates nothing.
+/// Checks that the command fails with this message, and creates nothing.
 fn check(dir: &Dir, args: &[&str], message: &str) {
     let ran = dir.rr(args);
     assert_eq!(ran.code, 2, "{args:?}: {}", ran.err);
@@ -197,7 +197,7 @@ fn options() {
         "0",
         "--digest-every: 0 is not in 1..18446744073709551615",
     );
-    // These depend on the host.
+    // These messages depend on the host.
     let with_memory = |memory: &str, more: &[&str]| {
         let args = [
             "record",
@@ -273,7 +273,7 @@ fn places_for_recordings() {
     );
     assert_eq!(dir.read("ok.rr/replay.bin"), before);
     assert_eq!(dir.read("text"), b"not a kernel\n");
-    // What may be replaced is.
+    // A recording may be replaced with --overwrite.
     let overwrite = [
         "record",
         "--kernel",
@@ -316,7 +316,7 @@ fn recordings_that_are_none() {
     check(&dir, &["replay", "text"], message);
 }
 
-/// A full disk: what was written so far replays, and the message says so.
+/// A full disk: the recording replays as far as it was written, and the message says so.
 #[test]
 fn full_disk() {
     for (kilobytes, guest, append) in [
@@ -325,7 +325,7 @@ fn full_disk() {
         (1, "mix", "n=2"),
     ] {
         let dir = Dir::new();
-        // The limit of the size of a file gives EFBIG where a full disk gives ENOSPC.
+        // At a file's size limit a write gives EFBIG, where a full disk gives ENOSPC.
         let script = format!(
             "trap '' XFSZ; ulimit -f {kilobytes}; exec rr record --kernel {} \
              --append '{append}' --digest-every 1000 -o x.rr",
@@ -353,7 +353,7 @@ fn full_disk() {
     }
 }
 
-/// There is no room at all: then nothing is left behind.
+/// A disk without any room: nothing is left behind.
 #[test]
 fn full_from_the_start() {
     let dir = Dir::new();
@@ -369,7 +369,7 @@ fn full_from_the_start() {
     assert!(!dir.path("x.rr").exists());
 }
 
-/// The console's file is on a full disk: the user is told, and the recording is whole.
+/// The console's file is on a full disk: the user is told, and the recording is complete.
 #[test]
 fn console_on_a_full_disk() {
     let dir = Dir::new();

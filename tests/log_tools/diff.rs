@@ -171,12 +171,12 @@ fn two_recordings_and_their_machines() {
         machine('1', 2).replace("/a/kernel", "/b/kernel").as_bytes(),
     );
     assert_eq!(json(&dir, &["a.rr", "b.rr", "--no-hunt"], 0)["same"], true);
-    // A recording and a bare log: the events alone.
+    // For a recording and a bare log, only the events are compared.
     assert_eq!(
         json(&dir, &["a.rr", "b.rr/replay.bin"], 0)["settings"],
         serde_json::Value::Null
     );
-    // Of another format it says so, as every command does.
+    // A recording of another format is refused, as by every command.
     dir.write("b.rr/machine.json", MACHINE.as_bytes());
     assert_eq!(dir.rr(&["diff", "a.rr", "b.rr"]).code, 2);
 }
@@ -203,10 +203,10 @@ fn a_slice_and_its_log() {
             "{name}: {}",
             ran.err
         );
-        // Where no instruction is executed, all is in the middle.
+        // If no instruction is executed, all events are at one icount.
         let all = count(&bytes).instructions == 0;
         let found = json(&dir, &["slice", &name], i32::from(!all));
-        // Nothing but the end is only in the slice.
+        // Only the end is in the slice alone.
         let end = &found["kinds"]["EVENT_END"]["only_first"];
         assert_eq!(&found["only_first"], end, "{name}");
         let range = ["--from", "30%", "--to", "70%", "--format", "ndjson"];
