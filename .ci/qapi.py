@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Helpers of .ci/qapi: literal, json and count are filters; mutate ROOT RR DIR N compares rr with scripts/qapi."""
+"""Helpers of .ci/qapi: literal, json and count are filters; mutate ROOT RR DIR N compares rr with
+scripts/qapi."""
 import collections
 import contextlib
 import glob
@@ -18,8 +19,9 @@ def literal():
     text = text[text.index('QLIT_QLIST'):]
     text = text[:text.index('}));') + 3]
     text = re.sub(r'QLIT_QSTR\(("[^"]*")\)', r'\1', text)
-    for old, new in [('QLIT_QBOOL(true)', 'True'), ('QLIT_QBOOL(false)', 'False'), ('QLIT_QNULL', 'None'),
-                     ('QLIT_QLIST(((QLitObject[]) {', 'list(['), ('QLIT_QDICT(((QLitDictEntry[]) {', 'dict(['),
+    for old, new in [('QLIT_QBOOL(true)', 'True'), ('QLIT_QBOOL(false)', 'False'),
+                     ('QLIT_QNULL', 'None'), ('QLIT_QLIST(((QLitObject[]) {', 'list(['),
+                     ('QLIT_QDICT(((QLitDictEntry[]) {', 'dict(['),
                      ('{}', ''), ('}))', '])'), ('{', '('), ('}', ')')]:
         text = text.replace(old, new)
     print(json.dumps(eval(text), sort_keys=True, indent=1))
@@ -33,7 +35,8 @@ def count():
     infos = json.load(sys.stdin)
     kinds = sorted(collections.Counter(info['meta-type'] for info in infos).items())
     oob = sorted(info['name'] for info in infos if info.get('allow-oob'))
-    print(f"{len(infos)}: {', '.join(f'{n} {kind}' for kind, n in kinds)}; out of band {' '.join(oob)}")
+    counts = ', '.join(f'{n} {kind}' for kind, n in kinds)
+    print(f"{len(infos)}: {counts}; out of band {' '.join(oob)}")
 
 
 TOKEN = re.compile(r"'[^'\n]*'|#.*|[{}\[\]:,]|true|false|\s+|.")
@@ -64,7 +67,8 @@ def mutated(text, pool, rnd):
 
 
 def mutate(root, rr, folder, rounds):
-    """The same schemas through both, until one of them is told apart. A generator that crashes says nothing."""
+    """Runs mutated schemas through both, until the results differ. A crash of scripts/qapi is no
+    result."""
     sys.path.insert(0, root + '/scripts')
     cases = root + '/tests/qapi-schema/'
     front = {}
@@ -74,14 +78,15 @@ def mutate(root, rr, folder, rounds):
     for name in sorted(glob.glob(cases + '*.json')):
         with open(name, encoding='utf-8') as file:
             texts[os.path.basename(name)] = file.read()
-    # Most cases are bad as they are: as often, take one of the two that are good and use everything.
+    # Most cases are bad schemas. Half of the time, use one of the two good ones, which use every
+    # feature.
     include = "{ 'include': 'include/sub-module.json' }"
     big = texts['qapi-schema-test.json'].replace(include, "{ 'enum': 'Status', 'data': ['good'] }")
     good = [big, texts['doc-good.json']]
     texts = [text for text in texts.values() if "'include'" not in text]
     texts += good * (len(texts) // 2)
     pool = {part for text in texts for part in TOKEN.findall(text) if not part.isspace()}
-    # As the name of a type this is no type to scripts/qapi, and an unknown type to rr.
+    # As a type's name, this is no type to scripts/qapi, and an unknown type to rr.
     pool = sorted(pool - {"''"})
     rnd = random.Random(7)
     os.chdir(folder)
@@ -98,17 +103,21 @@ def mutate(root, rr, folder, rounds):
             message = f'{error}\n'
         except Exception:
             message = None
-        ours = subprocess.run([rr, 'qapi', 'check', '--dump', 's.json'], capture_output=True, text=True)
+        check = [rr, 'qapi', 'check', '--dump', 's.json']
+        ours = subprocess.run(check, capture_output=True, text=True)
         said = ours.stderr
         if message is not None and not re.search(r'^s\.json:\d+:\d+: ', message, re.M):
             said = re.sub(r'^(s\.json:\d+):\d+: ', r'\1: ', said, flags=re.M)
         same = said == message and (message or ours.stdout == out.getvalue())
         if ours.returncode not in (0, 1) or message is not None and not same:
-            print(f'{text}\n-- scripts/qapi: {message or "fine"}\n-- rr: {ours.stderr or "fine"}', file=sys.stderr)
+            both = f'-- scripts/qapi: {message or "fine"}\n-- rr: {ours.stderr or "fine"}'
+            print(f'{text}\n{both}', file=sys.stderr)
             sys.exit(1)
         tally['crashed' if message is None else 'refused' if message else 'good'] += 1
-    print(f"qapi: {rounds} mutated schemas the same: {tally['good']} good, {tally['refused']} refused, "
+    print(f"qapi: {rounds} mutated schemas the same: "
+          f"{tally['good']} good, {tally['refused']} refused, "
           f"{tally['crashed']} that scripts/qapi crashes on")
 
 
-{'literal': literal, 'json': same_json, 'count': count, 'mutate': mutate}[sys.argv[1]](*sys.argv[2:])
+COMMANDS = {'literal': literal, 'json': same_json, 'count': count, 'mutate': mutate}
+COMMANDS[sys.argv[1]](*sys.argv[2:])

@@ -1,4 +1,5 @@
-"""The handshake with oob, every command that takes no arguments, events, and quit, by qemu.qmp's client."""
+"""Runs qemu.qmp's client: the handshake with oob, every command without arguments, events, and
+quit."""
 import asyncio
 import sys
 
@@ -33,7 +34,7 @@ async def main(path):
         assert (await listener.get())["event"] == "STOP"
         await client.execute("cont")
         assert (await listener.get())["event"] == "RESUME"
-    # One command waits; another overtakes it, and lets it go on.
+    # One command waits. Another one overtakes it and ends its wait.
     waiting = asyncio.create_task(client.execute("x-oob-test", {"lock": True}))
     await asyncio.sleep(0.1)
     assert not waiting.done()
