@@ -1,29 +1,29 @@
-//! A divergence: where a replay left its recording, and what is known about it.
+//! A divergence: the place where a replay differs from its recording, and how it differs.
 
 use machine::Machine;
 use machine::inputs::{Moment, NoDevice};
 use replay_format::{AsyncEvent, Event};
 use std::fmt;
 
-/// Where and how a replay left its recording.
+/// The place where a replay differs from its recording, and how it differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Divergence {
-    /// Where the machine is.
+    /// The machine's place: instruction count, hart and pc.
     pub at: Moment,
     /// Index of the event in the log that does not fit; `None` for a digest.
     pub event: Option<u64>,
-    /// Its byte offset in the log.
+    /// The event's byte offset in the log.
     pub offset: Option<u64>,
-    /// What the recording says.
+    /// The recorded event or digest, as text.
     pub expected: String,
-    /// What happened instead.
+    /// What the machine did instead, as text.
     pub found: String,
-    /// The instruction at the program counter, disassembled, where it can be read.
+    /// The disassembled instruction at the pc; `None` if it cannot be read.
     pub instruction: Option<String>,
 }
 
 impl Divergence {
-    /// The divergence of a state whose digest is not the recorded one.
+    /// The divergence of a state whose digest differs from the recorded one.
     pub(crate) fn of_state(at: Moment, expected: String, found: u128) -> Box<Self> {
         Box::new(Self {
             at,
@@ -35,7 +35,7 @@ impl Divergence {
         })
     }
 
-    /// Of something that arrives for a device that this machine does not have.
+    /// The divergence of an input for a device that this machine does not have.
     pub(crate) fn of_device(at: Moment, absent: NoDevice) -> Box<Self> {
         let NoDevice(device) = absent;
         Box::new(Self {
@@ -48,7 +48,7 @@ impl Divergence {
         })
     }
 
-    /// Adds the instruction that the machine is at.
+    /// Adds the machine's present instruction.
     pub(crate) fn with_instruction(mut self: Box<Self>, machine: &Machine) -> Box<Self> {
         let pc = self.at.pc;
         let raw = machine.instruction(self.at.hart, pc);

@@ -15,7 +15,7 @@ use crate::wire::{Encoder, Field, Reader};
 pub enum Event<'a> {
     /// Instructions executed since the event before.
     Instruction {
-        /// How many.
+        /// The number of instructions.
         count: u32,
     },
     /// The guest takes an interrupt here.

@@ -99,7 +99,7 @@ impl<'a> Salvage<'a> {
     /// its length in bytes.
     ///
     /// # Errors
-    /// Those of the sink.
+    /// If the sink fails.
     pub fn write(&self, mut sink: impl Write) -> io::Result<u64> {
         sink.write_all(&whole_header(self.table).to_bytes())?;
         let end = usize::try_from(self.end.offset).unwrap_or(usize::MAX);

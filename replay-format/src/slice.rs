@@ -68,7 +68,7 @@ impl<'l, 'a> Slice<'l, 'a> {
     /// Writes it as a whole log of the same version. Returns its length in bytes.
     ///
     /// # Errors
-    /// Those of the sink.
+    /// If the sink fails.
     pub fn write(&self, mut sink: impl Write) -> io::Result<u64> {
         let mut bytes = 0;
         let mut put = |piece: &[u8]| {

@@ -25,7 +25,7 @@ impl<W: Write> Writer<W> {
     /// Begins a log of version 7, [`Table::RR`], with its whole header.
     ///
     /// # Errors
-    /// Those of the sink.
+    /// If the sink fails.
     pub fn new(sink: W) -> io::Result<Writer<W>> {
         Writer::with_table(sink, Table::RR)
     }
@@ -33,7 +33,7 @@ impl<W: Write> Writer<W> {
     /// Begins a log of another version.
     ///
     /// # Errors
-    /// Those of the sink.
+    /// If the sink fails.
     pub fn with_table(mut sink: W, table: &'static Table) -> io::Result<Writer<W>> {
         // The header goes first. QEMU writes it last, and leaves zeros when it is killed.
         let header = Header {
@@ -127,7 +127,7 @@ impl<W: Write> Writer<W> {
     /// Flushes the sink.
     ///
     /// # Errors
-    /// Those of the sink.
+    /// If the sink fails.
     pub fn flush(&mut self) -> io::Result<()> {
         self.sink.flush()
     }

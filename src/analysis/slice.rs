@@ -27,7 +27,7 @@ use std::sync::atomic::AtomicBool;
 /// slice. The new recording appears only after that replay has succeeded.
 ///
 /// # Errors
-/// Those of both replays and of the files; also if there is no such range. [`Error::Cancelled`] by
+/// If one of both replays or a file fails, or there is no such range. [`Error::Cancelled`] by
 /// a signal.
 pub fn slice(
     recording: &Recording,

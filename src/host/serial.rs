@@ -329,7 +329,7 @@ impl Serial {
     /// Opens a backend. Output that waits for the host gives up once `stop` is set.
     ///
     /// # Errors
-    /// Those of the host, with the backend's name.
+    /// The host's reason for refusing it, with the backend's name.
     pub fn open(
         backend: &Backend,
         stop: &Arc<AtomicBool>,

@@ -41,7 +41,7 @@ impl Server {
     /// Begins to listen on a path.
     ///
     /// # Errors
-    /// Those of the host: the path is in use, or cannot be made.
+    /// If the path is in use, or cannot be made.
     pub fn listen(path: &Path) -> io::Result<Self> {
         let listener = UnixListener::bind(path)?;
         listener.set_nonblocking(true)?;

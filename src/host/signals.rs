@@ -22,7 +22,7 @@ pub struct Signals {
 /// process, so that a recording is closed properly.
 ///
 /// # Errors
-/// Those of the host.
+/// If the host refuses it.
 pub fn catch() -> io::Result<Signals> {
     let (read, write) = UnixStream::pair()?;
     let mut signals = Signals {
@@ -41,7 +41,7 @@ pub fn catch() -> io::Result<Signals> {
 /// From now on SIGINT, SIGTERM and SIGHUP set a flag, until the returned value is dropped.
 ///
 /// # Errors
-/// Those of the host.
+/// If the host refuses it.
 pub fn raise(flag: &Arc<AtomicBool>) -> io::Result<Raised> {
     let mut raised = Raised(Vec::new());
     for signal in [SIGINT, SIGTERM, SIGHUP] {

@@ -14,7 +14,7 @@ impl RawMode {
     /// own messages end their lines properly.
     ///
     /// # Errors
-    /// Those of the host; also if stdin is no terminal.
+    /// If stdin is no terminal, or the host refuses it.
     pub fn enter() -> io::Result<Self> {
         let stdin = io::stdin();
         let before = tcgetattr(&stdin)?;

@@ -198,7 +198,7 @@ pub fn member<T: Serialize>(value: &T) -> Option<Value> {
 /// absent.
 ///
 /// # Errors
-/// Those of the member's type.
+/// If the value is not of the member's type.
 pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     from: D,
 ) -> Result<Option<T>, D::Error> {

@@ -30,7 +30,7 @@ impl DigestWriter {
     /// Begins an empty file.
     ///
     /// # Errors
-    /// Those of the file.
+    /// If the file cannot be written.
     pub fn create(path: PathBuf, file: Box<dyn LogFile>) -> Result<Self, Error> {
         let mut file = BufWriter::new(file);
         let mut header = MAGIC.to_vec();
@@ -44,7 +44,7 @@ impl DigestWriter {
     /// Appends a digest.
     ///
     /// # Errors
-    /// Those of the file.
+    /// If the file cannot be written.
     pub fn add(&mut self, icount: u64, digest: u128) -> Result<(), Error> {
         self.append(icount, 0, digest)
     }
@@ -52,7 +52,7 @@ impl DigestWriter {
     /// Appends the digest of the state at the end of the run.
     ///
     /// # Errors
-    /// Those of the file.
+    /// If the file cannot be written.
     pub fn add_last(&mut self, icount: u64, digest: u128) -> Result<(), Error> {
         self.append(icount, LAST, digest)
     }
@@ -60,7 +60,7 @@ impl DigestWriter {
     /// Appends the digest of the finished log.
     ///
     /// # Errors
-    /// Those of the file.
+    /// If the file cannot be written.
     pub fn add_log(&mut self, log: &[u8]) -> Result<(), Error> {
         self.append(log.len() as u64, OF_LOG, digest_of_log(log))
     }
@@ -79,7 +79,7 @@ impl DigestWriter {
     /// way.
     ///
     /// # Errors
-    /// Those of the file; also if it is no file of digests.
+    /// If the file cannot be read or written, or is no file of digests.
     pub fn rewind(&mut self, icount: u64) -> Result<(), Error> {
         self.flush()?;
         let known = Digests::parse(&self.path, &MappedFile::open(&self.path)?)?;
@@ -95,7 +95,7 @@ impl DigestWriter {
     /// Writes all buffered records to the operating system.
     ///
     /// # Errors
-    /// Those of the file.
+    /// If the file cannot be written.
     pub fn flush(&mut self) -> Result<(), Error> {
         self.file
             .flush()
@@ -105,7 +105,7 @@ impl DigestWriter {
     /// Makes all records durable.
     ///
     /// # Errors
-    /// Those of the file.
+    /// If the file cannot be written.
     pub fn finish(&mut self) -> Result<(), Error> {
         self.flush()?;
         self.file

@@ -31,7 +31,7 @@ impl LogSink {
     /// Begins a log in an empty file, and writes its header at once.
     ///
     /// # Errors
-    /// Those of the file.
+    /// If the file cannot be written.
     pub fn create(
         path: PathBuf,
         file: Box<dyn LogFile>,

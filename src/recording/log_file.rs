@@ -14,13 +14,13 @@ pub trait LogFile: Write + Send {
     /// Truncates the file to `len` bytes. Returns a handle that goes on from there.
     ///
     /// # Errors
-    /// Those of the file.
+    /// If the file cannot be written.
     fn cut(&self, len: u64) -> io::Result<Box<dyn LogFile>>;
 
     /// Makes the written data durable.
     ///
     /// # Errors
-    /// Those of the file.
+    /// If the file cannot be written.
     fn sync(&self) -> io::Result<()>;
 }
 

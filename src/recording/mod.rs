@@ -95,7 +95,7 @@ impl LoadedImage {
     /// Maps and hashes an image.
     ///
     /// # Errors
-    /// Those of the file.
+    /// If the file cannot be read.
     pub fn open(role: &'static str, path: &Path) -> Result<Self, Error> {
         let bytes = MappedFile::open(path)?;
         let path = path
@@ -124,7 +124,7 @@ impl Recording {
     /// Creates the directory and its files. `overwrite` replaces an existing recording.
     ///
     /// # Errors
-    /// Those of the file system; also if the directory exists.
+    /// If the file system refuses it, or the directory exists.
     pub fn create(
         dir: &Path,
         machine: &MachineOptions,
@@ -210,7 +210,7 @@ impl Recording {
     /// Adds to machine.json what hashing the images has found.
     ///
     /// # Errors
-    /// Those of the file; also if an image has changed since the recording began.
+    /// If the file cannot be written, or an image has changed since the recording began.
     pub(crate) fn complete(&mut self, measured: Vec<Image>) -> Result<(), Error> {
         for image in measured {
             self.check_image(&image)?;
@@ -290,7 +290,7 @@ impl Recording {
     /// Maps the log.
     ///
     /// # Errors
-    /// Those of the file.
+    /// If the file cannot be read.
     pub fn map_log(&self) -> Result<MappedFile, Error> {
         Ok(MappedFile::open(&self.path(LOG))?)
     }

@@ -228,7 +228,7 @@ impl MachineOptions {
 /// A fresh seed for the entropy of a recording's guest, as `machine.json` holds it.
 ///
 /// # Errors
-/// Those of the host's generator.
+/// If the host's generator fails.
 pub fn fresh_seed() -> std::io::Result<String> {
     let mut seed = [0u8; 32];
     rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::empty())?;

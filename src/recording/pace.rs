@@ -94,7 +94,7 @@ impl PaceWriter {
     /// Begins an empty file, at the start of the run.
     ///
     /// # Errors
-    /// Those of the file.
+    /// If the file cannot be written.
     pub fn create(path: PathBuf, file: File) -> Result<Self, Error> {
         let mut writer = Self {
             path,
@@ -132,7 +132,7 @@ impl PaceWriter {
     /// the vCPU thread may call this.
     ///
     /// # Errors
-    /// Those of the file.
+    /// If the file cannot be written.
     pub fn note(&mut self, icount: u64) -> Result<(), Error> {
         let now = self.now(icount);
         match now.wall.saturating_sub(self.last.wall) < ns(EVERY) {
@@ -145,7 +145,7 @@ impl PaceWriter {
     /// spent after it is not counted. Only the vCPU thread may call this.
     ///
     /// # Errors
-    /// Those of the file. The content of a damaged file is lost.
+    /// If the file cannot be read or written. The content of a damaged file is lost.
     pub fn rewind(&mut self, icount: u64) -> Result<(), Error> {
         self.flush()?;
         let mut known = Pace::read(&self.path).ok().flatten().unwrap_or_default();
@@ -165,7 +165,7 @@ impl PaceWriter {
     /// Writes all buffered lines to the operating system.
     ///
     /// # Errors
-    /// Those of the file.
+    /// If the file cannot be written.
     pub fn flush(&mut self) -> Result<(), Error> {
         self.file
             .flush()
@@ -175,7 +175,7 @@ impl PaceWriter {
     /// Notes that the run ends at this instruction count. Only the vCPU thread may call this.
     ///
     /// # Errors
-    /// Those of the file.
+    /// If the file cannot be written.
     pub fn finish(&mut self, icount: u64) -> Result<(), Error> {
         self.put(self.now(icount))?;
         self.flush()

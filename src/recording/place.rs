@@ -33,7 +33,7 @@ impl Place {
         Self::at(icount).resolved(log, None)
     }
 
-    /// The same place. If it is the first at its instruction count, it gets the index of the next
+    /// This place. If it is the first at its instruction count, it gets the index of the next
     /// event there. `near` is a place in the log that is surely before it.
     fn resolved(self, log: &Log<'_>, near: Option<LogPlace>) -> Self {
         let near = near.map_or(log.start(), Position::from);

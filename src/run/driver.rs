@@ -66,7 +66,7 @@ pub enum Step {
     HostTimers,
     /// Let virtual time pass without instructions.
     Warp {
-        /// How much, in ns.
+        /// The time that passes, in ns.
         ns: u64,
     },
     /// Reset the machine.

@@ -29,7 +29,7 @@ pub enum Finish {
 /// The result of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// How it ended.
+    /// How the run ended.
     pub finish: Finish,
     /// True if the run ended by itself, or covers the whole of a slice.
     pub whole: bool,

@@ -59,7 +59,7 @@ impl MainLoop<'_, '_> {
     /// Runs until the vCPU thread has ended. `tick` is called from time to time.
     ///
     /// # Errors
-    /// Those of `poll`.
+    /// If `poll` fails.
     pub(super) fn run(mut self, mut tick: impl FnMut()) -> io::Result<()> {
         let mut escape = Escape::default();
         loop {

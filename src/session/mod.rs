@@ -66,7 +66,7 @@ pub struct Session<'a> {
     pub driver: ReplayLock<Box<dyn Driver + 'a>>,
     /// Messages from the main loop.
     pub mailbox: Arc<Mailbox>,
-    /// What both threads see.
+    /// State that both threads see without a lock.
     pub shared: Arc<Shared>,
     /// Requests to the run.
     pub control: Arc<Control>,

@@ -41,12 +41,12 @@ impl<I, O, W: Wake> Exchange<I, O, W> {
         }
     }
 
-    /// What wakes the main loop.
+    /// The waker of the main loop.
     pub fn main(&self) -> &W {
         self.requests.waker()
     }
 
-    /// What wakes the I/O thread.
+    /// The waker of the I/O thread.
     pub fn io(&self) -> &W {
         self.outbox.waker()
     }
@@ -114,8 +114,8 @@ impl<I, O, W: Wake> Exchange<I, O, W> {
     }
 }
 
-/// Takes the first request, and puts the others of its session behind all that wait. Also whether
-/// the session had no room.
+/// Takes the first request, and moves the others of its session to the end of the queue. Returns
+/// also whether the session's queue was full.
 fn take_in_turns<I>(waiting: &mut VecDeque<(SessionId, I)>) -> Option<((SessionId, I), bool)> {
     let taken = waiting.pop_front()?;
     let (its, others): (VecDeque<_>, VecDeque<_>) = waiting

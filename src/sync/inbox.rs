@@ -108,7 +108,7 @@ impl<T, W: Wake> Inbox<T, W> {
         self.raise(queue);
     }
 
-    /// What wakes the receiver.
+    /// The waker of the receiver.
     pub fn waker(&self) -> &W {
         &self.waker
     }

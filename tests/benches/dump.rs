@@ -24,7 +24,7 @@ mod mix;
 /// Rounds of each measurement.
 const ROUNDS: usize = 5;
 
-/// Where the command writes to.
+/// The command's output.
 #[derive(Debug, Clone, Copy)]
 enum To {
     Null,

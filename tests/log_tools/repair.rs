@@ -230,7 +230,7 @@ fn nothing_is_written_over() {
     dir.write("text", b"Dear diary, today I wrote a log.");
     let said = dir.rr(&["repair", "text", "-o", "x"]).complaint();
     assert!(said.starts_with("text: not a record/replay log"), "{said}");
-    // Nothing is left behind either.
+    // No temporary file is left behind.
     let names = std::fs::read_dir(dir.path("")).unwrap();
     assert_eq!(names.count(), 3);
 }

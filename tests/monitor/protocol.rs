@@ -1,4 +1,4 @@
-//! The protocol with a machine behind it.
+//! The protocol, with a machine.
 
 use crate::client::{Client, SOCKET, echo, start};
 use crate::harness::{Dir, sample};

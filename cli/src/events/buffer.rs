@@ -126,7 +126,7 @@ impl Buffer {
     /// Writes the buffer out if it is long. Call it regularly, because the room is limited.
     ///
     /// # Errors
-    /// Those of the writer.
+    /// If the writer fails.
     #[inline]
     pub(crate) fn spill(&mut self, out: &mut impl Write) -> io::Result<()> {
         if self.len >= self.spills_at {
@@ -138,7 +138,7 @@ impl Buffer {
     /// Writes the buffer out.
     ///
     /// # Errors
-    /// Those of the writer.
+    /// If the writer fails.
     pub(crate) fn write_to(&mut self, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
         out.write_all(self.bytes())?;
         self.len = 0;

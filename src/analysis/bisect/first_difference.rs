@@ -45,7 +45,7 @@ pub struct MemoryRange {
     pub len: u64,
     /// The first bytes of it in the first run, in hexadecimal.
     pub first: String,
-    /// The same in the second run.
+    /// The first bytes of it in the second run, in hexadecimal.
     pub second: String,
 }
 

@@ -98,7 +98,7 @@ impl<'a> Segments<'a> {
     /// Finds the snapshots of a recording.
     ///
     /// # Errors
-    /// Those of its files.
+    /// If its files cannot be read.
     pub fn of(recording: &'a Recording) -> Result<Self, Error> {
         let bytes = recording.map_log()?;
         let log_end = recording.log(&bytes)?.end().icount;
@@ -220,7 +220,7 @@ impl<'a> Segments<'a> {
 /// The identity of a recording: the BLAKE3 of `replay.bin` and then `digests.bin`, in hexadecimal.
 ///
 /// # Errors
-/// Those of the files.
+/// If the files cannot be read.
 pub fn identity(recording: &Recording) -> Result<String, Error> {
     let mut hasher = blake3::Hasher::new();
     for file in [LOG, DIGESTS] {

@@ -86,7 +86,7 @@ impl IoErrors {
     /// killed in between would replay the failed request as a successful one.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), DiskError> {
         let fail = |cause| DiskError::io(path, "write the recording's I/O errors")(cause);
         let stored = Stored {

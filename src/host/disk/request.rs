@@ -85,7 +85,7 @@ impl Disk {
     /// Carries out exactly this part of a request.
     ///
     /// # Errors
-    /// Those of the host, and a part that lies outside the request.
+    /// If the host fails, or the part lies outside the request.
     pub(super) fn apply(&mut self, op: &BlockOp, part: &[Extent]) -> io::Result<()> {
         let foreign = || io::Error::other("what it did when it was recorded is no part of it");
         let range = self.range(op).ok_or_else(foreign)?;

@@ -36,8 +36,8 @@ pub struct Background {
 
 /// Turns the events of a run into QMP events.
 pub fn listener(events: Events) -> crate::session::control::Listener {
-    Box::new(move |happening| {
-        events.tell(&match happening {
+    Box::new(move |event| {
+        events.tell(&match event {
             RunEvent::Stopped => Event::Stop,
             RunEvent::Resumed => Event::Resume,
             RunEvent::Guest(GuestEvent::Reset { by_guest: true }) => Event::Reset {

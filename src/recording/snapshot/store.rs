@@ -80,7 +80,7 @@ impl Store {
     /// All snapshots, in the order of their icount; damaged ones last.
     ///
     /// # Errors
-    /// Those of the directory. A damaged snapshot is no error here; its entry holds the error.
+    /// If the directory cannot be read. A damaged snapshot is no error here; its entry holds the error.
     pub fn list(&self) -> Result<Vec<Listed>, Error> {
         let mut list = Vec::new();
         let entries = match fs::read_dir(&self.dir) {
@@ -311,7 +311,7 @@ impl Store {
     /// Removes all snapshots, when the recording is replaced.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// If the file system refuses it.
     pub(crate) fn remove_all(&self) -> Result<(), Error> {
         if !self.dir.exists() {
             return Ok(());
