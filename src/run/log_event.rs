@@ -1,17 +1,17 @@
-//! How an arrival stands in the log: one table, read both ways.
+//! The events of arrivals: one table, which a recording writes and a replay reads.
 
 use crate::error::Error;
 use crate::host::disk::drive_of;
 use machine::inputs::{Arrival, BlockResult};
 use replay_format::AsyncEvent;
 
-/// What an event of the log brings to a machine.
+/// What an event means for a machine.
 pub(super) enum Brought {
-    /// This arrival.
+    /// It holds this arrival.
     Arrival(Arrival),
-    /// The end of a request that the guest has yet to make.
+    /// It completes a request that the guest has not made yet.
     NotYet,
-    /// Nothing that this machine has a device for.
+    /// The machine has no device for it.
     Nothing,
 }
 
@@ -32,11 +32,11 @@ pub(super) fn event_of(arrival: &Arrival) -> AsyncEvent<'_> {
     }
 }
 
-/// The arrival that an event holds; `completed` carries out a request of a disk, and returns `None`
-/// where the guest has yet to make it.
+/// The arrival that an event holds. `completed` gives the result of a disk request, or `None` if
+/// the guest has not made it yet.
 ///
 /// # Errors
-/// What `completed` returns.
+/// The errors of `completed`.
 pub(super) fn arrival_of(
     event: AsyncEvent<'_>,
     completed: impl FnOnce(u64) -> Result<Option<BlockResult>, Error>,
