@@ -80,7 +80,7 @@ impl Store {
     /// All snapshots, in the order of their icount; damaged ones last.
     ///
     /// # Errors
-    /// If the directory cannot be read. A damaged snapshot is no error here; its entry holds the error.
+    /// If the directory cannot be read. A damaged snapshot is no error; its entry holds the error.
     pub fn list(&self) -> Result<Vec<Listed>, Error> {
         let mut list = Vec::new();
         let entries = match fs::read_dir(&self.dir) {
