@@ -9,6 +9,7 @@
 )]
 
 mod common;
+mod programs;
 mod reference;
 
 use common::{Guest, Script};
@@ -16,8 +17,11 @@ use machine::inputs::Arrival;
 use machine::{
     Accessor, Breakpoint, Execution, Exit, Harts, Machine, Probe, Stop, WatchKind, Watchpoint,
 };
+use programs::Program;
 use reference::{Seen, Trace};
+use std::cell::Cell;
 use std::collections::VecDeque;
+use std::ops::Range;
 
 /// A stop, and the instruction count there.
 type At = (u64, Stop);
@@ -27,6 +31,10 @@ const TIERS: [Execution; 3] = [
     Execution::Translated { after: 0 },
     Execution::Translated { after: 3 },
 ];
+
+/// Generated programs, and runs of each with probes of their own.
+const PROGRAMS: u64 = 150;
+const ROUNDS: u64 = 9;
 
 /// A generator: additive, its output mixed (splitmix64).
 struct Random(u64);
@@ -68,7 +76,7 @@ fn probes(trace: &Trace, random: &mut Random) -> Vec<Probe> {
             let kinds = [WatchKind::Write, WatchKind::Read, WatchKind::Access];
             probes.push(Probe::Watch(Watchpoint {
                 address: address.wrapping_sub(random.below(3) as u64),
-                len: [1, 2, 4, 8, 64][random.below(5)],
+                len: [1, 2, 4, 8, 64, 4096][random.below(6)],
                 kind: kinds[random.below(3)],
             }));
         }
@@ -145,33 +153,77 @@ fn comparable((icount, mut stop): At) -> Option<At> {
     Some((icount, stop))
 }
 
+/// How often probes of each kind stopped a run.
+#[derive(Debug, Default)]
+struct Stops {
+    breakpoints: u64,
+    watchpoints: u64,
+    traps: u64,
+    steps: u64,
+}
+
+impl Stops {
+    fn count(&mut self, stop: &Stop) {
+        *match stop {
+            Stop::Breakpoint { .. } => &mut self.breakpoints,
+            Stop::Watch(_) => &mut self.watchpoints,
+            Stop::Trap { .. } => &mut self.traps,
+            Stop::Step { .. } => &mut self.steps,
+        } += 1;
+    }
+}
+
 fn as_the_reference(guest: Guest<'_>, input: &[(u64, &[u8])], limit: u64, rounds: u64) {
-    let mut machine = guest.machine();
+    let mut stops = Stops::default();
+    let touches = compare(&|| guest.machine(), input, limit, 0..rounds, &mut stops);
+    let watched = stops.watchpoints > 0 || !touches;
+    assert!(stops.breakpoints > 0 && watched, "{stops:?}");
+}
+
+/// Runs a guest with random probes, by the seeds of `rounds`, against the reference. Says whether it
+/// accesses anything at all.
+fn compare(
+    guest: &dyn Fn() -> Machine,
+    input: &[(u64, &[u8])],
+    limit: u64,
+    rounds: Range<u64>,
+    stops: &mut Stops,
+) -> bool {
+    let mut machine = guest();
     machine.set_execution(Execution::Interpreter);
     let mut trace = Trace::new(&machine);
     let expected = trace.record(&mut machine, input, limit);
-    let mut stops = [0; 4];
-    for round in 0..rounds {
+    for round in rounds {
         let tier = TIERS[round as usize % TIERS.len()];
         let mut random = Random(round);
         let probes = probes(&trace, &mut random);
-        let mut machine = guest.machine();
+        let mut machine = guest();
         machine.set_execution(tier);
         for probe in &probes {
             machine.insert_probe(*probe);
         }
         let mut found = Vec::new();
         let mut disturb = Random(!round);
+        let stopped_at = Cell::new(None);
         let cut = |machine: &mut Machine, _: &Script| {
             let length = [1, 100, 10_000, 1 << 40][disturb.below(4)];
+            // Where a stop was, there may be another one, and the state of the probes counts.
+            let here = Some(machine.icount()) == stopped_at.get();
             match disturb.below(64) {
                 0 => machine.drop_caches(),
                 1 => _ = machine.digest(),
+                2 if !here => move_out_and_in(machine),
+                3 if !here => {
+                    // Every one of them removed, and inserted again.
+                    machine.clear_probes();
+                    probes.iter().for_each(|probe| machine.insert_probe(*probe));
+                }
                 _ => {}
             }
             machine.icount() + length
         };
         let end = run(&mut machine, input, limit, cut, |machine, stop| {
+            stopped_at.set(Some(machine.icount()));
             found.push((machine.icount(), stop));
         });
         let found: Vec<At> = found.into_iter().filter_map(comparable).collect();
@@ -187,17 +239,22 @@ fn as_the_reference(guest: Guest<'_>, input: &[(u64, &[u8])], limit: u64, rounds
             wanted.get(at),
         );
         assert!(end == expected, "round {round}, {tier:?}, {probes:x?}");
-        for (_, stop) in found {
-            stops[match stop {
-                Stop::Breakpoint { .. } => 0,
-                Stop::Watch(_) => 1,
-                Stop::Trap { .. } => 2,
-                Stop::Step { .. } => 3,
-            }] += 1;
-        }
+        found.iter().for_each(|(_, stop)| stops.count(stop));
     }
-    let none_to_watch = trace.accesses().is_empty();
-    assert!(stops[0] > 0 && (stops[1] > 0 || none_to_watch), "{stops:?}");
+    !trace.accesses().is_empty()
+}
+
+/// Puts the whole state into the machine as it was switched on, as loading a snapshot does. The
+/// probes stay.
+fn move_out_and_in(machine: &mut Machine) {
+    let state = machine.save();
+    let pages = (0..).map_while(|page| machine.page(page).map(<[u8]>::to_vec));
+    let pages: Vec<_> = pages.collect();
+    machine.rewind();
+    for (number, page) in (0..).zip(&pages) {
+        assert!(machine.restore_page(number, page));
+    }
+    machine.restore(&state).unwrap();
 }
 
 #[test]
@@ -267,4 +324,24 @@ fn page_tables_that_change() {
 fn code_that_changes_and_code_across_pages() {
     let guest = Guest::alone(include_bytes!("guests/code.elf"), "");
     as_the_reference(guest, &[], 60_000, 60);
+}
+
+/// Programs drawn from seeds, each in runs with several random sets of probes. A failure names the
+/// program; its round is that of the message before.
+#[test]
+fn generated_programs() {
+    let mut stops = Stops::default();
+    for seed in 0..PROGRAMS {
+        let program = Program::new(seed);
+        let rounds = seed * ROUNDS..(seed + 1) * ROUNDS;
+        compare(&|| program.machine(), &[], 3_000, rounds, &mut stops);
+    }
+    let Stops {
+        breakpoints,
+        watchpoints,
+        traps,
+        steps,
+    } = stops;
+    let fewest = breakpoints.min(watchpoints).min(traps).min(steps);
+    assert!(fewest > 1000, "{stops:?}");
 }

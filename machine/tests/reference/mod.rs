@@ -28,13 +28,14 @@ pub(crate) enum Seen {
         pc: u64,
         cause: Cause,
     },
-    /// An access to RAM within a page, and its bytes before and after.
+    /// An access within a page, and its bytes before and after; a register of a device has none
+    /// before.
     Access {
         hart: u8,
         pc: u64,
         access: Access,
         address: u64,
-        old: Vec<u8>,
+        old: Option<Vec<u8>>,
         new: Vec<u8>,
     },
     /// Behind an instruction.
@@ -128,8 +129,12 @@ impl View<'_> {
             Format::Store | Format::FStore => (false, true),
             Format::LoadReserved => (true, false),
             Format::Amo if matches!(insn.op, Op::ScW | Op::ScD) => {
-                let done = after.x[usize::from(insn.rd)] == 0;
-                assert_ne!(insn.rd, 0, "whether it stores cannot be seen");
+                // Without a result only the reservation tells.
+                let held = self.walk(base, self.data_mode()).map(|(at, _)| at - RAM);
+                let done = match insn.rd {
+                    0 => self.hart.reservation.is_some() && self.hart.reservation == held,
+                    rd => after.x[usize::from(rd)] == 0,
+                };
                 (false, done)
             }
             Format::Amo => (true, true),
@@ -246,24 +251,23 @@ impl Trace {
             for (va, len) in [(va, in_page as usize), (next, len - in_page as usize)] {
                 if let Some((address, entries)) = view.walk(va, mode).filter(|_| len > 0) {
                     stale.extend(entries.into_iter().map(|at| (at, 8)));
-                    if let Some(bytes) = view.bytes(address, len) {
-                        parts.push((address, bytes.to_vec()));
-                    }
+                    parts.push((address, len, view.bytes(address, len).map(<[u8]>::to_vec)));
                 }
             }
             for (access, _) in [(Access::Read, reads), (Access::Write, writes)]
                 .into_iter()
                 .filter(|(_, done)| *done && exception.is_none())
             {
-                for (address, old) in &parts {
-                    let new = match access {
-                        Access::Read => old.clone(),
-                        Access::Write => {
-                            stale.push((*address, old.len()));
-                            machine.bus().memory(*address, old.len()).unwrap().to_vec()
+                for (address, len, old) in &parts {
+                    let (address, len, old) = (*address, *len, old.clone());
+                    let new = match (access, &old) {
+                        (Access::Read, Some(old)) => old.clone(),
+                        (Access::Write, Some(_)) => {
+                            stale.push((address, len));
+                            machine.bus().memory(address, len).unwrap().to_vec()
                         }
+                        (_, None) => register(insn.as_ref(), access, &hart, after, len),
                     };
-                    let (address, old) = (*address, old.clone());
                     see(
                         icount + 1,
                         Seen::Access {
@@ -303,7 +307,7 @@ impl Trace {
         }
     }
 
-    /// Where the run accesses RAM.
+    /// Where the run accesses RAM and devices.
     pub(crate) fn accesses(&self) -> Vec<u64> {
         let address = |(_, seen): &(u64, Seen)| match seen {
             Seen::Access { address, .. } => Some(*address),
@@ -389,6 +393,25 @@ fn ram(machine: &Machine) -> Vec<u8> {
     pages.flatten().copied().collect()
 }
 
+/// The bytes that an integer instruction moved from or to a register of a device.
+fn register(
+    insn: Option<&Insn>,
+    access: Access,
+    before: &Hart,
+    after: &Hart,
+    len: usize,
+) -> Vec<u8> {
+    let insn = insn.unwrap();
+    let value = match access {
+        Access::Read => {
+            assert_ne!(insn.rd, 0, "what it read cannot be seen");
+            after.x[usize::from(insn.rd)]
+        }
+        Access::Write => before.x[usize::from(insn.rs2)],
+    };
+    value.to_le_bytes()[..len].to_vec()
+}
+
 /// What a watchpoint sees of an access.
 fn hit(watch: &Watchpoint, seen: &Seen) -> Option<WatchHit> {
     let Seen::Access {
@@ -407,14 +430,16 @@ fn hit(watch: &Watchpoint, seen: &Seen) -> Option<WatchHit> {
         Access::Write => WatchKind::Read,
     };
     let watched = |at: u64| (watch.address..watch.address + watch.len).contains(&at);
-    let bytes = (*address..).zip(old.iter().zip(new));
-    let bytes: Vec<_> = bytes.filter(|(at, _)| watched(*at)).collect();
-    let (first, _) = *bytes.first().filter(|_| watch.kind != unseen)?;
-    let value = |pick: fn(&(u64, (&u8, &u8))) -> u8| {
+    let part = |bytes: &[u8]| -> Vec<u8> {
+        let bytes = (*address..).zip(bytes).filter(|(at, _)| watched(*at));
+        bytes.map(|(_, byte)| *byte).collect()
+    };
+    let bytes = part(new);
+    let first = (*address..*address + new.len() as u64).find(|at| watched(*at));
+    let first = first.filter(|_| watch.kind != unseen)?;
+    let value = |bytes: Vec<u8>| {
         let mut value = [0; 8];
-        for (to, byte) in value.iter_mut().zip(&bytes) {
-            *to = pick(byte);
-        }
+        value[..bytes.len()].copy_from_slice(&bytes);
         u64::from_le_bytes(value)
     };
     Some(WatchHit {
@@ -422,8 +447,8 @@ fn hit(watch: &Watchpoint, seen: &Seen) -> Option<WatchHit> {
         access: *access,
         address: first,
         len: bytes.len() as u64,
-        old: Some(value(|(_, (old, _))| **old)),
-        new: value(|(_, (_, new))| **new),
+        old: old.as_deref().map(|old| value(part(old))),
+        new: value(bytes),
         by: Accessor::Hart,
         hart: *hart,
         pc: *pc,
