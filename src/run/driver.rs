@@ -26,6 +26,8 @@ pub struct Situation {
     pub idle: Option<Idle>,
     /// The guest's request to be switched off or reset.
     pub request: Option<Request>,
+    /// A probe or a kick ended the last run, so it may have executed nothing.
+    pub cut_short: bool,
     /// The user's request. It is set only while the driver is [settled](Driver::settled).
     pub user: Option<UserRequest>,
     /// Host time (ns since the epoch) of the real-time clock's alarm.

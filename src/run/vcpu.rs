@@ -78,9 +78,18 @@ pub struct Vcpu {
     pub idle: Option<Idle>,
     /// The guest's request, until it is granted.
     pub request: Option<Request>,
+    /// A probe or a kick ended the last run, so it may have executed nothing.
+    pub cut_short: bool,
 }
 
 impl Vcpu {
+    fn cut_short() -> Self {
+        Self {
+            cut_short: true,
+            ..Self::default()
+        }
+    }
+
     /// Executes one period. `user` is the user's request.
     ///
     /// # Errors
@@ -97,6 +106,7 @@ impl Vcpu {
             now: machine.now(),
             idle: self.idle,
             request: self.request,
+            cut_short: self.cut_short,
             user,
             alarm: machine.host_deadline(),
         };
@@ -149,9 +159,8 @@ impl Vcpu {
         let until = until.min(limits.until).min(digest_at).min(icount + PERIOD);
         let offset = machine.rtc_offset();
         let exit = machine.run(until, driver);
-        // A probe may have stopped the machine there, after the instruction before.
-        let there = matches!(exit, Exit::Count | Exit::Stopped(_));
-        if there && machine.icount() == digest_at {
+        // Whatever ended the run there: only a machine that was halted is within an instruction.
+        if machine.icount() == digest_at && exit != Exit::Halted {
             let digest = machine.digest();
             let taken = driver.digest(machine.moment(), digest, DigestOf::Count);
             taken.map_err(|error| explain(error, machine))?;
@@ -159,9 +168,10 @@ impl Vcpu {
         let now = machine.rtc_offset();
         let event = (now != offset).then_some(GuestEvent::ClockSet(now));
         match exit {
-            Exit::Count | Exit::Kicked => *self = Self::default(),
+            Exit::Count => *self = Self::default(),
+            Exit::Kicked => *self = Self::cut_short(),
             Exit::Stopped(stop) => {
-                *self = Self::default();
+                *self = Self::cut_short();
                 let after = After::Stopped(stop);
                 return Ok(Period { after, event });
             }
@@ -191,3 +201,7 @@ pub(super) fn explain(error: Error, machine: &Machine) -> Error {
         other => other,
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "what is not as expected fails the test")]
+mod tests;

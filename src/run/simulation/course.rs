@@ -17,7 +17,7 @@ use crate::run::record::Recorder;
 use crate::run::report::{Finish, Report};
 use crate::run::vcpu::{After, Limits, Vcpu};
 use crate::timeline::checkpoint::Checkpoint;
-use machine::{Execution, Machine};
+use machine::Machine;
 use parking_lot::Mutex;
 use replay_format::ShutdownCause;
 use std::collections::VecDeque;
@@ -207,9 +207,9 @@ impl Run<'_> {
     }
 }
 
-/// Replays a recording, and compares everything that was recorded. Returns the report and the
-/// console's output.
-pub(super) fn replay(dir: &Path, execution: Execution) -> Result<(Report, Vec<u8>), Error> {
+/// Replays the recording of a scenario with its probes, and compares everything that was recorded.
+/// Returns the report and the console's output.
+pub(super) fn replay(dir: &Path, scenario: &Scenario) -> Result<(Report, Vec<u8>), Error> {
     let recording = Recording::open(dir)?;
     let bytes = recording.map_log()?;
     let log = recording.whole_log(&bytes)?;
@@ -220,7 +220,10 @@ pub(super) fn replay(dir: &Path, execution: Execution) -> Result<(Report, Vec<u8
     let Serial { output, .. } = Serial::open(&backend, &stop, &Notes::default())?;
     let (mut machine, mut replayer) = opened.switch_on(disks, &log, output, &stop)?;
     Checkpoint::PowerOn.load(&mut replayer, &mut machine, None, true)?;
-    machine.set_execution(execution);
+    machine.set_execution(scenario.replay_with);
+    for probe in &scenario.probes {
+        machine.insert_probe(*probe);
+    }
     let limits = Limits {
         until: u64::MAX,
         digest_every: recording.manifest.digest_interval,

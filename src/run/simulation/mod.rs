@@ -64,7 +64,7 @@ fn simulate(seed: u64, folder: &Path, image: &Path) -> Result<Outcome, String> {
     let Some(report) = &recorded.report else {
         return Err("record: it ended in trouble, though there was none".to_owned());
     };
-    let replayed = replay(&dir, scenario.replay_with);
+    let replayed = replay(&dir, &scenario);
     let (again, console) = replayed.map_err(|error| format!("replay: {error}"))?;
     same("the end of the replay", &again.finish, &report.finish)?;
     same("its instructions", &again.icount, &report.icount)?;
@@ -120,13 +120,13 @@ fn left(scenario: &Scenario, dir: &Path, left: &Recorded, whole: &Recorded) -> R
             left.safe
         ));
     }
-    let as_it_is = replay(dir, scenario.replay_with);
+    let as_it_is = replay(dir, scenario);
     let as_it_is = as_it_is.map_err(|error| format!("replay what is left: {error}"))?;
     let mut repaired = Vec::new();
     let written = salvage.write(&mut repaired);
     written.map_err(|error| error.to_string())?;
     fs::write(dir.join(LOG), repaired).map_err(|error| error.to_string())?;
-    let replayed = replay(dir, scenario.replay_with);
+    let replayed = replay(dir, scenario);
     let replayed = replayed.map_err(|error| format!("replay what was repaired: {error}"))?;
     same("the repaired log", &replayed, &as_it_is)?;
     let (report, console) = replayed;

@@ -6,7 +6,8 @@ use super::world::SECOND;
 use crate::host::disk::{DriveOptions, Format};
 use crate::host::net::{DEFAULT_ID, NetdevKind, NetdevOptions, UserOptions};
 use crate::recording::options::{Icount, MachineOptions};
-use machine::Execution;
+use machine::bus::RAM_BASE;
+use machine::{Breakpoint, Cause, Execution, Probe, WatchKind, Watchpoint};
 use std::path::{Path, PathBuf};
 
 /// How the host behaves. A fault's number says that it happens once in so many times; 0: never.
@@ -87,6 +88,8 @@ pub(super) struct Scenario {
     pub(super) trouble: Option<Trouble>,
     /// The random choices of the host.
     pub(super) world: Chance,
+    /// What looks at the replay.
+    pub(super) probes: Vec<Probe>,
 }
 
 /// The guests. A guest that stands several times is chosen more often.
@@ -158,8 +161,39 @@ impl Scenario {
             }),
             options,
             world,
+            probes: probes(&mut Chance::new(!seed)),
         }
     }
+}
+
+/// In every other replay a debugger looks at what the log holds: traps and devices. It must come to
+/// the same.
+fn probes(chance: &mut Chance) -> Vec<Probe> {
+    let mut probes = Vec::new();
+    if chance.one_in(2) {
+        return probes;
+    }
+    probes.extend((0..16).map(|cause| Probe::Catch(Cause::Exception(cause))));
+    probes.extend((1..12).map(|cause| Probe::Catch(Cause::Interrupt(cause))));
+    let page = |number: u64| Watchpoint {
+        address: RAM_BASE + 4096 * number,
+        len: 4096,
+        kind: WatchKind::Write,
+    };
+    let devices = Watchpoint {
+        address: 0,
+        len: RAM_BASE,
+        kind: WatchKind::Access,
+    };
+    // Most of the guests' data is in the first pages.
+    let pages = [page(chance.below(16)), page(chance.below(16))];
+    probes.extend(pages.into_iter().chain([devices]).map(Probe::Watch));
+    for _ in 0..64 {
+        let address = RAM_BASE + 2 * chance.below(0x2000);
+        let space = None;
+        probes.push(Probe::Breakpoint(Breakpoint { address, space }));
+    }
+    probes
 }
 
 fn machine(guest: &str, harts: u8) -> MachineOptions {
