@@ -33,7 +33,7 @@ impl Machine {
     pub fn run(&mut self, until: u64, inputs: &mut dyn Inputs) -> Exit {
         loop {
             // Before the count: it is about what has happened already.
-            if let Some(stop) = self.next_stop() {
+            if let Some(stop) = self.take_stop() {
                 return Exit::Stopped(stop);
             }
             if self.icount >= until {

@@ -219,6 +219,8 @@ impl<'l> Timeline<'l> {
         while result.is_ok() && self.ended.is_none() && self.place() < to {
             result = self.period(to).map(drop);
         }
+        // Nobody asked what there is on the way.
+        while self.machine.take_stop().is_some() {}
         self.effort.replayed += self.icount().saturating_sub(before);
         result
     }

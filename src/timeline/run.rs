@@ -55,13 +55,23 @@ impl Timeline<'_> {
         }
     }
 
-    /// Executes up to the next stop. `None`: it has reached the place, or the end of the run.
-    fn run_to_stop(&mut self, limit: Place) -> Result<Option<Stop>, Error> {
+    /// Executes up to the next stop. `None`: it has reached the place, or the end of the run, and all
+    /// stops there were told before.
+    pub(super) fn run_to_stop(&mut self, limit: Place) -> Result<Option<Stop>, Error> {
         let before = self.icount();
-        let mut found = Ok(None);
-        while matches!(found, Ok(None)) && self.ended.is_none() && self.place() < limit {
-            found = self.period(limit);
-        }
+        let found = loop {
+            // Before anything else happens here: it is about what has happened already.
+            if let Some(stop) = self.machine.take_stop() {
+                break Ok(Some(stop));
+            }
+            if self.ended.is_some() || self.place() >= limit {
+                break Ok(None);
+            }
+            match self.period(limit) {
+                Ok(None) => {}
+                found => break found,
+            }
+        };
         self.effort.replayed += self.icount().saturating_sub(before);
         found
     }

@@ -1,5 +1,7 @@
 //! A timeline has the same state at a place, however it got there.
 
+mod stops;
+
 use super::{Direction, Halt, Keep, Options, Timeline};
 use crate::error::Error;
 use crate::host::serial::Backend;
@@ -18,18 +20,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 
-/// Records a sample. `every`: with a snapshot at every so many instructions.
-fn recorded(sample: &str, harts: u8, append: &str, every: Option<u64>) -> (TempDir, Recording) {
-    let folder = tempfile::tempdir().unwrap();
+/// A machine for a sample.
+fn sample(sample: &str, harts: u8, append: &str) -> MachineOptions {
     let kernel = format!("{}/samples/bin/{sample}.elf", env!("CARGO_MANIFEST_DIR"));
-    let options = MachineOptions {
+    MachineOptions {
         memory: 16 << 20,
         harts,
         chaos: (harts > 1).then_some(7),
         kernel: Some(kernel.into()),
         append: append.to_owned(),
         ..MachineOptions::default()
-    };
+    }
+}
+
+/// Records a machine into a folder. `every`: with a snapshot at every so many instructions.
+fn record(folder: &TempDir, options: &MachineOptions, every: Option<u64>) -> Recording {
     let dir = folder.path().join("rec.rr");
     let to = RecordTo {
         dir: &dir,
@@ -40,8 +45,14 @@ fn recorded(sample: &str, harts: u8, append: &str, every: Option<u64>) -> (TempD
             ..Plan::recording()
         },
     };
-    run(&options, &Backend::Null, Some(&to), RunContext::default()).unwrap();
-    let recording = Recording::open(&dir).unwrap();
+    run(options, &Backend::Null, Some(&to), RunContext::default()).unwrap();
+    Recording::open(&dir).unwrap()
+}
+
+/// Records a sample. `every`: with a snapshot at every so many instructions.
+fn recorded(name: &str, harts: u8, append: &str, every: Option<u64>) -> (TempDir, Recording) {
+    let folder = tempfile::tempdir().unwrap();
+    let recording = record(&folder, &sample(name, harts, append), every);
     (folder, recording)
 }
 

@@ -58,8 +58,9 @@ impl Machine {
         self.probes_changed();
     }
 
-    /// The next stop at the place where the machine is.
-    pub(crate) fn next_stop(&mut self) -> Option<Stop> {
+    /// The next stop at the place where the machine is, if one is known already: the next
+    /// [`run`](Self::run) would give it, and execute nothing.
+    pub fn take_stop(&mut self) -> Option<Stop> {
         if self.bus.ram.heard() {
             // By nobody who executes: that came from outside.
             let Moment { hart, pc, .. } = self.moment();
