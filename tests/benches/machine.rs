@@ -1,8 +1,8 @@
 //! The speed of the machine on `samples/mix`: not recorded, recorded and replayed, each interpreted
 //! and translated.
 //!
-//! First come ratios of CPU time from interleaved runs, which hold on a noisy host. Then criterion
-//! measures the instructions a second.
+//! First come ratios of CPU time from interleaved runs, which hold on a noisy host; one of them is
+//! what a watchpoint costs pages that have none. Then criterion measures the instructions a second.
 
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 #![allow(
@@ -11,7 +11,10 @@
 )]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use machine::Execution;
+use machine::boot::{self, BootConfig};
+use machine::bus::RAM_BASE;
+use machine::inputs::{Halted, Inputs, Mark, Moment, Output};
+use machine::{Config, Execution, Exit, Machine, PowerOn, Probe, WatchKind, Watchpoint};
 use rr::host::serial::Backend;
 use rr::recording::Recording;
 use rr::recording::options::{Icount, MachineOptions, fresh_seed};
@@ -84,6 +87,62 @@ impl Bench {
     }
 }
 
+/// For a guest that only prints.
+struct Silent;
+
+impl Inputs for Silent {
+    fn host_clock(&mut self, _: Moment) -> Result<i64, Halted> {
+        Ok(0)
+    }
+    fn output(&mut self, _: Moment, _: Output<'_>) -> Result<(), Halted> {
+        Ok(())
+    }
+    fn mark(&mut self, _: Moment, _: Mark) -> Result<(), Halted> {
+        Ok(())
+    }
+}
+
+/// Memory of the machine that runs alone, in bytes. Nothing is in its last page.
+const MEMORY: u64 = 16 << 20;
+
+/// A machine without an engine around it.
+fn machine_alone() -> Machine {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
+    let kernel = std::fs::read(samples.join("bin/mix.elf")).unwrap();
+    let plan = boot::plan(&BootConfig {
+        kernel: Some(&kernel),
+        append: LOAD,
+        ..BootConfig::new(MEMORY)
+    });
+    let config = Config {
+        shift: 2,
+        ..Config::new(MEMORY)
+    };
+    Machine::new(&config, PowerOn::from(plan.unwrap()))
+}
+
+/// CPU time of a run to the guest's end with these probes, none of which stops it.
+fn cost_with(probes: &[Probe]) -> f64 {
+    let mut machine = machine_alone();
+    for probe in probes {
+        machine.insert_probe(*probe);
+    }
+    let before = cpu_time();
+    let exit = machine.run(u64::MAX, &mut Silent);
+    let cost = cpu_time() - before;
+    assert!(matches!(exit, Exit::Request(_)), "{exit:?}");
+    cost.as_secs_f64()
+}
+
+/// A watchpoint on a page that the guest never touches.
+fn untouched() -> Probe {
+    Probe::Watch(Watchpoint {
+        address: RAM_BASE + MEMORY - 4096,
+        len: 8,
+        kind: WatchKind::Access,
+    })
+}
+
 fn options() -> MachineOptions {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
     MachineOptions {
@@ -112,20 +171,23 @@ fn median(mut values: Vec<f64>) -> (f64, f64, f64) {
 
 fn ratios(bench: &Bench) {
     let (mut record, mut again, mut interpret) = (Vec::new(), Vec::new(), Vec::new());
+    let mut watched = Vec::new();
     for _ in 0..ROUNDS {
+        watched.push(cost_with(&[untouched()]) / cost_with(&[]));
         let plain = bench.cost(Mode::Run).as_secs_f64();
         record.push(bench.cost(Mode::Record).as_secs_f64() / plain);
         again.push(bench.cost(Mode::Replay).as_secs_f64() / plain);
         interpret.push(bench.cost(Mode::Interpret).as_secs_f64() / plain);
     }
-    for (name, values) in [
-        ("record", record),
-        ("replay", again),
-        ("interpreted run", interpret),
+    for (name, base, values) in [
+        ("record", "run", record),
+        ("replay", "run", again),
+        ("interpreted run", "run", interpret),
+        ("a watchpoint elsewhere", "none", watched),
     ] {
         let (low, middle, high) = median(values);
         println!(
-            "mix: CPU time of {name} against run: {middle:.3} (quartiles {low:.3} to {high:.3}, \
+            "mix: CPU time of {name} against {base}: {middle:.3} (quartiles {low:.3} to {high:.3}, \
              {ROUNDS} interleaved rounds)"
         );
     }
