@@ -192,8 +192,8 @@ fn as_the_reference(guest: Guest<'_>, input: &[(u64, &[u8])], limit: u64, rounds
     assert!(stops.breakpoints > 0 && watched, "{stops:?}");
 }
 
-/// Runs a guest with random probes, by the seeds of `rounds`, against the reference. Says whether it
-/// accesses anything at all.
+/// Runs a guest with random probes, by the seeds of `rounds`, against the reference. Says whether
+/// it accesses anything at all.
 fn compare(
     guest: &dyn Fn() -> Machine,
     input: &[(u64, &[u8])],
