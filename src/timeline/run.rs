@@ -55,8 +55,8 @@ impl Timeline<'_> {
         }
     }
 
-    /// Executes up to the next stop. `None`: it has reached the place, or the end of the run, and all
-    /// stops there were told before.
+    /// Executes up to the next stop. `None`: it has reached the place, or the end of the run, and
+    /// all stops there were told before.
     pub(super) fn run_to_stop(&mut self, limit: Place) -> Result<Option<Stop>, Error> {
         let before = self.icount();
         let found = loop {
