@@ -1,7 +1,7 @@
 //! A divergence: the place where a replay differs from its recording, and how it differs.
 
-use machine::Machine;
 use machine::inputs::{Moment, NoDevice};
+use machine::{Digest, Machine};
 use replay_format::{AsyncEvent, Event};
 use std::fmt;
 
@@ -24,13 +24,13 @@ pub struct Divergence {
 
 impl Divergence {
     /// The divergence of a state whose digest differs from the recorded one.
-    pub(crate) fn of_state(at: Moment, expected: String, found: u128) -> Box<Self> {
+    pub(crate) fn of_state(at: Moment, expected: String, found: Digest) -> Box<Self> {
         Box::new(Self {
             at,
             event: None,
             offset: None,
             expected: format!("state digest {expected}"),
-            found: format!("{found:032x}"),
+            found: found.to_string(),
             instruction: None,
         })
     }

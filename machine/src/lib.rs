@@ -19,6 +19,7 @@ mod run;
 mod sbi;
 mod schedule;
 pub mod state;
+pub mod units;
 pub mod virtio;
 
 pub use cpu::Execution;
@@ -30,3 +31,4 @@ pub use probe::{
 };
 pub use run::Exit;
 pub use schedule::QUANTUM;
+pub use units::{Digest, Icount, PhysAddr, VirtAddr};

@@ -9,6 +9,7 @@ use crate::cpu::Hart;
 use crate::machine::Machine;
 use crate::ram::{PAGE, Ram};
 use crate::schedule::Schedule;
+use crate::units::Digest;
 use crate::virtio::VirtioMmio;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -88,17 +89,17 @@ impl Machine {
     }
 
     /// The digest of the whole state: equal states have equal digests, on any host.
-    pub fn digest(&mut self) -> u128 {
+    pub fn digest(&mut self) -> Digest {
         self.save_with_digest().1
     }
 
     /// What [`Machine::save`] and [`Machine::digest`] give, at the price of one.
-    pub fn save_with_digest(&mut self) -> (Vec<u8>, u128) {
+    pub fn save_with_digest(&mut self) -> (Vec<u8>, Digest) {
         let ram = self.bus.ram.digest();
         self.tlbs.iter_mut().for_each(|tlb| tlb.flush_stores());
         let state = self.save();
         let digest = xxh3_128(&[state.as_slice(), &ram.to_le_bytes()].concat());
-        (state, digest)
+        (state, Digest::new(digest))
     }
 
     /// All state but RAM, as a tree: for showing what differs.

@@ -11,7 +11,7 @@ mod common;
 
 use common::{Guest, Script};
 use machine::inputs::Arrival;
-use machine::{Execution, Exit, Machine};
+use machine::{Digest, Execution, Exit, Machine};
 use std::collections::VecDeque;
 
 /// How a run is cut into pieces.
@@ -36,7 +36,7 @@ const MIXED: &[Execution] = &[
     Execution::Translated { after: 0 },
 ];
 
-fn run(guest: Guest<'_>, input: &[(u64, &[u8])], cut: Cut) -> (Script, u128) {
+fn run(guest: Guest<'_>, input: &[(u64, &[u8])], cut: Cut) -> (Script, Digest) {
     let mut machine = guest.machine();
     let mut tiers = cut.tiers.iter().cycle();
     machine.set_execution(*tiers.next().unwrap());

@@ -14,10 +14,7 @@ mod reference;
 
 use common::{Guest, Script};
 use machine::inputs::Arrival;
-use machine::{
-    Accessor, Breakpoint, Cause, Execution, Exit, Harts, Machine, Probe, Stop, WatchKind,
-    Watchpoint,
-};
+use machine::{Accessor, Breakpoint, Cause, Digest, Execution, Exit, Harts, Machine, Probe, Stop, WatchKind, Watchpoint};
 use programs::Program;
 use reference::{Seen, Trace};
 use std::cell::Cell;
@@ -100,7 +97,7 @@ fn probes(trace: &Trace, random: &mut Random) -> Vec<Probe> {
 struct End {
     script: Script,
     icount: u64,
-    digest: u128,
+    digest: Digest,
 }
 
 /// Lets the guest run to an instruction count or its end; `stop` hears of every stop.

@@ -10,7 +10,7 @@ use machine::boot::reset_rom;
 use machine::bus::RAM_BASE;
 use machine::cpu::Hart;
 use machine::inputs::{Halted, Inputs, Mark, Moment, Output};
-use machine::{Config, Execution, Exit, Machine, PowerOn};
+use machine::{Config, Digest, Execution, Exit, Machine, PowerOn};
 use proptest::prelude::*;
 use riscv_isa::table::{Entry, Format, TABLE};
 use riscv_isa::{Insn, Op, encode};
@@ -144,7 +144,7 @@ fn program(body: &[Insn]) -> Vec<Insn> {
     program
 }
 
-fn run(program: &[Insn], values: &[u64], execution: Execution) -> (Hart, u128) {
+fn run(program: &[Insn], values: &[u64], execution: Execution) -> (Hart, Digest) {
     let code = program.iter().flat_map(|insn| encode(insn).to_le_bytes());
     let data = values.iter().flat_map(|value| value.to_le_bytes());
     let power_on = PowerOn {

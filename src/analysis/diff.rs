@@ -132,6 +132,7 @@ pub fn bracket(first: &Digests, second: &Digests) -> Bracket {
 mod tests {
     use super::*;
     use crate::recording::digests::DigestWriter;
+    use machine::Digest;
     use std::path::Path;
 
     fn digests(along: &[(u64, u128)], last: (u64, u128)) -> Digests {
@@ -140,9 +141,9 @@ mod tests {
         let file = std::fs::File::create(&path).unwrap();
         let mut writer = DigestWriter::create(path.clone(), Box::new(file)).unwrap();
         for (icount, digest) in along {
-            writer.add(*icount, *digest).unwrap();
+            writer.add(*icount, Digest::new(*digest)).unwrap();
         }
-        writer.add_last(last.0, last.1).unwrap();
+        writer.add_last(last.0, Digest::new(last.1)).unwrap();
         writer.finish().unwrap();
         Digests::parse(Path::new("d"), &std::fs::read(&path).unwrap()).unwrap()
     }

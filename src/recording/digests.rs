@@ -10,6 +10,7 @@ use crate::error::{Error, RecordingFault};
 use crate::host::map::MappedFile;
 use crate::recording::log_file::LogFile;
 use byteorder::{BigEndian, ByteOrder};
+use machine::Digest;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -45,16 +46,16 @@ impl DigestWriter {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn add(&mut self, icount: u64, digest: u128) -> Result<(), Error> {
-        self.append(icount, 0, digest)
+    pub fn add(&mut self, icount: u64, digest: Digest) -> Result<(), Error> {
+        self.append(icount, 0, digest.get())
     }
 
     /// Appends the digest of the state at the end of the run.
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn add_last(&mut self, icount: u64, digest: u128) -> Result<(), Error> {
-        self.append(icount, LAST, digest)
+    pub fn add_last(&mut self, icount: u64, digest: Digest) -> Result<(), Error> {
+        self.append(icount, LAST, digest.get())
     }
 
     /// Appends the digest of the finished log.
@@ -119,8 +120,8 @@ impl DigestWriter {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Digests {
     /// The digests along the run: icount and digest, in the order of icounts.
-    along: Vec<(u64, u128)>,
-    last: Option<(u64, u128)>,
+    along: Vec<(u64, Digest)>,
+    last: Option<(u64, Digest)>,
     /// Length in bytes and digest of the finished log.
     log: Option<(u64, u128)>,
 }
@@ -163,17 +164,18 @@ impl Digests {
         }
         let mut digests = Self::default();
         for record in bytes[HEADER..].chunks_exact(RECORD) {
-            let icount = BigEndian::read_u64(&record[..8]);
+            let place = BigEndian::read_u64(&record[..8]);
             let flags = BigEndian::read_u64(&record[8..16]);
             let digest = BigEndian::read_u128(&record[16..]);
+            let of_state = (place, Digest::new(digest));
             let before = digests.along.last().map(|(icount, _)| *icount);
             let ended = digests.last.is_some();
             match flags {
-                0 if !ended && before.is_none_or(|before| before < icount) => {
-                    digests.along.push((icount, digest));
+                0 if !ended && before.is_none_or(|before| before < place) => {
+                    digests.along.push(of_state);
                 }
-                LAST if !ended => digests.last = Some((icount, digest)),
-                OF_LOG if ended && digests.log.is_none() => digests.log = Some((icount, digest)),
+                LAST if !ended => digests.last = Some(of_state),
+                OF_LOG if ended && digests.log.is_none() => digests.log = Some((place, digest)),
                 _ => return Err(wrong(RecordingFault::Digests)),
             }
         }
@@ -181,7 +183,7 @@ impl Digests {
     }
 
     /// The digest recorded at this icount. `last`: the one at the end of the run.
-    pub fn at(&self, icount: u64, last: bool) -> Option<u128> {
+    pub fn at(&self, icount: u64, last: bool) -> Option<Digest> {
         if last {
             return self
                 .last
@@ -196,12 +198,12 @@ impl Digests {
     }
 
     /// The digests along the run: icount and digest, in the order of icounts.
-    pub fn along(&self) -> &[(u64, u128)] {
+    pub fn along(&self) -> &[(u64, Digest)] {
         &self.along
     }
 
     /// The icount and digest of the state at the end of the run. `None` if the run was killed.
-    pub fn last(&self) -> Option<(u64, u128)> {
+    pub fn last(&self) -> Option<(u64, Digest)> {
         self.last
     }
 

@@ -6,6 +6,7 @@ use crate::recording::digests::DigestWriter;
 use crate::recording::log_file::LogFile;
 use crate::recording::pace::PaceWriter;
 use crate::recording::snapshot::LogPlace;
+use machine::Digest;
 use replay_format::{Checkpoint, Event, WriteError, Writer};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ pub struct LogSink {
     digests: DigestWriter,
     pace: PaceWriter,
     /// Icount and digest of the state at the end of the run. It is written after the whole log.
-    last: Option<(u64, u128)>,
+    last: Option<(u64, Digest)>,
 }
 
 impl LogSink {
@@ -117,7 +118,7 @@ impl LogSink {
     }
 
     /// Adds the digest of the state at an icount. `last`: the one at the end of the run.
-    pub(crate) fn digest(&mut self, icount: u64, digest: u128, last: bool) -> Result<(), Error> {
+    pub(crate) fn digest(&mut self, icount: u64, digest: Digest, last: bool) -> Result<(), Error> {
         if last {
             self.last = Some((icount, digest));
             return Ok(());

@@ -10,8 +10,8 @@ use crate::error::Error;
 use crate::host::disk::{DiskPool, Pending};
 use crate::recording::place::Place;
 use crate::recording::snapshot::{Chain, Loaded, LogPlace};
-use machine::Request;
 use machine::inputs::{Arrival, Inputs, Moment};
+use machine::{Digest, Request};
 use replay_format::Log;
 use std::time::Duration;
 
@@ -128,7 +128,7 @@ pub trait Driver: Inputs + Send {
     ///
     /// # Errors
     /// As for [`Driver::next`].
-    fn digest(&mut self, at: Moment, digest: u128, of: DigestOf) -> Result<(), Error>;
+    fn digest(&mut self, at: Moment, digest: Digest, of: DigestOf) -> Result<(), Error>;
 
     /// Why a call through [`Inputs`] stopped the machine.
     fn failure(&mut self) -> Failure;

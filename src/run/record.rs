@@ -12,10 +12,10 @@ use crate::run::host_io::HostIo;
 use crate::run::log_event::event_of;
 use crate::run::mailbox::{Mailbox, Message};
 use crate::run::report::Finish;
-use machine::Request;
 use machine::inputs::{
     Arrival, BlockRequest, BlockResult, Halted, Inputs, Mark, Moment, Output as Sent,
 };
+use machine::{Digest, Request};
 use replay_format::{AsyncEvent, Checkpoint, Clock, Event, ShutdownCause};
 use std::sync::Arc;
 use std::time::Duration;
@@ -375,7 +375,7 @@ impl Driver for Recorder {
         self.nap.is_none()
     }
 
-    fn digest(&mut self, at: Moment, digest: u128, of: DigestOf) -> Result<(), Error> {
+    fn digest(&mut self, at: Moment, digest: Digest, of: DigestOf) -> Result<(), Error> {
         match &mut self.log {
             Some(log) => log.digest(at.icount, digest, of == DigestOf::End),
             None => Ok(()),

@@ -3,7 +3,7 @@
 use super::driver::{DigestOf, Driver};
 use super::vcpu::explain;
 use crate::error::Error;
-use machine::Machine;
+use machine::{Digest, Machine};
 use replay_format::ShutdownCause;
 
 /// How a run ended.
@@ -38,7 +38,7 @@ pub struct Report {
     /// Virtual time in ns.
     pub virtual_time: u64,
     /// Digest of the last state.
-    pub digest: u128,
+    pub digest: Digest,
     /// The number of digests that were compared, and equal, that of the last state included if it
     /// was recorded.
     pub digests_checked: u64,

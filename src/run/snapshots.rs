@@ -233,7 +233,7 @@ impl Snapshotter {
             icount: machine.icount(),
             virtual_time: machine.now(),
             log,
-            digest: format!("{digest:032x}"),
+            digest: digest.to_string(),
             pinned: false,
             files: Vec::new(),
             drives: layers,

@@ -11,7 +11,7 @@ use crate::recording::place::Place;
 use crate::run::snapshots::Plan;
 use crate::session::context::RunContext;
 use crate::session::launch::{RecordTo, run};
-use machine::{Breakpoint, Cause, Execution, Probe, Stop};
+use machine::{Breakpoint, Cause, Digest, Execution, Probe, Stop};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use replay_format::Log;
@@ -98,7 +98,7 @@ fn event(log: &Log<'_>, share: u16) -> Place {
 }
 
 /// Makes the moves, and compares the state at each place with the first one that was seen there.
-fn walk(recording: &Recording, moves: &[Move], known: &mut BTreeMap<Place, u128>) {
+fn walk(recording: &Recording, moves: &[Move], known: &mut BTreeMap<Place, Digest>) {
     let bytes = recording.map_log().unwrap();
     let log = recording.whole_log(&bytes).unwrap();
     let end = log.end().icount;

@@ -7,6 +7,7 @@ use crate::{assert_none, sources};
 const MACHINE: Rooms = Rooms {
     folder: "machine/src",
     may_know: &[
+        ("units", ""),
         ("inputs", ""),
         ("clock", ""),
         ("probe", ""),
@@ -26,7 +27,7 @@ const MACHINE: Rooms = Rooms {
         ("ecall", "inputs machine sbi"),
         ("outside", "inputs machine probe virtio"),
         ("run", "board bus cpu device ecall inputs machine probe"),
-        ("state", "bus clock cpu machine ram schedule virtio"),
+        ("state", "bus clock cpu machine ram schedule units virtio"),
         ("debug", "board bus cpu inputs machine probe ram state"),
         ("boot", "board bus fdt machine"),
     ],

@@ -86,7 +86,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     say(&format!(
         "2. Replayed it: {}. It printed the same {} bytes, the recorded time among them.\n\n\
-         3. Verified: {} of {} state digests equal; final digest {:032x}.\n",
+         3. Verified: {} of {} state digests equal; final digest {}.\n",
         outcome::extent(&replayed),
         console.len(),
         replayed.digests_checked,

@@ -117,7 +117,7 @@ fn of_recording(recording: &Recording, args: &Args) -> anyhow::Result<ExitCode> 
         Err(code) => return Ok(code),
     };
     output::note(&format!(
-        "from icount {} to {}, verified: {} state digests equal, final digest {:032x}",
+        "from icount {} to {}, verified: {} state digests equal, final digest {}",
         thousands(range.0),
         thousands(report.icount),
         report.digests_checked,

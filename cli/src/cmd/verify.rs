@@ -90,7 +90,7 @@ fn check_recording(dir: &Path, execution: Execution) -> anyhow::Result<ExitCode>
         icount: report.icount,
         virtual_time: report.virtual_time,
         digests: (report.digests_checked, recorded as u64),
-        digest: &format!("{:032x}", report.digest),
+        digest: &report.digest.to_string(),
         cut: report.finish == Finish::LogCut,
     })?;
     Ok(ExitCode::SUCCESS)

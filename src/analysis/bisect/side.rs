@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::recording::place::Place;
 use crate::timeline::{Effort, Ending, Keep, Options, Timeline};
 use machine::ram::PAGE;
-use machine::{Machine, Probe};
+use machine::{Digest, Machine, Probe};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -120,7 +120,7 @@ impl<'l> Side<'l> {
     }
 
     /// The digest of the whole state.
-    pub(super) fn digest(&mut self) -> u128 {
+    pub(super) fn digest(&mut self) -> Digest {
         self.timeline.machine_mut().digest()
     }
 

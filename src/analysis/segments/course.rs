@@ -94,7 +94,7 @@ impl<'a> Course<'a> {
             return Err(Error::recording(&self.recording.path(LOG), fault));
         }
         let digest = timeline.machine_mut().digest();
-        if stop.digest != format!("{digest:032x}") {
+        if stop.digest != digest.to_string() {
             let machine = timeline.machine();
             let wanted = format!("{}, as of the snapshot here", stop.digest);
             let divergence = Divergence::of_state(machine.moment(), wanted, digest);
@@ -135,7 +135,7 @@ impl<'a> Course<'a> {
             Ok(report) => Ok(Verdict::Same(Replayed {
                 icount: report.icount,
                 virtual_time: report.virtual_time,
-                digest: format!("{:032x}", report.digest),
+                digest: report.digest.to_string(),
                 began,
                 digests: report.digests_checked.saturating_sub(before),
                 cut: report.finish == Finish::LogCut,

@@ -164,7 +164,7 @@ impl Chain {
         machine
             .restore(&saved.machine)
             .map_err(|error| damaged(&path, Damage::State(error)))?;
-        let digest = format!("{:032x}", machine.digest());
+        let digest = machine.digest().to_string();
         if digest != self.snapshot.digest {
             let recorded = self.snapshot.digest.clone();
             let found = digest;

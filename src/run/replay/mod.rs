@@ -18,6 +18,7 @@ use crate::run::drives::Drives;
 use crate::run::observe::Observed;
 use crate::run::report::Finish;
 use cursor::Cursor;
+use machine::Digest;
 use machine::inputs::Moment;
 use replay_format::Log;
 use std::path::PathBuf;
@@ -116,10 +117,10 @@ impl Driver for Replayer<'_> {
         Ok(step)
     }
 
-    fn digest(&mut self, at: Moment, digest: u128, of: DigestOf) -> Result<(), Error> {
+    fn digest(&mut self, at: Moment, digest: Digest, of: DigestOf) -> Result<(), Error> {
         match self.digests.at(at.icount, of == DigestOf::End) {
             Some(recorded) if recorded != digest => {
-                let expected = format!("{recorded:032x}");
+                let expected = recorded.to_string();
                 Err(Divergence::of_state(at, expected, digest).into())
             }
             Some(_) => {

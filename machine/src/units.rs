@@ -1,0 +1,240 @@
+//! What numbers of the machine count or name, as types: a mix-up of two does not compile.
+//!
+//! They stand in signatures, public fields and whatever outlives a call. The interpreter, the
+//! translator and the TLBs compute with bare integers: they convert where they are entered.
+//! Encoded, each is its bare number.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::ops::{Add, AddAssign, Sub};
+
+/// Instructions executed by all harts since power-on, trapping ones included.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Icount(u64);
+
+impl Icount {
+    /// Power-on.
+    pub const ZERO: Self = Self(0);
+    /// Behind every run.
+    pub const MAX: Self = Self(u64::MAX);
+
+    /// So many instructions after power-on.
+    #[must_use]
+    pub const fn new(instructions: u64) -> Self {
+        Self(instructions)
+    }
+
+    /// The number of instructions.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// So many instructions later; [`Icount::MAX`] where that is too late.
+    #[must_use]
+    pub const fn saturating_add(self, instructions: u64) -> Self {
+        Self(self.0.saturating_add(instructions))
+    }
+
+    /// So many instructions before; [`Icount::ZERO`] where that is before power-on.
+    #[must_use]
+    pub const fn saturating_sub(self, instructions: u64) -> Self {
+        Self(self.0.saturating_sub(instructions))
+    }
+
+    /// Instructions from `earlier` to here; 0 where that is later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// So many instructions later.
+impl Add<u64> for Icount {
+    type Output = Self;
+
+    fn add(self, instructions: u64) -> Self {
+        Self(self.0 + instructions)
+    }
+}
+
+impl AddAssign<u64> for Icount {
+    fn add_assign(&mut self, instructions: u64) {
+        *self = *self + instructions;
+    }
+}
+
+/// Instructions from the right one to the left one, which is not earlier.
+impl Sub for Icount {
+    type Output = u64;
+
+    fn sub(self, earlier: Self) -> u64 {
+        self.0 - earlier.0
+    }
+}
+
+/// In decimal.
+impl fmt::Display for Icount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A digest of the machine's whole state: equal states have equal digests, on any host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Digest(u128);
+
+impl Digest {
+    /// The digest with this value.
+    #[must_use]
+    pub const fn new(value: u128) -> Self {
+        Self(value)
+    }
+
+    /// Its value.
+    #[must_use]
+    pub const fn get(self) -> u128 {
+        self.0
+    }
+}
+
+/// As 32 hexadecimal digits.
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// An address in the address space that a hart's page tables make.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct VirtAddr(u64);
+
+/// An address on the bus: RAM, ROM or a device.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct PhysAddr(u64);
+
+/// What the two kinds of address have in common. No conversion from one to the other is here:
+/// [`Machine::physical`](crate::Machine::physical) has it.
+macro_rules! address {
+    ($address:ident) => {
+        impl $address {
+            /// The address with this value.
+            #[must_use]
+            pub const fn new(value: u64) -> Self {
+                Self(value)
+            }
+
+            /// Its value.
+            #[must_use]
+            pub const fn get(self) -> u64 {
+                self.0
+            }
+
+            /// So many bytes further on, in a space that begins again behind its end.
+            #[must_use]
+            pub const fn wrapping_add(self, bytes: u64) -> Self {
+                Self(self.0.wrapping_add(bytes))
+            }
+
+            /// So many bytes further on; the last address where that is too far.
+            #[must_use]
+            pub const fn saturating_add(self, bytes: u64) -> Self {
+                Self(self.0.saturating_add(bytes))
+            }
+
+            /// Bytes from `base` to here; `None` where this is below it.
+            #[must_use]
+            pub const fn checked_sub(self, base: Self) -> Option<u64> {
+                self.0.checked_sub(base.0)
+            }
+        }
+
+        /// So many bytes further on.
+        impl Add<u64> for $address {
+            type Output = Self;
+
+            fn add(self, bytes: u64) -> Self {
+                Self(self.0 + bytes)
+            }
+        }
+
+        /// Bytes from the right one to the left one, which is not below it.
+        impl Sub for $address {
+            type Output = u64;
+
+            fn sub(self, base: Self) -> u64 {
+                self.0 - base.0
+            }
+        }
+
+        /// In hexadecimal, with `0x`.
+        impl fmt::Display for $address {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:#x}", self.0)
+            }
+        }
+
+        /// In hexadecimal, as of its number.
+        impl fmt::LowerHex for $address {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::LowerHex::fmt(&self.0, f)
+            }
+        }
+    };
+}
+
+address!(VirtAddr);
+address!(PhysAddr);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_are_encoded_as_bare_numbers() {
+        let bare = (1_u64 << 40, 2_u64, 3_u64, 4_u128 << 90);
+        let typed = (
+            Icount::new(bare.0),
+            VirtAddr::new(bare.1),
+            PhysAddr::new(bare.2),
+            Digest::new(bare.3),
+        );
+        let bytes = postcard::to_stdvec(&typed).unwrap();
+        assert_eq!(bytes, postcard::to_stdvec(&bare).unwrap());
+        assert_eq!(postcard::from_bytes(&bytes), Ok(typed));
+    }
+
+    #[test]
+    fn they_are_shown_as_they_were_as_bare_numbers() {
+        assert_eq!(format!("{:>4}", Icount::new(17)), "  17");
+        assert_eq!(Digest::new(0xab).to_string(), format!("{:032x}", 0xab));
+        assert_eq!(VirtAddr::new(0x8000).to_string(), "0x8000");
+        assert_eq!(format!("{:#010x}", PhysAddr::new(0x8000)), "0x00008000");
+        assert_eq!(format!("{:6x}", PhysAddr::new(0x8000)), "  8000");
+    }
+
+    #[test]
+    fn what_saturates_says_so() {
+        let (early, late) = (Icount::new(5), Icount::new(8));
+        assert_eq!(
+            (late - early, late.since(early), early.since(late)),
+            (3, 3, 0)
+        );
+        assert_eq!(Icount::MAX.saturating_add(1), Icount::MAX);
+        assert_eq!(early.saturating_sub(6), Icount::ZERO);
+        let top = PhysAddr::new(u64::MAX);
+        assert_eq!(top.wrapping_add(2), PhysAddr::new(1));
+        assert_eq!(top.saturating_add(2), top);
+        assert_eq!(PhysAddr::new(1).checked_sub(top), None);
+    }
+}
