@@ -52,7 +52,7 @@ impl Divergence {
     pub(crate) fn with_instruction(mut self: Box<Self>, machine: &Machine) -> Box<Self> {
         let pc = self.at.pc;
         let raw = machine.instruction(self.at.hart, pc);
-        self.instruction = raw.map(|raw| riscv_isa::disassemble(raw, pc));
+        self.instruction = raw.map(|raw| riscv_isa::disassemble(raw, pc.get()));
         self
     }
 }

@@ -1,10 +1,11 @@
 //! The board, QEMU's `virt`: at which physical address each device answers, and which source of the
 //! PLIC it drives. The bus decodes addresses by these rows; the device tree is written from them.
 
+use crate::units::PhysAddr;
 /// Where RAM starts.
-pub const RAM_BASE: u64 = 0x8000_0000;
+pub const RAM_BASE: PhysAddr = PhysAddr::new(0x8000_0000);
 /// Where the boot ROM starts; harts come out of reset here.
-pub const ROM_BASE: u64 = 0x1000;
+pub const ROM_BASE: PhysAddr = PhysAddr::new(0x1000);
 
 /// The devices that every machine has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +37,7 @@ pub struct Row {
     /// The name of its node in the device tree, without the address.
     pub name: &'static str,
     /// Physical address of its first register.
-    pub base: u64,
+    pub base: PhysAddr,
     /// Bytes of its window, as in the device tree.
     pub size: u64,
     /// Bytes from the base that hold registers, `size` at most. An access behind them is a fault.
@@ -68,7 +69,7 @@ impl Fixed {
         let registers = size;
         Row {
             name,
-            base,
+            base: PhysAddr::new(base),
             size,
             registers,
             source,
@@ -87,7 +88,7 @@ pub const fn virtio(slot: u8) -> Option<Row> {
     }
     Some(Row {
         name: "virtio_mmio",
-        base: 0x1000_1000 + 0x1000 * slot as u64,
+        base: PhysAddr::new(0x1000_1000 + 0x1000 * slot as u64),
         size: 0x1000,
         registers: 0x200,
         source: Some(slot as u32 + 1),
@@ -103,7 +104,7 @@ pub fn rows() -> impl Iterator<Item = (Part, Row)> {
 
 /// Whose registers an access of `size` bytes at `address` reaches, and the offset from the first.
 #[must_use]
-pub fn find(address: u64, size: u8) -> Option<(Part, u64)> {
+pub fn find(address: PhysAddr, size: u8) -> Option<(Part, u64)> {
     rows().find_map(|(part, row)| {
         let offset = address.checked_sub(row.base)?;
         let end = offset.checked_add(u64::from(size))?;

@@ -12,6 +12,7 @@ mod image;
 mod place;
 mod rom;
 
+use crate::units::PhysAddr;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -30,7 +31,7 @@ const MIB: u64 = 1 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BootConfig<'a> {
     /// Physical address of RAM.
-    pub ram_base: u64,
+    pub ram_base: PhysAddr,
     /// Bytes of RAM.
     pub ram_size: u64,
     /// Firmware: an ELF file or a flat binary.
@@ -76,7 +77,7 @@ impl BootConfig<'_> {
         }
     }
 
-    fn ram(&self) -> Range<u64> {
+    fn ram(&self) -> Range<PhysAddr> {
         self.ram_base..self.ram_base.saturating_add(self.ram_size)
     }
 }
@@ -87,7 +88,7 @@ pub struct Segment<'a> {
     /// What it belongs to.
     pub part: Part,
     /// Physical address.
-    pub addr: u64,
+    pub addr: PhysAddr,
     /// Its first bytes.
     pub bytes: Cow<'a, [u8]>,
     /// Bytes in memory, at least those of `bytes`; the others are zeros.
@@ -97,7 +98,7 @@ pub struct Segment<'a> {
 impl Segment<'_> {
     /// Its physical addresses.
     #[must_use]
-    pub fn range(&self) -> Range<u64> {
+    pub fn range(&self) -> Range<PhysAddr> {
         self.addr..self.addr.saturating_add(self.len)
     }
 }
@@ -108,24 +109,24 @@ pub struct BootPlan<'a> {
     /// The content of RAM, the device tree included.
     pub segments: Vec<Segment<'a>>,
     /// Physical address to which the boot ROM jumps: of the firmware, or of the kernel without one.
-    pub entry: u64,
+    pub entry: PhysAddr,
     /// Physical address at which firmware starts the kernel.
-    pub kernel_entry: Option<u64>,
+    pub kernel_entry: Option<PhysAddr>,
     /// Physical addresses of the initial RAM disk.
-    pub initrd: Option<Range<u64>>,
+    pub initrd: Option<Range<PhysAddr>>,
     /// Physical address of the device tree.
-    pub fdt_addr: u64,
+    pub fdt_addr: PhysAddr,
     /// Physical address of the ELF symbol `tohost`, of the kernel or else of the firmware.
-    pub tohost: Option<u64>,
+    pub tohost: Option<PhysAddr>,
     /// Physical address of the ELF symbol `fromhost` of the same file.
-    pub fromhost: Option<u64>,
+    pub fromhost: Option<PhysAddr>,
 }
 
 impl BootPlan<'_> {
     /// The content of the boot ROM.
     #[must_use]
     pub fn rom(&self) -> Vec<u8> {
-        reset_rom(self.entry, self.fdt_addr, self.kernel_entry.unwrap_or(0))
+        reset_rom(self.entry, self.fdt_addr, self.kernel_entry)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::device::{AccessError, Context, Device};
 use crate::inputs::{Arrival, Halted};
 use crate::probe::Accessor;
 use crate::ram::Ram;
+use crate::units::PhysAddr;
 use crate::virtio::{VirtioConfig, VirtioMmio, read_empty};
 use serde::{Deserialize, Serialize};
 
@@ -115,7 +116,7 @@ impl Devices {
     }
 
     /// Whether a store to RAM at `address` is a message to a device.
-    pub(crate) fn listens(&self, address: u64, size: usize) -> bool {
+    pub(crate) fn listens(&self, address: PhysAddr, size: usize) -> bool {
         // Guests that store halves store the upper one last.
         self.htif.as_ref().is_some_and(|htif| {
             let upper = htif.tohost().saturating_add(4);
@@ -180,7 +181,7 @@ pub struct Bus {
 
 impl Bus {
     /// The bytes at `address`, if they are memory: RAM or ROM. Reading has no side effect.
-    pub fn memory(&self, address: u64, len: usize) -> Option<&[u8]> {
+    pub fn memory(&self, address: PhysAddr, len: usize) -> Option<&[u8]> {
         if let Some(offset) = address.checked_sub(RAM_BASE) {
             return self.ram.get(offset, len);
         }
@@ -191,7 +192,7 @@ impl Bus {
     /// Reads from a device or the ROM.
     pub(crate) fn read(
         &mut self,
-        address: u64,
+        address: PhysAddr,
         size: u8,
         cx: &mut Context<'_>,
     ) -> Result<u64, BusError> {
@@ -215,7 +216,7 @@ impl Bus {
     /// Writes to a device; the ROM takes none.
     pub(crate) fn write(
         &mut self,
-        address: u64,
+        address: PhysAddr,
         size: u8,
         value: u64,
         cx: &mut Context<'_>,
@@ -270,19 +271,19 @@ impl Bus {
             payload,
         } = effect
         {
-            return self.htif_call(payload, cx);
+            return self.htif_call(PhysAddr::new(payload), cx);
         }
         self.htif_effect(effect);
         Ok(())
     }
 
     /// A system call for the host, whose arguments are at physical address `arguments`.
-    fn htif_call(&mut self, arguments: u64, cx: &mut Context<'_>) -> Result<(), Halted> {
+    fn htif_call(&mut self, arguments: PhysAddr, cx: &mut Context<'_>) -> Result<(), Halted> {
         let Some(htif) = &mut self.devices.htif else {
             return Ok(());
         };
         let ram = &self.ram;
-        let memory = |at: u64, len| Some(ram.get(at.checked_sub(RAM_BASE)?, len)?.to_vec());
+        let memory = |at: PhysAddr, len| Some(ram.get(at.checked_sub(RAM_BASE)?, len)?.to_vec());
         let result = htif.write_call(arguments, memory, cx)?;
         if let Some(result) = result {
             let at = arguments.wrapping_sub(RAM_BASE);
@@ -352,6 +353,7 @@ fn lenient<T>(result: Result<T, AccessError>, absent: T) -> Result<T, BusError> 
 mod tests {
     use super::*;
     use crate::inputs::Moment;
+    use crate::units::VirtAddr;
     use crate::virtio::ConsoleConfig;
     use crate::virtio::testing::Outside;
 
@@ -370,7 +372,7 @@ mod tests {
         let at = Moment {
             icount: 0,
             hart: 0,
-            pc: 0,
+            pc: VirtAddr::new(0),
         };
         Context { now: 0, at, inputs }
     }
@@ -378,7 +380,7 @@ mod tests {
     #[test]
     fn eight_virtio_slots() {
         let (mut bus, mut inputs) = (bus(), Outside::default());
-        let mut read = |at, size| bus.read(at, size, &mut context(&mut inputs));
+        let mut read = |at, size| bus.read(PhysAddr::new(at), size, &mut context(&mut inputs));
         for slot in 0..8 {
             let base = FIRST + 0x1000 * slot;
             assert_eq!(read(base, 4), Ok(0x7472_6976));
@@ -396,6 +398,7 @@ mod tests {
     fn a_virtio_device_interrupts_through_the_plic() {
         let (mut bus, mut inputs) = (bus(), Outside::default());
         let mut write = |bus: &mut Bus, at, value| {
+            let at = PhysAddr::new(at);
             let done = bus.write(at, 4, value, &mut context(&mut inputs));
             assert_eq!(done, Ok(()));
         };

@@ -3,6 +3,7 @@
 use crate::inputs::{Halted, Inputs, Moment};
 use crate::machine::Machine;
 use crate::sbi::Call;
+use crate::units::VirtAddr;
 
 /// Bytes of an ECALL instruction.
 pub(crate) const ECALL_LEN: u64 = 4;
@@ -17,14 +18,16 @@ impl Machine {
         let at = Moment {
             icount,
             hart: hart.id,
-            pc: hart.pc.wrapping_sub(ECALL_LEN),
+            pc: VirtAddr::new(hart.pc.wrapping_sub(ECALL_LEN)),
         };
         let [a0, a1, a2, a3, a4, a5, function, extension] =
             std::array::from_fn(|n| hart.get_x(10 + n as u8));
-        let pointee = self.physical(hart.id, a0).and_then(|address| {
-            let bytes = self.bus.memory(address, 8)?;
-            Some(u64::from_le_bytes(*bytes.first_chunk()?))
-        });
+        let pointee = self
+            .physical(hart.id, VirtAddr::new(a0))
+            .and_then(|address| {
+                let bytes = self.bus.memory(address, 8)?;
+                Some(u64::from_le_bytes(*bytes.first_chunk()?))
+            });
         let mut call = Call {
             harts: &mut self.harts,
             devices: &mut self.bus.devices,

@@ -2,6 +2,7 @@
 //! Specification 0.4; bindings `riscv/cpus.yaml`, `sifive,clint`, `sifive,plic-1.0.0`, `ns16550a`,
 //! `google,goldfish-rtc`, `syscon-poweroff`, `virtio,mmio`).
 
+use crate::units::PhysAddr;
 use std::ops::Range;
 
 use riscv_isa::cause::interrupt;
@@ -51,11 +52,11 @@ pub struct FdtConfig<'a> {
     /// What their MMU can do.
     pub mmu: MmuType,
     /// Physical address and size of RAM in bytes.
-    pub ram: Range<u64>,
+    pub ram: Range<PhysAddr>,
     /// The kernel's command line; must not hold a NUL.
     pub bootargs: &'a str,
     /// Physical addresses of the initial RAM disk.
-    pub initrd: Option<Range<u64>>,
+    pub initrd: Option<Range<PhysAddr>>,
     /// Entropy for the guest. It decides what the guest does, so a recording keeps it.
     pub rng_seed: [u8; 32],
     /// Virtio slots to list, each below [`VIRTIO_SLOTS`].
@@ -117,17 +118,18 @@ fn chosen(tree: &mut Tree, config: &FdtConfig<'_>) -> Result {
             &format!("/soc/{}", node_name(&Fixed::Uart.row())),
         )?;
         if let Some(initrd) = &config.initrd {
-            tree.0.property_u64("linux,initrd-start", initrd.start)?;
-            tree.0.property_u64("linux,initrd-end", initrd.end)?;
+            tree.0
+                .property_u64("linux,initrd-start", initrd.start.get())?;
+            tree.0.property_u64("linux,initrd-end", initrd.end.get())?;
         }
         Ok(tree.0.property("rng-seed", &config.rng_seed)?)
     })
 }
 
-fn memory(tree: &mut Tree, ram: &Range<u64>) -> Result {
+fn memory(tree: &mut Tree, ram: &Range<PhysAddr>) -> Result {
     tree.node(&format!("memory@{:x}", ram.start), |tree| {
         tree.text("device_type", "memory")?;
-        tree.reg((ram.start, ram.end.saturating_sub(ram.start)))
+        tree.reg((ram.start, ram.end.checked_sub(ram.start).unwrap_or(0)))
     })
 }
 
@@ -273,8 +275,8 @@ impl Tree {
         })
     }
 
-    fn reg(&mut self, (address, size): (u64, u64)) -> Result {
-        Ok(self.0.property_array_u64("reg", &[address, size])?)
+    fn reg(&mut self, (address, size): (PhysAddr, u64)) -> Result {
+        Ok(self.0.property_array_u64("reg", &[address.get(), size])?)
     }
 
     fn cells(&mut self, address: u32, size: u32) -> Result {

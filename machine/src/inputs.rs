@@ -4,6 +4,7 @@
 //! [`Machine::arrive`](crate::Machine::arrive). While the machine executes it calls [`Inputs`]: for
 //! what it must know at once, for each [`Output`], and at each [`Mark`].
 
+use crate::units::VirtAddr;
 /// The engine asked the machine to stop at once (a replay diverged, the log cannot be written).
 /// The reason stays with the [`Inputs`] that said so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -18,7 +19,7 @@ pub struct Moment {
     /// The hart that executes.
     pub hart: u8,
     /// Its program counter (virtual address).
-    pub pc: u64,
+    pub pc: VirtAddr,
 }
 
 /// A request to a disk. Its completion comes later, as [`Arrival::Block`].

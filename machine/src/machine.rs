@@ -8,6 +8,7 @@ use crate::probe::Probes;
 use crate::ram::Ram;
 use crate::sbi;
 use crate::schedule::Schedule;
+use crate::units::PhysAddr;
 use crate::virtio::VirtioConfig;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -17,16 +18,16 @@ use std::sync::atomic::AtomicBool;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PowerOn {
     /// Bytes of RAM: physical address and content.
-    pub segments: Vec<(u64, Vec<u8>)>,
+    pub segments: Vec<(PhysAddr, Vec<u8>)>,
     /// The boot ROM, at [`ROM_BASE`].
     pub rom: Vec<u8>,
     /// Physical addresses of `tohost` and `fromhost`, where the guest has the host-target interface.
-    pub htif: Option<(u64, Option<u64>)>,
+    pub htif: Option<(PhysAddr, Option<PhysAddr>)>,
     /// Physical address at which hart 0 starts in supervisor mode, where the machine is its own
     /// firmware ([`Config::sbi`]). Otherwise the ROM knows where to go.
-    pub entry: u64,
+    pub entry: PhysAddr,
     /// Physical address of the device tree, for the same case.
-    pub fdt: u64,
+    pub fdt: PhysAddr,
 }
 
 /// The fixed properties of a machine.
@@ -98,7 +99,7 @@ impl Machine {
         let mut machine = Self {
             icount: 0,
             clock: Clock::new(config.shift),
-            harts: (0..harts).map(|id| Hart::new(id, ROM_BASE)).collect(),
+            harts: (0..harts).map(|id| Hart::new(id, ROM_BASE.get())).collect(),
             schedule: Schedule::new(usize::from(harts), config.chaos),
             bus: Bus {
                 ram,
@@ -122,7 +123,7 @@ impl Machine {
         self.probes.moved();
         self.bus.ram.forget_heard();
         for hart in &mut self.harts {
-            *hart = Hart::new(hart.id, ROM_BASE);
+            *hart = Hart::new(hart.id, ROM_BASE.get());
         }
         self.schedule.restart(self.harts.len());
         self.bus.devices.reset();

@@ -7,6 +7,7 @@
 
 use crate::board::RAM_BASE;
 use crate::probe::{Access, Accessor, Listener, WatchHit, WatchKind, Watchpoint};
+use crate::units::PhysAddr;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 /// Bytes in a page.
@@ -200,9 +201,9 @@ impl Ram {
     fn flag_pages(&mut self, change: impl Fn(&mut u8, &Watchpoint)) {
         let size = u128::from(self.size());
         for point in self.listener.points().iter().filter(|point| point.len > 0) {
-            let from = point.address.saturating_sub(RAM_BASE);
-            let end = u128::from(point.address) + u128::from(point.len);
-            let end = end.saturating_sub(u128::from(RAM_BASE)).min(size) as usize;
+            let from = point.address.checked_sub(RAM_BASE).unwrap_or(0);
+            let end = u128::from(point.address.get()) + u128::from(point.len);
+            let end = end.saturating_sub(u128::from(RAM_BASE.get())).min(size) as usize;
             let pages = from as usize / PAGE..end.div_ceil(PAGE);
             for flags in self.flags.get_mut(pages).unwrap_or_default() {
                 change(flags, point);
@@ -222,7 +223,7 @@ impl Ram {
     }
 
     /// A hart has accessed a register of a device, or the ROM.
-    pub(crate) fn accessed_elsewhere(&mut self, access: Access, address: u64, value: &[u8]) {
+    pub(crate) fn accessed_elsewhere(&mut self, access: Access, address: PhysAddr, value: &[u8]) {
         self.listener.hear(access, address, None, value);
     }
 

@@ -8,6 +8,7 @@ use crate::ecall::ECALL_LEN;
 use crate::inputs::{Halted, Inputs, Mark, Moment};
 use crate::machine::Machine;
 use crate::probe::{Accessor, Cause, Stop};
+use crate::units::VirtAddr;
 use std::sync::atomic::Ordering;
 
 /// Why [`Machine::run`] came back.
@@ -80,7 +81,7 @@ impl Machine {
             inputs.mark(at, Mark::Interrupt(number))?;
             hart.take_interrupt(number);
             let cause = Cause::Interrupt(number);
-            self.probes.trapped(hart.id, at.pc, cause, 0);
+            self.probes.trapped(hart.id, at.pc.get(), cause, 0);
         }
         hart.waiting = false;
         hart.power = Power::Started;
@@ -163,7 +164,7 @@ impl Machine {
         Moment {
             icount: self.icount,
             hart: self.current().id,
-            pc: self.current().pc,
+            pc: VirtAddr::new(self.current().pc),
         }
     }
 
@@ -265,7 +266,7 @@ mod tests {
     use crate::boot::reset_rom;
     use crate::bus::RAM_BASE;
     use crate::inputs::Output;
-    use crate::{Config, PowerOn};
+    use crate::{Config, PhysAddr, PowerOn};
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
 
@@ -314,7 +315,7 @@ mod tests {
         let guest = GUEST.iter().flat_map(|word| word.to_le_bytes()).collect();
         let power_on = PowerOn {
             segments: vec![(RAM_BASE, guest)],
-            rom: reset_rom(RAM_BASE, 0, 0),
+            rom: reset_rom(RAM_BASE, PhysAddr::default(), None),
             ..PowerOn::default()
         };
         let mut machine = Machine::new(&config, power_on);

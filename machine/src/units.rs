@@ -152,6 +152,24 @@ macro_rules! address {
                 Self(self.0.saturating_add(bytes))
             }
 
+            /// So many bytes before; address 0 where that is too far.
+            #[must_use]
+            pub const fn saturating_sub(self, bytes: u64) -> Self {
+                Self(self.0.saturating_sub(bytes))
+            }
+
+            /// The last multiple of `alignment`, a power of two, that is not above it.
+            #[must_use]
+            pub const fn align_down(self, alignment: u64) -> Self {
+                Self(self.0 & !(alignment - 1))
+            }
+
+            /// Bytes from `base` to here, in a space that begins again behind its end.
+            #[must_use]
+            pub const fn wrapping_sub(self, base: Self) -> u64 {
+                self.0.wrapping_sub(base.0)
+            }
+
             /// Bytes from `base` to here; `None` where this is below it.
             #[must_use]
             pub const fn checked_sub(self, base: Self) -> Option<u64> {

@@ -14,7 +14,10 @@ mod reference;
 
 use common::{Guest, Script};
 use machine::inputs::Arrival;
-use machine::{Accessor, Breakpoint, Cause, Digest, Execution, Exit, Harts, Machine, Probe, Stop, WatchKind, Watchpoint};
+use machine::{
+    Accessor, Breakpoint, Cause, Digest, Execution, Exit, Harts, Machine, PhysAddr, Probe, Stop,
+    VirtAddr, WatchKind, Watchpoint,
+};
 use programs::Program;
 use reference::{Seen, Trace};
 use std::cell::Cell;
@@ -64,7 +67,7 @@ fn probes(trace: &Trace, random: &mut Random) -> Vec<Probe> {
             && let Seen::Execute { pc, space, .. } = seen
         {
             let space = (random.below(3) == 0).then_some(*space).flatten();
-            let address = pc + [0, 0, 0, 2][random.below(4)];
+            let address = VirtAddr::new(pc + [0, 0, 0, 2][random.below(4)]);
             probes.push(Probe::Breakpoint(Breakpoint { address, space }));
         }
     }
@@ -73,7 +76,7 @@ fn probes(trace: &Trace, random: &mut Random) -> Vec<Probe> {
         if let Some(address) = random.pick(&accesses) {
             let kinds = [WatchKind::Write, WatchKind::Read, WatchKind::Access];
             probes.push(Probe::Watch(Watchpoint {
-                address: address.wrapping_sub(random.below(3) as u64),
+                address: PhysAddr::new(address.wrapping_sub(random.below(3) as u64)),
                 len: [1, 2, 4, 8, 64, 4096][random.below(6)],
                 kind: kinds[random.below(3)],
             }));

@@ -10,13 +10,13 @@ use machine::boot::reset_rom;
 use machine::bus::RAM_BASE;
 use machine::cpu::Hart;
 use machine::inputs::{Halted, Inputs, Mark, Moment, Output};
-use machine::{Config, Digest, Execution, Exit, Machine, PowerOn};
+use machine::{Config, Digest, Execution, Exit, Machine, PhysAddr, PowerOn};
 use proptest::prelude::*;
 use riscv_isa::table::{Entry, Format, TABLE};
 use riscv_isa::{Insn, Op, encode};
 
 /// Where the data is: the initial registers, and room to store to.
-const DATA: u64 = RAM_BASE + 0x4000;
+const DATA: u64 = 0x4000;
 /// Points there, and is never written.
 const BASE: u8 = 31;
 /// Instructions that a run has: far more than the program.
@@ -118,7 +118,7 @@ fn program(body: &[Insn]) -> Vec<Insn> {
     let mut program = vec![
         Insn {
             rd: BASE,
-            imm: (DATA - RAM_BASE) as i32,
+            imm: DATA as i32,
             ..Insn::new(Op::Auipc)
         },
         // The floating-point unit is on.
@@ -148,8 +148,11 @@ fn run(program: &[Insn], values: &[u64], execution: Execution) -> (Hart, Digest)
     let code = program.iter().flat_map(|insn| encode(insn).to_le_bytes());
     let data = values.iter().flat_map(|value| value.to_le_bytes());
     let power_on = PowerOn {
-        segments: vec![(RAM_BASE, code.collect()), (DATA, data.collect())],
-        rom: reset_rom(RAM_BASE, 0, 0),
+        segments: vec![
+            (RAM_BASE, code.collect()),
+            (RAM_BASE + DATA, data.collect()),
+        ],
+        rom: reset_rom(RAM_BASE, PhysAddr::default(), None),
         ..PowerOn::default()
     };
     let mut machine = Machine::new(&Config::new(1 << 20), power_on);

@@ -95,7 +95,7 @@ fn a_guest_that_breaks_every_rule() {
     let ring = Ring::Used;
     let last = DeviceError::RingOutside {
         ring,
-        address: 0x2000,
+        address: machine::PhysAddr::new(0x2000),
     };
     let errors: Vec<_> = machine.virtio_errors().collect();
     assert_eq!(errors, [0, 1, 2, 3].map(|slot| (slot, 17, &last)));

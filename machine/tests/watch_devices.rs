@@ -7,14 +7,13 @@
 )]
 
 use machine::boot::reset_rom;
-use machine::bus::RAM_BASE;
 use machine::inputs::{
     Arrival, BlockOp, BlockRequest, BlockResult, Halted, Inputs, Mark, Moment, Output,
 };
 use machine::virtio::{BlockConfig, NetConfig, RngConfig, VirtioConfig};
 use machine::{
-    Access, Accessor, Config, Execution, Exit, Machine, PowerOn, Probe, Stop, WatchHit, WatchKind,
-    Watchpoint,
+    Access, Accessor, Config, Execution, Exit, Machine, PhysAddr, PowerOn, Probe, Stop, VirtAddr,
+    WatchHit, WatchKind, Watchpoint,
 };
 use riscv_isa::{Insn, Op, encode};
 
@@ -25,6 +24,7 @@ const TIERS: [Execution; 3] = [
 ];
 
 // The guest's memory.
+const RAM_BASE: u64 = machine::bus::RAM_BASE.get();
 const TABLE: u64 = RAM_BASE + 0x1000;
 const DESCRIPTORS: u64 = RAM_BASE + 0x3000;
 const AVAILABLE: u64 = RAM_BASE + 0x4000;
@@ -139,9 +139,12 @@ fn machine(accesses: &[Do], memory: &[(u64, Vec<u8>)]) -> Machine {
     let table = table.into_iter().flat_map(u64::to_le_bytes);
     let mut segments = vec![(RAM_BASE, code.collect()), (TABLE, table.collect())];
     segments.extend_from_slice(memory);
+    let segments = segments.into_iter();
     let power_on = PowerOn {
-        segments,
-        rom: reset_rom(RAM_BASE, 0, 0),
+        segments: segments
+            .map(|(address, bytes)| (PhysAddr::new(address), bytes))
+            .collect(),
+        rom: reset_rom(PhysAddr::new(RAM_BASE), PhysAddr::default(), None),
         ..PowerOn::default()
     };
     let virtio = vec![
@@ -175,7 +178,7 @@ fn places(accesses: &[Do], memory: &[(u64, Vec<u8>)]) -> Vec<u64> {
     let mut machine = machine(accesses, memory);
     let mut places = Vec::new();
     for access in accesses {
-        let is_next = |machine: &Machine| machine.moment().pc == pc_of(*access);
+        let is_next = |machine: &Machine| machine.moment().pc.get() == pc_of(*access);
         while !is_next(&machine) {
             step(&mut machine, &mut Outside::default());
         }
@@ -250,7 +253,7 @@ fn registers_of_devices_are_watched() {
         for (round, &(address, len)) in ranges.iter().enumerate() {
             let kinds = [WatchKind::Write, WatchKind::Read, WatchKind::Access];
             for kind in kinds {
-                let watch = Watchpoint { address, len, kind };
+                let watch = watchpoint(kind, (address, len));
                 let mut machine = machine(&accesses, &[]);
                 machine.set_execution(tier);
                 let mut outside = Outside::default();
@@ -273,7 +276,7 @@ fn registers_of_devices_are_watched() {
                         Load(..) => loaded,
                         Store(_, _, value) => value,
                     };
-                    let shift = 8 * (wanted.address - part(*access).0);
+                    let shift = 8 * (wanted.address.get() - part(*access).0);
                     let mask = u64::MAX >> (64 - 8 * wanted.len);
                     let new = new >> shift & mask;
                     assert_eq!(hit, Some(WatchHit { new, ..wanted }), "{tier:?}");
@@ -290,6 +293,15 @@ fn registers_of_devices_are_watched() {
     assert!(seen > 500, "{seen}");
 }
 
+/// One of these bytes: address and length.
+fn watchpoint(kind: WatchKind, (address, len): (u64, u64)) -> Watchpoint {
+    Watchpoint {
+        address: PhysAddr::new(address),
+        len,
+        kind,
+    }
+}
+
 /// Address and length of what is accessed.
 fn part(access: Do) -> (u64, u64) {
     match access {
@@ -300,8 +312,9 @@ fn part(access: Do) -> (u64, u64) {
 /// What a watchpoint must see of an access to a register, but for its value.
 fn wanted(watch: Watchpoint, access: Do) -> Option<WatchHit> {
     let (address, len) = part(access);
-    let first = address.max(watch.address);
-    let end = (address + len).min(watch.address + watch.len);
+    let watched = watch.address.get();
+    let first = address.max(watched);
+    let end = (address + len).min(watched + watch.len);
     let (done, blind) = match access {
         Load(..) => (Access::Read, WatchKind::Write),
         Store(..) => (Access::Write, WatchKind::Read),
@@ -309,13 +322,13 @@ fn wanted(watch: Watchpoint, access: Do) -> Option<WatchHit> {
     (first < end && watch.kind != blind).then(|| WatchHit {
         watch,
         access: done,
-        address: first,
+        address: PhysAddr::new(first),
         len: end - first,
         old: None,
         new: 0,
         by: Accessor::Hart,
         hart: 0,
-        pc: pc_of(access),
+        pc: VirtAddr::new(pc_of(access)),
     })
 }
 
@@ -325,11 +338,7 @@ fn the_guest_is_the_same_with_its_registers_watched() {
     let end = places(&accesses, &[]).last().unwrap() + 100;
     let digest = |watched: bool| {
         let mut machine = machine(&accesses, &[]);
-        let whole = Watchpoint {
-            address: 0,
-            len: RAM_BASE,
-            kind: WatchKind::Access,
-        };
+        let whole = watchpoint(WatchKind::Access, (0, RAM_BASE));
         if watched {
             machine.insert_probe(Probe::Watch(whole));
         }
@@ -392,15 +401,14 @@ fn chain(parts: &[(u64, u32, bool)]) -> Vec<(u64, Vec<u8>)> {
 
 /// Watches that a device hits, and some that it does not: its reads, and what nobody accesses.
 fn watches(points: &[(u64, u64)]) -> Vec<Watchpoint> {
-    let point = |kind: WatchKind, (address, len): (u64, u64)| Watchpoint { address, len, kind };
     let mut all: Vec<_> = points
         .iter()
-        .map(|&at| point(WatchKind::Write, at))
+        .map(|&at| watchpoint(WatchKind::Write, at))
         .collect();
     for &at in points.iter().chain(&[(DESCRIPTORS, 64), (HEADER, 16)]) {
-        all.push(point(WatchKind::Read, at));
+        all.push(watchpoint(WatchKind::Read, at));
     }
-    all.push(point(WatchKind::Access, (RAM_BASE + 0xf000, 0x1000)));
+    all.push(watchpoint(WatchKind::Access, (RAM_BASE + 0xf000, 0x1000)));
     all
 }
 
@@ -419,10 +427,10 @@ fn hit_by(
     let end = machine.icount() + 1000;
     for &(address, len, old, new) in wanted {
         let hit = next_hit(machine, outside, end).unwrap();
-        assert_eq!((machine.icount(), hit.pc), place, "{hit:x?}");
+        assert_eq!((machine.icount(), hit.pc.get()), place, "{hit:x?}");
         assert_eq!(hit.by, Accessor::Virtio { slot: slot as u8 }, "{hit:x?}");
         assert_eq!(hit.access, Access::Write);
-        let found = (hit.address, hit.len, hit.old.unwrap(), hit.new);
+        let found = (hit.address.get(), hit.len, hit.old.unwrap(), hit.new);
         assert_eq!(found, (address, len, old, new));
     }
     assert_eq!(next_hit(machine, outside, end), None);
@@ -540,13 +548,16 @@ fn a_device_that_answers_at_once_is_named_and_the_store_is_the_harts() {
         machine.set_execution(tier);
         for (address, len) in [(BUFFER, 8), (register, 4)] {
             let kind = WatchKind::Write;
-            machine.insert_probe(Probe::Watch(Watchpoint { address, len, kind }));
+            machine.insert_probe(Probe::Watch(watchpoint(kind, (address, len))));
         }
         let mut outside = Outside::default();
         let mut found = Vec::new();
         while let Some(hit) = next_hit(&mut machine, &mut outside, place + 50) {
-            assert_eq!((machine.icount(), hit.pc), (place, pc_of(notify(RNG))));
-            found.push((hit.address, hit.by));
+            assert_eq!(
+                (machine.icount(), hit.pc.get()),
+                (place, pc_of(notify(RNG)))
+            );
+            found.push((hit.address.get(), hit.by));
         }
         found.sort();
         let device = Accessor::Virtio { slot: RNG as u8 };

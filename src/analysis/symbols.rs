@@ -5,15 +5,16 @@ use crate::host::map::MappedFile;
 use crate::recording::Recording;
 use addr2line::Context;
 use gimli::{EndianSlice, LittleEndian};
+use machine::VirtAddr;
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 
 /// The symbols of a kernel.
 #[derive(Default)]
 pub(super) struct Symbols {
     /// Functions and labels by address, with their names.
-    names: Vec<(u64, String)>,
+    names: Vec<(VirtAddr, String)>,
     /// The end address of the code that has names.
-    end: u64,
+    end: VirtAddr,
     file: Option<MappedFile>,
 }
 
@@ -35,7 +36,7 @@ impl Symbols {
             let name = symbol.name().ok()?;
             // Mapping symbols and local labels of the assembler have no meaning for people.
             let named = !name.is_empty() && !name.starts_with(['$', '.']);
-            named.then(|| (symbol.address(), name.to_owned()))
+            named.then(|| (VirtAddr::new(symbol.address()), name.to_owned()))
         });
         let mut names: Vec<_> = names.collect();
         names.sort();
@@ -43,7 +44,7 @@ impl Symbols {
         let text = |section: &object::Section<'_, '_>| section.kind() == object::SectionKind::Text;
         let ends = file.sections().filter(text);
         let end = ends.map(|section| section.address().saturating_add(section.size()));
-        let end = end.max().unwrap_or(0);
+        let end = VirtAddr::new(end.max().unwrap_or(0));
         Self {
             names,
             end,
@@ -52,20 +53,20 @@ impl Symbols {
     }
 
     /// The function and the offset in it: `main+0x10`.
-    pub(super) fn name(&self, address: u64) -> Option<String> {
+    pub(super) fn name(&self, address: VirtAddr) -> Option<String> {
         if address >= self.end {
             return None;
         }
         let behind = self.names.partition_point(|(at, _)| *at <= address);
         let (at, name) = self.names.get(behind.checked_sub(1)?)?;
-        Some(match address - at {
+        Some(match address - *at {
             0 => name.clone(),
             offset => format!("{name}+{offset:#x}"),
         })
     }
 
     /// The source file and line: `main.c:17`.
-    pub(super) fn line(&self, address: u64) -> Option<String> {
+    pub(super) fn line(&self, address: VirtAddr) -> Option<String> {
         let file = object::File::parse(&**self.file.as_ref()?).ok()?;
         let section = |id: gimli::SectionId| {
             let section = file.section_by_name(id.name());
@@ -76,7 +77,7 @@ impl Symbols {
         let sections = gimli::DwarfSections::load(section).ok()?;
         let dwarf = sections.borrow(|bytes| EndianSlice::new(bytes, LittleEndian));
         let context = Context::from_dwarf(dwarf).ok()?;
-        let place = context.find_location(address).ok()??;
+        let place = context.find_location(address.get()).ok()??;
         let file = place.file?.rsplit('/').next()?;
         Some(match place.line {
             Some(line) => format!("{file}:{line}"),

@@ -11,7 +11,7 @@ use crate::recording::place::Place;
 use crate::run::snapshots::Plan;
 use crate::session::context::RunContext;
 use crate::session::launch::{RecordTo, run};
-use machine::{Breakpoint, Cause, Digest, Execution, Probe, Stop};
+use machine::{Breakpoint, Cause, Digest, Execution, Probe, Stop, VirtAddr};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use replay_format::Log;
@@ -252,7 +252,7 @@ fn to_and_fro(sample: &str, harts: u8, every: Option<u64>, probes: &[Probe]) {
 }
 
 /// The pc in the middle of a recording of this sample, where code runs.
-fn a_busy_pc(sample: &str, harts: u8) -> u64 {
+fn a_busy_pc(sample: &str, harts: u8) -> VirtAddr {
     let (_folder, recording) = recorded(sample, harts, "", None);
     let bytes = recording.map_log().unwrap();
     let log = recording.whole_log(&bytes).unwrap();

@@ -137,7 +137,7 @@ fn cost_with(probes: &[Probe]) -> f64 {
 /// A watchpoint on a page that the guest never touches.
 fn untouched() -> Probe {
     Probe::Watch(Watchpoint {
-        address: RAM_BASE + MEMORY - 4096,
+        address: RAM_BASE + (MEMORY - 4096),
         len: 8,
         kind: WatchKind::Access,
     })

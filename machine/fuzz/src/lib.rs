@@ -1,7 +1,7 @@
 //! A driver of virtio devices that does whatever the fuzzer's bytes say: registers, queues in
 //! memory, notifications, and answers from outside.
 
-use machine::bus::RAM_BASE;
+use machine::VirtAddr;
 use machine::device::Context;
 use machine::inputs::{
     Arrival, BlockOp, BlockRequest, BlockResult, Halted, Inputs, Mark, Moment, Output,
@@ -10,12 +10,13 @@ use machine::ram::Ram;
 use machine::virtio::{VirtioConfig, VirtioMmio};
 use std::collections::VecDeque;
 
+const RAM_BASE: u64 = machine::bus::RAM_BASE.get();
 const RAM: u64 = 1 << 18;
 const QUEUE_SIZE: u16 = 8;
 const AT: Moment = Moment {
     icount: 0,
     hart: 0,
-    pc: 0,
+    pc: VirtAddr::new(0),
 };
 
 /// The outside: keeps the disk's requests, and forgets the rest.

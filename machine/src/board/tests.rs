@@ -7,6 +7,7 @@ use crate::device::{Context, plic};
 use crate::fdt::tests::{Properties, cells, parse};
 use crate::inputs::Moment;
 use crate::ram::Ram;
+use crate::units::VirtAddr;
 use crate::virtio::testing::Outside;
 use crate::virtio::{RngConfig, VirtioConfig};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +18,7 @@ type Window = (u64, u64, Option<u32>);
 fn windows_of_the_board() -> BTreeMap<String, Window> {
     let window = |(_, row): (Part, Row)| {
         let name = format!("{}@{:x}", row.name, row.base);
-        (name, (row.base, row.size, row.source))
+        (name, (row.base.get(), row.size, row.source))
     };
     rows().map(window).collect()
 }
@@ -91,7 +92,7 @@ fn the_bus_answers_where_the_board_says() {
         let at = Moment {
             icount: 0,
             hart: 0,
-            pc: 0,
+            pc: VirtAddr::new(0),
         };
         let mut cx = Context {
             now: 0,
@@ -108,9 +109,9 @@ fn the_bus_answers_where_the_board_says() {
         let behind = row.base + row.registers;
         assert_eq!(answers(behind), find(behind, 1).is_some(), "{row:?}");
         assert_eq!(find(row.base, 1), Some((part, 0)));
-        assert_eq!(find(row.base + row.registers - 1, 2), None, "{row:?}");
+        assert_eq!(find(row.base + (row.registers - 1), 2), None, "{row:?}");
     }
-    assert_eq!(find(u64::MAX, 8), None);
+    assert_eq!(find(PhysAddr::new(u64::MAX), 8), None);
     assert_eq!(find(RAM_BASE, 1), None);
 }
 

@@ -1,6 +1,7 @@
 //! ELF files: which bytes go where, where the program starts, and the words of the host-target
 //! interface (System V ABI, "Object files"; RISC-V psABI, "ELF").
 
+use crate::units::{PhysAddr, VirtAddr};
 use object::elf::{ET_DYN, ET_EXEC, FileHeader64, PT_LOAD, SHT_SYMTAB};
 use object::read::StringTable;
 use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionTable, Sym as _};
@@ -53,7 +54,7 @@ pub enum ElfError {
         /// Number of the program header.
         index: usize,
         /// `p_paddr`.
-        address: u64,
+        address: PhysAddr,
         /// `p_filesz`.
         in_file: u64,
         /// `p_memsz`.
@@ -67,14 +68,14 @@ pub enum ElfError {
         "is an ELF file whose entry point {0:#x} is in none of its segments; check ENTRY() in its \
          linker script"
     )]
-    Entry(u64),
+    Entry(VirtAddr),
 }
 
 /// A piece of an image in memory.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Piece<'a> {
     /// Physical address.
-    pub(super) addr: u64,
+    pub(super) addr: PhysAddr,
     pub(super) bytes: &'a [u8],
     /// Bytes in memory; zeros follow `bytes`.
     pub(super) len: u64,
@@ -84,9 +85,9 @@ pub(super) struct Piece<'a> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Loaded<'a> {
     pub(super) pieces: Vec<Piece<'a>>,
-    pub(super) entry: u64,
-    pub(super) tohost: Option<u64>,
-    pub(super) fromhost: Option<u64>,
+    pub(super) entry: PhysAddr,
+    pub(super) tohost: Option<PhysAddr>,
+    pub(super) fromhost: Option<PhysAddr>,
 }
 
 /// Common names of other machines.
@@ -106,20 +107,20 @@ const RISCV: u16 = 243;
 const PAGE: u64 = 4096;
 
 /// From virtual to physical addresses, by the segments of the file.
-struct Map(Vec<(u64, u64, u64)>);
+struct Map(Vec<(VirtAddr, PhysAddr, u64)>);
 
 impl Map {
     /// The physical address of a virtual one; of a physical one itself, as entry points often are.
-    fn physical(&self, address: u64) -> Option<u64> {
-        let within = |base: u64, len: u64| address.checked_sub(base).filter(|&at| at < len);
-        let by_virtual = self
-            .0
-            .iter()
-            .find_map(|&(v, p, len)| Some(p.wrapping_add(within(v, len)?)));
+    fn physical(&self, address: VirtAddr) -> Option<PhysAddr> {
+        let by_virtual = self.0.iter().find_map(|&(v, p, len)| {
+            let offset = address.checked_sub(v).filter(|&at| at < len)?;
+            Some(p.wrapping_add(offset))
+        });
+        let address = PhysAddr::new(address.get());
         by_virtual.or_else(|| {
             self.0
                 .iter()
-                .any(|&(_, p, len)| within(p, len).is_some())
+                .any(|&(_, p, len)| address.checked_sub(p).is_some_and(|at| at < len))
                 .then_some(address)
         })
     }
@@ -127,7 +128,11 @@ impl Map {
 
 /// Reads an ELF file. A position-independent program that is linked below `ram_base` (usually at 0)
 /// goes to `load_at` instead, and relocates itself there.
-pub(super) fn load(data: &[u8], ram_base: u64, load_at: u64) -> Result<Loaded<'_>, ElfError> {
+pub(super) fn load(
+    data: &[u8],
+    ram_base: PhysAddr,
+    load_at: PhysAddr,
+) -> Result<Loaded<'_>, ElfError> {
     check_ident(data)?;
     let endian = LittleEndian;
     let malformed = |error: object::read::Error| ElfError::Malformed(error.to_string());
@@ -140,12 +145,13 @@ pub(super) fn load(data: &[u8], ram_base: u64, load_at: u64) -> Result<Loaded<'_
     let (mut pieces, mut map) = (Vec::new(), Map(Vec::new()));
     let headers = header.program_headers(endian, data).map_err(malformed)?;
     for (index, segment) in headers.iter().enumerate() {
-        let (address, len) = (segment.p_paddr(endian), segment.p_memsz(endian));
+        let address = PhysAddr::new(segment.p_paddr(endian));
+        let len = segment.p_memsz(endian);
         if segment.p_type(endian) != PT_LOAD || len == 0 {
             continue;
         }
         let (offset, in_file) = segment.file_range(endian);
-        if in_file > len || address.checked_add(len).is_none() {
+        if in_file > len || address.get().checked_add(len).is_none() {
             return Err(ElfError::SegmentSize {
                 index,
                 address,
@@ -167,7 +173,8 @@ pub(super) fn load(data: &[u8], ram_base: u64, load_at: u64) -> Result<Loaded<'_
             bytes,
             len,
         });
-        map.0.push((segment.p_vaddr(endian), address, len));
+        map.0
+            .push((VirtAddr::new(segment.p_vaddr(endian)), address, len));
     }
     let lowest = pieces
         .iter()
@@ -182,19 +189,22 @@ pub(super) fn load(data: &[u8], ram_base: u64, load_at: u64) -> Result<Loaded<'_
 
     let movable = kind == ET_DYN && highest <= ram_base;
     let bias = if movable {
-        load_at.wrapping_sub(lowest & !(PAGE - 1))
+        load_at.wrapping_sub(lowest.align_down(PAGE))
     } else {
         0
     };
     for piece in &mut pieces {
         piece.addr = piece.addr.wrapping_add(bias);
     }
-    let physical = |address: u64| Some(map.physical(address)?.wrapping_add(bias));
+    let physical = |address: u64| {
+        let physical = map.physical(VirtAddr::new(address))?;
+        Some(physical.wrapping_add(bias))
+    };
 
     let entry = match header.e_entry(endian) {
         // A linker script without ENTRY() and without _start.
         0 if physical(0).is_none() => lowest,
-        entry => physical(entry).ok_or(ElfError::Entry(entry))?,
+        entry => physical(entry).ok_or(ElfError::Entry(VirtAddr::new(entry)))?,
     };
 
     // Without the sections' names, which a file need not have.

@@ -1,5 +1,6 @@
 //! What can be wrong with what is to be booted. Each message names the option and what to do.
 
+use crate::units::PhysAddr;
 use std::fmt;
 
 use super::elf::ElfError;
@@ -84,7 +85,7 @@ pub enum BootError {
     )]
     UnknownKernel {
         /// Where it would be loaded.
-        start: u64,
+        start: PhysAddr,
     },
     /// A piece is not in RAM.
     #[error(
@@ -95,13 +96,13 @@ pub enum BootError {
         /// Which file.
         part: Part,
         /// Its first address.
-        start: u64,
+        start: PhysAddr,
         /// The address behind it.
-        end: u64,
+        end: PhysAddr,
         /// The first address of RAM.
-        ram_start: u64,
+        ram_start: PhysAddr,
         /// The address behind RAM.
-        ram_end: u64,
+        ram_end: PhysAddr,
         /// What to do.
         remedy: Remedy,
     },
@@ -126,15 +127,15 @@ pub enum BootError {
         /// One file.
         a: Part,
         /// Its first address.
-        a_start: u64,
+        a_start: PhysAddr,
         /// The address behind it.
-        a_end: u64,
+        a_end: PhysAddr,
         /// The other file, or the same.
         b: Part,
         /// Its first address.
-        b_start: u64,
+        b_start: PhysAddr,
         /// The address behind it.
-        b_end: u64,
+        b_end: PhysAddr,
     },
     /// The device tree cannot be built.
     #[error(transparent)]

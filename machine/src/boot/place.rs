@@ -1,5 +1,6 @@
 //! Where in RAM each piece goes.
 
+use crate::units::PhysAddr;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -12,7 +13,7 @@ const PAGE: u64 = 4096;
 /// The alignment of kernels, and of the device tree where there is room: a superpage of Sv39.
 const BIG_PAGE: u64 = 2 * MIB;
 /// The device tree stays below, for guests that reach it with 32 bits.
-const FDT_LIMIT: u64 = 3 * 1024 * MIB;
+const FDT_LIMIT: PhysAddr = PhysAddr::new(3 * 1024 * MIB);
 /// The initial RAM disk is this far behind the kernel at most, so that it stays in low memory.
 const INITRD_GAP: u64 = 512 * MIB;
 
@@ -33,7 +34,7 @@ pub(super) fn place<'a>(config: &BootConfig<'a>) -> Result<BootPlan<'a>, BootErr
     let mut kernel_base = config.ram_base;
     if let Some(firmware) = &firmware {
         let end = room.take(Part::Firmware, firmware)?;
-        kernel_base = end.checked_next_multiple_of(BIG_PAGE).unwrap_or(end);
+        kernel_base = next_big_page(end);
     }
     if firmware.is_none() && config.sbi {
         kernel_base = config.ram_base.saturating_add(BIG_PAGE);
@@ -56,7 +57,9 @@ pub(super) fn place<'a>(config: &BootConfig<'a>) -> Result<BootPlan<'a>, BootErr
         ram: config.ram(),
         bootargs: config.append,
         // The size of the tree does not depend on the addresses, which come when its own is known.
-        initrd: config.initrd.map(|_| 0..0),
+        initrd: config
+            .initrd
+            .map(|_| PhysAddr::default()..PhysAddr::default()),
         rng_seed: config.rng_seed,
         virtio_slots: config.virtio_slots,
     };
@@ -69,7 +72,7 @@ pub(super) fn place<'a>(config: &BootConfig<'a>) -> Result<BootPlan<'a>, BootErr
     let fdt_addr = room.find(
         Part::DeviceTree,
         fdt_len,
-        &[highest & !(BIG_PAGE - 1), highest & !(PAGE - 1)],
+        &[highest.align_down(BIG_PAGE), highest.align_down(PAGE)],
     )?;
     room.segments.push(Segment {
         part: Part::DeviceTree,
@@ -84,11 +87,9 @@ pub(super) fn place<'a>(config: &BootConfig<'a>) -> Result<BootPlan<'a>, BootErr
         let kernel_start = kernel.as_ref().map_or(kernel_base, Loaded::start);
         let half_way = kernel_start.saturating_add((config.ram_size / 2).min(INITRD_GAP));
         let candidates = [
-            half_way & !(PAGE - 1),
-            kernel_end
-                .checked_next_multiple_of(BIG_PAGE)
-                .unwrap_or(kernel_end),
-            fdt_addr.saturating_sub(len) & !(PAGE - 1),
+            half_way.align_down(PAGE),
+            next_big_page(kernel_end),
+            fdt_addr.saturating_sub(len).align_down(PAGE),
         ];
         let addr = room.find(Part::Initrd, len, &candidates)?;
         room.segments.push(Segment {
@@ -123,13 +124,19 @@ pub(super) fn place<'a>(config: &BootConfig<'a>) -> Result<BootPlan<'a>, BootErr
     })
 }
 
+/// The first big page that does not begin below `end`; `end` where there is none.
+fn next_big_page(end: PhysAddr) -> PhysAddr {
+    let next = end.get().checked_next_multiple_of(BIG_PAGE);
+    next.map_or(end, PhysAddr::new)
+}
+
 fn load_firmware<'a>(config: &BootConfig<'_>, bytes: &'a [u8]) -> Result<Loaded<'a>, BootError> {
     let part = Part::Firmware;
     match detect(bytes).map_err(|foreign| BootError::Foreign { part, foreign })? {
         ImageKind::Elf => elf::load(bytes, config.ram_base, config.ram_base)
             .map_err(|error| BootError::Elf { part, error }),
         // A Linux Image here is one that runs in M mode.
-        ImageKind::LinuxImage => load_linux(part, bytes, config.ram_base, 0),
+        ImageKind::LinuxImage => load_linux(part, bytes, config.ram_base, PhysAddr::default()),
         ImageKind::Raw => Ok(Loaded::flat(bytes, config.ram_base, 0)),
     }
 }
@@ -137,7 +144,7 @@ fn load_firmware<'a>(config: &BootConfig<'_>, bytes: &'a [u8]) -> Result<Loaded<
 fn load_kernel<'a>(
     config: &BootConfig<'_>,
     bytes: &'a [u8],
-    base: u64,
+    base: PhysAddr,
 ) -> Result<Loaded<'a>, BootError> {
     let part = Part::Kernel;
     not_empty(part, bytes)?;
@@ -172,8 +179,8 @@ fn not_empty(part: Part, bytes: &[u8]) -> Result<(), BootError> {
 fn load_linux(
     part: Part,
     bytes: &[u8],
-    ram_base: u64,
-    lowest: u64,
+    ram_base: PhysAddr,
+    lowest: PhysAddr,
 ) -> Result<Loaded<'_>, BootError> {
     let truncated = Foreign {
         what: "a truncated Linux Image",
@@ -192,7 +199,7 @@ fn load_linux(
 
 impl<'a> Loaded<'a> {
     /// One piece that starts with its first instruction, of at least `memory` bytes in memory.
-    fn flat(bytes: &'a [u8], addr: u64, memory: u64) -> Self {
+    fn flat(bytes: &'a [u8], addr: PhysAddr, memory: u64) -> Self {
         let len = memory.max(bytes.len() as u64);
         Self {
             pieces: vec![Piece { addr, bytes, len }],
@@ -201,7 +208,7 @@ impl<'a> Loaded<'a> {
         }
     }
 
-    fn start(&self) -> u64 {
+    fn start(&self) -> PhysAddr {
         self.pieces
             .iter()
             .map(|piece| piece.addr)
@@ -212,13 +219,13 @@ impl<'a> Loaded<'a> {
 
 /// RAM, and what of it is taken.
 struct Room<'a> {
-    ram: Range<u64>,
+    ram: Range<PhysAddr>,
     segments: Vec<Segment<'a>>,
 }
 
 impl<'a> Room<'a> {
     /// Takes the pieces of an image at their addresses; the address behind the last.
-    fn take(&mut self, part: Part, image: &Loaded<'a>) -> Result<u64, BootError> {
+    fn take(&mut self, part: Part, image: &Loaded<'a>) -> Result<PhysAddr, BootError> {
         for &Piece { addr, bytes, len } in &image.pieces {
             let end = addr.saturating_add(len);
             if addr < self.ram.start || end > self.ram.end {
@@ -264,8 +271,8 @@ impl<'a> Room<'a> {
     }
 
     /// The first of the addresses at which `len` bytes are free.
-    fn find(&self, part: Part, len: u64, candidates: &[u64]) -> Result<u64, BootError> {
-        let fits = |&&addr: &&u64| {
+    fn find(&self, part: Part, len: u64, candidates: &[PhysAddr]) -> Result<PhysAddr, BootError> {
+        let fits = |&&addr: &&PhysAddr| {
             let end = addr.saturating_add(len);
             addr >= self.ram.start && end <= self.ram.end && self.in_the_way(&(addr..end)).is_none()
         };
@@ -279,7 +286,7 @@ impl<'a> Room<'a> {
         })
     }
 
-    fn in_the_way(&self, range: &Range<u64>) -> Option<&Segment<'a>> {
+    fn in_the_way(&self, range: &Range<PhysAddr>) -> Option<&Segment<'a>> {
         self.segments.iter().find(|segment| {
             let other = segment.range();
             range.start < other.end && other.start < range.end

@@ -1,5 +1,6 @@
 //! The boot ROM: the first instructions of every hart, and what firmware wants to know.
 
+use crate::units::PhysAddr;
 /// `struct fw_dynamic_info` of OpenSBI (its documentation, "FW_DYNAMIC").
 mod fw_dynamic {
     /// "OSBI".
@@ -47,15 +48,15 @@ const CODE: [u32; 6] = [
 ];
 
 /// The content of the boot ROM, position-independent: jumps to `entry` with the device tree at
-/// `fdt_addr`, and tells firmware to start the kernel at `kernel_entry` (0: none).
+/// `fdt_addr`, and tells firmware to start the kernel at `kernel_entry`.
 #[must_use]
-pub fn reset_rom(entry: u64, fdt_addr: u64, kernel_entry: u64) -> Vec<u8> {
+pub fn reset_rom(entry: PhysAddr, fdt_addr: PhysAddr, kernel_entry: Option<PhysAddr>) -> Vec<u8> {
     let words = [
-        entry,
-        fdt_addr,
+        entry.get(),
+        fdt_addr.get(),
         fw_dynamic::MAGIC,
         fw_dynamic::VERSION,
-        kernel_entry,
+        kernel_entry.map_or(0, PhysAddr::get),
         fw_dynamic::NEXT_MODE_S,
         fw_dynamic::NO_OPTIONS,
         fw_dynamic::BOOT_HART,
@@ -73,7 +74,8 @@ mod tests {
 
     #[test]
     fn code_and_data() {
-        let rom = reset_rom(0x8000_0000, 0x8fe0_0000, 0x8020_0000);
+        let [entry, fdt, kernel] = [0x8000_0000, 0x8fe0_0000, 0x8020_0000].map(PhysAddr::new);
+        let rom = reset_rom(entry, fdt, Some(kernel));
         let code: Vec<u32> = rom[..24]
             .chunks(4)
             .map(|c| u32::from_le_bytes(c.try_into().unwrap()))

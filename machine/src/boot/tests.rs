@@ -6,6 +6,12 @@ use super::*;
 use crate::fdt::tests::{cells, parse, text};
 
 const RAM: u64 = 0x8000_0000;
+
+/// So many bytes into RAM.
+fn at(offset: u64) -> PhysAddr {
+    PhysAddr::new(RAM + offset)
+}
+
 const GIB: u64 = 1024 * MIB;
 /// Code that no one runs; not text, not an archive.
 const CODE: [u8; 8] = [0x97, 0x02, 0, 0, 0x13, 0, 0, 0];
@@ -136,22 +142,22 @@ fn bare_metal_elf() {
     .unwrap();
     assert_eq!(
         (plan.entry, plan.kernel_entry, &plan.initrd),
-        (RAM + 4, Some(RAM + 4), &None)
+        (at(4), Some(at(4)), &None)
     );
     assert_eq!(
         (plan.tohost, plan.fromhost),
-        (Some(RAM + 0x1000), Some(RAM + 0x1040))
+        (Some(at(0x1000)), Some(at(0x1040)))
     );
     let kernel = segment(&plan, Part::Kernel);
     assert_eq!(
         (kernel.addr, &*kernel.bytes, kernel.len),
-        (RAM, &CODE[..], 0x2000)
+        (at(0), &CODE[..], 0x2000)
     );
-    assert_eq!(plan.fdt_addr, RAM + 126 * MIB);
+    assert_eq!(plan.fdt_addr, at(126 * MIB));
 
     let on: PowerOn = plan.into();
-    assert_eq!(on.htif, Some((RAM + 0x1000, Some(RAM + 0x1040))));
-    assert_eq!(on.segments[1], (RAM + 8, vec![0; 0x2000 - 8]));
+    assert_eq!(on.htif, Some((at(0x1000), Some(at(0x1040)))));
+    assert_eq!(on.segments[1], (at(8), vec![0; 0x2000 - 8]));
     assert_eq!(on.rom[24..32], (RAM + 4).to_le_bytes());
 }
 
@@ -172,21 +178,21 @@ fn firmware_kernel_and_initrd_as_qemu_places_them() {
     let plan = plan(&config).unwrap();
     assert_eq!(
         (plan.entry, plan.kernel_entry),
-        (RAM, Some(RAM + 0x20_0000))
+        (at(0), Some(at(0x20_0000)))
     );
     assert_eq!(segment(&plan, Part::Kernel).len, 0x180_0000);
-    let initrd = RAM + 0x20_0000 + 128 * MIB;
+    let initrd = at(0x20_0000 + 128 * MIB);
     assert_eq!(plan.initrd, Some(initrd..initrd + 0x30_0001));
-    assert_eq!(plan.fdt_addr, RAM + 254 * MIB);
+    assert_eq!(plan.fdt_addr, at(254 * MIB));
     let tree = parse(&segment(&plan, Part::DeviceTree).bytes);
     assert_eq!(text(&tree, "/chosen/bootargs"), "console=ttyS0\0");
     assert_eq!(
         cells(&tree, "/chosen/linux,initrd-start"),
-        [0, initrd as u32]
+        [0, initrd.get() as u32]
     );
     assert_eq!(
         cells(&tree, "/chosen/linux,initrd-end"),
-        [0, initrd as u32 + 0x30_0001]
+        [0, initrd.get() as u32 + 0x30_0001]
     );
     assert!(tree.contains_key("/cpus/cpu@2/reg"));
     // fw_dynamic_info.next_addr
@@ -201,8 +207,12 @@ fn firmware_alone_and_large_memory() {
         ..BootConfig::new(8 * GIB)
     })
     .unwrap();
-    assert_eq!((plan.entry, plan.kernel_entry), (RAM, None));
-    assert_eq!(plan.fdt_addr, 3 * GIB - 2 * MIB, "below 3 GiB");
+    assert_eq!((plan.entry, plan.kernel_entry), (at(0), None));
+    assert_eq!(
+        plan.fdt_addr,
+        PhysAddr::new(3 * GIB - 2 * MIB),
+        "below 3 GiB"
+    );
 }
 
 #[test]
@@ -213,7 +223,7 @@ fn a_firmware_of_over_2_mib_moves_the_kernel() {
         kernel: Some(&CODE),
         ..BootConfig::new(64 * MIB)
     };
-    assert_eq!(plan(&raw).unwrap().kernel_entry, Some(RAM + 4 * MIB));
+    assert_eq!(plan(&raw).unwrap().kernel_entry, Some(at(4 * MIB)));
 }
 
 #[test]
@@ -223,13 +233,13 @@ fn linux_without_firmware_goes_where_its_header_says() {
         kernel: Some(&m_mode),
         ..BootConfig::new(64 * MIB)
     };
-    assert_eq!(plan(&config).unwrap().entry, RAM);
+    assert_eq!(plan(&config).unwrap().entry, at(0));
     let s_mode = linux(0x20_0000, 0, 100);
     let config = BootConfig {
         kernel: Some(&s_mode),
         ..config
     };
-    assert_eq!(plan(&config).unwrap().entry, RAM + 0x20_0000);
+    assert_eq!(plan(&config).unwrap().entry, at(0x20_0000));
 }
 
 #[test]
@@ -246,7 +256,7 @@ fn addresses_of_a_kernel_that_is_linked_high() {
     .unwrap();
     assert_eq!(
         (plan.entry, plan.tohost),
-        (RAM + 0x20_0004, Some(RAM + 0x20_1000))
+        (at(0x20_0004), Some(at(0x20_1000)))
     );
 }
 
@@ -265,7 +275,7 @@ fn position_independent_firmware_moves_to_ram() {
     .unwrap();
     assert_eq!(
         (plan.entry, segment(&plan, Part::Firmware).addr),
-        (RAM + 4, RAM)
+        (at(4), at(0))
     );
 }
 
@@ -278,8 +288,8 @@ fn small_memory_moves_the_pieces_together() {
         ..BootConfig::new(MIB)
     };
     let plan = plan(&config).unwrap();
-    assert!(plan.fdt_addr > RAM + MIB - 0x4000 && plan.fdt_addr.is_multiple_of(4096));
-    assert!(plan.initrd.unwrap().start >= RAM + 0x2000);
+    assert!(plan.fdt_addr > at(MIB - 0x4000) && plan.fdt_addr.get().is_multiple_of(4096));
+    assert!(plan.initrd.unwrap().start >= at(0x2000));
 }
 
 #[test]
@@ -437,7 +447,7 @@ fn what_is_no_kernel_says_so() {
         raw_kernel: true,
         ..BootConfig::new(64 * MIB)
     };
-    assert_eq!(plan(&raw).unwrap().entry, RAM);
+    assert_eq!(plan(&raw).unwrap().entry, at(0));
     assert_eq!(
         plan(&BootConfig::new(64 * MIB)),
         Err(BootError::NothingToRun)

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::device::Context;
 use crate::inputs::{Inputs, Mark, Moment};
 use crate::probe::Probes;
+use crate::units::VirtAddr;
 use riscv_isa::{Insn, Op, decode};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -349,7 +350,7 @@ impl<'a> Core<'a> {
         Moment {
             icount: self.icount(at),
             hart: self.hart.id,
-            pc: at.pc,
+            pc: VirtAddr::new(at.pc),
         }
     }
 

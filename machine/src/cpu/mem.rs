@@ -7,6 +7,7 @@ use super::{Core, Mode, Trap, csr::mstatus};
 use crate::bus::{BusError, RAM_BASE};
 use crate::probe;
 use crate::ram::PAGE;
+use crate::units::PhysAddr;
 
 /// Where in the block an access happens: for the slow path alone.
 #[derive(Debug, Clone, Copy)]
@@ -94,12 +95,13 @@ impl Core<'_> {
             return Err(access_fault(Access::Load, va));
         }
         self.leave = true;
+        let address = PhysAddr::new(physical.address);
         let (bus, mut cx) = self.device_call(at);
-        match bus.read(physical.address, size as u8, &mut cx) {
+        match bus.read(address, size as u8, &mut cx) {
             Ok(value) => {
                 let bytes = &value.to_le_bytes()[..size];
                 let ram = &mut self.bus.ram;
-                ram.accessed_elsewhere(probe::Access::Read, physical.address, bytes);
+                ram.accessed_elsewhere(probe::Access::Read, address, bytes);
                 Ok(value)
             }
             Err(BusError::Fault) => Err(access_fault(Access::Load, va)),
@@ -129,7 +131,11 @@ impl Core<'_> {
                 self.tlbs.own.fill(Kind::Store, self.data_space, va, offset);
             }
             // HTIF is a store to RAM that the host listens to.
-            if self.bus.devices.listens(physical.address, size) {
+            if self
+                .bus
+                .devices
+                .listens(PhysAddr::new(physical.address), size)
+            {
                 self.leave = true;
                 let (bus, mut cx) = self.device_call(at);
                 bus.stored(&mut cx)?;
@@ -141,11 +147,12 @@ impl Core<'_> {
             return Err(access_fault(Access::Store, va));
         }
         self.leave = true;
+        let address = PhysAddr::new(physical.address);
         let (bus, mut cx) = self.device_call(at);
-        match bus.write(physical.address, size as u8, value, &mut cx) {
+        match bus.write(address, size as u8, value, &mut cx) {
             Ok(()) => {
                 let ram = &mut self.bus.ram;
-                ram.accessed_elsewhere(probe::Access::Write, physical.address, &bytes[..size]);
+                ram.accessed_elsewhere(probe::Access::Write, address, &bytes[..size]);
                 Ok(())
             }
             Err(BusError::Fault) => Err(access_fault(Access::Store, va)),
@@ -208,14 +215,14 @@ impl Core<'_> {
         let mode: Mode = self.hart.mode;
         let physical = self.translate(va, 2, Access::Fetch, mode)?;
         self.bus
-            .memory(physical.address, 2)
+            .memory(PhysAddr::new(physical.address), 2)
             .and_then(|bytes| bytes.first_chunk::<2>())
             .map(|bytes| u16::from_le_bytes(*bytes))
             .ok_or(access_fault(Access::Fetch, va))
     }
 
     fn ram_part(&self, address: u64, len: usize) -> Option<u64> {
-        let offset = address.checked_sub(RAM_BASE)?;
+        let offset = address.checked_sub(RAM_BASE.get())?;
         (offset.checked_add(len as u64)? <= self.bus.ram.size()).then_some(offset)
     }
 

@@ -9,6 +9,7 @@ use super::trap::cause;
 use super::{Core, Hart, Mode, Trap};
 use crate::bus::RAM_BASE;
 use crate::ram::Ram;
+use crate::units::PhysAddr;
 
 /// Bits of a page-table entry.
 mod pte {
@@ -144,19 +145,19 @@ impl Core<'_> {
         };
         address.is_some_and(|address| {
             let verdict = hart.csrs.pmp.check(mode, Access::Fetch, address, 2);
-            verdict.allowed && self.bus.memory(address, 2).is_some()
+            verdict.allowed && self.bus.memory(PhysAddr::new(address), 2).is_some()
         })
     }
 
     /// Marks what an access goes through as used, and watches the tables for stores.
     fn use_leaf(&mut self, leaf: &Leaf) {
         if let Some(entry) = leaf.marked {
-            let offset = leaf.entries[leaf.level] - RAM_BASE;
+            let offset = leaf.entries[leaf.level] - RAM_BASE.get();
             self.bus.ram.write_table(offset, entry);
             self.leave |= self.bus.ram.caches_stale() || self.bus.ram.heard();
         }
         for address in &leaf.entries[leaf.level..leaf.levels] {
-            let offset = address - RAM_BASE;
+            let offset = address - RAM_BASE.get();
             if self.bus.ram.watch_table(offset) {
                 self.tlbs.protect(offset);
             }
@@ -275,7 +276,7 @@ impl Walker<'_> {
         if purpose != Purpose::Look && !self.may(Access::Load, address) {
             return None;
         }
-        let bytes = self.ram.get(address.checked_sub(RAM_BASE)?, 8)?;
+        let bytes = self.ram.get(address.checked_sub(RAM_BASE.get())?, 8)?;
         Some(u64::from_le_bytes(*bytes.first_chunk()?))
     }
 }
@@ -296,12 +297,12 @@ mod tests {
 
     fn hart() -> Hart {
         let mut hart = Hart::new(0, 0);
-        hart.csrs.satp = 8 << 60 | RAM_BASE >> 12;
+        hart.csrs.satp = 8 << 60 | RAM_BASE.get() >> 12;
         hart
     }
 
     fn to(page: u64, bits: u64) -> u64 {
-        ((RAM_BASE >> 12) + page) << 10 | bits
+        ((RAM_BASE.get() >> 12) + page) << 10 | bits
     }
 
     const POINTER: u64 = pte::V;
@@ -318,7 +319,7 @@ mod tests {
         let before = ram.digest();
         let hart = hart();
         let va = 1 << 21 | 2 << 12 | 0x123;
-        let there = Some(RAM_BASE + 0x5123);
+        let there = Some(RAM_BASE.get() + 0x5123);
         assert_eq!(look(&hart, &ram, va, Mode::Supervisor), there);
         assert_eq!(look(&hart, &ram, va, Mode::User), there);
         assert_eq!(look(&hart, &ram, va, Mode::Machine), Some(va));
@@ -334,7 +335,7 @@ mod tests {
         let large = |bits| [(0, to(1, POINTER)), (0x1000, to(0, bits))];
         let all = EXECUTE_ONLY | pte::R | pte::W;
         // 2 MiB from the start of RAM.
-        assert_eq!(looked(&large(all), 0x4321), Some(RAM_BASE + 0x4321));
+        assert_eq!(looked(&large(all), 0x4321), Some(RAM_BASE.get() + 0x4321));
         assert_eq!(looked(&large(all), 1 << 39), None, "not canonical");
         for wrong in [
             all & !pte::V,

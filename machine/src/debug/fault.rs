@@ -53,7 +53,7 @@ impl Machine {
 pub(crate) mod tests {
     use super::*;
     use crate::inputs::{Halted, Inputs, Mark, Moment, Output};
-    use crate::{Config, Exit, Fault, PowerOn, Probe};
+    use crate::{Config, Exit, Fault, PhysAddr, PowerOn, Probe};
     use riscv_isa::Op;
 
     const GUEST: [u32; 9] = [
@@ -91,11 +91,11 @@ pub(crate) mod tests {
             let guest = GUEST.iter().flat_map(|word| word.to_le_bytes()).collect();
             let power_on = PowerOn {
                 segments: vec![(RAM_BASE, guest)],
-                rom: crate::boot::reset_rom(RAM_BASE, 0, 0),
+                rom: crate::boot::reset_rom(RAM_BASE, PhysAddr::default(), None),
                 ..PowerOn::default()
             };
             let mut machine = Machine::new(&Config::new(1 << 20), power_on);
-            while machine.harts()[0].pc < RAM_BASE {
+            while machine.harts()[0].pc < RAM_BASE.get() {
                 let next = machine.icount() + 1;
                 Self::run(&mut machine, next);
             }

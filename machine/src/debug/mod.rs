@@ -8,6 +8,7 @@ use crate::cpu::{Hart, look};
 use crate::inputs::Moment;
 use crate::machine::Machine;
 use crate::probe::{AddressSpace, Probe, Probes, Stop};
+use crate::units::{PhysAddr, VirtAddr};
 
 impl Machine {
     /// Inserts a probe; one that is there already stays, but a witness begins anew, and a fault
@@ -64,7 +65,7 @@ impl Machine {
         if self.bus.ram.heard() {
             // By nobody who executes: that came from outside.
             let Moment { hart, pc, .. } = self.moment();
-            self.take_heard(hart, pc);
+            self.take_heard(hart, pc.get());
         }
         self.probes.pending.pop_front()
     }
@@ -72,7 +73,7 @@ impl Machine {
     /// Hart number `turn` has executed an instruction, and stops behind each.
     pub(crate) fn stepped(&mut self, turn: usize) {
         if let Some(hart) = self.harts.get(turn) {
-            let (hart, pc) = (hart.id, hart.pc);
+            let (hart, pc) = (hart.id, VirtAddr::new(hart.pc));
             self.probes.pending.push_back(Stop::Step { hart, pc });
         }
     }
@@ -85,9 +86,9 @@ impl Machine {
 
     /// The physical address that a load or store of hart `hart` at `va` goes to now, whatever its
     /// rights: so in the mode that `MPRV` lends it. `None`: nowhere. Marks no page as used.
-    pub fn physical(&self, hart: u8, va: u64) -> Option<u64> {
+    pub fn physical(&self, hart: u8, va: VirtAddr) -> Option<PhysAddr> {
         let hart = self.hart(hart)?;
-        look(hart, &self.bus.ram, va, hart.data_mode())
+        look(hart, &self.bus.ram, va.get(), hart.data_mode()).map(PhysAddr::new)
     }
 
     /// By how much the guest has set its real-time clock ahead of the host's, in ns.
@@ -97,11 +98,11 @@ impl Machine {
 
     /// The instruction word at `va` as hart `hart` would fetch it, whatever its rights; of a
     /// compressed one the low 16 bits.
-    pub fn instruction(&self, hart: u8, va: u64) -> Option<u32> {
+    pub fn instruction(&self, hart: u8, va: VirtAddr) -> Option<u32> {
         let hart = self.hart(hart)?;
-        let half = |va: u64| {
-            let address = look(hart, &self.bus.ram, va, hart.mode)?;
-            let bytes = self.bus.memory(address, 2)?;
+        let half = |va: VirtAddr| {
+            let address = look(hart, &self.bus.ram, va.get(), hart.mode)?;
+            let bytes = self.bus.memory(PhysAddr::new(address), 2)?;
             Some(u32::from(u16::from_le_bytes(*bytes.first_chunk()?)))
         };
         let low = half(va)?;
@@ -116,12 +117,14 @@ impl Machine {
 mod tests {
     use crate::bus::RAM_BASE;
     use crate::cpu::mstatus;
-    use crate::{Config, Machine, PowerOn};
+    use crate::{Config, Machine, PhysAddr, PowerOn, VirtAddr};
+
+    const LOW: VirtAddr = VirtAddr::new(8);
 
     #[test]
     fn data_is_seen_in_the_mode_that_mprv_lends_and_code_is_not() {
         // A page of 1 GiB at address 0, which leads to RAM.
-        let entry = RAM_BASE >> 2 | 0xcf;
+        let entry = RAM_BASE.get() >> 2 | 0xcf;
         let segments = vec![
             (RAM_BASE, entry.to_le_bytes().to_vec()),
             (RAM_BASE + 8, vec![0x13, 0, 0, 0]),
@@ -132,11 +135,18 @@ mod tests {
         };
         let mut machine = Machine::new(&Config::new(1 << 20), power_on);
         let hart = &mut machine.harts[0];
-        hart.csrs.satp = 8 << 60 | RAM_BASE >> 12;
-        assert_eq!(machine.physical(0, 8), Some(8), "machine mode");
+        hart.csrs.satp = 8 << 60 | RAM_BASE.get() >> 12;
+        assert_eq!(
+            machine.physical(0, LOW),
+            Some(PhysAddr::new(8)),
+            "machine mode"
+        );
         machine.harts[0].csrs.mstatus = mstatus::MPRV | 1 << mstatus::MPP_SHIFT;
-        assert_eq!(machine.physical(0, 8), Some(RAM_BASE + 8));
-        assert_eq!(machine.instruction(0, RAM_BASE + 8), Some(0x13));
-        assert_eq!(machine.instruction(0, 8), None, "fetches are not lent");
+        assert_eq!(machine.physical(0, LOW), Some(RAM_BASE + 8));
+        assert_eq!(
+            machine.instruction(0, VirtAddr::new(RAM_BASE.get() + 8)),
+            Some(0x13)
+        );
+        assert_eq!(machine.instruction(0, LOW), None, "fetches are not lent");
     }
 }

@@ -4,6 +4,7 @@
 use crate::cpu::Leave;
 use crate::inputs::Inputs;
 use crate::machine::Machine;
+use crate::units::VirtAddr;
 use riscv_isa::table::Format;
 use riscv_isa::{Insn, decode};
 
@@ -12,7 +13,7 @@ pub(super) struct Single {
     /// `None`: it cannot be read, or is illegal.
     pub(super) insn: Option<Insn>,
     /// The virtual address that it accesses, if it accesses one.
-    pub(super) address: u64,
+    pub(super) address: VirtAddr,
     /// Instructions of the hart that had trapped before it.
     trapped: u64,
 }
@@ -77,10 +78,13 @@ impl Machine {
     /// The instruction that hart number `turn` executes next.
     fn single(&self, turn: usize) -> Option<Single> {
         let hart = self.harts.get(turn)?;
-        let insn = self.instruction(hart.id, hart.pc).and_then(decode);
+        let insn = self
+            .instruction(hart.id, VirtAddr::new(hart.pc))
+            .and_then(decode);
         let address = insn.map_or(0, |insn| {
             hart.get_x(insn.rs1).wrapping_add_signed(insn.imm.into())
         });
+        let address = VirtAddr::new(address);
         Some(Single {
             insn,
             address,

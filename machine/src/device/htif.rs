@@ -5,6 +5,7 @@
 //! A command has the device in bits 63:56, the request in bits 55:48 and the payload below
 //! (riscv-isa-sim, `fesvr`).
 
+use crate::units::PhysAddr;
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
@@ -53,9 +54,9 @@ pub enum Effect {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Htif {
     /// Physical address of the word `tohost`.
-    pub(crate) tohost: u64,
+    pub(crate) tohost: PhysAddr,
     /// Physical address of the word `fromhost`, if there is one.
-    pub(crate) fromhost: Option<u64>,
+    pub(crate) fromhost: Option<PhysAddr>,
     /// Received bytes that the guest has not asked for.
     pub(crate) backlog: VecDeque<u8>,
     /// The guest waits for a character.
@@ -67,7 +68,7 @@ pub struct Htif {
 impl Htif {
     /// The interface at these physical addresses.
     #[must_use]
-    pub fn new(tohost: u64, fromhost: Option<u64>) -> Self {
+    pub fn new(tohost: PhysAddr, fromhost: Option<PhysAddr>) -> Self {
         Self {
             tohost,
             fromhost,
@@ -77,13 +78,13 @@ impl Htif {
 
     /// Physical address of `tohost`, a word of 8 bytes.
     #[must_use]
-    pub fn tohost(&self) -> u64 {
+    pub fn tohost(&self) -> PhysAddr {
         self.tohost
     }
 
     /// Physical address of `fromhost`, a word of 8 bytes.
     #[must_use]
-    pub fn fromhost(&self) -> Option<u64> {
+    pub fn fromhost(&self) -> Option<PhysAddr> {
         self.fromhost
     }
 
@@ -126,8 +127,8 @@ impl Htif {
     /// [`Halted`] where the engine stops the machine.
     pub fn write_call(
         &mut self,
-        at: u64,
-        memory: impl Fn(u64, usize) -> Option<Vec<u8>>,
+        at: PhysAddr,
+        memory: impl Fn(PhysAddr, usize) -> Option<Vec<u8>>,
         cx: &mut Context<'_>,
     ) -> Result<Option<u64>, Halted> {
         let Some(words) = memory(at, 32) else {
@@ -148,7 +149,7 @@ impl Htif {
         let len = usize::try_from(len)
             .unwrap_or(usize::MAX)
             .min(syscall::MAX_WRITE);
-        let Some(bytes) = memory(address, len) else {
+        let Some(bytes) = memory(PhysAddr::new(address), len) else {
             return Ok(Some(syscall::EFAULT));
         };
         let data = &bytes;
@@ -204,12 +205,18 @@ mod tests {
     use super::super::testing::{FakeInputs, through_postcard};
     use super::*;
     use crate::inputs::Moment;
+    use crate::units::VirtAddr;
+
+    /// One with both words.
+    fn both() -> Htif {
+        Htif::new(PhysAddr::new(0), Some(PhysAddr::new(8)))
+    }
 
     fn store(htif: &mut Htif, inputs: &mut FakeInputs, value: u64) -> Effect {
         let at = Moment {
             icount: 0,
             hart: 0,
-            pc: 0,
+            pc: VirtAddr::new(0),
         };
         htif.store(value, &mut Context { now: 0, at, inputs })
             .unwrap()
@@ -217,7 +224,10 @@ mod tests {
 
     #[test]
     fn exit_codes() {
-        let (mut htif, mut inputs) = (Htif::new(0x8000_1000, None), FakeInputs::default());
+        let (mut htif, mut inputs) = (
+            Htif::new(PhysAddr::new(0x8000_1000), None),
+            FakeInputs::default(),
+        );
         for (value, effect) in [
             (0, Effect::None),
             (1, Effect::Exit(Request::PowerOff)),
@@ -246,7 +256,7 @@ mod tests {
 
     #[test]
     fn console() {
-        let (mut htif, mut inputs) = (Htif::new(0, Some(8)), FakeInputs::default());
+        let (mut htif, mut inputs) = (both(), FakeInputs::default());
         assert_eq!(
             store(&mut htif, &mut inputs, 0x0101 << 48 | 0x41),
             Effect::Answer(0x0101 << 48)
@@ -277,18 +287,23 @@ mod tests {
                 b"hello".to_vec(),
             ]
             .concat();
-            let memory = |at: u64, len: usize| Some(ram.get(at as usize..)?.get(..len)?.to_vec());
+            let memory = |at: PhysAddr, len: usize| {
+                let bytes = ram.get(at.get() as usize..)?.get(..len)?;
+                Some(bytes.to_vec())
+            };
             let at = Moment {
                 icount: 0,
                 hart: 0,
-                pc: 0,
+                pc: VirtAddr::new(0),
             };
             let mut cx = Context {
                 now: 0,
                 at,
                 inputs: &mut inputs,
             };
-            Htif::new(0, None).write_call(0, memory, &mut cx).unwrap()
+            let place = PhysAddr::new(0);
+            let mut htif = Htif::new(place, None);
+            htif.write_call(place, memory, &mut cx).unwrap()
         };
         assert_eq!(call([64, 1, 32, 5]), Some(5));
         assert_eq!(call([64, 7, 32, 5]), Some(9u64.wrapping_neg()));
@@ -300,7 +315,7 @@ mod tests {
     proptest! {
         #[test]
         fn never_panics_and_round_trips(values in prop::collection::vec(any::<u64>(), 0..20)) {
-            let (mut htif, mut inputs) = (Htif::new(0, Some(8)), FakeInputs::default());
+            let (mut htif, mut inputs) = (both(), FakeInputs::default());
             for value in values {
                 store(&mut htif, &mut inputs, value);
                 store(&mut htif, &mut inputs, value >> 56 << 48 | value & 0xff);

@@ -1,6 +1,7 @@
 //! Test support shared by the device tests: a fake door, a bench to poke a device on, and random
 //! access sequences.
 
+use crate::units::VirtAddr;
 use std::fmt::Debug;
 
 use proptest::prelude::*;
@@ -76,7 +77,7 @@ impl<D: Device> Bench<D> {
         let at = Moment {
             icount: self.now,
             hart: 0,
-            pc: 0x8000_0000,
+            pc: VirtAddr::new(0x8000_0000),
         };
         let mut cx = Context {
             now: self.now,

@@ -1,5 +1,6 @@
 //! The tree, read back by a small reader of its own (Devicetree Specification, chapter 5).
 
+use crate::units::PhysAddr;
 use std::collections::BTreeMap;
 
 use super::*;
@@ -60,13 +61,17 @@ pub(crate) fn text(properties: &Properties, path: &str) -> String {
     String::from_utf8(value.clone()).unwrap()
 }
 
+fn range(start: u64, end: u64) -> Range<PhysAddr> {
+    PhysAddr::new(start)..PhysAddr::new(end)
+}
+
 fn config() -> FdtConfig<'static> {
     FdtConfig {
         harts: 2,
         mmu: MmuType::Sv39,
-        ram: 0x8000_0000..0x1_9000_0000,
+        ram: range(0x8000_0000, 0x1_9000_0000),
         bootargs: "console=ttyS0",
-        initrd: Some(0x8400_0000..0x8412_3456),
+        initrd: Some(range(0x8400_0000, 0x8412_3456)),
         rng_seed: [7; 32],
         virtio_slots: &[0, 7],
     }
@@ -163,7 +168,7 @@ fn optional_parts_and_a_constant_size() {
     );
     assert_eq!(text(&tree, "/cpus/cpu@1/mmu-type"), "riscv,sv48\0");
     let moved = FdtConfig {
-        initrd: Some(0..u64::MAX),
+        initrd: Some(range(0, u64::MAX)),
         ..config()
     };
     assert_eq!(

@@ -3,6 +3,7 @@
 //! A page that has one is not cached for fetches, so its code is interpreted, block by block up to
 //! the next breakpoint. Other pages cost what they cost without.
 
+use crate::units::VirtAddr;
 use std::collections::BTreeSet;
 
 const PAGE: u64 = 4096;
@@ -23,7 +24,7 @@ impl AddressSpace {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Breakpoint {
     /// Virtual address of the first byte of the instruction.
-    pub address: u64,
+    pub address: VirtAddr,
     /// Only in this address space, and so not in machine mode; `None`: in all, and in machine mode.
     pub space: Option<AddressSpace>,
 }
@@ -45,10 +46,13 @@ impl Breakpoints {
 
     fn between(&self, first: u64, last: u64, space: Option<AddressSpace>) -> bool {
         let from = Breakpoint {
-            address: first,
+            address: VirtAddr::new(first),
             space: None,
         };
-        let mut points = self.0.range(from..).take_while(|at| at.address <= last);
+        let mut points = self
+            .0
+            .range(from..)
+            .take_while(|at| at.address.get() <= last);
         points.any(|at| at.space.is_none() || at.space == space)
     }
 }
@@ -64,6 +68,7 @@ mod tests {
         let mut points = Breakpoints::default();
         assert!(!points.on_page(0, None));
         for (address, space) in [(0x1ffe, Some(one)), (0x3000, None), (u64::MAX - 1, None)] {
+            let address = VirtAddr::new(address);
             points.0.insert(Breakpoint { address, space });
         }
         assert!(points.at(0x1ffe, Some(one)));

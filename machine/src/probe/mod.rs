@@ -40,6 +40,7 @@ pub use stop::{Cause, Stop};
 pub(crate) use watch::Listener;
 pub use watch::{Access, Accessor, WatchHit, WatchKind, Watchpoint};
 
+use crate::units::VirtAddr;
 use breakpoint::Breakpoints;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -147,7 +148,7 @@ impl Probes {
         if self.catches.contains(&cause) {
             let stop = Stop::Trap {
                 hart,
-                pc,
+                pc: VirtAddr::new(pc),
                 cause,
                 tval,
             };
@@ -161,6 +162,7 @@ impl Probes {
             return false;
         }
         let (_, hart, pc) = place;
+        let pc = VirtAddr::new(pc);
         self.pending.push_back(Stop::Breakpoint { hart, pc });
         self.passed = vec![place];
         true

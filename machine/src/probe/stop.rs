@@ -1,6 +1,7 @@
 //! What stopped the machine.
 
 use super::WatchHit;
+use crate::units::VirtAddr;
 
 /// What stopped the machine, which is between two instructions. The place is the machine's
 /// instruction count, and for an interrupt that was just taken the place behind it: nothing from
@@ -12,7 +13,7 @@ pub enum Stop {
         /// The hart that is about to execute it.
         hart: u8,
         /// Its virtual address.
-        pc: u64,
+        pc: VirtAddr,
     },
     /// The instruction before accessed what is watched, or a device did.
     Watch(WatchHit),
@@ -22,7 +23,7 @@ pub enum Stop {
         /// The hart that took it.
         hart: u8,
         /// The virtual address that the handler finds in `mepc` or `sepc`.
-        pc: u64,
+        pc: VirtAddr,
         /// Which trap.
         cause: Cause,
         /// The value for `mtval` or `stval`.
@@ -33,7 +34,7 @@ pub enum Stop {
         /// The hart that executed it.
         hart: u8,
         /// The virtual address of its next one.
-        pc: u64,
+        pc: VirtAddr,
     },
 }
 

@@ -3,6 +3,7 @@
 //! RAM hears of accesses to pages that have one: such pages are not cached for stores, nor for
 //! loads where loads are watched. Other pages cost what they cost without.
 
+use crate::units::{PhysAddr, VirtAddr};
 /// Which accesses a watchpoint sees. The names are gdb's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WatchKind {
@@ -46,7 +47,7 @@ pub enum Accessor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Watchpoint {
     /// The first byte.
-    pub address: u64,
+    pub address: PhysAddr,
     /// Bytes; with none it sees nothing.
     pub len: u64,
     /// Which accesses it sees.
@@ -62,7 +63,7 @@ pub struct WatchHit {
     /// What was done.
     pub access: Access,
     /// Physical address of the first watched byte that was accessed.
-    pub address: u64,
+    pub address: PhysAddr,
     /// How many from there on were.
     pub len: u64,
     /// Those bytes before, the first eight at most, little-endian; `None`: a register of a device.
@@ -74,7 +75,7 @@ pub struct WatchHit {
     /// The hart whose instruction did it, or during whose turn it came from outside.
     pub hart: u8,
     /// Virtual address of that instruction; of the next one for what comes between two.
-    pub pc: u64,
+    pub pc: VirtAddr,
 }
 
 impl Watchpoint {
@@ -86,11 +87,11 @@ impl Watchpoint {
     }
 
     /// The part of `address..address + len` that is watched.
-    fn overlap(&self, address: u64, len: u64) -> Option<(u64, u64)> {
-        let end = |address, len| u128::from(address) + u128::from(len);
+    fn overlap(&self, address: PhysAddr, len: u64) -> Option<(PhysAddr, u64)> {
+        let end = |address: PhysAddr, len| u128::from(address.get()) + u128::from(len);
         let start = address.max(self.address);
         let end = end(address, len).min(end(self.address, self.len));
-        let len = end.checked_sub(u128::from(start))? as u64;
+        let len = end.checked_sub(u128::from(start.get()))? as u64;
         (len > 0).then_some((start, len))
     }
 }
@@ -130,7 +131,13 @@ impl Listener {
     }
 
     /// An access to the bytes at `address`, which become `new`.
-    pub(crate) fn hear(&mut self, access: Access, address: u64, old: Option<&[u8]>, new: &[u8]) {
+    pub(crate) fn hear(
+        &mut self,
+        access: Access,
+        address: PhysAddr,
+        old: Option<&[u8]>,
+        new: &[u8],
+    ) {
         for watch in self.points.iter().filter(|point| point.sees(access)) {
             let Some((start, len)) = watch.overlap(address, new.len() as u64) else {
                 continue;
@@ -145,7 +152,7 @@ impl Listener {
                 new: part(new),
                 by: self.by,
                 hart: 0,
-                pc: 0,
+                pc: VirtAddr::default(),
             });
         }
     }
@@ -159,6 +166,7 @@ impl Listener {
     /// What was heard since the last call, by an instruction of `hart` at `pc`.
     pub(crate) fn take(&mut self, hart: u8, pc: u64) -> impl Iterator<Item = WatchHit> {
         let heard = std::mem::take(&mut self.heard).into_iter();
+        let pc = VirtAddr::new(pc);
         heard.map(move |hit| WatchHit { hart, pc, ..hit })
     }
 
@@ -180,11 +188,17 @@ mod tests {
 
     fn hits(kind: WatchKind, access: Access, address: u64, new: &[u8]) -> Vec<(u64, u64, u64)> {
         let mut listener = Listener::default();
-        let point = |address, len| Watchpoint { address, len, kind };
+        let point = |address, len| Watchpoint {
+            address: PhysAddr::new(address),
+            len,
+            kind,
+        };
         listener.listen(vec![point(0x10, 4), point(0x13, 0), point(u64::MAX - 3, 4)]);
-        listener.hear(access, address, None, new);
+        listener.hear(access, PhysAddr::new(address), None, new);
         let heard = listener.take(3, 5);
-        heard.map(|hit| (hit.address, hit.len, hit.new)).collect()
+        heard
+            .map(|hit| (hit.address.get(), hit.len, hit.new))
+            .collect()
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! where it has them.
 
 use super::{Answer, Call, SbiError, ram_offset};
+use crate::units::PhysAddr;
 
 mod function {
     pub(super) const WRITE: u64 = 0;
@@ -29,7 +30,7 @@ pub(super) fn call(call: &mut Call<'_>) -> Answer {
 /// The offset into RAM and the length of the buffer that the arguments name.
 fn buffer(call: &Call<'_>) -> Result<(u64, u64), SbiError> {
     let [len, low, high, ..] = call.args;
-    let offset = ram_offset(call.ram, low, len).filter(|_| high == 0);
+    let offset = ram_offset(call.ram, PhysAddr::new(low), len).filter(|_| high == 0);
     let offset = offset.ok_or(SbiError::InvalidParam)?;
     Ok((offset, len.min(MOST)))
 }

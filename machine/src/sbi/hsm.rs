@@ -3,6 +3,7 @@
 
 use super::{Answer, Call, SbiError, enter, ram_offset};
 use crate::cpu::Power;
+use crate::units::PhysAddr;
 
 mod function {
     pub(super) const START: u64 = 0;
@@ -48,7 +49,8 @@ pub(super) fn call(call: &mut Call<'_>) -> Answer {
 
 fn start(call: &mut Call<'_>) -> Answer {
     let [id, address, opaque, ..] = call.args;
-    let executable = address.is_multiple_of(2) && ram_offset(call.ram, address, 2).is_some();
+    let executable =
+        address.is_multiple_of(2) && ram_offset(call.ram, PhysAddr::new(address), 2).is_some();
     let (index, hart) = call.hart_by_id(id)?;
     if hart.power != Power::Stopped {
         return Err(SbiError::AlreadyAvailable.into());

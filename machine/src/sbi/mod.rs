@@ -15,6 +15,7 @@ use crate::bus::{Devices, RAM_BASE};
 use crate::cpu::{Hart, Mode, Power, irq};
 use crate::device::Context;
 use crate::inputs::{Halted, Inputs, Moment};
+use crate::units::PhysAddr;
 use riscv_isa::csr;
 
 /// Error codes (chapter 3, "Binary Encoding").
@@ -184,12 +185,12 @@ const SETUP: [(u16, u64); 8] = [
 
 /// Sets a hart up after power-on: hart 0 starts the kernel at `entry` with the device tree at
 /// `fdt`, the others are stopped (chapter 9).
-pub(crate) fn power_on(hart: &mut Hart, entry: u64, fdt: u64) {
+pub(crate) fn power_on(hart: &mut Hart, entry: PhysAddr, fdt: PhysAddr) {
     for (number, value) in SETUP {
         let exists = hart.set_csr(number, value);
         debug_assert!(exists, "CSR {number:#x}");
     }
-    enter(hart, entry, fdt);
+    enter(hart, entry.get(), fdt.get());
     if hart.id != 0 {
         hart.power = Power::Stopped;
     }
@@ -213,7 +214,7 @@ fn enter(hart: &mut Hart, pc: u64, opaque: u64) {
 }
 
 /// The offset into RAM of `len` bytes at physical address `address`, if all are there.
-fn ram_offset(ram: &crate::ram::Ram, address: u64, len: u64) -> Option<u64> {
+fn ram_offset(ram: &crate::ram::Ram, address: PhysAddr, len: u64) -> Option<u64> {
     let offset = address.checked_sub(RAM_BASE)?;
     (offset.checked_add(len)? <= ram.size()).then_some(offset)
 }

@@ -1,9 +1,9 @@
 //! The SBI as a kernel meets it: calls from supervisor mode, on a small machine.
 
 use crate::boot::{self, BootConfig};
-use crate::bus::RAM_BASE;
 use crate::cpu::{Mode, Power, irq};
 use crate::inputs::{Arrival, Halted, Inputs, Mark, Moment, Output};
+use crate::units::PhysAddr;
 use crate::{Config, Exit, Machine, PowerOn, Request};
 
 const NOT_SUPPORTED: u64 = -2i64 as u64;
@@ -19,6 +19,7 @@ const HSM: u64 = 0x48_534d;
 const RESET: u64 = 0x5352_5354;
 const CONSOLE: u64 = 0x4442_434e;
 
+const RAM_BASE: u64 = crate::bus::RAM_BASE.get();
 /// Where the kernel is, and where in RAM the tests have their data.
 const ENTRY: u64 = RAM_BASE + (2 << 20);
 const DATA: u64 = ENTRY + 0x1000;
@@ -103,7 +104,7 @@ fn power_on_is_that_of_a_kernel_behind_firmware() {
         (ENTRY, Mode::Supervisor, Power::Started)
     );
     assert_eq!(hart.x[10], 0);
-    let tree = machine.bus().memory(hart.x[11], 4).unwrap();
+    let tree = machine.bus().memory(PhysAddr::new(hart.x[11]), 4).unwrap();
     assert_eq!(tree, [0xd0, 0x0d, 0xfe, 0xed]);
     assert!(hart.csrs.sstc() && hart.csrs.hardware_ad());
     assert_eq!(hart.csrs.mideleg, 0x222);
@@ -192,7 +193,10 @@ fn console_goes_out_and_comes_in_by_the_serial_port() {
     machine.arrive(&Arrival::Serial { port, data }).unwrap();
     let read = call_through(&mut machine, &mut door, CONSOLE, 1, &[4, DATA + 16, 0]);
     assert_eq!(read, (0, 4));
-    assert_eq!(machine.bus().memory(DATA + 16, 5).unwrap(), b"abcd\0");
+    assert_eq!(
+        machine.bus().memory(PhysAddr::new(DATA + 16), 5).unwrap(),
+        b"abcd\0"
+    );
     assert_eq!(call(&mut machine, 2, 0, &[]).0, u64::from(b'e'));
     call_through(&mut machine, &mut door, 8, 0, &[]);
     let icount = machine.icount();

@@ -2,6 +2,7 @@
 
 use super::error::DeviceError;
 use super::memory::{Dma, Segment, total};
+use crate::units::PhysAddr;
 use virtio_bindings::virtio_ring::{VRING_DESC_F_INDIRECT, VRING_DESC_F_NEXT, VRING_DESC_F_WRITE};
 
 /// The most descriptors of an indirect table. Linux makes tables that are longer than the queue.
@@ -107,6 +108,7 @@ fn indirect_table(dma: &Dma<'_>, found: &Descriptor) -> Result<(u64, u32), Devic
         return Err(DeviceError::IndirectLength(len));
     }
     if !dma.holds(address, len.into()) {
+        let address = PhysAddr::new(address);
         return Err(DeviceError::IndirectOutside { address, len });
     }
     Ok((address, len / 16))
@@ -115,6 +117,7 @@ fn indirect_table(dma: &Dma<'_>, found: &Descriptor) -> Result<(u64, u32), Devic
 fn add(dma: &Dma<'_>, chain: &mut Chain, found: &Descriptor) -> Result<(), DeviceError> {
     let &Descriptor { address, len, .. } = found;
     if !dma.holds(address, len.into()) {
+        let address = PhysAddr::new(address);
         return Err(DeviceError::BufferOutside { address, len });
     }
     let writable = found.flags & VRING_DESC_F_WRITE != 0;

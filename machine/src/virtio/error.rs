@@ -1,6 +1,7 @@
 //! What can be wrong with a queue or with what lies in it.
 
 use crate::inputs::Halted;
+use crate::units::PhysAddr;
 use serde::{Deserialize, Serialize};
 
 /// One of the three parts of a split queue (section 2.7).
@@ -42,7 +43,7 @@ pub enum DeviceError {
         /// Which part.
         ring: Ring,
         /// Where the driver put it.
-        address: u64,
+        address: PhysAddr,
     },
     /// A part of the queue is not all in RAM.
     #[error("the {ring} at {address:#x} is not all in RAM")]
@@ -50,7 +51,7 @@ pub enum DeviceError {
         /// Which part.
         ring: Ring,
         /// Where the driver put it.
-        address: u64,
+        address: PhysAddr,
     },
     /// The driver's index moved on by more than the queue holds.
     #[error("the available index jumps from {from} to {to} in a queue of {size}")]
@@ -80,7 +81,7 @@ pub enum DeviceError {
     #[error("the buffer of {len} bytes at {address:#x} is not all in RAM")]
     BufferOutside {
         /// Where it starts.
-        address: u64,
+        address: PhysAddr,
         /// Its length in bytes.
         len: u32,
     },
@@ -100,7 +101,7 @@ pub enum DeviceError {
     #[error("the indirect table of {len} bytes at {address:#x} is not all in RAM")]
     IndirectOutside {
         /// Where it starts.
-        address: u64,
+        address: PhysAddr,
         /// Its length in bytes.
         len: u32,
     },

@@ -11,7 +11,7 @@ pub(super) struct Dma<'a>(pub(super) &'a mut Ram);
 impl Dma<'_> {
     /// The bytes at `address`, if all are in RAM.
     pub(super) fn get(&self, address: u64, len: usize) -> Option<&[u8]> {
-        self.0.get(address.checked_sub(RAM_BASE)?, len)
+        self.0.get(address.checked_sub(RAM_BASE.get())?, len)
     }
 
     /// Whether all of a range is in RAM.
@@ -21,7 +21,7 @@ impl Dma<'_> {
 
     /// Stores bytes; without effect where they are not all in RAM, which callers have checked.
     pub(super) fn write(&mut self, address: u64, data: &[u8]) {
-        self.0.write(address.wrapping_sub(RAM_BASE), data);
+        self.0.write(address.wrapping_sub(RAM_BASE.get()), data);
     }
 
     /// A little-endian half-word; zero outside RAM, which callers have checked.

@@ -6,6 +6,7 @@
 use super::chain::{Chain, walk};
 use super::error::{DeviceError, Ring};
 use super::memory::Dma;
+use crate::units::PhysAddr;
 use serde::{Deserialize, Serialize};
 use virtio_bindings::virtio_config::VIRTIO_F_VERSION_1;
 use virtio_bindings::virtio_ring::{
@@ -79,10 +80,15 @@ impl Queue {
             (Ring::Used, self.used, VRING_USED_ALIGN_SIZE, 6 + 8 * size),
         ];
         for (ring, address, align, len) in rings {
-            if !address.is_multiple_of(u64::from(align)) {
+            let (aligned, held) = (
+                address.is_multiple_of(u64::from(align)),
+                dma.holds(address, len),
+            );
+            let address = PhysAddr::new(address);
+            if !aligned {
                 return Err(DeviceError::RingUnaligned { ring, address });
             }
-            if !dma.holds(address, len) {
+            if !held {
                 return Err(DeviceError::RingOutside { ring, address });
             }
         }

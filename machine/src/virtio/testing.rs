@@ -1,10 +1,10 @@
 //! A small driver for tests: it negotiates, builds queues in RAM, and reads what comes back.
 
 use super::{Kind, VirtioConfig, VirtioMmio};
-use crate::board::RAM_BASE;
 use crate::device::{AccessError, Context};
 use crate::inputs::{Arrival, BlockRequest, BlockResult, Halted, Inputs, Mark, Moment, Output};
 use crate::ram::Ram;
+use crate::units::VirtAddr;
 use virtio_bindings::virtio_mmio::*;
 
 /// Bytes of RAM.
@@ -12,6 +12,7 @@ pub(super) const RAM: u64 = 1 << 20;
 /// Entries of every queue.
 pub(super) const SIZE: u16 = 8;
 /// Free for buffers, up to the end of RAM.
+pub(super) const RAM_BASE: u64 = crate::board::RAM_BASE.get();
 pub(super) const BUFFERS: u64 = RAM_BASE + 0x4_0000;
 
 /// Flags of a descriptor.
@@ -100,7 +101,7 @@ impl Bench {
         let at = Moment {
             icount: 0,
             hart: 0,
-            pc: 0,
+            pc: VirtAddr::new(0),
         };
         let inputs = &mut self.outside;
         let mut cx = Context { now: 0, at, inputs };
@@ -116,7 +117,7 @@ impl Bench {
         let at = Moment {
             icount: 0,
             hart: 0,
-            pc: 0,
+            pc: VirtAddr::new(0),
         };
         let inputs = &mut self.outside;
         let mut cx = Context { now: 0, at, inputs };

@@ -7,11 +7,11 @@
 
 use crate::Random;
 use machine::boot::reset_rom;
-use machine::bus::RAM_BASE;
 use machine::virtio::{ConsoleConfig, RngConfig, VirtioConfig};
-use machine::{Config, Machine, PowerOn};
+use machine::{Config, Machine, PhysAddr, PowerOn};
 use riscv_isa::{Insn, Op, encode};
 
+const RAM_BASE: u64 = machine::bus::RAM_BASE.get();
 const RAM: u64 = 512 << 10;
 /// Offsets in RAM: values of registers, the handler, page tables, data, the page of the program.
 const POOL: u64 = 0x400;
@@ -122,8 +122,12 @@ impl Program {
             ..Config::new(RAM)
         };
         let power_on = PowerOn {
-            segments: [segments, tables].concat(),
-            rom: reset_rom(RAM_BASE, 0, 0),
+            segments: segments
+                .into_iter()
+                .chain(tables)
+                .map(|(address, bytes)| (PhysAddr::new(address), bytes))
+                .collect(),
+            rom: reset_rom(PhysAddr::new(RAM_BASE), PhysAddr::default(), None),
             ..PowerOn::default()
         };
         Self { config, power_on }

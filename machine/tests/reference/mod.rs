@@ -4,7 +4,9 @@
 use crate::common::EXCEPTION;
 use crate::{At, End, Script, run};
 use machine::cpu::{Hart, Mode};
-use machine::{Access, Accessor, AddressSpace, Cause, Harts, Machine, Probe, Stop};
+use machine::{
+    Access, Accessor, AddressSpace, Cause, Harts, Machine, PhysAddr, Probe, Stop, VirtAddr,
+};
 use machine::{WatchHit, WatchKind, Watchpoint};
 use riscv_isa::table::Format;
 use riscv_isa::{Insn, Op, decode};
@@ -108,7 +110,7 @@ impl View<'_> {
             let (address, _) = self.walk(va, self.hart.mode)?;
             // The ROM never changes.
             let bytes = self.bytes(address, 2);
-            let bytes = bytes.or_else(|| machine.bus().memory(address, 2))?;
+            let bytes = bytes.or_else(|| machine.bus().memory(PhysAddr::new(address), 2))?;
             Some(u32::from(u16::from_le_bytes(*bytes.first_chunk()?)))
         };
         let pc = self.hart.pc;
@@ -206,7 +208,7 @@ impl Trace {
                 icount,
                 Seen::Trap {
                     hart: id,
-                    pc: at.pc,
+                    pc: at.pc.get(),
                     cause,
                 },
             );
@@ -264,7 +266,8 @@ impl Trace {
                         (Access::Read, Some(old)) => old.clone(),
                         (Access::Write, Some(_)) => {
                             stale.push((address, len));
-                            machine.bus().memory(address, len).unwrap().to_vec()
+                            let now = machine.bus().memory(PhysAddr::new(address), len);
+                            now.unwrap().to_vec()
                         }
                         (_, None) => register(insn.as_ref(), access, &hart, after, len),
                     };
@@ -301,7 +304,7 @@ impl Trace {
             },
         );
         for (address, len) in stale {
-            let now = machine.bus().memory(address, len).unwrap();
+            let now = machine.bus().memory(PhysAddr::new(address), len).unwrap();
             let start = (address - RAM) as usize;
             self.ram[start..start + len].copy_from_slice(now);
         }
@@ -344,20 +347,20 @@ impl Trace {
                     let here = |probe: &Probe| match probe {
                         Probe::Breakpoint(point) => {
                             let anywhere = point.space.is_none();
-                            point.address == *pc && (anywhere || point.space == *space)
+                            point.address.get() == *pc && (anywhere || point.space == *space)
                         }
                         _ => false,
                     };
                     if probes.iter().any(here) {
                         stop(Stop::Breakpoint {
                             hart: *hart,
-                            pc: *pc,
+                            pc: VirtAddr::new(*pc),
                         });
                     }
                 }
                 Seen::Trap { hart, pc, cause } => {
                     if probes.contains(&Probe::Catch(*cause)) {
-                        let (hart, pc, cause) = (*hart, *pc, *cause);
+                        let (hart, pc, cause) = (*hart, VirtAddr::new(*pc), *cause);
                         stop(Stop::Trap {
                             hart,
                             pc,
@@ -371,7 +374,7 @@ impl Trace {
                     if harts.iter().any(|who| probes.contains(&Probe::Step(*who))) {
                         stop(Stop::Step {
                             hart: *hart,
-                            pc: *pc,
+                            pc: VirtAddr::new(*pc),
                         });
                     }
                 }
@@ -429,7 +432,8 @@ fn hit(watch: &Watchpoint, seen: &Seen) -> Option<WatchHit> {
         Access::Read => WatchKind::Write,
         Access::Write => WatchKind::Read,
     };
-    let watched = |at: u64| (watch.address..watch.address + watch.len).contains(&at);
+    let from = watch.address.get();
+    let watched = |at: u64| (from..from + watch.len).contains(&at);
     let part = |bytes: &[u8]| -> Vec<u8> {
         let bytes = (*address..).zip(bytes).filter(|(at, _)| watched(*at));
         bytes.map(|(_, byte)| *byte).collect()
@@ -445,12 +449,12 @@ fn hit(watch: &Watchpoint, seen: &Seen) -> Option<WatchHit> {
     Some(WatchHit {
         watch: *watch,
         access: *access,
-        address: first,
+        address: PhysAddr::new(first),
         len: bytes.len() as u64,
         old: old.as_deref().map(|old| value(part(old))),
         new: value(bytes),
         by: Accessor::Hart,
         hart: *hart,
-        pc: *pc,
+        pc: VirtAddr::new(*pc),
     })
 }

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::timeline::Ending;
 use machine::bus::RAM_BASE;
 use machine::ram::PAGE;
+use machine::{PhysAddr, VirtAddr};
 use replay_format::{Clock, Event, Log, Record};
 use riscv_isa::reg;
 use serde::Serialize;
@@ -40,7 +41,7 @@ pub struct Difference {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MemoryRange {
     /// Physical address.
-    pub address: u64,
+    pub address: PhysAddr,
     /// Length in bytes.
     pub len: u64,
     /// The first bytes of it in the first run, in hexadecimal.
@@ -57,7 +58,7 @@ pub struct FirstDifference<'l> {
     /// The hart that executes it.
     pub hart: u8,
     /// Its virtual address. If an interrupt is taken first, this is the interrupted instruction.
-    pub pc: u64,
+    pub pc: VirtAddr,
     /// The function's name, if the kernel's symbols have it.
     pub symbol: Option<String>,
     /// The source file and line, if the kernel has them.
@@ -96,7 +97,10 @@ pub(super) fn look<'l>(
     };
     let machine = sides[0].machine();
     let views = machine.harts().iter();
-    let views = views.map(|hart| (hart.pc, around(machine, hart.id, hart.pc, symbols)));
+    let views = views.map(|hart| {
+        let pc = VirtAddr::new(hart.pc);
+        (pc, around(machine, hart.id, pc, symbols))
+    });
     let (turn, before) = (machine.moment().hart, views.collect::<Vec<_>>());
     let steps_before = steps(&sides[0]);
     for side in sides.iter_mut() {

@@ -1,7 +1,7 @@
 //! Guest memory, for `x`, `xp`, `memsave` and `pmemsave`.
 
 use crate::monitor::visit::CommandError;
-use machine::Machine;
+use machine::{Machine, PhysAddr, VirtAddr};
 use std::fmt::Write;
 
 /// The address space of an address.
@@ -32,8 +32,8 @@ pub(super) fn read(
     while left > 0 {
         let piece = left.min(PAGE - at % PAGE);
         let physical = match space {
-            Space::Virtual(hart) => machine.physical(hart, at),
-            Space::Physical => Some(at),
+            Space::Virtual(hart) => machine.physical(hart, VirtAddr::new(at)),
+            Space::Physical => Some(PhysAddr::new(at)),
         };
         let found = physical.and_then(|physical| machine.bus().memory(physical, piece as usize));
         let Some(found) = found else {
@@ -173,7 +173,7 @@ mod tests {
             .collect();
         let bytes = [code, vec![0x01, 0x00, 0xff, b'A', b'\n', 0, 0, 0]].concat();
         let power_on = PowerOn {
-            segments: vec![(BASE, bytes)],
+            segments: vec![(PhysAddr::new(BASE), bytes)],
             ..PowerOn::default()
         };
         Machine::new(&Config::new(1 << 20), power_on)

@@ -7,7 +7,7 @@ use crate::host::disk::{DriveOptions, Format};
 use crate::host::net::{DEFAULT_ID, NetdevKind, NetdevOptions, UserOptions};
 use crate::recording::options::{Icount, MachineOptions};
 use machine::bus::RAM_BASE;
-use machine::{Breakpoint, Cause, Execution, Probe, WatchKind, Watchpoint};
+use machine::{Breakpoint, Cause, Execution, PhysAddr, Probe, VirtAddr, WatchKind, Watchpoint};
 use std::path::{Path, PathBuf};
 
 /// How the host behaves. A fault's number says that it happens once in so many times; 0: never.
@@ -181,15 +181,16 @@ fn probes(chance: &mut Chance) -> Vec<Probe> {
         kind: WatchKind::Write,
     };
     let devices = Watchpoint {
-        address: 0,
-        len: RAM_BASE,
+        address: PhysAddr::default(),
+        len: RAM_BASE.get(),
         kind: WatchKind::Access,
     };
     // Most of the guests' data is in the first pages.
     let pages = [page(chance.below(16)), page(chance.below(16))];
     probes.extend(pages.into_iter().chain([devices]).map(Probe::Watch));
     for _ in 0..64 {
-        let address = RAM_BASE + 2 * chance.below(0x2000);
+        // Of code where it lies, without translation.
+        let address = VirtAddr::new(RAM_BASE.get() + 2 * chance.below(0x2000));
         let space = None;
         probes.push(Probe::Breakpoint(Breakpoint { address, space }));
     }

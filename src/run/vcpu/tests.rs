@@ -5,7 +5,7 @@ use crate::run::driver::{Closed, Snapshots};
 use machine::boot::reset_rom;
 use machine::bus::RAM_BASE;
 use machine::inputs::{Halted, Inputs, Mark, Moment, Output};
-use machine::{Config, Harts, PowerOn, Probe};
+use machine::{Config, Digest, Harts, PhysAddr, PowerOn, Probe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -44,7 +44,7 @@ impl Driver for Kicking {
         self.kick.store(false, Ordering::Relaxed);
         Ok(Step::Run { until: u64::MAX })
     }
-    fn digest(&mut self, at: Moment, _: u128, _: DigestOf) -> Result<(), Error> {
+    fn digest(&mut self, at: Moment, _: Digest, _: DigestOf) -> Result<(), Error> {
         self.digests.push(at.icount);
         Ok(())
     }
@@ -65,7 +65,7 @@ fn digests(kick_every: u64, digest_every: u64, probe: Option<Probe>) -> Vec<u64>
     let code = code.into_iter().flat_map(u32::to_le_bytes).collect();
     let power_on = PowerOn {
         segments: vec![(RAM_BASE, code)],
-        rom: reset_rom(RAM_BASE, 0, 0),
+        rom: reset_rom(RAM_BASE, PhysAddr::default(), None),
         ..PowerOn::default()
     };
     let mut machine = Machine::new(&Config::new(1 << 20), power_on);

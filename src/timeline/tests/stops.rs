@@ -8,19 +8,21 @@ use crate::recording::Recording;
 use crate::recording::place::Place;
 use crate::timeline::{Direction, Ending, Halt, Timeline};
 use machine::bus::RAM_BASE;
-use machine::{Accessor, Breakpoint, Harts, Probe, Stop, WatchHit, WatchKind, Watchpoint};
+use machine::{
+    Accessor, Breakpoint, Harts, PhysAddr, Probe, Stop, VirtAddr, WatchHit, WatchKind, Watchpoint,
+};
 use replay_format::Log;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 
-fn breakpoint(address: u64) -> Probe {
+fn breakpoint(address: VirtAddr) -> Probe {
     let space = None;
     Probe::Breakpoint(Breakpoint { address, space })
 }
 
-fn watch(address: u64, len: u64, kind: WatchKind) -> Probe {
+fn watch(address: PhysAddr, len: u64, kind: WatchKind) -> Probe {
     Probe::Watch(Watchpoint { address, len, kind })
 }
 
@@ -128,7 +130,7 @@ fn stops_everywhere(recording: &Recording, until: u64) {
     plain.run_to(Place::at(until)).unwrap();
     let mut timeline = open(recording, &log);
     timeline.goto(Place::at(0)).unwrap();
-    let whole = watch(0, u64::MAX, WatchKind::Access);
+    let whole = watch(PhysAddr::default(), u64::MAX, WatchKind::Access);
     let machine = timeline.machine_mut();
     machine.insert_probe(Probe::Step(Harts::All));
     machine.insert_probe(whole);
@@ -274,7 +276,7 @@ fn going_to_a_place_leaves_no_stop_there() {
     }
 }
 
-fn pc_of(halt: &Halt) -> Option<u64> {
+fn pc_of(halt: &Halt) -> Option<VirtAddr> {
     match halt {
         Halt::Stop(Stop::Watch(hit)) => Some(hit.pc),
         _ => None,
@@ -293,11 +295,13 @@ fn going_on_from_a_breakpoint_executes_one_instruction_there() {
     for count in 20_000..36_000 {
         let pcs: Vec<u64> = plain.machine().harts().iter().map(|hart| hart.pc).collect();
         for pc in pcs {
-            timeline.machine_mut().insert_probe(breakpoint(pc));
+            let probe = breakpoint(VirtAddr::new(pc));
+            timeline.machine_mut().insert_probe(probe);
         }
         plain.step().unwrap();
         for hart in plain.machine().harts() {
-            timeline.machine_mut().insert_probe(breakpoint(hart.pc));
+            let probe = breakpoint(VirtAddr::new(hart.pc));
+            timeline.machine_mut().insert_probe(probe);
         }
         if count % 97 == 0 {
             // It came here in another way.

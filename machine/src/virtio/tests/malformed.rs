@@ -3,10 +3,10 @@
 use super::super::DeviceError as E;
 use super::super::Ring;
 use super::super::testing::{
-    BUFFERS, Bench, INDIRECT, NEXT, RAM, SIZE, WRITE, available, descriptors, used,
+    BUFFERS, Bench, INDIRECT, NEXT, RAM, RAM_BASE, SIZE, WRITE, available, descriptors, used,
 };
 use super::*;
-use crate::bus::RAM_BASE;
+use crate::units::PhysAddr;
 
 const INDIRECT_DESC: u64 = 1 << 28;
 
@@ -72,14 +72,18 @@ fn buffers_outside_ram() {
         (u64::MAX, 2),
         (RAM_BASE + 1, RAM as u32),
     ] {
-        broken(0, E::BufferOutside { address, len }, |bench| {
+        let at = PhysAddr::new(address);
+        broken(0, E::BufferOutside { address: at, len }, |bench| {
             bench.offer(1, &[(address, len, 0)]);
         });
     }
     for address in [0, RAM_BASE - 16, RAM_BASE + RAM - 8, u64::MAX] {
         broken(
             INDIRECT_DESC,
-            E::IndirectOutside { address, len: 16 },
+            E::IndirectOutside {
+                address: PhysAddr::new(address),
+                len: 16,
+            },
             |bench| {
                 bench.offer(1, &[(address, 16, INDIRECT)]);
             },
@@ -173,12 +177,14 @@ fn queues_that_cannot_be() {
     for (ring, low, off, place) in rings {
         let address = place + off;
         let error = ready(&|bench| bench.write(low, address as u32));
+        let address = PhysAddr::new(address);
         assert_eq!(error, E::RingUnaligned { ring, address });
         for address in [0, RAM_BASE + RAM - 16, 0xffff_fff0] {
             let error = ready(&|bench| bench.write(low, address as u32));
+            let address = PhysAddr::new(address);
             assert_eq!(error, E::RingOutside { ring, address });
         }
-        let address = place | 0xffff_ffff << 32;
+        let address = PhysAddr::new(place | 0xffff_ffff << 32);
         let error = ready(&|bench| bench.write(low + 4, u32::MAX));
         assert_eq!(error, E::RingOutside { ring, address });
     }

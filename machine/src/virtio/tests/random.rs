@@ -1,9 +1,8 @@
 //! Random drivers: nothing panics, everything ends, no state is hidden, and memory that no buffer
 //! covers stays as it is.
 
-use super::super::testing::{BUFFERS, Bench, RAM, SIZE, available, descriptors, used};
+use super::super::testing::{BUFFERS, Bench, RAM, RAM_BASE, SIZE, available, descriptors, used};
 use super::*;
-use crate::bus::RAM_BASE;
 use crate::inputs::{Arrival, BlockOp, BlockResult};
 use proptest::prelude::*;
 
