@@ -1,5 +1,6 @@
 //! Replays a recording for a command, with a progress bar.
 
+use machine::Icount;
 use std::process::ExitCode;
 
 use rr::error::Error;
@@ -33,7 +34,7 @@ pub(crate) fn untold(
 ) -> Result<Report, Error> {
     let mut progress = InstructionProgress::new();
     let context = RunContext {
-        progress: Some(&mut |icount| progress.at(icount)),
+        progress: Some(&mut |icount: Icount| progress.at(icount.get())),
         notes: output::notes(),
         ..context.shorter()
     };

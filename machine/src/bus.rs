@@ -353,7 +353,7 @@ fn lenient<T>(result: Result<T, AccessError>, absent: T) -> Result<T, BusError> 
 mod tests {
     use super::*;
     use crate::inputs::Moment;
-    use crate::units::VirtAddr;
+    use crate::units::{Icount, VirtAddr};
     use crate::virtio::ConsoleConfig;
     use crate::virtio::testing::Outside;
 
@@ -370,7 +370,7 @@ mod tests {
 
     fn context(inputs: &mut Outside) -> Context<'_> {
         let at = Moment {
-            icount: 0,
+            icount: Icount::ZERO,
             hart: 0,
             pc: VirtAddr::new(0),
         };

@@ -1,5 +1,6 @@
 //! Virtual time: a function of the instruction count and of the warps so far.
 
+use crate::units::Icount;
 use serde::{Deserialize, Serialize};
 
 /// The virtual clock.
@@ -29,14 +30,15 @@ impl Clock {
     }
 
     /// Virtual nanoseconds since power-on, after `icount` instructions.
-    pub fn now(&self, icount: u64) -> u64 {
-        (icount << self.shift).saturating_add(self.warped)
+    pub fn now(&self, icount: Icount) -> u64 {
+        (icount.get() << self.shift).saturating_add(self.warped)
     }
 
     /// The first instruction count at which [`Clock::now`] is at least `ns`, without further warps.
-    pub fn icount_at(&self, ns: u64) -> u64 {
+    pub fn icount_at(&self, ns: u64) -> Icount {
         let ns = ns.saturating_sub(self.warped);
-        (ns >> self.shift) + u64::from(ns & ((1 << self.shift) - 1) != 0)
+        let whole = Icount::new(ns >> self.shift);
+        whole + u64::from(ns & ((1 << self.shift) - 1) != 0)
     }
 
     /// Lets `ns` nanoseconds pass without an instruction.
@@ -57,7 +59,7 @@ mod tests {
             for ns in [0, 1, 7, 8, 9, 12_345, 12_346, 99_999] {
                 let at = clock.icount_at(ns);
                 assert!(clock.now(at) >= ns);
-                assert!(at == 0 || clock.now(at - 1) < ns);
+                assert!(at == Icount::ZERO || clock.now(at.saturating_sub(1)) < ns);
             }
         }
     }

@@ -14,7 +14,7 @@ impl Machine {
         let caller = self.schedule.current();
         let hart = self.current();
         // The call itself is counted already.
-        let icount = self.icount - 1;
+        let icount = self.icount.saturating_sub(1);
         let at = Moment {
             icount,
             hart: hart.id,

@@ -4,7 +4,7 @@
 //! [`Machine::arrive`](crate::Machine::arrive). While the machine executes it calls [`Inputs`]: for
 //! what it must know at once, for each [`Output`], and at each [`Mark`].
 
-use crate::units::VirtAddr;
+use crate::units::{Icount, VirtAddr};
 /// The engine asked the machine to stop at once (a replay diverged, the log cannot be written).
 /// The reason stays with the [`Inputs`] that said so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -15,7 +15,7 @@ pub struct Halted;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
     /// Instructions executed by the whole machine before this one.
-    pub icount: u64,
+    pub icount: Icount,
     /// The hart that executes.
     pub hart: u8,
     /// Its program counter (virtual address).

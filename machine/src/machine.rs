@@ -8,7 +8,7 @@ use crate::probe::Probes;
 use crate::ram::Ram;
 use crate::sbi;
 use crate::schedule::Schedule;
-use crate::units::PhysAddr;
+use crate::units::{Icount, PhysAddr};
 use crate::virtio::VirtioConfig;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -68,7 +68,7 @@ impl Config {
 /// The whole machine.
 #[derive(Debug, Clone)]
 pub struct Machine {
-    pub(crate) icount: u64,
+    pub(crate) icount: Icount,
     pub(crate) clock: Clock,
     pub(crate) harts: Vec<Hart>,
     pub(crate) schedule: Schedule,
@@ -97,7 +97,7 @@ impl Machine {
         let harts = config.harts.clamp(1, Config::MAX_HARTS);
         let tlbs = (0..harts).map(|_| Tlb::new(ram.size())).collect();
         let mut machine = Self {
-            icount: 0,
+            icount: Icount::ZERO,
             clock: Clock::new(config.shift),
             harts: (0..harts).map(|id| Hart::new(id, ROM_BASE.get())).collect(),
             schedule: Schedule::new(usize::from(harts), config.chaos),
@@ -168,7 +168,7 @@ impl Machine {
     }
 
     /// Instructions executed since power-on, trapping ones included.
-    pub fn icount(&self) -> u64 {
+    pub fn icount(&self) -> Icount {
         self.icount
     }
 

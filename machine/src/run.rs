@@ -8,7 +8,7 @@ use crate::ecall::ECALL_LEN;
 use crate::inputs::{Halted, Inputs, Mark, Moment};
 use crate::machine::Machine;
 use crate::probe::{Accessor, Cause, Stop};
-use crate::units::VirtAddr;
+use crate::units::{Icount, VirtAddr};
 use std::sync::atomic::Ordering;
 
 /// Why [`Machine::run`] came back.
@@ -31,7 +31,7 @@ pub enum Exit {
 impl Machine {
     /// Runs until the instruction count is `until`, exactly, or until something else ends it
     /// before.
-    pub fn run(&mut self, until: u64, inputs: &mut dyn Inputs) -> Exit {
+    pub fn run(&mut self, until: Icount, inputs: &mut dyn Inputs) -> Exit {
         loop {
             // Before the count: it is about what has happened already.
             if let Some(stop) = self.take_stop() {
@@ -55,7 +55,7 @@ impl Machine {
         }
     }
 
-    fn run_once(&mut self, until: u64, inputs: &mut dyn Inputs) -> Result<Option<Exit>, Halted> {
+    fn run_once(&mut self, until: Icount, inputs: &mut dyn Inputs) -> Result<Option<Exit>, Halted> {
         let now = self.now();
         let at = self.moment();
         let mut cx = Context { now, at, inputs };
@@ -133,7 +133,7 @@ impl Machine {
     }
 
     /// Lets hart number `turn` execute up to the instruction count `stop`.
-    pub(crate) fn execute(&mut self, turn: usize, stop: u64, inputs: &mut dyn Inputs) -> Leave {
+    pub(crate) fn execute(&mut self, turn: usize, stop: Icount, inputs: &mut dyn Inputs) -> Leave {
         let (Some(hart), Some(tlbs)) = (self.harts.get_mut(turn), Tlbs::new(&mut self.tlbs, turn))
         else {
             return Leave::Attention;
@@ -143,12 +143,13 @@ impl Machine {
             tlbs,
             clock: &self.clock,
             inputs,
-            icount: self.icount,
+            icount: self.icount.get(),
             sbi: self.config.sbi,
             probes: &mut self.probes,
         };
         let mut core = Core::new(hart, around);
-        let (icount, leave) = core.run(&mut self.blocks, stop, &self.kick);
+        let (icount, leave) = core.run(&mut self.blocks, stop.get(), &self.kick);
+        let icount = Icount::new(icount);
         self.schedule.ran(icount - self.icount);
         self.icount = icount;
         leave
@@ -289,7 +290,7 @@ mod tests {
     /// Raises the kick flag in the moment in which an interrupt is taken.
     struct Kicker {
         kick: Arc<AtomicBool>,
-        interrupt_at: Option<u64>,
+        interrupt_at: Option<Icount>,
     }
 
     impl Inputs for Kicker {
@@ -325,11 +326,11 @@ mod tests {
             kick,
             interrupt_at: None,
         };
-        assert_eq!(machine.run(1000, &mut inputs), Exit::Kicked);
+        assert_eq!(machine.run(Icount::new(1000), &mut inputs), Exit::Kicked);
         let taken = inputs.interrupt_at.expect("the guest interrupts itself");
         assert!(machine.icount() > taken, "{} > {taken}", machine.icount());
         let icount = machine.icount();
-        assert_eq!(machine.run(1000, &mut inputs), Exit::Kicked);
+        assert_eq!(machine.run(Icount::new(1000), &mut inputs), Exit::Kicked);
         assert_eq!(machine.icount(), icount, "a kick that stays up");
     }
 }

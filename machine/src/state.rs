@@ -9,7 +9,7 @@ use crate::cpu::Hart;
 use crate::machine::Machine;
 use crate::ram::{PAGE, Ram};
 use crate::schedule::Schedule;
-use crate::units::Digest;
+use crate::units::{Digest, Icount};
 use crate::virtio::VirtioMmio;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -45,7 +45,7 @@ pub fn encoded(part: &impl Serialize) -> Vec<u8> {
 /// All state but RAM.
 #[derive(Serialize, Deserialize)]
 struct State<'a> {
-    icount: u64,
+    icount: Icount,
     clock: Cow<'a, Clock>,
     harts: Cow<'a, [Hart]>,
     schedule: Cow<'a, Schedule>,

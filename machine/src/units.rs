@@ -45,6 +45,12 @@ impl Icount {
         Self(self.0.saturating_sub(instructions))
     }
 
+    /// Instructions between the two, whichever is earlier.
+    #[must_use]
+    pub const fn distance(self, other: Self) -> u64 {
+        self.0.abs_diff(other.0)
+    }
+
     /// Instructions from `earlier` to here; 0 where that is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> u64 {

@@ -11,7 +11,7 @@ mod common;
 
 use common::{Guest, Script};
 use machine::inputs::Arrival;
-use machine::{Digest, Execution, Exit, Machine};
+use machine::{Digest, Execution, Exit, Icount, Machine};
 use std::collections::VecDeque;
 
 /// How a run is cut into pieces.
@@ -45,7 +45,7 @@ fn run(guest: Guest<'_>, input: &[(u64, &[u8])], cut: Cut) -> (Script, Digest) {
     let mut input: VecDeque<_> = input.iter().copied().collect();
     loop {
         let next_input = input.front().map_or(u64::MAX, |(at, _)| *at);
-        let until = (machine.icount() + cut.period).min(next_input);
+        let until = (machine.icount() + cut.period).min(Icount::new(next_input));
         match machine.run(until, &mut script) {
             Exit::Count => {
                 stops += 1;
@@ -70,7 +70,7 @@ fn run(guest: Guest<'_>, input: &[(u64, &[u8])], cut: Cut) -> (Script, Digest) {
         }
         let idle = machine.hart(0).unwrap().waiting && machine.wake_deadline().is_none();
         while let Some((at, data)) = input.front().copied() {
-            if at > machine.icount() && !idle {
+            if Icount::new(at) > machine.icount() && !idle {
                 break;
             }
             let (port, data) = (0, data.to_vec());

@@ -15,8 +15,8 @@ mod reference;
 use common::{Guest, Script};
 use machine::inputs::Arrival;
 use machine::{
-    Accessor, Breakpoint, Cause, Digest, Execution, Exit, Harts, Machine, PhysAddr, Probe, Stop,
-    VirtAddr, WatchKind, Watchpoint,
+    Accessor, Breakpoint, Cause, Digest, Execution, Exit, Harts, Icount, Machine, PhysAddr, Probe,
+    Stop, VirtAddr, WatchKind, Watchpoint,
 };
 use programs::Program;
 use reference::{Seen, Trace};
@@ -25,7 +25,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 /// A stop, and the instruction count there.
-type At = (u64, Stop);
+type At = (Icount, Stop);
 
 const TIERS: [Execution; 3] = [
     Execution::Interpreter,
@@ -99,7 +99,7 @@ fn probes(trace: &Trace, random: &mut Random) -> Vec<Probe> {
 #[derive(Debug, PartialEq, Eq)]
 struct End {
     script: Script,
-    icount: u64,
+    icount: Icount,
     digest: Digest,
 }
 
@@ -108,13 +108,15 @@ fn run(
     machine: &mut Machine,
     input: &[(u64, &[u8])],
     limit: u64,
-    mut cut: impl FnMut(&mut Machine, &Script) -> u64,
+    mut cut: impl FnMut(&mut Machine, &Script) -> Icount,
     mut stop: impl FnMut(&mut Machine, Stop),
 ) -> End {
     let mut script = Script::default();
+    let limit = Icount::new(limit);
     let mut input: VecDeque<_> = input.iter().copied().collect();
     loop {
         let next_input = input.front().map_or(u64::MAX, |(at, _)| *at);
+        let next_input = Icount::new(next_input);
         let until = cut(machine, &script).min(next_input).min(limit);
         let mut idle = false;
         match machine.run(until, &mut script) {
@@ -129,7 +131,7 @@ fn run(
             other => panic!("{other:?}"),
         }
         while let Some((at, data)) = input.front().copied() {
-            if at > machine.icount() && !idle {
+            if Icount::new(at) > machine.icount() && !idle {
                 break;
             }
             let data = data.to_vec();
@@ -146,7 +148,7 @@ fn run(
 
 /// Whether a probe that is inserted at count `from` sees this: what belongs to the instruction
 /// before is over.
-fn still_comes((icount, stop): &At, from: u64) -> bool {
+fn still_comes((icount, stop): &At, from: Icount) -> bool {
     let next = match stop {
         Stop::Breakpoint { .. } => true,
         Stop::Trap { cause, .. } => matches!(cause, Cause::Interrupt(_)),
@@ -213,9 +215,9 @@ fn compare(
         machine.set_execution(tier);
         // Some are inserted late: translated code and cached pages are there already.
         let from = if round % 4 == 0 {
-            random.next() % (limit / 2)
+            Icount::new(random.next() % (limit / 2))
         } else {
-            0
+            Icount::ZERO
         };
         let mut inserted = false;
         let mut found = Vec::new();
@@ -251,7 +253,7 @@ fn compare(
         });
         let found: Vec<At> = found.into_iter().filter_map(comparable).collect();
         let mut wanted = trace.stops(&probes);
-        wanted.retain(|at| from == 0 || still_comes(at, from));
+        wanted.retain(|at| from == Icount::ZERO || still_comes(at, from));
         let differ = found.iter().zip(&wanted).position(|(a, b)| a != b);
         let at = differ.unwrap_or(found.len().min(wanted.len()));
         assert!(

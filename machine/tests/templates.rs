@@ -10,7 +10,7 @@ use machine::boot::reset_rom;
 use machine::bus::RAM_BASE;
 use machine::cpu::Hart;
 use machine::inputs::{Halted, Inputs, Mark, Moment, Output};
-use machine::{Config, Digest, Execution, Exit, Machine, PhysAddr, PowerOn};
+use machine::{Config, Digest, Execution, Exit, Icount, Machine, PhysAddr, PowerOn};
 use proptest::prelude::*;
 use riscv_isa::table::{Entry, Format, TABLE};
 use riscv_isa::{Insn, Op, encode};
@@ -157,7 +157,7 @@ fn run(program: &[Insn], values: &[u64], execution: Execution) -> (Hart, Digest)
     };
     let mut machine = Machine::new(&Config::new(1 << 20), power_on);
     machine.set_execution(execution);
-    assert_eq!(machine.run(STEPS, &mut Deaf), Exit::Count);
+    assert_eq!(machine.run(Icount::new(STEPS), &mut Deaf), Exit::Count);
     let hart = machine.hart(0).unwrap().clone();
     (hart, machine.digest())
 }

@@ -12,8 +12,8 @@ use machine::inputs::{
 };
 use machine::virtio::{BlockConfig, NetConfig, RngConfig, VirtioConfig};
 use machine::{
-    Access, Accessor, Config, Execution, Exit, Machine, PhysAddr, PowerOn, Probe, Stop, VirtAddr,
-    WatchHit, WatchKind, Watchpoint,
+    Access, Accessor, Config, Execution, Exit, Icount, Machine, PhysAddr, PowerOn, Probe, Stop,
+    VirtAddr, WatchHit, WatchKind, Watchpoint,
 };
 use riscv_isa::{Insn, Op, encode};
 
@@ -110,7 +110,7 @@ struct Outside {
 
 impl Inputs for Outside {
     fn host_clock(&mut self, at: Moment) -> Result<i64, Halted> {
-        Ok(1_700_000_000_000_000_000 + at.icount as i64)
+        Ok(1_700_000_000_000_000_000 + at.icount.get() as i64)
     }
     fn output(&mut self, _: Moment, output: Output<'_>) -> Result<(), Halted> {
         if let Output::Block(request) = output {
@@ -174,7 +174,7 @@ fn step(machine: &mut Machine, outside: &mut Outside) {
 }
 
 /// Instructions executed once each access is done: found one after the other, without probes.
-fn places(accesses: &[Do], memory: &[(u64, Vec<u8>)]) -> Vec<u64> {
+fn places(accesses: &[Do], memory: &[(u64, Vec<u8>)]) -> Vec<Icount> {
     let mut machine = machine(accesses, memory);
     let mut places = Vec::new();
     for access in accesses {
@@ -189,7 +189,7 @@ fn places(accesses: &[Do], memory: &[(u64, Vec<u8>)]) -> Vec<u64> {
 }
 
 /// Runs to the next hit; `None`: the guest has done all.
-fn next_hit(machine: &mut Machine, outside: &mut Outside, until: u64) -> Option<WatchHit> {
+fn next_hit(machine: &mut Machine, outside: &mut Outside, until: Icount) -> Option<WatchHit> {
     match machine.run(until, outside) {
         Exit::Stopped(Stop::Watch(hit)) => Some(hit),
         Exit::Count => None,
@@ -243,7 +243,7 @@ fn registers() -> Vec<Do> {
 fn registers_of_devices_are_watched() {
     let accesses = registers();
     let places = places(&accesses, &[]);
-    let end = places.last().unwrap() + 100;
+    let end = *places.last().unwrap() + 100;
     let mut ranges: Vec<(u64, u64)> = accesses.iter().map(|access| part(*access)).collect();
     // All of a device, one byte in the middle of a register, and bytes that two registers share.
     ranges.extend([(UART, 0x100), (CLINT + 0x4005, 1), (PLIC + 2, 4)]);
@@ -335,7 +335,7 @@ fn wanted(watch: Watchpoint, access: Do) -> Option<WatchHit> {
 #[test]
 fn the_guest_is_the_same_with_its_registers_watched() {
     let accesses = registers();
-    let end = places(&accesses, &[]).last().unwrap() + 100;
+    let end = *places(&accesses, &[]).last().unwrap() + 100;
     let digest = |watched: bool| {
         let mut machine = machine(&accesses, &[]);
         let whole = watchpoint(WatchKind::Access, (0, RAM_BASE));
@@ -421,7 +421,7 @@ fn hit_by(
     machine: &mut Machine,
     outside: &mut Outside,
     slot: u64,
-    place: (u64, u64),
+    place: (Icount, u64),
     wanted: &[Hit],
 ) {
     let end = machine.icount() + 1000;
@@ -444,7 +444,7 @@ fn a_disk_that_reads_into_memory_is_named() {
     accesses.extend(start_and_offer(DISK));
     let mut memory = chain(&[(HEADER, 16, false), (BUFFER, 1024, true), (STATUS, 1, true)]);
     memory.extend([(HEADER, vec![0; 16]), (STATUS, vec![0xff])]);
-    let end = places(&accesses, &memory).last().unwrap() + 50;
+    let end = *places(&accesses, &memory).last().unwrap() + 50;
     for (tier, before) in TIERS
         .into_iter()
         .flat_map(|tier| [(tier, true), (tier, false)])
@@ -522,7 +522,7 @@ fn a_network_card_that_receives_is_named() {
         // instruction that notifies the card of one.
         for (arrives, place) in [
             (notified + 50, (notified + 50, END)),
-            (offered - 1, (notified, pc_of(notify(NET)))),
+            (offered.saturating_sub(1), (notified, pc_of(notify(NET)))),
         ] {
             let mut machine = machine(&accesses, &memory);
             machine.set_execution(tier);

@@ -3,6 +3,7 @@
 //! A log is a header and a sequence of events. It holds every input that a machine gets from
 //! outside, and the number of instructions between the events. FORMAT.md beside this crate
 //! describes every byte. This crate knows neither a machine nor a host.
+//! So an instruction count is a bare number here; `rr` makes the machine's `Icount` of it.
 //!
 //! ```
 //! use replay_format::{Checkpoint, Completeness, Event, Log, Writer};

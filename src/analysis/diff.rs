@@ -7,6 +7,7 @@
 use crate::error::{Error, RecordingFault};
 use crate::recording::digests::Digests;
 use crate::recording::{MANIFEST, Manifest, Recording};
+use machine::Icount;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -28,9 +29,9 @@ pub struct Bracket {
     /// The number of instruction counts at which both have a digest.
     pub compared: u64,
     /// The last instruction count at which the states agree, before any at which they differ.
-    pub same_at: Option<u64>,
+    pub same_at: Option<Icount>,
     /// The first instruction count at which they differ.
-    pub differ_at: Option<u64>,
+    pub differ_at: Option<Icount>,
 }
 
 /// The settings that differ. The paths of images do not count; their content does.
@@ -141,9 +142,13 @@ mod tests {
         let file = std::fs::File::create(&path).unwrap();
         let mut writer = DigestWriter::create(path.clone(), Box::new(file)).unwrap();
         for (icount, digest) in along {
-            writer.add(*icount, Digest::new(*digest)).unwrap();
+            writer
+                .add(Icount::new(*icount), Digest::new(*digest))
+                .unwrap();
         }
-        writer.add_last(last.0, Digest::new(last.1)).unwrap();
+        writer
+            .add_last(Icount::new(last.0), Digest::new(last.1))
+            .unwrap();
         writer.finish().unwrap();
         Digests::parse(Path::new("d"), &std::fs::read(&path).unwrap()).unwrap()
     }
@@ -155,15 +160,15 @@ mod tests {
             bracket(&one, &one),
             Bracket {
                 compared: 4,
-                same_at: Some(35),
+                same_at: Some(Icount::new(35)),
                 differ_at: None
             }
         );
         let two = digests(&[(10, 1), (20, 2), (30, 4)], (35, 8));
         let found = Bracket {
             compared: 3,
-            same_at: Some(20),
-            differ_at: Some(30),
+            same_at: Some(Icount::new(20)),
+            differ_at: Some(Icount::new(30)),
         };
         assert_eq!(bracket(&one, &two), found);
         // With different intervals, only common counts are compared. The last digest is not
@@ -171,7 +176,7 @@ mod tests {
         let two = digests(&[(15, 1), (30, 3)], (33, 9));
         let found = Bracket {
             compared: 1,
-            same_at: Some(30),
+            same_at: Some(Icount::new(30)),
             differ_at: None,
         };
         assert_eq!(bracket(&one, &two), found);

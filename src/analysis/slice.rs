@@ -16,6 +16,7 @@ use crate::recording::snapshot::{FIRST, LogPlace, Store};
 use crate::recording::{DIGESTS, LOG, Manifest, Recording};
 use crate::run::report::{Finish, Report};
 use crate::timeline::{Keep, Options, Progress, Timeline, verify};
+use machine::Icount;
 use replay_format::{Checkpoint, Event, Log, Seek, Slice};
 use std::fs::{self, File};
 use std::io::BufWriter;
@@ -31,7 +32,7 @@ use std::sync::atomic::AtomicBool;
 /// a signal.
 pub fn slice(
     recording: &Recording,
-    (from, to): (u64, u64),
+    (from, to): (Icount, Icount),
     dir: &Path,
     overwrite: bool,
     progress: Progress<'_>,
@@ -44,7 +45,7 @@ pub fn slice(
         .manifest
         .slice
         .as_ref()
-        .map_or(0, |range| range.from);
+        .map_or(Icount::ZERO, |range| range.from);
     if from < first || from > to {
         let fault = RecordingFault::Range { from, to, first };
         return Err(Error::recording(recording.dir(), fault));
@@ -88,12 +89,12 @@ pub fn slice(
 fn cut<'l>(
     recording: &Recording,
     log: &'l Log<'l>,
-    (from, to): (u64, u64),
+    (from, to): (Icount, Icount),
     half: &Path,
     options: Options<'l>,
 ) -> Result<Range, Error> {
     let of_parent = recording.manifest.slice.as_ref();
-    let at_end = to >= of_parent.map_or(log.end().icount, |range| range.to);
+    let at_end = to >= of_parent.map_or(Icount::new(log.end().icount), |range| range.to);
     let ends = at_end && of_parent.is_none_or(|range| range.ends);
     let mut timeline = Timeline::open(recording, log, options)?;
     timeline.goto(Place::at(from))?;
@@ -106,7 +107,7 @@ fn cut<'l>(
     let path = half.join(LOG);
     let fail = |cause| Error::file(&path, "write the log")(cause);
     let file = BufWriter::new(File::create_new(&path).map_err(fail)?);
-    let part = Slice::new(log, Seek::Icount(from), Seek::Icount(to));
+    let part = Slice::new(log, Seek::Icount(from.get()), Seek::Icount(to.get()));
     part.write(file).map_err(fail)?;
     let bytes = MappedFile::open(&path)?;
     Store::of(half).pin(FIRST, start(&recording.log(&bytes)?, from))?;
@@ -126,13 +127,13 @@ fn cut<'l>(
 
 /// The place in a slice's log at which its snapshot goes on: after the count of the instructions
 /// before it, and after the events at the start of every log.
-fn start(log: &Log<'_>, from: u64) -> LogPlace {
+fn start(log: &Log<'_>, from: Icount) -> LogPlace {
     let mut events = log.events();
     let mut place = events.position();
     while let Some(Ok(record)) = events.next() {
         let before = match record.event {
-            Event::Instruction { .. } => record.icount <= from,
-            Event::Checkpoint(Checkpoint::Init | Checkpoint::Reset) => from == 0,
+            Event::Instruction { .. } => Icount::new(record.icount) <= from,
+            Event::Checkpoint(Checkpoint::Init | Checkpoint::Reset) => from == Icount::ZERO,
             _ => false,
         };
         if !before {
@@ -146,7 +147,7 @@ fn start(log: &Log<'_>, from: u64) -> LogPlace {
 fn digests(
     recording: &Recording,
     half: &Path,
-    from: u64,
+    from: Icount,
     report: &Report,
     log: &[u8],
 ) -> Result<(), Error> {

@@ -1,6 +1,7 @@
 //! The faults of a recording, and of its snapshots.
 
 use super::OptionFault;
+use machine::Icount;
 use machine::state::StateError;
 use replay_format::Checkpoint;
 use std::path::PathBuf;
@@ -62,15 +63,15 @@ pub enum RecordingFault {
     )]
     CutOff {
         /// The instruction count at which the log ends.
-        at: u64,
+        at: Icount,
         /// The instruction count at which the recording ended.
-        end: u64,
+        end: Icount,
     },
     /// The log ends before the place of a snapshot.
     #[error("ends at icount {at}, before the snapshot `{snapshot}`; restore it from a copy")]
     EndsBefore {
         /// The instruction count at which the log ends.
-        at: u64,
+        at: Icount,
         /// The snapshot's name.
         snapshot: String,
     },
@@ -141,7 +142,7 @@ pub enum RecordingFault {
     )]
     OtherSnapshot {
         /// The snapshot's instruction count.
-        icount: u64,
+        icount: Icount,
     },
     /// A snapshot is after the end of a log that was cut off.
     #[error(
@@ -152,19 +153,19 @@ pub enum RecordingFault {
         /// The snapshot's name.
         snapshot: String,
         /// The snapshot's instruction count.
-        icount: u64,
+        icount: Icount,
         /// The instruction count at which the log ends.
-        end: u64,
+        end: Icount,
     },
     /// The recording does not have this range.
     #[error("no range from {from} to {to}: it starts at {first}")]
     Range {
         /// The first instruction count of the range.
-        from: u64,
+        from: Icount,
         /// The last instruction count of the range.
-        to: u64,
+        to: Icount,
         /// The instruction count at which the recording starts.
-        first: u64,
+        first: Icount,
     },
     /// A file of digests has another format.
     #[error("digest format {found}; this rr reads {known}: use the rr that recorded it")]

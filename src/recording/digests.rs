@@ -10,7 +10,7 @@ use crate::error::{Error, RecordingFault};
 use crate::host::map::MappedFile;
 use crate::recording::log_file::LogFile;
 use byteorder::{BigEndian, ByteOrder};
-use machine::Digest;
+use machine::{Digest, Icount};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -46,16 +46,16 @@ impl DigestWriter {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn add(&mut self, icount: u64, digest: Digest) -> Result<(), Error> {
-        self.append(icount, 0, digest.get())
+    pub fn add(&mut self, icount: Icount, digest: Digest) -> Result<(), Error> {
+        self.append(icount.get(), 0, digest.get())
     }
 
     /// Appends the digest of the state at the end of the run.
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn add_last(&mut self, icount: u64, digest: Digest) -> Result<(), Error> {
-        self.append(icount, LAST, digest.get())
+    pub fn add_last(&mut self, icount: Icount, digest: Digest) -> Result<(), Error> {
+        self.append(icount.get(), LAST, digest.get())
     }
 
     /// Appends the digest of the finished log.
@@ -81,7 +81,7 @@ impl DigestWriter {
     ///
     /// # Errors
     /// If the file cannot be read or written, or is no file of digests.
-    pub fn rewind(&mut self, icount: u64) -> Result<(), Error> {
+    pub fn rewind(&mut self, icount: Icount) -> Result<(), Error> {
         self.flush()?;
         let known = Digests::parse(&self.path, &MappedFile::open(&self.path)?)?;
         let kept = known.along.iter().filter(|(at, _)| *at <= icount).count();
@@ -120,8 +120,8 @@ impl DigestWriter {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Digests {
     /// The digests along the run: icount and digest, in the order of icounts.
-    along: Vec<(u64, Digest)>,
-    last: Option<(u64, Digest)>,
+    along: Vec<(Icount, Digest)>,
+    last: Option<(Icount, Digest)>,
     /// Length in bytes and digest of the finished log.
     log: Option<(u64, u128)>,
 }
@@ -167,11 +167,11 @@ impl Digests {
             let place = BigEndian::read_u64(&record[..8]);
             let flags = BigEndian::read_u64(&record[8..16]);
             let digest = BigEndian::read_u128(&record[16..]);
-            let of_state = (place, Digest::new(digest));
+            let of_state = (Icount::new(place), Digest::new(digest));
             let before = digests.along.last().map(|(icount, _)| *icount);
             let ended = digests.last.is_some();
             match flags {
-                0 if !ended && before.is_none_or(|before| before < place) => {
+                0 if !ended && before.is_none_or(|before| before < of_state.0) => {
                     digests.along.push(of_state);
                 }
                 LAST if !ended => digests.last = Some(of_state),
@@ -183,7 +183,7 @@ impl Digests {
     }
 
     /// The digest recorded at this icount. `last`: the one at the end of the run.
-    pub fn at(&self, icount: u64, last: bool) -> Option<Digest> {
+    pub fn at(&self, icount: Icount, last: bool) -> Option<Digest> {
         if last {
             return self
                 .last
@@ -198,12 +198,12 @@ impl Digests {
     }
 
     /// The digests along the run: icount and digest, in the order of icounts.
-    pub fn along(&self) -> &[(u64, Digest)] {
+    pub fn along(&self) -> &[(Icount, Digest)] {
         &self.along
     }
 
     /// The icount and digest of the state at the end of the run. `None` if the run was killed.
-    pub fn last(&self) -> Option<(u64, Digest)> {
+    pub fn last(&self) -> Option<(Icount, Digest)> {
         self.last
     }
 
@@ -215,7 +215,7 @@ impl Digests {
     }
 
     /// The number of state digests after this icount: those that a replay from there compares.
-    pub fn behind(&self, icount: u64) -> usize {
+    pub fn behind(&self, icount: Icount) -> usize {
         let along = self.along.iter().filter(|(at, _)| *at > icount).count();
         along + usize::from(self.last.is_some())
     }

@@ -6,7 +6,7 @@ use crate::recording::digests::DigestWriter;
 use crate::recording::log_file::LogFile;
 use crate::recording::pace::PaceWriter;
 use crate::recording::snapshot::LogPlace;
-use machine::Digest;
+use machine::{Digest, Icount};
 use replay_format::{Checkpoint, Event, WriteError, Writer};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub struct LogSink {
     digests: DigestWriter,
     pace: PaceWriter,
     /// Icount and digest of the state at the end of the run. It is written after the whole log.
-    last: Option<(u64, Digest)>,
+    last: Option<(Icount, Digest)>,
 }
 
 impl LogSink {
@@ -48,14 +48,14 @@ impl LogSink {
             pace,
             last: None,
         };
-        sink.event(0, &Event::Checkpoint(Checkpoint::Init))?;
-        sink.event(0, &Event::Checkpoint(Checkpoint::Reset))?;
+        sink.event(Icount::ZERO, &Event::Checkpoint(Checkpoint::Init))?;
+        sink.event(Icount::ZERO, &Event::Checkpoint(Checkpoint::Reset))?;
         sink.hand_over()?;
         Ok(sink)
     }
 
-    pub(crate) fn event(&mut self, icount: u64, event: &Event<'_>) -> Result<(), Error> {
-        let written = self.writer.at(icount, event);
+    pub(crate) fn event(&mut self, icount: Icount, event: &Event<'_>) -> Result<(), Error> {
+        let written = self.writer.at(icount.get(), event);
         written.map_err(|cause| self.cannot_write(cause))
     }
 
@@ -70,7 +70,7 @@ impl LogSink {
     }
 
     /// Cuts the log at the place of a snapshot, to go on from there.
-    pub(crate) fn rewind(&mut self, to: LogPlace, icount: u64) -> Result<(), Error> {
+    pub(crate) fn rewind(&mut self, to: LogPlace, icount: Icount) -> Result<(), Error> {
         self.writer
             .flush()
             .map_err(Error::file(&self.path, WRITE))?;
@@ -86,11 +86,12 @@ impl LogSink {
     }
 
     /// Writes the log to disk up to `icount`.
-    pub(crate) fn flush(&mut self, icount: u64) -> Result<(), Error> {
-        while let Some(left) = icount
-            .checked_sub(self.writer.icount())
-            .filter(|&left| left > 0)
-        {
+    pub(crate) fn flush(&mut self, icount: Icount) -> Result<(), Error> {
+        loop {
+            let left = icount.since(Icount::new(self.writer.icount()));
+            if left == 0 {
+                break;
+            }
             let count = u32::try_from(left).unwrap_or(u32::MAX);
             let written = self.writer.event(&Event::Instruction { count });
             written.map_err(|cause| self.cannot_write(cause))?;
@@ -118,7 +119,12 @@ impl LogSink {
     }
 
     /// Adds the digest of the state at an icount. `last`: the one at the end of the run.
-    pub(crate) fn digest(&mut self, icount: u64, digest: Digest, last: bool) -> Result<(), Error> {
+    pub(crate) fn digest(
+        &mut self,
+        icount: Icount,
+        digest: Digest,
+        last: bool,
+    ) -> Result<(), Error> {
         if last {
             self.last = Some((icount, digest));
             return Ok(());
@@ -129,7 +135,7 @@ impl LogSink {
 
     /// Ends the log, and makes all files durable.
     pub(crate) fn finish(&mut self) -> Result<(), Error> {
-        let icount = self.writer.icount();
+        let icount = Icount::new(self.writer.icount());
         self.event(icount, &Event::End)?;
         self.hand_over()?;
         self.pace.finish(icount)?;

@@ -38,7 +38,7 @@ pub struct MachineOptions {
     /// Network adapters, in the order of the command line.
     pub netdevs: Vec<NetdevOptions>,
     /// The relation of virtual time to executed instructions.
-    pub icount: Icount,
+    pub icount: IcountOptions,
     /// Entropy for the guest, 64 hexadecimal digits.
     pub rng_seed: String,
 }
@@ -57,7 +57,7 @@ impl Default for MachineOptions {
             append: String::new(),
             drives: Vec::new(),
             netdevs: Vec::new(),
-            icount: Icount::default(),
+            icount: IcountOptions::default(),
             rng_seed: "0".repeat(64),
         }
     }
@@ -90,14 +90,14 @@ impl std::str::FromStr for Bios {
 /// The relation of virtual time to executed instructions (QEMU's `-icount`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Icount {
+pub struct IcountOptions {
     /// One instruction takes 2^shift ns, 0 to 10.
     pub shift: u8,
     /// True if idle time passes as on the host, false if it is skipped.
     pub sleep: bool,
 }
 
-impl Default for Icount {
+impl Default for IcountOptions {
     /// Shift 2, 4 ns an instruction: about the interpreter's speed.
     fn default() -> Self {
         Self {
@@ -107,7 +107,7 @@ impl Default for Icount {
     }
 }
 
-impl std::str::FromStr for Icount {
+impl std::str::FromStr for IcountOptions {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -254,7 +254,7 @@ mod tests {
     fn icount_options() {
         assert_eq!(
             "shift=7,sleep=off".parse(),
-            Ok(Icount {
+            Ok(IcountOptions {
                 shift: 7,
                 sleep: false
             })
@@ -267,7 +267,7 @@ mod tests {
             "sleep=maybe",
             "align=on",
         ] {
-            assert!(wrong.parse::<Icount>().is_err(), "{wrong}");
+            assert!(wrong.parse::<IcountOptions>().is_err(), "{wrong}");
         }
     }
 }

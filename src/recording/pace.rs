@@ -11,6 +11,7 @@
 
 use crate::error::{Error, RecordingFault};
 use crate::host::map::{MapError, MappedFile};
+use machine::Icount;
 use rustix::time::{ClockId, clock_gettime};
 use std::fs::File;
 use std::io::{BufWriter, Seek, Write};
@@ -26,7 +27,7 @@ const EVERY: Duration = Duration::from_millis(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pace {
     /// Instruction count.
-    pub icount: u64,
+    pub icount: Icount,
     /// ns of the host's clock since the start of the run.
     pub wall: u64,
     /// ns of CPU time of the vCPU thread.
@@ -51,7 +52,7 @@ impl Pace {
     fn of_line(line: &[u8]) -> Option<Self> {
         let mut numbers = str::from_utf8(line).ok()?.split('\t').map(str::parse);
         let mut next = || numbers.next()?.ok();
-        let (icount, wall, cpu) = (next()?, next()?, next()?);
+        let (icount, wall, cpu) = (Icount::new(next()?), next()?, next()?);
         let pace = Self { icount, wall, cpu };
         numbers.next().is_none().then_some(pace)
     }
@@ -120,7 +121,7 @@ impl PaceWriter {
             .map_err(Error::file(&self.path, "write the pace"))
     }
 
-    fn now(&self, icount: u64) -> Pace {
+    fn now(&self, icount: Icount) -> Pace {
         Pace {
             icount,
             wall: ns(self.started.elapsed()).saturating_sub(self.given_up.0),
@@ -133,7 +134,7 @@ impl PaceWriter {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn note(&mut self, icount: u64) -> Result<(), Error> {
+    pub fn note(&mut self, icount: Icount) -> Result<(), Error> {
         let now = self.now(icount);
         match now.wall.saturating_sub(self.last.wall) < ns(EVERY) {
             true => Ok(()),
@@ -146,7 +147,7 @@ impl PaceWriter {
     ///
     /// # Errors
     /// If the file cannot be read or written. The content of a damaged file is lost.
-    pub fn rewind(&mut self, icount: u64) -> Result<(), Error> {
+    pub fn rewind(&mut self, icount: Icount) -> Result<(), Error> {
         self.flush()?;
         let mut known = Pace::read(&self.path).ok().flatten().unwrap_or_default();
         known.retain(|pace| pace.icount <= icount);
@@ -176,7 +177,7 @@ impl PaceWriter {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn finish(&mut self, icount: u64) -> Result<(), Error> {
+    pub fn finish(&mut self, icount: Icount) -> Result<(), Error> {
         self.put(self.now(icount))?;
         self.flush()
     }
@@ -209,7 +210,7 @@ mod tests {
             assert_eq!(known.len(), lines.saturating_sub(1), "{end}");
         }
         let last = Pace {
-            icount: 25,
+            icount: Icount::new(25),
             wall: 4000,
             cpu: 1900,
         };
@@ -244,23 +245,26 @@ mod tests {
             PaceWriter::create(path.clone(), File::create_new(&path).unwrap()).unwrap();
         for icount in [10, 20, 30] {
             std::thread::sleep(EVERY);
-            writer.note(icount).unwrap();
+            writer.note(Icount::new(icount)).unwrap();
         }
-        writer.note(31).unwrap();
-        writer.rewind(24).unwrap();
+        writer.note(Icount::new(31)).unwrap();
+        writer.rewind(Icount::new(24)).unwrap();
         let at_24 = writer.last;
         std::thread::sleep(EVERY);
-        writer.finish(26).unwrap();
+        writer.finish(Icount::new(26)).unwrap();
         let known = Pace::read(&path).unwrap().unwrap();
-        let icounts: Vec<u64> = known.iter().map(|pace| pace.icount).collect();
+        let icounts: Vec<u64> = known.iter().map(|pace| pace.icount.get()).collect();
         assert_eq!(icounts, [0, 10, 20, 24, 26]);
         assert_eq!((known[3].wall, known[3].cpu), (known[2].wall, known[2].cpu));
         assert!(known[4].wall >= at_24.wall + ns(EVERY));
         // The file was damaged meanwhile: it begins anew.
         std::fs::write(&path, "gone").unwrap();
-        writer.rewind(5).unwrap();
-        writer.finish(7).unwrap();
+        writer.rewind(Icount::new(5)).unwrap();
+        writer.finish(Icount::new(7)).unwrap();
         let known = Pace::read(&path).unwrap().unwrap();
-        assert_eq!((known.len(), known[0].icount, known[0].wall), (2, 5, 0));
+        assert_eq!(
+            (known.len(), known[0].icount.get(), known[0].wall),
+            (2, 5, 0)
+        );
     }
 }

@@ -2,13 +2,14 @@
 //! instruction count alone does not tell where the run is.
 
 use super::snapshot::{LogPlace, Snapshot};
+use machine::Icount;
 use replay_format::{Checkpoint, Event, Log, Position, Seek};
 
 /// A place in a run. Places are ordered by icount, then by event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// Instructions executed since power-on.
-    pub icount: u64,
+    pub icount: Icount,
     /// Index in the log of the first event that has yet to happen. Events that only count
     /// instructions are skipped: they stand wherever the log was flushed.
     pub event: u64,
@@ -16,7 +17,7 @@ pub struct Place {
 
 impl Place {
     /// The first place with this instruction count, before all events there.
-    pub fn at(icount: u64) -> Self {
+    pub fn at(icount: Icount) -> Self {
         Self { icount, event: 0 }
     }
 
@@ -29,7 +30,7 @@ impl Place {
     }
 
     /// The first place with this instruction count, with the index of the next event there.
-    pub fn first(log: &Log<'_>, icount: u64) -> Self {
+    pub fn first(log: &Log<'_>, icount: Icount) -> Self {
         Self::at(icount).resolved(log, None)
     }
 
@@ -38,8 +39,8 @@ impl Place {
     fn resolved(self, log: &Log<'_>, near: Option<LogPlace>) -> Self {
         let near = near.map_or(log.start(), Position::from);
         // `near` may be a place of another log; then the search begins at the start.
-        let found = log.seek_from(near, Seek::Icount(self.icount));
-        let found = found.unwrap_or_else(|_| log.seek(Seek::Icount(self.icount)));
+        let found = log.seek_from(near, Seek::Icount(self.icount.get()));
+        let found = found.unwrap_or_else(|_| log.seek(Seek::Icount(self.icount.get())));
         let first = next_event(log, found);
         Self {
             event: self.event.max(first),

@@ -1,5 +1,6 @@
 //! Positions along a recording: how people write a place, and where it is in the log.
 
+use machine::Icount;
 use std::fmt;
 use std::str::FromStr;
 
@@ -29,7 +30,7 @@ pub enum Position {
     /// After the last event.
     End,
     /// Instructions since reset.
-    Icount(u64),
+    Icount(Icount),
     /// A share of all instructions, in millionths of a percent: 0 to [`Position::ALL`].
     Share(u32),
     /// The event with this index, from 0.
@@ -61,7 +62,7 @@ pub enum ResolveError {
         /// The position that was asked for.
         asked: Position,
         /// Instructions in the log.
-        end: u64,
+        end: Icount,
     },
     /// No event has this index.
     #[error("event#{asked} is past the end: there are {events} events, counted from 0")]
@@ -93,7 +94,7 @@ fn no_snapshot(known: &[String]) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Target {
     /// At this instruction count.
-    Icount(u64),
+    Icount(Icount),
     /// At the event with this index.
     Event(u64),
 }
@@ -102,19 +103,19 @@ pub enum Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Resolved {
     /// Instructions since reset. For an event this is the count after it, as `rr dump` prints it.
-    pub icount: u64,
+    pub icount: Icount,
     /// The place in the log after all events that are before the position.
     pub log: replay_format::Position,
 }
 
 /// Finds the instruction count of a snapshot. The error lists the names of the known snapshots.
-pub type FindSnapshot<'f> = &'f dyn Fn(&str) -> Result<u64, Vec<String>>;
+pub type FindSnapshot<'f> = &'f dyn Fn(&str) -> Result<Icount, Vec<String>>;
 
 /// The [`FindSnapshot`] of a recording without snapshots, or of a bare log.
 ///
 /// # Errors
 /// Always, with no known names.
-pub fn no_snapshots(_name: &str) -> Result<u64, Vec<String>> {
+pub fn no_snapshots(_name: &str) -> Result<Icount, Vec<String>> {
     Err(Vec::new())
 }
 
@@ -124,7 +125,7 @@ impl Target {
     #[inline]
     pub fn is_after(self, record: &Record<'_>) -> bool {
         match self {
-            Target::Icount(icount) => record.icount < icount,
+            Target::Icount(icount) => Icount::new(record.icount) < icount,
             Target::Event(index) => record.index < index,
         }
     }
@@ -134,7 +135,7 @@ impl Target {
     #[inline]
     pub fn is_before(self, record: &Record<'_>) -> bool {
         match self {
-            Target::Icount(icount) => record.icount > icount,
+            Target::Icount(icount) => Icount::new(record.icount) > icount,
             Target::Event(index) => record.index > index,
         }
     }
@@ -154,11 +155,12 @@ impl Position {
         snapshots: FindSnapshot<'_>,
     ) -> Result<Target, ResolveError> {
         let end = log.end();
+        let last = Icount::new(end.icount);
         let icount = match *self {
-            Position::Start => 0,
-            Position::End => end.icount,
+            Position::Start => Icount::ZERO,
+            Position::End => last,
             Position::Icount(icount) => icount,
-            Position::Share(share) => share_of(end.icount, share),
+            Position::Share(share) => Icount::new(share_of(end.icount, share)),
             Position::Event(asked) if asked < end.index => return Ok(Target::Event(asked)),
             Position::Event(asked) => {
                 let events = end.index;
@@ -169,10 +171,10 @@ impl Position {
                 ResolveError::NoSnapshot { name, known }
             })?,
         };
-        if icount > end.icount {
+        if icount > last {
             return Err(ResolveError::PastEnd {
                 asked: self.clone(),
-                end: end.icount,
+                end: last,
             });
         }
         Ok(Target::Icount(icount))
@@ -196,9 +198,9 @@ impl Position {
                 found => {
                     let icount = match (target, found) {
                         (Target::Icount(icount), _) => icount,
-                        (Target::Event(_), Some(Ok(record))) => record.icount,
+                        (Target::Event(_), Some(Ok(record))) => Icount::new(record.icount),
                         // Not reached: the event exists, and all events before it were read.
-                        (Target::Event(_), _) => place.icount,
+                        (Target::Event(_), _) => Icount::new(place.icount),
                     };
                     return Ok(Resolved { icount, log: place });
                 }
@@ -261,7 +263,8 @@ fn parse(text: &str) -> Result<Position, &'static str> {
     } else {
         text.get(..text.len() - 1).unwrap_or_default()
     };
-    scaled(number, unit).map(Position::Icount)
+    let icount = scaled(number, unit)?;
+    Ok(Position::Icount(Icount::new(icount)))
 }
 
 /// Parses a decimal number with underscores, and a fraction if the unit has room for it. Returns it

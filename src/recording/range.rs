@@ -1,5 +1,6 @@
 //! The part of another recording that a slice holds.
 
+use machine::Icount;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -10,9 +11,9 @@ pub struct Range {
     /// Path of the other recording. It is for people: the slice does not need it.
     pub parent: PathBuf,
     /// The instruction count at which it starts.
-    pub from: u64,
+    pub from: Icount,
     /// The instruction count at which it ends.
-    pub to: u64,
+    pub to: Icount,
     /// True if the run ended at `to`.
     pub ends: bool,
 }

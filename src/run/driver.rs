@@ -11,7 +11,7 @@ use crate::host::disk::{DiskPool, Pending};
 use crate::recording::place::Place;
 use crate::recording::snapshot::{Chain, Loaded, LogPlace};
 use machine::inputs::{Arrival, Inputs, Moment};
-use machine::{Digest, Request};
+use machine::{Digest, Icount, Request};
 use replay_format::Log;
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ pub enum Step {
     /// Execute up to this instruction count, or less far.
     Run {
         /// The instruction count at which the driver must be asked again, at the latest.
-        until: u64,
+        until: Icount,
     },
     /// Deliver an input.
     Arrival(Arrival),
@@ -160,7 +160,7 @@ pub trait Snapshots {
     ///
     /// # Errors
     /// If a disk of the replay failed.
-    fn outside(&mut self, icount: u64) -> Result<Outside<'_>, Error>;
+    fn outside(&mut self, icount: Icount) -> Result<Outside<'_>, Error>;
 
     /// Goes on from a snapshot into whose state the machine was put. A recording drops its events
     /// after the snapshot.
@@ -185,5 +185,5 @@ pub trait Travel {
     fn log(&self) -> &Log<'_>;
 
     /// The place of the machine, which has executed `icount` instructions.
-    fn place(&self, icount: u64) -> Place;
+    fn place(&self, icount: Icount) -> Place;
 }

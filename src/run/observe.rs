@@ -1,6 +1,7 @@
 //! Observing a replay: events that the log does not hold, seen when the machine repeats them.
 
 use crate::run::driver::{Situation, Step};
+use machine::Icount;
 use machine::inputs::{Arrival, Moment};
 
 /// An observed event.
@@ -31,7 +32,7 @@ pub enum Observation<'a> {
 /// Takes the observed events of a replay, with their instruction count and virtual time (ns).
 pub trait Observer: Send {
     /// Takes an event.
-    fn saw(&mut self, icount: u64, time: u64, sight: Observation<'_>);
+    fn saw(&mut self, icount: Icount, time: u64, sight: Observation<'_>);
 }
 
 /// An observer, and the state by which the virtual time of events is computed.
@@ -40,12 +41,12 @@ pub(crate) struct Observed<'w> {
     /// One instruction takes 2^shift ns.
     shift: u8,
     /// The instruction count and virtual time (ns) at the start of the present step.
-    since: (u64, u64),
+    since: (Icount, u64),
 }
 
 impl<'w> Observed<'w> {
     pub(crate) fn new(observer: &'w mut dyn Observer, shift: u8) -> Self {
-        let since = (0, 0);
+        let since = (Icount::ZERO, 0);
         Self {
             observer,
             shift,
@@ -74,7 +75,7 @@ impl<'w> Observed<'w> {
     pub(crate) fn sent(&mut self, at: Moment, adapter: u8, frame: &[u8]) {
         let (icount, time) = self.since;
         // Inside a step only the instructions take time.
-        let time = time + (at.icount.saturating_sub(icount) << self.shift);
+        let time = time + (at.icount.since(icount) << self.shift);
         self.observer
             .saw(at.icount, time, Observation::Sent { adapter, frame });
     }

@@ -10,7 +10,7 @@ use crate::run::images::Images;
 use crate::run::replay::Replayer;
 use crate::run::report::{Finish, Report};
 use crate::run::snapshots::Plan;
-use machine::Machine;
+use machine::{Icount, Machine};
 use replay_format::Log;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -19,7 +19,7 @@ use std::sync::atomic::AtomicBool;
 #[derive(Debug, Clone, Default)]
 pub struct ReplayOptions {
     /// Stop at this instruction count.
-    pub until: Option<u64>,
+    pub until: Option<Icount>,
     /// Replay even though images have changed.
     pub changed_images: bool,
     /// Begin at this snapshot.
@@ -94,7 +94,7 @@ impl<'r> OpenRecording<'r> {
 pub(crate) fn check_whole(
     recording: &Recording,
     log: &[u8],
-    from: u64,
+    from: Icount,
     report: &Report,
 ) -> Result<(), Error> {
     let digests = recording.digests()?;

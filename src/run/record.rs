@@ -15,7 +15,7 @@ use crate::run::report::Finish;
 use machine::inputs::{
     Arrival, BlockRequest, BlockResult, Halted, Inputs, Mark, Moment, Output as Sent,
 };
-use machine::{Digest, Request};
+use machine::{Digest, Icount, Request};
 use replay_format::{AsyncEvent, Checkpoint, Clock, Event, ShutdownCause};
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,7 +84,7 @@ impl Recorder {
     }
 
     /// Writes the log to disk up to `icount`.
-    fn flush(&mut self, icount: u64) -> Result<(), Error> {
+    fn flush(&mut self, icount: Icount) -> Result<(), Error> {
         if let Some(log) = &mut self.log {
             log.flush(icount)?;
             self.flushed = self.host.real_time();
@@ -97,7 +97,7 @@ impl Recorder {
         slept(self.flushed, self.host.real_time()) >= FLUSH_EVERY.as_nanos() as u64
     }
 
-    fn write(&mut self, icount: u64, event: &Event<'_>) -> Result<(), Error> {
+    fn write(&mut self, icount: Icount, event: &Event<'_>) -> Result<(), Error> {
         match &mut self.log {
             Some(log) => log.event(icount, event),
             None => Ok(()),
@@ -105,14 +105,14 @@ impl Recorder {
     }
 
     /// Writes an event during a run of the machine. An error there can only stop the machine.
-    fn write_mark(&mut self, icount: u64, event: &Event<'_>) -> Result<(), Halted> {
+    fn write_mark(&mut self, icount: Icount, event: &Event<'_>) -> Result<(), Halted> {
         self.write(icount, event).map_err(|error| {
             self.failure = Some(error);
             Halted
         })
     }
 
-    fn read_real_time(&mut self, icount: u64) -> Result<i64, Error> {
+    fn read_real_time(&mut self, icount: Icount) -> Result<i64, Error> {
         let value = self.host.real_time();
         self.write(
             icount,
@@ -124,7 +124,7 @@ impl Recorder {
         Ok(value)
     }
 
-    fn guest_request(&mut self, icount: u64, request: Request) -> Result<Step, Error> {
+    fn guest_request(&mut self, icount: Icount, request: Request) -> Result<Step, Error> {
         let (cause, code) = shutdown(request);
         self.write(icount, &Event::Shutdown(cause))?;
         match request {
@@ -133,7 +133,7 @@ impl Recorder {
         }
     }
 
-    fn user_request(&mut self, icount: u64, request: UserRequest) -> Result<Step, Error> {
+    fn user_request(&mut self, icount: Icount, request: UserRequest) -> Result<Step, Error> {
         let cause = ShutdownCause::HostQmp;
         self.write(icount, &Event::Shutdown(cause))?;
         match request {
@@ -143,14 +143,14 @@ impl Recorder {
     }
 
     /// Resets the machine, after the cause was written to the log.
-    fn reset(&mut self, icount: u64) -> Result<Step, Error> {
+    fn reset(&mut self, icount: Icount) -> Result<Step, Error> {
         self.write(icount, &Event::Checkpoint(Checkpoint::ResetRequested))?;
         self.write(icount, &Event::Checkpoint(Checkpoint::Reset))?;
         Ok(Step::Reset)
     }
 
     /// Writes an input to the log, after the checkpoint that carries it.
-    fn asynchronous(&mut self, icount: u64, event: AsyncEvent<'_>) -> Result<(), Error> {
+    fn asynchronous(&mut self, icount: Icount, event: AsyncEvent<'_>) -> Result<(), Error> {
         let checkpoint = Checkpoint::ClockVirtual;
         self.write(icount, &Event::Checkpoint(checkpoint))?;
         let checkpoint = Some(checkpoint);
@@ -158,7 +158,7 @@ impl Recorder {
     }
 
     /// Takes an input: writes it to the log, and hands it to the machine.
-    fn arrival(&mut self, icount: u64, arrival: Arrival) -> Result<Step, Error> {
+    fn arrival(&mut self, icount: Icount, arrival: Arrival) -> Result<Step, Error> {
         match &arrival {
             Arrival::Block { result, .. } => {
                 self.in_flight -= 1;
@@ -183,7 +183,7 @@ impl Recorder {
         Ok(())
     }
 
-    fn message(&mut self, icount: u64, message: Message) -> Result<Step, Error> {
+    fn message(&mut self, icount: Icount, message: Message) -> Result<Step, Error> {
         match message {
             Message::Arrival(arrival) => self.arrival(icount, arrival),
             Message::Stop(cause) => {
@@ -199,7 +199,7 @@ impl Recorder {
             return self.wait(situation, None);
         };
         let Some(ns) = deadline.checked_sub(situation.now).filter(|&ns| ns > 0) else {
-            return Ok(Step::Run { until: u64::MAX });
+            return Ok(Step::Run { until: Icount::MAX });
         };
         if let Some(at_most) = self.busy().filter(|_| !self.sleep) {
             return self.wait(situation, at_most);
@@ -363,7 +363,7 @@ impl Driver for Recorder {
         }
         match situation.idle {
             Some(idle) => self.idle(situation, idle),
-            None => Ok(Step::Run { until: u64::MAX }),
+            None => Ok(Step::Run { until: Icount::MAX }),
         }
     }
 
@@ -401,7 +401,7 @@ impl Driver for Recorder {
 }
 
 impl Snapshots for Recorder {
-    fn outside(&mut self, icount: u64) -> Result<Outside<'_>, Error> {
+    fn outside(&mut self, icount: Icount) -> Result<Outside<'_>, Error> {
         // A snapshot must not be ahead of the log on disk, even if the recording is killed.
         self.flush(icount)?;
         let log = self.log.as_ref().ok_or(NO_LOG)?;

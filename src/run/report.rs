@@ -3,7 +3,7 @@
 use super::driver::{DigestOf, Driver};
 use super::vcpu::explain;
 use crate::error::Error;
-use machine::{Digest, Machine};
+use machine::{Digest, Icount, Machine};
 use replay_format::ShutdownCause;
 
 /// How a run ended.
@@ -34,7 +34,7 @@ pub struct Report {
     /// True if the run ended by itself, or covers the whole of a slice.
     pub whole: bool,
     /// Instructions executed.
-    pub icount: u64,
+    pub icount: Icount,
     /// Virtual time in ns.
     pub virtual_time: u64,
     /// Digest of the last state.
@@ -58,7 +58,7 @@ impl Report {
         driver: &mut dyn Driver,
         machine: &mut Machine,
         finish: Finish,
-        slice_end: Option<u64>,
+        slice_end: Option<Icount>,
     ) -> Result<Self, Error> {
         let digest = machine.digest();
         let at_end = slice_end.is_some_and(|end| machine.icount() == end);

@@ -7,7 +7,7 @@ use crate::recording::snapshot::{
     Chain, FIRST, FORMAT, Layer, PAGES, STATE, Saved, Snapshot, Store,
 };
 use crate::run::driver::Outside;
-use machine::Machine;
+use machine::{Icount, Machine};
 use std::fs::File;
 
 /// The number of pages between two looks at the cancel flag.
@@ -17,7 +17,7 @@ const PATIENCE: usize = 256;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     /// Take one at this instruction count, with this name.
-    pub at: Option<(u64, String)>,
+    pub at: Option<(Icount, String)>,
     /// Take one every so many instructions, from 1.
     pub every: Option<u64>,
     /// Bytes that all snapshots may take on the disk. The oldest are deleted, but not the first.
@@ -28,7 +28,7 @@ impl Plan {
     /// The plan of a recording if the user gives none.
     pub fn recording() -> Self {
         Self {
-            at: Some((0, FIRST.to_owned())),
+            at: Some((Icount::ZERO, FIRST.to_owned())),
             ..Self::default()
         }
     }
@@ -144,11 +144,12 @@ impl Snapshotter {
 
     /// The instruction count at which the next snapshot is due, when `done` instructions are
     /// executed. It is `done` or larger.
-    pub fn due(&self, done: u64) -> Option<u64> {
+    pub fn due(&self, done: Icount) -> Option<Icount> {
         let at = self.plan.at.as_ref().map(|(at, _)| *at);
         let at = at.filter(|at| *at >= done);
         let every = self.plan.every.filter(|every| *every > 0);
-        let every = every.and_then(|every| (done / every + 1).checked_mul(every));
+        let every = every.and_then(|every| (done.get() / every + 1).checked_mul(every));
+        let every = every.map(Icount::new);
         [at, every].into_iter().flatten().min()
     }
 

@@ -9,8 +9,8 @@ use super::report::Finish;
 use crate::divergence::Divergence;
 use crate::error::Error;
 use crate::run::driver::DigestOf;
-use machine::Stop;
 use machine::{Exit, Machine, Request};
+use machine::{Icount, Stop};
 use std::time::Duration;
 
 /// Instructions of one period. It takes well under a millisecond, so inputs do not wait for long.
@@ -20,7 +20,7 @@ const PERIOD: u64 = 100_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// No instruction is executed from this instruction count on.
-    pub until: u64,
+    pub until: Icount,
     /// Instructions from one state digest to the next, from 1.
     pub digest_every: u64,
 }
@@ -152,10 +152,11 @@ impl Vcpu {
         driver: &mut dyn Driver,
         machine: &mut Machine,
         limits: &Limits,
-        until: u64,
+        until: Icount,
     ) -> Result<Period, Error> {
         let icount = machine.icount();
-        let digest_at = (icount / limits.digest_every + 1).saturating_mul(limits.digest_every);
+        let digests = icount.get() / limits.digest_every + 1;
+        let digest_at = Icount::new(digests.saturating_mul(limits.digest_every));
         let until = until.min(limits.until).min(digest_at).min(icount + PERIOD);
         let offset = machine.rtc_offset();
         let exit = machine.run(until, driver);

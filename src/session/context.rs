@@ -4,12 +4,12 @@ use crate::notes::Notes;
 use crate::run::observe::Observer;
 use crate::session::control::Control;
 use crate::session::frontend::Frontends;
-use machine::Execution;
+use machine::{Execution, Icount};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// Called from time to time with the instruction count.
-pub type Progress<'a> = &'a mut dyn FnMut(u64);
+pub type Progress<'a> = &'a mut dyn FnMut(Icount);
 
 /// The context of a run. By default it has no front ends and no observer.
 pub struct RunContext<'a> {

@@ -10,6 +10,7 @@ use crate::recording::snapshot::Store;
 use crate::run::mailbox::Mailbox;
 use crate::run::vcpu::GuestEvent;
 use crate::session::Shared;
+use machine::Icount;
 use parking_lot::RwLock;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -71,11 +72,11 @@ pub struct Status {
     /// Whether the guest executes.
     pub state: RunState,
     /// Instructions executed.
-    pub icount: u64,
+    pub icount: Icount,
     /// The instruction count at which the guest will be paused.
-    pub stop_at: Option<u64>,
+    pub stop_at: Option<Icount>,
     /// The present work: its kind, and the instruction counts from which and to which it goes.
-    pub work: Option<(Work, u64, u64)>,
+    pub work: Option<(Work, Icount, Icount)>,
 }
 
 /// A request to the vCPU thread.
@@ -86,10 +87,10 @@ pub enum Request {
     /// Let the guest execute.
     Go,
     /// Pause the guest at this instruction count; `None`: nowhere.
-    StopAt(Option<u64>),
+    StopAt(Option<Icount>),
     /// Bring a replay to this instruction count, and pause it there. The answer says that the seek
     /// has begun; [`RunEvent::Worked`] tells its end.
-    Seek(u64),
+    Seek(Icount),
     /// Take a snapshot.
     Save {
         /// Its name.
@@ -198,7 +199,11 @@ impl Control {
 
     /// The run's status. This never waits.
     pub fn status(&self) -> Status {
-        let at = |cell: &AtomicU64| Some(cell.load(Ordering::Relaxed)).filter(|&at| at != NONE);
+        let at = |cell: &AtomicU64| {
+            let at = Some(cell.load(Ordering::Relaxed)).filter(|&at| at != NONE);
+            at.map(Icount::new)
+        };
+        let now = |cell: &AtomicU64| Icount::new(cell.load(Ordering::Relaxed));
         let state = usize::from(self.state.load(Ordering::Acquire));
         let work = usize::from(self.work.load(Ordering::Acquire));
         let work = WORKS.get(work).copied().flatten();
@@ -208,16 +213,9 @@ impl Control {
             icount: self
                 .run
                 .get()
-                .map_or(0, |(_, shared)| shared.icount.load(Ordering::Relaxed)),
+                .map_or(Icount::ZERO, |(_, shared)| now(&shared.icount)),
             stop_at: at(&self.stop_at),
-            work: work.map(|work| {
-                let (from, to) = (&self.from, &self.to);
-                (
-                    work,
-                    from.load(Ordering::Relaxed),
-                    to.load(Ordering::Relaxed),
-                )
-            }),
+            work: work.map(|work| (work, now(&self.from), now(&self.to))),
         }
     }
 
@@ -272,15 +270,16 @@ impl Control {
         }
     }
 
-    pub(crate) fn set_stop_at(&self, at: Option<u64>) {
-        self.stop_at.store(at.unwrap_or(NONE), Ordering::Relaxed);
+    pub(crate) fn set_stop_at(&self, at: Option<Icount>) {
+        self.stop_at
+            .store(at.map_or(NONE, Icount::get), Ordering::Relaxed);
     }
 
     /// Sets the present work.
-    pub(crate) fn works(&self, work: Option<(Work, u64, u64)>) {
+    pub(crate) fn works(&self, work: Option<(Work, Icount, Icount)>) {
         if let Some((_, from, to)) = work {
-            self.from.store(from, Ordering::Relaxed);
-            self.to.store(to, Ordering::Relaxed);
+            self.from.store(from.get(), Ordering::Relaxed);
+            self.to.store(to.get(), Ordering::Relaxed);
         }
         let work = work.map(|(work, ..)| work);
         let place = WORKS.iter().position(|known| *known == work);

@@ -22,6 +22,7 @@ use crate::run::report::Report;
 use crate::run::snapshots::{Plan, Snapshotter};
 use crate::run::verify_images::ImageCheck;
 use crate::timeline::checkpoint::Checkpoint;
+use machine::Icount;
 use machine::inputs::Arrival;
 use std::path::Path;
 use std::sync::Arc;
@@ -171,7 +172,9 @@ pub fn replay(
     let slice = recording.manifest.slice.as_ref();
     let name = how.from.as_deref().or(slice.map(|_| FIRST));
     let chain = name.map(|name| snapshotter.store.open(name)).transpose()?;
-    let from = chain.as_ref().map_or(0, |chain| chain.snapshot.icount);
+    let from = chain
+        .as_ref()
+        .map_or(Icount::ZERO, |chain| chain.snapshot.icount);
     let start = chain.as_ref().map_or(Checkpoint::PowerOn, Checkpoint::Own);
     start.load(&mut replayer, &mut machine, Some(&mut snapshotter), true)?;
     machine.set_execution(context.execution);

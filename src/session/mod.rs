@@ -19,7 +19,7 @@ use crate::run::snapshots::Snapshotter;
 use crate::run::vcpu::{After, Limits, Vcpu};
 use control::{Control, Reply, Request, RunEvent, RunState};
 use lock::{Bql, ReplayLock};
-use machine::Machine;
+use machine::{Icount, Machine};
 use replay_format::ShutdownCause;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -52,10 +52,10 @@ pub struct Bounds {
     /// Instructions from one state digest to the next.
     pub digest_every: u64,
     /// The instruction count at which the run ends.
-    pub until: Option<u64>,
+    pub until: Option<Icount>,
     /// The first and the last instruction count of a slice. `None` for other recordings, which end
     /// by themselves.
-    pub range: Option<(u64, u64)>,
+    pub range: Option<(Icount, Icount)>,
 }
 
 /// A machine and its driver, under their locks.
@@ -82,7 +82,7 @@ enum Doing {
     /// The guest is paused until a request lets it go on.
     Paused,
     /// The guest executes without output up to this instruction count, and is paused there.
-    Seeking(u64),
+    Seeking(Icount),
     /// The run has ended like this, and stays because of `--no-shutdown`.
     Over(Finish),
 }
@@ -92,11 +92,11 @@ struct VcpuThread {
     vcpu: Vcpu,
     doing: Doing,
     /// The instruction count at which the guest will be paused.
-    stop_at: Option<u64>,
+    stop_at: Option<Icount>,
     /// Takes snapshots, if the run has a place for them.
     snapshotter: Option<Snapshotter>,
     /// The instruction count at which the next snapshot is due.
-    snapshot_due: Option<u64>,
+    snapshot_due: Option<Icount>,
     /// A request that waits until the driver is settled.
     held: Option<(Request, Reply)>,
 }
@@ -178,7 +178,7 @@ impl Session<'_> {
         };
         let stops = [end, thread.stop_at, seek, thread.snapshot_due];
         let limits = Limits {
-            until: stops.into_iter().flatten().min().unwrap_or(u64::MAX),
+            until: stops.into_iter().flatten().min().unwrap_or(Icount::MAX),
             digest_every: self.bounds.digest_every,
         };
         let period = thread
@@ -207,7 +207,7 @@ impl Session<'_> {
     fn publish(&self, machine: &Machine) {
         self.shared
             .icount
-            .store(machine.icount(), Ordering::Relaxed);
+            .store(machine.icount().get(), Ordering::Relaxed);
         self.shared
             .backlog
             .store(machine.serial_backlog(), Ordering::Release);

@@ -13,7 +13,7 @@ use crate::run::driver::{Driver, Outside, UserRequest};
 use crate::run::report::Finish;
 use crate::run::snapshots::Snapshotter;
 use crate::timeline::checkpoint::Checkpoint;
-use machine::Machine;
+use machine::{Icount, Machine};
 
 const NO_PLACE: Error = Error::Refused(Refusal::NoSnapshots);
 
@@ -150,7 +150,12 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn stop_at(&self, thread: &mut VcpuThread, at: Option<u64>, icount: u64) -> Result<(), Error> {
+    fn stop_at(
+        &self,
+        thread: &mut VcpuThread,
+        at: Option<Icount>,
+        icount: Icount,
+    ) -> Result<(), Error> {
         if at.is_some_and(|at| at <= icount) {
             return Err(Refusal::Past.into());
         }
@@ -230,12 +235,12 @@ impl Session<'_> {
     fn seek_from(
         &self,
         thread: &VcpuThread,
-        to: u64,
+        to: Icount,
         driver: &mut dyn Driver,
         machine: &Machine,
     ) -> Result<From, Error> {
         let travel = driver.travel().ok_or(Refusal::NotReplayed)?;
-        if to > travel.log().end().icount {
+        if to > Icount::new(travel.log().end().icount) {
             return Err(Refusal::BehindEnd.into());
         }
         let known = thread.snapshotter.as_ref();
@@ -260,7 +265,7 @@ impl Session<'_> {
         &self,
         thread: &mut VcpuThread,
         from: From,
-        to: u64,
+        to: Icount,
         driver: &mut dyn Driver,
         machine: &mut Machine,
     ) -> Result<(), Error> {
@@ -372,7 +377,7 @@ fn drop_future(
     thread: &mut VcpuThread,
     now: &str,
     driver: &mut dyn Driver,
-    icount: u64,
+    icount: Icount,
 ) -> Result<(), Error> {
     let Some(snapshotter) = &mut thread.snapshotter else {
         return Ok(());
@@ -392,7 +397,7 @@ fn unmute(driver: &mut dyn Driver) {
     }
 }
 
-fn outside(driver: &mut dyn Driver, icount: u64) -> Result<Outside<'_>, Error> {
+fn outside(driver: &mut dyn Driver, icount: Icount) -> Result<Outside<'_>, Error> {
     driver.snapshots().ok_or(NO_PLACE)?.outside(icount)
 }
 

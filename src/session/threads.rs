@@ -14,7 +14,7 @@ use crate::run::driver::Driver;
 use crate::run::mailbox::{Mailbox, Message};
 use crate::run::report::Report;
 use crate::run::snapshots::Snapshotter;
-use machine::Machine;
+use machine::{Icount, Machine};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -85,7 +85,7 @@ pub(super) fn drive(
         };
         let looped = main_loop.run(|| {
             if let Some(progress) = &mut progress {
-                progress(session.shared.icount.load(Ordering::Relaxed));
+                progress(Icount::new(session.shared.icount.load(Ordering::Relaxed)));
             }
         });
         if looped.is_err() {

@@ -30,8 +30,7 @@ use crate::run::snapshots::Snapshotter;
 use crate::run::vcpu::{After, Limits, Vcpu};
 use crate::run::verify_images::ImageCheck;
 use checkpoint::Checkpoint;
-use machine::Machine;
-use machine::Stop;
+use machine::{Icount, Machine, Stop};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
@@ -40,7 +39,7 @@ use tempfile::TempDir;
 const WORTH_A_JUMP: u64 = 50_000_000;
 
 /// Called with the instruction count from time to time, on the timeline's thread.
-pub type Progress<'p> = &'p mut (dyn FnMut(u64) + Send);
+pub type Progress<'p> = &'p mut (dyn FnMut(Icount) + Send);
 
 /// Why a timeline cannot go further.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +79,7 @@ pub struct Timeline<'l> {
     vcpu: Vcpu,
     digest_every: u64,
     /// The instruction count at which a slice ends, if its run went on from there.
-    slice_end: Option<u64>,
+    slice_end: Option<Icount>,
     is_slice: bool,
     /// Takes checkpoints.
     snapshotter: Snapshotter,
@@ -88,9 +87,9 @@ pub struct Timeline<'l> {
     recorded: Option<Store>,
     /// The recording's snapshots after this instruction count are not used: the run of this
     /// timeline may differ from the recorded one there.
-    recorded_until: u64,
+    recorded_until: Icount,
     /// The instruction count of the last loaded checkpoint.
-    began: u64,
+    began: Icount,
     ended: Option<Ending>,
     /// True before the timeline has first gone to a place.
     fresh: bool,
@@ -110,7 +109,7 @@ impl<'l> Timeline<'l> {
     }
 
     /// Instructions executed since power-on.
-    pub fn icount(&self) -> u64 {
+    pub fn icount(&self) -> Icount {
         self.machine.icount()
     }
 
@@ -142,7 +141,7 @@ impl<'l> Timeline<'l> {
 
     /// Stops using the recording's snapshots after this instruction count, because the run may
     /// differ from the recorded one from there on.
-    pub fn distrust_recorded_from(&mut self, icount: u64) {
+    pub fn distrust_recorded_from(&mut self, icount: Icount) {
         self.recorded_until = icount;
     }
 
@@ -203,9 +202,9 @@ impl<'l> Timeline<'l> {
     /// # Errors
     /// As for [`Timeline::goto`].
     pub fn step_back(&mut self) -> Result<bool, Error> {
-        match self.icount().checked_sub(1) {
-            Some(before) => self.goto(Place::at(before)).map(|()| true),
-            None => Ok(false),
+        match self.icount() {
+            Icount::ZERO => Ok(false),
+            here => self.goto(Place::at(here.saturating_sub(1))).map(|()| true),
         }
     }
 
@@ -221,7 +220,7 @@ impl<'l> Timeline<'l> {
         }
         // Nobody asked what there is on the way.
         while self.machine.take_stop().is_some() {}
-        self.effort.replayed += self.icount().saturating_sub(before);
+        self.effort.replayed += self.icount().since(before);
         result
     }
 
@@ -230,7 +229,7 @@ impl<'l> Timeline<'l> {
     /// # Errors
     /// As for [`Timeline::run_to`].
     pub fn run_to_end(&mut self) -> Result<Finish, Error> {
-        self.run_until(Place::at(self.slice_end.unwrap_or(u64::MAX)))
+        self.run_until(Place::at(self.slice_end.unwrap_or(Icount::MAX)))
     }
 
     /// Executes up to a place, or to the end of the run. Returns which it was.
@@ -376,7 +375,7 @@ impl<'l> Timeline<'l> {
     }
 
     /// The instruction count of the last loaded checkpoint.
-    pub fn began(&self) -> u64 {
+    pub fn began(&self) -> Icount {
         self.began
     }
 

@@ -13,7 +13,7 @@ use crate::run::report::Report;
 use crate::run::snapshots::{Plan, Snapshotter};
 use crate::run::vcpu::Vcpu;
 use crate::run::verify_images::ImageCheck;
-use machine::Execution;
+use machine::{Execution, Icount};
 use replay_format::Log;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -140,8 +140,8 @@ impl<'l> Timeline<'l> {
             is_slice: slice.is_some(),
             snapshotter,
             recorded,
-            recorded_until: u64::MAX,
-            began: 0,
+            recorded_until: Icount::MAX,
+            began: Icount::ZERO,
             ended: None,
             fresh: true,
             effort: Effort::default(),
@@ -162,7 +162,7 @@ pub(crate) fn verify(recording: &Recording, options: Options<'_>) -> Result<Repo
     let log = recording.whole_log(&bytes)?;
     let mut timeline = Timeline::open(recording, &log, options.shorter())?;
     let slice = recording.manifest.slice.as_ref();
-    timeline.goto(Place::at(slice.map_or(0, |range| range.from)))?;
+    timeline.goto(Place::at(slice.map_or(Icount::ZERO, |range| range.from)))?;
     let finish = timeline.run_to_end()?;
     timeline.close(finish)
 }

@@ -3,7 +3,7 @@
 use super::{Ending, Nearest, Timeline};
 use crate::error::Error;
 use crate::recording::place::Place;
-use machine::Stop;
+use machine::{Icount, Stop};
 
 /// The direction of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,13 +42,13 @@ impl Timeline<'_> {
     pub fn run(&mut self, direction: Direction, limit: Option<Place>) -> Result<Halt, Error> {
         match direction {
             Direction::Forward => self.run_forward(limit),
-            Direction::Backward => self.run_backward(limit.unwrap_or(Place::at(0))),
+            Direction::Backward => self.run_backward(limit.unwrap_or(Place::at(Icount::ZERO))),
         }
     }
 
     fn run_forward(&mut self, limit: Option<Place>) -> Result<Halt, Error> {
         self.machine.pass_breakpoints();
-        let limit = limit.unwrap_or(Place::at(self.slice_end.unwrap_or(u64::MAX)));
+        let limit = limit.unwrap_or(Place::at(self.slice_end.unwrap_or(Icount::MAX)));
         match self.run_to_stop(limit)? {
             Some(stop) => Ok(Halt::Stop(stop)),
             None => Ok(self.ended.clone().map_or(Halt::Limit, Halt::End)),
@@ -72,7 +72,7 @@ impl Timeline<'_> {
                 found => break found,
             }
         };
-        self.effort.replayed += self.icount().saturating_sub(before);
+        self.effort.replayed += self.icount().since(before);
         found
     }
 

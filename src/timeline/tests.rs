@@ -11,7 +11,7 @@ use crate::recording::place::Place;
 use crate::run::snapshots::Plan;
 use crate::session::context::RunContext;
 use crate::session::launch::{RecordTo, run};
-use machine::{Breakpoint, Cause, Digest, Execution, Probe, Stop, VirtAddr};
+use machine::{Breakpoint, Cause, Digest, Execution, Icount, Probe, Stop, VirtAddr};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use replay_format::Log;
@@ -86,13 +86,23 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
     prop::collection::vec(one, 1..24)
 }
 
+/// The place with so many instructions.
+fn at(instructions: u64) -> Place {
+    Place::at(Icount::new(instructions))
+}
+
+/// The first place with all instructions of a log.
+fn end(log: &Log<'_>) -> Place {
+    at(log.end().icount)
+}
+
 /// The place before the event at this share of all events.
 fn event(log: &Log<'_>, share: u16) -> Place {
     let index = log.end().index * u64::from(share) / u64::from(u16::MAX);
     let mut events = log.events().map_while(Result::ok);
     let record = events.find(|record| record.index >= index);
-    record.map_or(Place::at(log.end().icount), |record| Place {
-        icount: record.icount,
+    record.map_or(end(log), |record| Place {
+        icount: Icount::new(record.icount),
         event: record.index,
     })
 }
@@ -103,14 +113,14 @@ fn walk(recording: &Recording, moves: &[Move], known: &mut BTreeMap<Place, Diges
     let log = recording.whole_log(&bytes).unwrap();
     let end = log.end().icount;
     let mut timeline = open(recording, &log);
-    timeline.goto(Place::at(0)).unwrap();
+    timeline.goto(at(0)).unwrap();
     for step in moves {
         let before = timeline.place();
         match step {
             Move::Goto(share) => {
                 let to = end * u64::from(*share) / u64::from(u16::MAX);
-                timeline.goto(Place::at(to)).unwrap();
-                assert_eq!(timeline.icount(), to);
+                timeline.goto(at(to)).unwrap();
+                assert_eq!(timeline.icount(), Icount::new(to));
             }
             Move::Event(share) => {
                 let to = event(&log, *share);
@@ -120,7 +130,7 @@ fn walk(recording: &Recording, moves: &[Move], known: &mut BTreeMap<Place, Diges
             Move::Step => timeline.step().unwrap(),
             Move::StepBack => {
                 let moved = timeline.step_back().unwrap();
-                assert_eq!(moved, before.icount > 0);
+                assert_eq!(moved, before.icount > Icount::ZERO);
                 assert_eq!(timeline.icount(), before.icount.saturating_sub(1));
             }
             Move::Checkpoint => timeline.checkpoint().unwrap(),
@@ -166,7 +176,7 @@ fn walks(sample: &str, harts: u8, append: &str, every: Option<u64>, cases: u32) 
     let log = plain.whole_log(&bytes).unwrap();
     if bytes[..] == recording.map_log().unwrap()[..] {
         let mut timeline = open(&plain, &log);
-        timeline.goto(Place::at(0)).unwrap();
+        timeline.goto(at(0)).unwrap();
         for (place, digest) in known.borrow().iter() {
             timeline.run_to(*place).unwrap();
             assert_eq!(
@@ -195,7 +205,7 @@ fn two_timelines_live_on_one_thread() {
     let end = log.end().icount;
     let (mut one, mut two) = (open(&recording, &log), open(&recording, &log));
     for share in [1, 3, 2, 5, 4] {
-        let place = Place::at(end * share / 6);
+        let place = at(end * share / 6);
         one.goto(place).unwrap();
         two.goto(place).unwrap();
         assert_eq!(one.machine_mut().digest(), two.machine_mut().digest());
@@ -206,7 +216,7 @@ fn two_timelines_live_on_one_thread() {
 
 /// The first stops from the start on, and their places. The timeline is after the last of them.
 fn stops(timeline: &mut Timeline<'_>) -> Vec<(Place, Stop)> {
-    timeline.goto(Place::at(0)).unwrap();
+    timeline.goto(at(0)).unwrap();
     let mut found = Vec::new();
     while let Halt::Stop(stop) = timeline.run(Direction::Forward, None).unwrap() {
         found.push((timeline.place(), stop));
@@ -257,7 +267,7 @@ fn a_busy_pc(sample: &str, harts: u8) -> VirtAddr {
     let bytes = recording.map_log().unwrap();
     let log = recording.whole_log(&bytes).unwrap();
     let mut timeline = open(&recording, &log);
-    timeline.goto(Place::at(log.end().icount / 2)).unwrap();
+    timeline.goto(at(log.end().icount / 2)).unwrap();
     timeline.machine().moment().pc
 }
 
@@ -283,18 +293,18 @@ fn without_a_stop_it_is_at_the_start() {
     let bytes = recording.map_log().unwrap();
     let log = recording.whole_log(&bytes).unwrap();
     let mut timeline = open(&recording, &log);
-    timeline.goto(Place::at(log.end().icount)).unwrap();
+    timeline.goto(end(&log)).unwrap();
     assert_eq!(
         timeline.run(Direction::Backward, None).unwrap(),
         Halt::Start
     );
-    assert_eq!(timeline.icount(), 0);
-    let limit = Some(Place::at(100));
+    assert_eq!(timeline.icount(), Icount::ZERO);
+    let limit = Some(at(100));
     assert_eq!(
         timeline.run(Direction::Forward, limit).unwrap(),
         Halt::Limit
     );
-    assert_eq!(timeline.icount(), 100);
+    assert_eq!(timeline.icount(), Icount::new(100));
     assert!(matches!(
         timeline.run(Direction::Forward, None),
         Ok(Halt::End(_))
@@ -306,7 +316,7 @@ fn the_tiers_agree() {
     let (_folder, recording) = recorded("mix", 1, "n=1", None);
     let bytes = recording.map_log().unwrap();
     let log = recording.whole_log(&bytes).unwrap();
-    let place = Place::at(log.end().icount / 2 + 1);
+    let place = at(log.end().icount / 2 + 1);
     let digests = [Execution::Interpreter, Execution::default()].map(|execution| {
         let options = Options {
             execution,
@@ -327,7 +337,7 @@ fn a_cancelled_timeline_goes_on_later() {
     let log = recording.whole_log(&bytes).unwrap();
     let cancel = Arc::new(AtomicBool::new(false));
     let raised = Arc::clone(&cancel);
-    let middle = log.end().icount / 2;
+    let middle = Icount::new(log.end().icount / 2);
     let mut told = |icount| {
         raised.fetch_or(icount > middle, Ordering::AcqRel);
     };
@@ -337,11 +347,11 @@ fn a_cancelled_timeline_goes_on_later() {
         ..Options::default()
     };
     let mut timeline = Timeline::open(&recording, &log, options).unwrap();
-    let end = Place::at(log.end().icount);
+    let end = end(&log);
     assert!(matches!(timeline.goto(end), Err(Error::Cancelled)));
     let stopped = timeline.icount();
     assert!((middle..end.icount).contains(&stopped), "{stopped}");
     cancel.store(false, Ordering::Release);
     timeline.step_back().unwrap();
-    assert_eq!(timeline.icount(), stopped - 1);
+    assert_eq!(timeline.icount() + 1, stopped);
 }

@@ -9,7 +9,7 @@ const MACHINE: Rooms = Rooms {
     may_know: &[
         ("units", ""),
         ("inputs", "units"),
-        ("clock", ""),
+        ("clock", "units"),
         ("probe", "units"),
         ("ram", "board probe units"),
         ("board", "units"),

@@ -14,10 +14,10 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use machine::boot::{self, BootConfig};
 use machine::bus::RAM_BASE;
 use machine::inputs::{Halted, Inputs, Mark, Moment, Output};
-use machine::{Config, Execution, Exit, Machine, PowerOn, Probe, WatchKind, Watchpoint};
+use machine::{Config, Execution, Exit, Icount, Machine, PowerOn, Probe, WatchKind, Watchpoint};
 use rr::host::serial::Backend;
 use rr::recording::Recording;
-use rr::recording::options::{Icount, MachineOptions, fresh_seed};
+use rr::recording::options::{IcountOptions, MachineOptions, fresh_seed};
 use rr::run::open::ReplayOptions;
 use rr::run::report::Report;
 use rr::run::snapshots::Plan;
@@ -128,7 +128,7 @@ fn cost_with(probes: &[Probe]) -> f64 {
         machine.insert_probe(*probe);
     }
     let before = cpu_time();
-    let exit = machine.run(u64::MAX, &mut Silent);
+    let exit = machine.run(Icount::MAX, &mut Silent);
     let cost = cpu_time() - before;
     assert!(matches!(exit, Exit::Request(_)), "{exit:?}");
     cost.as_secs_f64()
@@ -148,9 +148,9 @@ fn options() -> MachineOptions {
     MachineOptions {
         kernel: Some(samples.join("bin/mix.elf")),
         append: LOAD.to_owned(),
-        icount: Icount {
+        icount: IcountOptions {
             sleep: false,
-            ..Icount::default()
+            ..IcountOptions::default()
         },
         rng_seed: fresh_seed().unwrap(),
         ..MachineOptions::default()
@@ -196,7 +196,7 @@ fn ratios(bench: &Bench) {
 fn speed(criterion: &mut Criterion) {
     let bench = Bench::new();
     ratios(&bench);
-    let instructions = bench.go(Mode::Run).icount;
+    let instructions = bench.go(Mode::Run).icount.get();
     let mut group = criterion.benchmark_group("mix");
     group
         .sample_size(10)

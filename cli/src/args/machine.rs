@@ -6,7 +6,7 @@ use anyhow::Context;
 use rr::host::disk::DriveOptions;
 use rr::host::net::NetdevOptions;
 use rr::host::serial::Backend;
-use rr::recording::options::{Bios, Icount, MachineOptions, fresh_seed, parse_memory};
+use rr::recording::options::{Bios, IcountOptions, MachineOptions, fresh_seed, parse_memory};
 use rr::run::images::default_bios;
 
 /// Options of the machine.
@@ -65,7 +65,7 @@ pub(crate) struct MachineArgs {
     /// Virtual time: one instruction takes 2^N ns (0 to 10, default 2); sleep=on (the default) lets
     /// an idle guest sleep in real time, sleep=off skips to its next timer
     #[arg(long, value_name = "shift=N[,sleep=on|off]")]
-    icount: Option<Icount>,
+    icount: Option<IcountOptions>,
 
     /// All entropy that the guest gets comes from this: 64 hexadecimal digits; by default fresh.
     /// Recordings that are to be compared want the same

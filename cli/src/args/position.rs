@@ -1,6 +1,7 @@
 //! Positions in a recording or a log, as the user writes them.
 
 use anyhow::{Context, bail};
+use machine::Icount;
 use replay_format::Log;
 use rr::recording::Recording;
 use rr::recording::position::{Position, Target, no_snapshots};
@@ -10,7 +11,7 @@ use rr::recording::snapshot::Store;
 use crate::args::input::Input;
 
 /// The instruction count of a position.
-pub(crate) fn icount(recording: &Recording, position: &Position) -> anyhow::Result<u64> {
+pub(crate) fn icount(recording: &Recording, position: &Position) -> anyhow::Result<Icount> {
     let bytes = recording.map_log()?;
     let name = || recording.dir().display().to_string();
     let log = recording.log(&bytes)?;
@@ -44,12 +45,12 @@ pub(crate) fn target(input: &Input, log: &Log<'_>, position: &Position) -> anyho
 
 /// The instruction count of a position that has another meaning in a slice: a slice has its own
 /// start, and a share is a share of the slice.
-fn in_slice(range: Option<&Range>, position: &Position) -> Option<u64> {
+fn in_slice(range: Option<&Range>, position: &Position) -> Option<Icount> {
     let range = range?;
     match position {
         Position::Start => Some(range.from),
         Position::Share(share) => {
-            let len = u128::from(range.to - range.from.min(range.to));
+            let len = u128::from(range.to.since(range.from));
             let part = len * u128::from(*share) / u128::from(Position::ALL);
             Some(range.from + u64::try_from(part).unwrap_or(0))
         }

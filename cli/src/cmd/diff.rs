@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::anyhow;
-use machine::Fault;
+use machine::{Fault, Icount};
 use replay_format::diff::Diff;
 use replay_format::{Completeness, Kind, Log};
 use rr::analysis::bisect::{Bisection, Known, Source, bisect};
@@ -109,7 +109,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     {
         let given = Known {
             known: recorded.digests,
-            part: logs.tally.part,
+            part: logs.tally.part.map(Icount::new),
             closely: args.every_instruction,
         };
         recorded.bisection = bisected([(a, &one), (b, &two)], recorded, given)?;

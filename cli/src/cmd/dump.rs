@@ -93,7 +93,7 @@ impl Selection {
     /// True if all events before `place` are before the last place.
     fn is_in_front(&self, place: &Position) -> bool {
         match self.to {
-            Target::Icount(icount) => place.icount < icount,
+            Target::Icount(icount) => place.icount < icount.get(),
             Target::Event(index) => place.index <= index,
         }
     }
@@ -115,7 +115,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let selection = select(&args, &input, &log).with_context(|| input.name())?;
     let (end, name) = (log.end(), name_width(&log, &selection.kinds));
     let start = log.seek(match selection.from {
-        Target::Icount(icount) => Seek::Icount(icount),
+        Target::Icount(icount) => Seek::Icount(icount.get()),
         Target::Event(index) => Seek::Event(index),
     });
     let ended = output::write(|out| match args.format {

@@ -1,5 +1,6 @@
 //! `rr export`: writes the content of a log or a recording in the formats of other tools.
 
+use machine::Icount;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -157,7 +158,7 @@ struct Taken<W: std::io::Write> {
 }
 
 impl<W: std::io::Write + Send> Observer for Taken<W> {
-    fn saw(&mut self, icount: u64, time: u64, sight: Observation<'_>) {
+    fn saw(&mut self, icount: Icount, time: u64, sight: Observation<'_>) {
         self.idle.saw(icount, time, sight);
         if let Some(capture) = &mut self.capture {
             capture.saw(icount, time, sight);

@@ -1,5 +1,6 @@
 //! `rr record`: runs a machine and records it.
 
+use machine::Icount;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -61,7 +62,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         overwrite: args.overwrite,
         digest_interval: args.digest_every,
         plan: args.snapshots.plan(Plan {
-            at: Some((0, args.snapshot)),
+            at: Some((Icount::ZERO, args.snapshot)),
             ..Plan::default()
         }),
     };

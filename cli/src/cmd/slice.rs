@@ -1,5 +1,6 @@
 //! `rr slice`: cuts a range out of a recording or a log.
 
+use machine::Icount;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -63,7 +64,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         target
             .with_context(|| input.name())
             .map(|target| match target {
-                Target::Icount(icount) => Seek::Icount(icount),
+                Target::Icount(icount) => Seek::Icount(icount.get()),
                 Target::Event(index) => Seek::Event(index),
             })
     };
@@ -107,7 +108,7 @@ fn of_recording(recording: &Recording, args: &Args) -> anyhow::Result<ExitCode> 
     let range = (find(&args.from, "--from")?, find(&args.to, "--to")?);
     let mut progress = InstructionProgress::new();
     let overwrite = args.overwrite.overwrite;
-    let mut progress_at = |icount| progress.at(icount);
+    let mut progress_at = |icount: Icount| progress.at(icount.get());
     let (to, notes) = (&args.output, output::notes());
     let report =
         rr::analysis::slice::slice(recording, range, to, overwrite, &mut progress_at, &notes);
@@ -118,8 +119,8 @@ fn of_recording(recording: &Recording, args: &Args) -> anyhow::Result<ExitCode> 
     };
     output::note(&format!(
         "from icount {} to {}, verified: {} state digests equal, final digest {}",
-        thousands(range.0),
-        thousands(report.icount),
+        thousands(range.0.get()),
+        thousands(report.icount.get()),
         report.digests_checked,
         report.digest
     ));

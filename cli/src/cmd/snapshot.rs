@@ -1,5 +1,6 @@
 //! `rr snapshot`: takes, lists and deletes the snapshots of a recording.
 
+use machine::Icount;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -112,7 +113,7 @@ fn save(args: Save) -> anyhow::Result<ExitCode> {
     let cancel = Arc::new(AtomicBool::new(false));
     let _signals = signals::raise(&cancel).context("cannot listen to signals")?;
     let mut progress = InstructionProgress::new();
-    let mut progress_at = |icount| progress.at(icount);
+    let mut progress_at = |icount: Icount| progress.at(icount.get());
     let options = Options {
         keep: Keep::Recording,
         cancel,
@@ -157,7 +158,7 @@ fn save_at(
 struct Entry<'a> {
     name: &'a str,
     parent: Option<&'a str>,
-    icount: Option<u64>,
+    icount: Option<Icount>,
     virtual_time_ns: Option<u64>,
     size: u64,
     on_disk: u64,
@@ -217,7 +218,10 @@ fn table(entries: &[Entry<'_>]) -> Table {
         let time = entry.virtual_time_ns.map(Duration::from_nanos);
         table.add_row([
             entry.name.to_owned(),
-            entry.icount.map_or("damaged".to_owned(), thousands),
+            match entry.icount {
+                Some(icount) => thousands(icount.get()),
+                None => "damaged".to_owned(),
+            },
             time.map_or(String::new(), |time| format!("{time:.3?}")),
             thousands(entry.size),
             thousands(entry.on_disk),

@@ -23,7 +23,7 @@ pub(crate) fn print(
     match (&bisection.difference, bisection.same_at) {
         (Some(at), _) => difference(at, "the states part", paint, out)?,
         (None, Some(icount)) => {
-            let (compared, icount) = (thousands(bisection.compared), thousands(icount));
+            let (compared, icount) = (thousands(bisection.compared), thousands(icount.get()));
             match bisection.closely {
                 true => writeln!(
                     out,
@@ -59,7 +59,7 @@ fn difference(
 ) -> io::Result<()> {
     let mut head = format!(
         "{what} at icount {}: hart {}, pc {:#x}",
-        thousands(at.icount),
+        thousands(at.icount.get()),
         at.hart,
         at.pc
     );

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use machine::Fault;
+use machine::{Fault, Icount};
 use rr::analysis::bisect::{Bisection, Ending, Known, Source, bisect, replayed};
 use rr::analysis::diff::Bracket;
 use serde_json::json;
@@ -66,7 +66,7 @@ pub(crate) fn run(
             });
             if fault.is_some() {
                 let fault_at = bisection.as_ref().and_then(|bisection| bisection.fault_at);
-                object["fault_at"] = fault_at.into();
+                object["fault_at"] = fault_at.map(Icount::get).into();
             }
             serde_json::to_writer_pretty(&mut *out, &object)?;
             return writeln!(out);
@@ -91,12 +91,12 @@ fn words(
     lines.push(match (digests.differ_at, digests.same_at) {
         (Some(to), Some(from)) => format!(
             "the replay leaves the recorded states between icount {} and {}",
-            thousands(from),
-            thousands(to)
+            thousands(from.get()),
+            thousands(to.get())
         ),
         (Some(to), None) => format!(
             "the replay leaves the recorded states before icount {}",
-            thousands(to)
+            thousands(to.get())
         ),
         (None, _) => format!(
             "the replay has the recorded states: {} of {0} digests equal",

@@ -1,5 +1,6 @@
 //! Prints the difference of two logs for people.
 
+use machine::Icount;
 use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, Table as Columns, presets};
@@ -158,9 +159,9 @@ fn summary(compared: &Compared<'_, '_>) -> Vec<(&'static str, String)> {
     if let Some(recorded) = &compared.recorded {
         let digests = recorded.digests;
         let seeds_differ = recorded.settings.iter().any(|setting| setting.name == SEED);
-        let upto = |at: Option<u64>| {
+        let upto = |at: Option<Icount>| {
             at.map_or("the start".to_owned(), |at| {
-                format!("icount {}", thousands(at))
+                format!("icount {}", thousands(at.get()))
             })
         };
         facts.push((
@@ -170,7 +171,7 @@ fn summary(compared: &Compared<'_, '_>) -> Vec<(&'static str, String)> {
                 Some(at) => format!(
                     "part between {} and icount {}",
                     upto(digests.same_at),
-                    thousands(at)
+                    thousands(at.get())
                 ),
                 None if digests.compared == 0 => {
                     "unknown: no digests at the same icount".to_owned()

@@ -27,7 +27,7 @@ pub(crate) struct Ndjson<W> {
     out: W,
     buffer: Buffer,
     start: Start,
-    icount: Icount,
+    icount: IcountText,
     /// The text after the icount, by [`Kind::index`].
     kinds: [Rest; Kind::COUNT],
 }
@@ -71,7 +71,7 @@ impl<W: Write> Ndjson<W> {
             out,
             buffer: Buffer::new(),
             start: Start::of(0, 0),
-            icount: Icount::of(0),
+            icount: IcountText::of(0),
             kinds,
         }
     }
@@ -268,21 +268,21 @@ impl Start {
 
 /// The icount. Neighbouring lines differ only in its last eight digits.
 #[derive(Debug)]
-struct Icount {
+struct IcountText {
     /// The digits before these.
     text: [u8; 16],
     len: u8,
     high: u64,
 }
 
-impl Icount {
-    fn of(icount: u64) -> Icount {
+impl IcountText {
+    fn of(icount: u64) -> IcountText {
         let digits = match icount / EIGHT {
             0 => String::new(),
             high => high.to_string(),
         };
         let (text, len) = padded(&digits);
-        Icount {
+        IcountText {
             text,
             len,
             high: icount - icount % EIGHT,
@@ -296,7 +296,7 @@ impl Icount {
         }
         let mut low = icount.wrapping_sub(self.high);
         if low >= EIGHT {
-            *self = Icount::of(icount);
+            *self = IcountText::of(icount);
             low = icount % EIGHT;
         }
         line.put(&self.text, self.len);

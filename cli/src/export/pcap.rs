@@ -1,6 +1,7 @@
 //! Writes network frames as pcapng: one interface per adapter, time stamps in nanoseconds, the
 //! instruction count in the comment.
 
+use machine::Icount;
 use std::borrow::Cow;
 use std::io::{self, Write};
 use std::time::Duration;
@@ -83,7 +84,7 @@ impl<W: Write> Capture<W> {
         &mut self,
         adapter: u8,
         way: Way,
-        (icount, ns): (u64, u64),
+        (icount, ns): (Icount, u64),
         frame: &[u8],
     ) -> io::Result<()> {
         let block = EnhancedPacketBlock {
@@ -112,7 +113,7 @@ impl<W: Write> Capture<W> {
 
 /// Frames of a replay, both ways.
 impl<W: Write + Send> Observer for Capture<W> {
-    fn saw(&mut self, icount: u64, time: u64, sight: Observation<'_>) {
+    fn saw(&mut self, icount: Icount, time: u64, sight: Observation<'_>) {
         let (adapter, way, frame) = match sight {
             Observation::Received { adapter, frame } => (adapter, Way::In, frame),
             Observation::Sent { adapter, frame } => (adapter, Way::Out, frame),
@@ -134,7 +135,7 @@ pub(crate) fn of_log(log: &Log<'_>, out: impl Write) -> io::Result<u64> {
             ..
         } = record.event
         {
-            let at = (record.icount, record.icount);
+            let at = (Icount::new(record.icount), record.icount);
             capture.frame(device, Way::In, at, data)?;
         }
     }

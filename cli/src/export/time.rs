@@ -1,5 +1,6 @@
 //! The virtual time of events, if it is known.
 
+use machine::Icount;
 use replay_format::{Checkpoint, Event, Record};
 use rr::error::Error;
 use rr::recording::Recording;
@@ -27,7 +28,10 @@ pub(crate) fn idle_before(recording: &Recording) -> Result<u64, Error> {
     let shift = recording.manifest.machine.icount.shift;
     let snapshots = Store::of(recording.dir()).sound()?;
     let start = snapshots.iter().find(|snapshot| snapshot.name == FIRST);
-    let idle = start.map(|start| start.virtual_time.saturating_sub(start.icount << shift));
+    let idle = start.map(|start| {
+        let executing = start.icount.get() << shift;
+        start.virtual_time.saturating_sub(executing)
+    });
     Ok(idle.unwrap_or(0))
 }
 
@@ -36,7 +40,7 @@ pub(crate) fn idle_before(recording: &Recording) -> Result<u64, Error> {
 pub(crate) struct IdleTimes(pub(crate) Vec<u64>);
 
 impl Observer for IdleTimes {
-    fn saw(&mut self, _icount: u64, _time: u64, sight: Observation<'_>) {
+    fn saw(&mut self, _icount: Icount, _time: u64, sight: Observation<'_>) {
         if let Observation::Idle { ns } = sight {
             self.0.push(ns);
         }
@@ -72,16 +76,16 @@ impl<'t> Clock<'t> {
     }
 
     /// The time at an instruction count, while the machine executes.
-    pub(crate) fn reading(&self, icount: u64) -> u64 {
+    pub(crate) fn reading(&self, icount: Icount) -> u64 {
         match self.times {
-            Some(times) => (icount << times.shift).saturating_add(self.passed),
-            None => icount,
+            Some(times) => (icount.get() << times.shift).saturating_add(self.passed),
+            None => icount.get(),
         }
     }
 
     /// The time of the next event.
     pub(crate) fn at(&mut self, record: &Record<'_>) -> When {
-        let ns = self.reading(record.icount);
+        let ns = self.reading(Icount::new(record.icount));
         let mut idle = 0;
         if let Some(times) = self.times
             && record.event == Event::Checkpoint(Checkpoint::ClockWarpStart)

@@ -1,5 +1,6 @@
 //! The result of a run, for people and as exit status.
 
+use machine::Icount;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -78,18 +79,18 @@ pub(crate) fn extent(report: &Report) -> String {
 }
 
 /// Instructions and virtual time (ns), as text.
-pub(crate) fn length(icount: u64, virtual_time: u64) -> String {
+pub(crate) fn length(icount: Icount, virtual_time: u64) -> String {
     let time = Duration::from_nanos(virtual_time);
     format!(
         "{} instructions, {time:.3?} of virtual time",
-        thousands(icount)
+        thousands(icount.get())
     )
 }
 
 /// The result of verifying a recording.
 pub(crate) struct Verified<'a> {
     /// Instructions executed.
-    pub(crate) icount: u64,
+    pub(crate) icount: Icount,
     /// Virtual time in ns.
     pub(crate) virtual_time: u64,
     /// The numbers of digests that were equal, and that were recorded.

@@ -98,7 +98,7 @@ impl InstructionProgress {
     }
 
     /// Notes that `icount` instructions are done.
-    pub(crate) fn at(&mut self, icount: u64) {
+    pub(crate) fn at(&mut self, instructions: u64) {
         if self
             .started
             .is_none_or(|started| started.elapsed() < PATIENCE)
@@ -112,7 +112,7 @@ impl InstructionProgress {
             }
             bar
         });
-        bar.set_position(icount);
+        bar.set_position(instructions);
     }
 }
 

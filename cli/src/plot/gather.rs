@@ -1,5 +1,6 @@
 //! Gathers the content of a plot from a log and its recording.
 
+use machine::Icount;
 use replay_format::{Kind, Log};
 use rr::divergence::Divergence;
 use rr::recording::pace::Pace;
@@ -47,7 +48,7 @@ pub(super) struct Ending {
 
 /// A snapshot of the recording: its name, and its instruction count and virtual time, or why they
 /// are unknown.
-pub(super) type Listed = (String, Result<(u64, u64), String>);
+pub(super) type Listed = (String, Result<(Icount, u64), String>);
 
 /// The facts that a plot is gathered from.
 pub(super) struct Source<'s> {
@@ -56,7 +57,7 @@ pub(super) struct Source<'s> {
     pub(super) made: String,
     pub(super) log: &'s Log<'s>,
     /// The instruction count at which the log begins.
-    pub(super) from: u64,
+    pub(super) from: Icount,
     pub(super) times: Option<Times>,
     /// The pace of the recording on the host.
     pub(super) paces: Vec<Pace>,
@@ -82,13 +83,13 @@ impl Source<'_> {
         for record in self.log.events().map_while(Result::ok) {
             let behind = |left: &Divergence| {
                 let event = left.event.is_some_and(|event| record.index >= event);
-                event || record.icount > left.at.icount
+                event || Icount::new(record.icount) > left.at.icount
             };
             if left.is_some_and(behind) {
                 break;
             }
             let when = clock.at(&record);
-            pen.execute(record.icount, when.ns.saturating_sub(begin));
+            pen.execute(Icount::new(record.icount), when.ns.saturating_sub(begin));
             let column = pen.columns.at(pen.ns);
             column.bytes += u64::from(record.len);
             if record.event.kind() != Kind::Instruction {
@@ -117,12 +118,12 @@ impl Source<'_> {
         }
     }
 
-    fn facts(&self, icount: u64, columns: &[Column]) -> String {
+    fn facts(&self, icount: Icount, columns: &[Column]) -> String {
         let end = self.log.end();
         let mut facts = format!(
             "{}: {} instructions, {} events, {} bytes",
             self.made,
-            thousands(end.icount.saturating_sub(self.from)),
+            thousands(Icount::new(end.icount).since(self.from)),
             thousands(end.index),
             thousands(self.log.bytes().len() as u64)
         );
@@ -148,8 +149,8 @@ impl Source<'_> {
         for (name, snapshot) in self.snapshots.as_ref()? {
             match snapshot {
                 Ok((icount, ns)) => {
-                    let at = if timed { *ns } else { *icount };
-                    let (icount, ns) = (thousands(*icount), words::time(*ns as f64));
+                    let at = if timed { *ns } else { icount.get() };
+                    let (icount, ns) = (thousands(icount.get()), words::time(*ns as f64));
                     let what = format!("snapshot {name}: icount {icount}, {ns} of virtual time");
                     // A snapshot after the divergence belongs to another run.
                     if at <= end {
@@ -167,7 +168,7 @@ impl Source<'_> {
             return Some(Ending {
                 short: format!(
                     "the replay diverges at icount {}",
-                    thousands(left.at.icount)
+                    thousands(left.at.icount.get())
                 ),
                 whole: left.to_string(),
             });
@@ -193,13 +194,13 @@ struct Pen<'s> {
     /// The index of the next pace.
     next: usize,
     /// The present place: instruction count, and ns since the start.
-    icount: u64,
+    icount: Icount,
     ns: u64,
 }
 
 impl Pen<'_> {
     /// Notes that the machine executes up to this instruction count.
-    fn execute(&mut self, icount: u64, ns: u64) {
+    fn execute(&mut self, icount: Icount, ns: u64) {
         self.columns
             .spread(self.ns, ns, |column, ns| column.busy += ns);
         self.pace(icount);
@@ -215,7 +216,7 @@ impl Pen<'_> {
     }
 
     /// Notes the host's time for the instructions up to this count, if it is known.
-    fn pace(&mut self, to: u64) {
+    fn pace(&mut self, to: Icount) {
         let (from, start) = (self.icount, self.ns);
         let mut at = from;
         while at < to {
@@ -236,7 +237,7 @@ impl Pen<'_> {
             let until = after.icount.min(to);
             if let Some(before) = before.filter(|before| before.cpu < after.cpu) {
                 let each = (after.cpu - before.cpu) as f64 / (after.icount - before.icount) as f64;
-                let ns = |icount: u64| start.saturating_add((icount - from) << self.shift);
+                let ns = |icount: Icount| start.saturating_add((icount - from) << self.shift);
                 let scale = (1u64 << self.shift) as f64;
                 self.columns.spread(ns(at), ns(until), |column, ns| {
                     let instructions = ns as f64 / scale;
@@ -256,6 +257,7 @@ mod tests {
     use replay_format::{Checkpoint, Event, Writer};
 
     fn pace(icount: u64, wall: u64, cpu: u64) -> Pace {
+        let icount = Icount::new(icount);
         Pace { icount, wall, cpu }
     }
 
@@ -279,7 +281,7 @@ mod tests {
             title: String::new(),
             made: String::new(),
             log: &log,
-            from: 0,
+            from: Icount::ZERO,
             times: Some(Times {
                 shift: 2,
                 idle,

@@ -1,5 +1,6 @@
 //! The facts about a run that its log does not hold: virtual time from a replay, snapshots, pace.
 
+use machine::Icount;
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -25,7 +26,7 @@ pub(super) fn of<'l>(input: &Input, log: &'l Log<'l>) -> anyhow::Result<(Source<
         title: input.title(),
         made: log.table().name().to_owned(),
         log,
-        from: 0,
+        from: Icount::ZERO,
         times: None,
         paces: Vec::new(),
         snapshots: None,
@@ -42,7 +43,7 @@ pub(super) fn of<'l>(input: &Input, log: &'l Log<'l>) -> anyhow::Result<(Source<
     let manifest = &recording.manifest;
     source.made = format!("rr {}", manifest.rr_version);
     let slice = manifest.slice.as_ref();
-    source.from = slice.map_or(0, |range| range.from);
+    source.from = slice.map_or(Icount::ZERO, |range| range.from);
     match recording.pace() {
         Ok(paces) => source.paces = paces.unwrap_or_default(),
         Err(error) => {

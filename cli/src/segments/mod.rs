@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use anyhow::Context;
-use machine::Execution;
+use machine::{Execution, Icount};
 use rr::analysis::segments::{How, Segment, Segments, Verdict, identity};
 use rr::recording::Recording;
 
@@ -31,13 +31,13 @@ pub(crate) struct Part {
     recording: Whole,
     segment: u32,
     of: u32,
-    from: u64,
-    to: u64,
+    from: Icount,
+    to: Icount,
     start: Option<String>,
     stop: Option<String>,
     start_digest: Option<String>,
     end_digest: Option<String>,
-    began: u64,
+    began: Icount,
     digests: u64,
     virtual_time_ns: Option<u64>,
     result: Outcome,
@@ -50,8 +50,8 @@ pub(crate) struct Part {
 struct Whole {
     blake3: String,
     digests: u64,
-    from: u64,
-    to: u64,
+    from: Icount,
+    to: Icount,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,8 +148,8 @@ impl Part {
             "segment {} of {}, from icount {} to {}",
             self.segment,
             self.of,
-            thousands(self.from),
-            thousands(self.to)
+            thousands(self.from.get()),
+            thousands(self.to.get())
         );
         match (self.result, &self.divergence) {
             (Outcome::Diverged, divergence) => {
@@ -208,7 +208,7 @@ pub(crate) fn verify_one(
         let mut progress = InstructionProgress::new();
         let how = How {
             execution,
-            progress: Some(&mut |icount| progress.at(icount)),
+            progress: Some(&mut |done| progress.at(done)),
             notes: output::notes(),
             ..How::default()
         };

@@ -1,7 +1,7 @@
 //! A driver of virtio devices that does whatever the fuzzer's bytes say: registers, queues in
 //! memory, notifications, and answers from outside.
 
-use machine::VirtAddr;
+use machine::{Icount, VirtAddr};
 use machine::device::Context;
 use machine::inputs::{
     Arrival, BlockOp, BlockRequest, BlockResult, Halted, Inputs, Mark, Moment, Output,
@@ -14,7 +14,7 @@ const RAM_BASE: u64 = machine::bus::RAM_BASE.get();
 const RAM: u64 = 1 << 18;
 const QUEUE_SIZE: u16 = 8;
 const AT: Moment = Moment {
-    icount: 0,
+    icount: Icount::ZERO,
     hart: 0,
     pc: VirtAddr::new(0),
 };

@@ -7,7 +7,7 @@ use crate::device::{Context, plic};
 use crate::fdt::tests::{Properties, cells, parse};
 use crate::inputs::Moment;
 use crate::ram::Ram;
-use crate::units::VirtAddr;
+use crate::units::{Icount, VirtAddr};
 use crate::virtio::testing::Outside;
 use crate::virtio::{RngConfig, VirtioConfig};
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,7 +90,7 @@ fn the_bus_answers_where_the_board_says() {
     let mut inputs = Outside::default();
     let mut answers = |address| {
         let at = Moment {
-            icount: 0,
+            icount: Icount::ZERO,
             hart: 0,
             pc: VirtAddr::new(0),
         };

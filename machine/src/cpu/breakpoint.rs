@@ -2,6 +2,7 @@
 
 use super::{Core, Mode};
 use crate::probe::{AddressSpace, Cause, Stop};
+use crate::units::Icount;
 use riscv_isa::Insn;
 
 impl Core<'_> {
@@ -21,7 +22,9 @@ impl Core<'_> {
     pub(super) fn stops_before(&mut self, pc: u64) -> bool {
         self.probes.breakpoints.at(pc, self.space())
             && self.fetchable(pc)
-            && self.probes.stop_before((self.head, self.hart.id, pc))
+            && self
+                .probes
+                .stop_before((Icount::new(self.head), self.hart.id, pc))
     }
 
     /// How many of `ops`, the instructions from the pc on, come before the next breakpoint, not

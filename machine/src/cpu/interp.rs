@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::device::Context;
 use crate::inputs::{Inputs, Mark, Moment};
 use crate::probe::Probes;
-use crate::units::VirtAddr;
+use crate::units::{Icount, VirtAddr};
 use riscv_isa::{Insn, Op, decode};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -348,7 +348,7 @@ impl<'a> Core<'a> {
 
     fn moment(&self, at: At) -> Moment {
         Moment {
-            icount: self.icount(at),
+            icount: Icount::new(self.icount(at)),
             hart: self.hart.id,
             pc: VirtAddr::new(at.pc),
         }

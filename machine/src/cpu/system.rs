@@ -5,6 +5,7 @@ use super::csr::{CsrContext, mstatus};
 use super::mem::At;
 use super::trap::cause;
 use super::{Core, Mode, Trap};
+use crate::units::Icount;
 use riscv_isa::{Insn, Op};
 
 impl Core<'_> {
@@ -67,7 +68,7 @@ impl Core<'_> {
     fn exec_csr(&mut self, insn: &Insn, at: At) -> Option<()> {
         let number = insn.imm as u16;
         let steps = self.steps(at);
-        let now = self.clock.now(self.icount(at));
+        let now = self.clock.now(Icount::new(self.icount(at)));
         let cx = CsrContext {
             mode: self.hart.mode,
             hart: self.hart.id,

@@ -4,16 +4,17 @@
 use super::single::{Leaves, Single, leaves};
 use crate::bus::RAM_BASE;
 use crate::machine::Machine;
+use crate::units::Icount;
 
 impl Machine {
     /// Instructions executed before the first that has gone wrong by the planted fault.
-    pub fn fault_at(&self) -> Option<u64> {
+    pub fn fault_at(&self) -> Option<Icount> {
         self.probes.fault?.at
     }
 
     /// Makes an instruction go wrong, now that it has been executed, if it is one that is to.
     /// `icount`: instructions before it.
-    pub(super) fn spoil(&mut self, turn: usize, single: &Single, icount: u64) {
+    pub(super) fn spoil(&mut self, turn: usize, single: &Single, icount: Icount) {
         let (Some(planted), Some(insn)) = (self.probes.fault, single.insn) else {
             return;
         };
@@ -103,7 +104,7 @@ pub(crate) mod tests {
         }
 
         /// Runs to an instruction count.
-        pub(crate) fn run(machine: &mut Machine, until: u64) {
+        pub(crate) fn run(machine: &mut Machine, until: Icount) {
             assert_eq!(machine.run(until, &mut Nothing), Exit::Count);
         }
     }

@@ -4,7 +4,7 @@
 use crate::cpu::Leave;
 use crate::inputs::Inputs;
 use crate::machine::Machine;
-use crate::units::VirtAddr;
+use crate::units::{Icount, VirtAddr};
 use riscv_isa::table::Format;
 use riscv_isa::{Insn, decode};
 
@@ -55,7 +55,7 @@ impl Machine {
     pub(crate) fn execute_singly(
         &mut self,
         turn: usize,
-        stop: u64,
+        stop: Icount,
         spoiling: bool,
         inputs: &mut dyn Inputs,
     ) -> Leave {

@@ -84,13 +84,13 @@ impl Machine {
 #[cfg(test)]
 mod tests {
     use crate::debug::fault::tests::Guest;
-    use crate::{Fault, Probe};
+    use crate::{Fault, Icount, Probe};
 
     #[test]
     fn a_difference_that_is_gone_again_is_witnessed() {
         let guest = Guest::started();
         let at = guest.icount();
-        let run = |instructions, fault: Option<u64>| {
+        let run = |instructions, fault: Option<Icount>| {
             let mut machine = guest.clone();
             if let Some(from) = fault {
                 machine.insert_probe(Probe::Fault(Fault { from, only: None }));

@@ -205,7 +205,7 @@ mod tests {
     use super::super::testing::{FakeInputs, through_postcard};
     use super::*;
     use crate::inputs::Moment;
-    use crate::units::VirtAddr;
+    use crate::units::{Icount, VirtAddr};
 
     /// One with both words.
     fn both() -> Htif {
@@ -214,7 +214,7 @@ mod tests {
 
     fn store(htif: &mut Htif, inputs: &mut FakeInputs, value: u64) -> Effect {
         let at = Moment {
-            icount: 0,
+            icount: Icount::ZERO,
             hart: 0,
             pc: VirtAddr::new(0),
         };
@@ -292,7 +292,7 @@ mod tests {
                 Some(bytes.to_vec())
             };
             let at = Moment {
-                icount: 0,
+                icount: Icount::ZERO,
                 hart: 0,
                 pc: VirtAddr::new(0),
             };

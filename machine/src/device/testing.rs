@@ -1,7 +1,7 @@
 //! Test support shared by the device tests: a fake door, a bench to poke a device on, and random
 //! access sequences.
 
-use crate::units::VirtAddr;
+use crate::units::{Icount, VirtAddr};
 use std::fmt::Debug;
 
 use proptest::prelude::*;
@@ -75,7 +75,8 @@ impl<D: Device> Bench<D> {
     /// Calls `f` with the device and a context at the present moment.
     pub(crate) fn with<R>(&mut self, f: impl FnOnce(&mut D, &mut Context<'_>) -> R) -> R {
         let at = Moment {
-            icount: self.now,
+            // One instruction takes a nanosecond here.
+            icount: Icount::new(self.now),
             hart: 0,
             pc: VirtAddr::new(0x8000_0000),
         };

@@ -1,6 +1,7 @@
 //! A planted fault: an instruction gives a wrong result, so that what hunts for faults can be
 //! tested. For tests alone.
 
+use crate::units::Icount;
 use riscv_isa::Op;
 use riscv_isa::table::TABLE;
 use std::str::FromStr;
@@ -10,7 +11,7 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
     /// From this instruction count on.
-    pub from: u64,
+    pub from: Icount,
     /// Each time this one is executed; `None`: once, the first that has a result and does not trap.
     pub only: Option<Op>,
 }
@@ -43,6 +44,7 @@ impl FromStr for Fault {
         Ok(Self {
             from: from
                 .parse()
+                .map(Icount::new)
                 .map_err(|_| FaultError::Icount(from.to_owned()))?,
             only: only.transpose()?,
         })
@@ -54,7 +56,7 @@ impl FromStr for Fault {
 pub(crate) struct Planted {
     pub(crate) fault: Fault,
     /// Where it first went wrong. Known from then on, also where the machine goes back.
-    pub(crate) at: Option<u64>,
+    pub(crate) at: Option<Icount>,
 }
 
 impl Planted {
@@ -66,7 +68,7 @@ impl Planted {
     /// With `icount` instructions executed and a run that may go on to `stop`: where it must come
     /// back so that each instruction that may go wrong is executed alone, and whether the next one
     /// may.
-    pub(crate) fn stop(&self, icount: u64, stop: u64) -> (u64, bool) {
+    pub(crate) fn stop(&self, icount: Icount, stop: Icount) -> (Icount, bool) {
         let Self { fault, at } = *self;
         let from = at.unwrap_or(fault.from);
         let over = fault.only.is_none() && at.is_some_and(|at| at < icount);
@@ -84,7 +86,10 @@ mod tests {
 
     #[test]
     fn faults_have_names() {
-        let fault = |from, only| Ok(Fault { from, only });
+        let fault = |from, only| {
+            let from = Icount::new(from);
+            Ok(Fault { from, only })
+        };
         assert_eq!("17".parse(), fault(17, None));
         assert_eq!("0:lbu".parse(), fault(0, Some(Op::Lbu)));
         let error = "0:lbx".parse::<Fault>().unwrap_err();

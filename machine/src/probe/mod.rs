@@ -40,7 +40,7 @@ pub use stop::{Cause, Stop};
 pub(crate) use watch::Listener;
 pub use watch::{Access, Accessor, WatchHit, WatchKind, Watchpoint};
 
-use crate::units::VirtAddr;
+use crate::units::{Icount, VirtAddr};
 use breakpoint::Breakpoints;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -71,7 +71,7 @@ pub enum Harts {
 }
 
 /// A place in front of an instruction: instructions executed, hart, and its pc.
-pub(crate) type Place = (u64, u8, u64);
+pub(crate) type Place = (Icount, u8, u64);
 
 /// All probes of a machine, and what they have to say.
 #[derive(Debug, Clone, Default)]

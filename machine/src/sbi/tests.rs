@@ -3,7 +3,7 @@
 use crate::boot::{self, BootConfig};
 use crate::cpu::{Mode, Power, irq};
 use crate::inputs::{Arrival, Halted, Inputs, Mark, Moment, Output};
-use crate::units::PhysAddr;
+use crate::units::{Icount, PhysAddr};
 use crate::{Config, Exit, Machine, PowerOn, Request};
 
 const NOT_SUPPORTED: u64 = -2i64 as u64;
@@ -27,7 +27,7 @@ const DATA: u64 = ENTRY + 0x1000;
 /// What came through the door: (icount, cause), and bytes.
 #[derive(Default)]
 struct Door {
-    exceptions: Vec<(u64, u64)>,
+    exceptions: Vec<(Icount, u64)>,
     output: Vec<u8>,
 }
 
@@ -121,8 +121,8 @@ fn a_call_is_one_instruction_and_one_mark() {
         call_through(&mut machine, &mut door, BASE, 0, &[]),
         (0, 2 << 24)
     );
-    assert_eq!(machine.icount(), 1);
-    assert_eq!(door.exceptions, [(0, 9)]);
+    assert_eq!(machine.icount(), Icount::new(1));
+    assert_eq!(door.exceptions, [(Icount::ZERO, 9)]);
     assert_eq!(machine.hart(0).unwrap().trapped, 1);
 }
 
@@ -245,10 +245,10 @@ fn a_suspended_hart_wakes_by_its_timer_and_goes_on() {
     assert_eq!(call(&mut machine, HSM, 3, &[0, 0, 0]), (0, 0));
     assert_eq!(machine.hart(0).unwrap().power, Power::Suspended);
     let mut door = Door::default();
-    assert_eq!(machine.run(1000, &mut door), Exit::Idle);
+    assert_eq!(machine.run(Icount::new(1000), &mut door), Exit::Idle);
     assert_eq!(machine.wake_deadline(), Some(100 * 100));
     machine.warp(100 * 100);
-    assert_eq!(machine.run(3, &mut door), Exit::Count);
+    assert_eq!(machine.run(Icount::new(3), &mut door), Exit::Count);
     let hart = machine.hart(0).unwrap();
     assert_eq!((hart.power, hart.pc), (Power::Started, ENTRY));
 }
@@ -264,7 +264,7 @@ fn resets() {
     for (args, request) in cases {
         let mut machine = machine(1);
         call(&mut machine, RESET, 0, args);
-        let exit = machine.run(1000, &mut Door::default());
+        let exit = machine.run(Icount::new(1000), &mut Door::default());
         assert_eq!(exit, Exit::Request(request));
         machine.reset();
         assert_eq!(machine.hart(0).unwrap().mode, Mode::Supervisor);
@@ -277,8 +277,8 @@ fn exceptions_go_to_the_kernel() {
     let mut machine = with_kernel(1, &[0, 0x0000_0073]);
     machine.harts[0].csrs.stvec = ENTRY + 4;
     let mut door = Door::default();
-    assert_eq!(machine.run(2, &mut door), Exit::Count);
-    assert_eq!(door.exceptions, [(0, 2), (1, 9)]);
+    assert_eq!(machine.run(Icount::new(2), &mut door), Exit::Count);
+    assert_eq!(door.exceptions, [(Icount::ZERO, 2), (Icount::new(1), 9)]);
     assert_eq!(machine.hart(0).unwrap().csrs.scause, 2);
 }
 
@@ -286,7 +286,10 @@ fn exceptions_go_to_the_kernel() {
 fn an_exception_that_only_firmware_could_take_ends_the_run() {
     let mut machine = with_kernel(1, &[0]);
     machine.harts[0].csrs.medeleg = 0;
-    let exit = machine.run(1000, &mut Door::default());
+    let exit = machine.run(Icount::new(1000), &mut Door::default());
     assert_eq!(exit, Exit::Request(Request::NoFirmware));
-    assert_eq!((machine.icount(), machine.hart(0).unwrap().pc), (1, ENTRY));
+    assert_eq!(
+        (machine.icount(), machine.hart(0).unwrap().pc),
+        (Icount::new(1), ENTRY)
+    );
 }

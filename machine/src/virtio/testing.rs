@@ -4,7 +4,7 @@ use super::{Kind, VirtioConfig, VirtioMmio};
 use crate::device::{AccessError, Context};
 use crate::inputs::{Arrival, BlockRequest, BlockResult, Halted, Inputs, Mark, Moment, Output};
 use crate::ram::Ram;
-use crate::units::VirtAddr;
+use crate::units::{Icount, VirtAddr};
 use virtio_bindings::virtio_mmio::*;
 
 /// Bytes of RAM.
@@ -99,7 +99,7 @@ impl Bench {
         value: u64,
     ) -> Result<(), AccessError> {
         let at = Moment {
-            icount: 0,
+            icount: Icount::ZERO,
             hart: 0,
             pc: VirtAddr::new(0),
         };
@@ -115,7 +115,7 @@ impl Bench {
     /// What the bus does before each run.
     pub(super) fn tick(&mut self) {
         let at = Moment {
-            icount: 0,
+            icount: Icount::ZERO,
             hart: 0,
             pc: VirtAddr::new(0),
         };

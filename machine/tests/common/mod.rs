@@ -21,7 +21,7 @@ pub(crate) struct Script {
 
 impl Inputs for Script {
     fn host_clock(&mut self, at: Moment) -> Result<i64, Halted> {
-        Ok(1_700_000_000_000_000_000 + at.icount as i64 * 1000 + self.jumped)
+        Ok(1_700_000_000_000_000_000 + at.icount.get() as i64 * 1000 + self.jumped)
     }
 
     fn output(&mut self, _: Moment, output: Output<'_>) -> Result<(), Halted> {

@@ -5,7 +5,7 @@ use crate::common::EXCEPTION;
 use crate::{At, End, Script, run};
 use machine::cpu::{Hart, Mode};
 use machine::{
-    Access, Accessor, AddressSpace, Cause, Harts, Machine, PhysAddr, Probe, Stop, VirtAddr,
+    Access, Accessor, AddressSpace, Cause, Harts, Icount, Machine, PhysAddr, Probe, Stop, VirtAddr,
 };
 use machine::{WatchHit, WatchKind, Watchpoint};
 use riscv_isa::table::Format;
@@ -175,14 +175,14 @@ impl Trace {
         let mut last = (machine.icount(), machine.harts().to_vec());
         let step = |machine: &mut Machine, script: &Script| {
             if machine.icount() > last.0 {
-                self.executed(last.0, &last.1, machine, script);
+                self.executed(last.0.get(), &last.1, machine, script);
             }
             last = (machine.icount(), machine.harts().to_vec());
             machine.icount() + 1
         };
         let end = run(machine, input, limit, step, |_, stop| panic!("{stop:?}"));
         if machine.icount() > last.0 {
-            self.executed(last.0, &last.1, machine, &end.script);
+            self.executed(last.0.get(), &last.1, machine, &end.script);
         }
         assert!(self.ram == ram(machine), "the reference missed a store");
         end
@@ -197,7 +197,7 @@ impl Trace {
         let mut see = |count, what| self.seen.push((count, what));
         let mut exception = None;
         for (at, number) in &script.marks[self.marks..] {
-            assert_eq!(at.icount, icount);
+            assert_eq!(at.icount, Icount::new(icount));
             if number & EXCEPTION != 0 {
                 exception = Some(number & !EXCEPTION);
                 continue;
@@ -341,7 +341,7 @@ impl Trace {
         watches.sort();
         let mut stops = Vec::new();
         for (icount, seen) in &self.seen {
-            let mut stop = |stop| stops.push((*icount, stop));
+            let mut stop = |stop| stops.push((Icount::new(*icount), stop));
             match seen {
                 Seen::Execute { hart, pc, space } => {
                     let here = |probe: &Probe| match probe {

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::timeline::Ending;
 use machine::bus::RAM_BASE;
 use machine::ram::PAGE;
-use machine::{PhysAddr, VirtAddr};
+use machine::{Icount, PhysAddr, VirtAddr};
 use replay_format::{Clock, Event, Log, Record};
 use riscv_isa::reg;
 use serde::Serialize;
@@ -54,7 +54,7 @@ pub struct MemoryRange {
 #[derive(Debug)]
 pub struct FirstDifference<'l> {
     /// Instructions executed before this one.
-    pub icount: u64,
+    pub icount: Icount,
     /// The hart that executes it.
     pub hart: u8,
     /// Its virtual address. If an interrupt is taken first, this is the interrupted instruction.
@@ -85,7 +85,7 @@ pub struct FirstDifference<'l> {
 pub(super) fn look<'l>(
     sides: &mut [Side<'l>; 2],
     logs: [&'l Log<'l>; 2],
-    icount: u64,
+    icount: Icount,
     symbols: &Symbols,
 ) -> Result<FirstDifference<'l>, Error> {
     for side in sides.iter_mut() {
@@ -140,17 +140,17 @@ pub(super) fn look<'l>(
 
 /// The last input before the end of the instruction at `icount`, and whether that instruction takes
 /// an interrupt first. `time`: readings of the host's clock in a wait count as inputs too.
-fn surroundings<'l>(log: &'l Log<'l>, icount: u64, time: bool) -> (Option<Input<'l>>, bool) {
+fn surroundings<'l>(log: &'l Log<'l>, icount: Icount, time: bool) -> (Option<Input<'l>>, bool) {
     let (mut last, mut interrupted) = (None, false);
     // The log is sound: the replay has read it.
     for record in log.events().map_while(Result::ok) {
-        if record.icount > icount {
+        if Icount::new(record.icount) > icount {
             break;
         }
         match record.event {
             Event::Async { .. } => last = Some(record),
             Event::Clock { clock, .. } if time || clock == Clock::Host => last = Some(record),
-            Event::Interrupt => interrupted = record.icount == icount,
+            Event::Interrupt => interrupted = Icount::new(record.icount) == icount,
             _ => {}
         }
     }

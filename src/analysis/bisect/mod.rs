@@ -21,7 +21,7 @@ use crate::notes::Notes;
 use crate::recording::Recording;
 use crate::recording::digests::Digests;
 pub use crate::timeline::Ending;
-use machine::Fault;
+use machine::{Fault, Icount};
 use replay_format::Log;
 use side::Side;
 use std::panic::resume_unwind;
@@ -53,9 +53,9 @@ pub struct Source<'r, 'l> {
 
 impl Source<'_, '_> {
     /// The instruction count at which the recording begins.
-    fn start(&self) -> u64 {
+    fn start(&self) -> Icount {
         let slice = self.recording.manifest.slice.as_ref();
-        slice.map_or(0, |range| range.from)
+        slice.map_or(Icount::ZERO, |range| range.from)
     }
 }
 
@@ -77,7 +77,7 @@ pub struct Bisection<'l> {
     pub guest_difference: Option<FirstDifference<'l>>,
     /// The instruction count up to which the states are known to agree; `None`: they differ from
     /// the start.
-    pub same_at: Option<u64>,
+    pub same_at: Option<Icount>,
     /// True if a witness followed every instruction up to there, so that no difference was missed.
     pub closely: bool,
     /// The number of places at which the states were compared.
@@ -87,7 +87,7 @@ pub struct Bisection<'l> {
     /// The number of instructions that were executed for the bisection.
     pub replayed: u64,
     /// The instruction count at which the planted fault first gave a wrong result.
-    pub fault_at: Option<u64>,
+    pub fault_at: Option<Icount>,
 }
 
 /// What is known before a bisection, and how thorough it must be.
@@ -96,7 +96,7 @@ pub struct Known {
     /// The range that the recorded digests give.
     pub known: Bracket,
     /// The instruction count at which the logs first differ.
-    pub part: Option<u64>,
+    pub part: Option<Icount>,
     /// A witness follows every instruction, however long that takes.
     pub closely: bool,
 }
@@ -119,13 +119,13 @@ impl Pair<'_> {
     }
 
     /// Brings both to a place, each by the fastest way.
-    fn at(&mut self, icount: u64) -> Result<(), Error> {
-        let far = icount.abs_diff(self.sides[0].icount()) >= WORTH_A_THREAD;
+    fn at(&mut self, icount: Icount) -> Result<(), Error> {
+        let far = icount.distance(self.sides[0].icount()) >= WORTH_A_THREAD;
         self.both(far, |side| side.at(icount))
     }
 
     /// Brings both from `same`, where they agree, forward to a place.
-    fn go(&mut self, same: u64, icount: u64) -> Result<(), Error> {
+    fn go(&mut self, same: Icount, icount: Icount) -> Result<(), Error> {
         let watched = self.closely || icount - same <= WATCHED;
         self.both(icount - same >= WORTH_A_THREAD, |side| {
             side.watch_instructions(watched);
@@ -154,7 +154,12 @@ impl Pair<'_> {
 
     /// Searches from `same`, where both are and agree. Returns the last count up to `end` at which
     /// they agree, if they differ one instruction later.
-    fn narrow(&mut self, view: View, mut same: u64, end: u64) -> Result<Option<u64>, Error> {
+    fn narrow(
+        &mut self,
+        view: View,
+        mut same: Icount,
+        end: Icount,
+    ) -> Result<Option<Icount>, Error> {
         let mut differ = None;
         loop {
             let end = differ.unwrap_or(end);
@@ -220,9 +225,10 @@ pub fn bisect<'l>(sources: [Source<'_, 'l>; 2], given: Known) -> Result<Bisectio
     let digest = known
         .same_at
         .filter(|same| !closely && part.is_none_or(|part| *same <= part));
-    let first = digest.unwrap_or(0).max(start);
+    let first = digest.unwrap_or(Icount::ZERO).max(start);
     // One further, because it is a difference if one run ends where the other goes on.
-    let last = one.log.end().icount.max(two.log.end().icount) + 1;
+    let last = one.log.end().icount.max(two.log.end().icount);
+    let last = Icount::new(last) + 1;
     let mut end = known.differ_at.map_or(last, |at| at.max(first));
     let mut same = part
         .filter(|part| !closely && *part > first && *part < end)
@@ -308,7 +314,7 @@ pub fn replayed(
         bracket.same_at = Some(icount);
     }
     if bracket.differ_at.is_none() {
-        side.go(source.log.end().icount.saturating_add(1))?;
+        side.go(Icount::new(source.log.end().icount).saturating_add(1))?;
     }
     side.check_images()?;
     Ok((bracket, side.ended().cloned()))

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::recording::place::Place;
 use crate::timeline::{Effort, Ending, Keep, Options, Timeline};
 use machine::ram::PAGE;
-use machine::{Digest, Machine, Probe};
+use machine::{Digest, Icount, Machine, Probe};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -59,7 +59,7 @@ impl<'l> Side<'l> {
     }
 
     /// Instructions executed since power-on.
-    pub(super) fn icount(&self) -> u64 {
+    pub(super) fn icount(&self) -> Icount {
         self.timeline.icount()
     }
 
@@ -88,24 +88,24 @@ impl<'l> Side<'l> {
     }
 
     /// The instruction count at which the planted fault first gave a wrong result.
-    pub(super) fn fault_at(&self) -> Option<u64> {
+    pub(super) fn fault_at(&self) -> Option<Icount> {
         self.machine().fault_at()
     }
 
     /// Brings it to an instruction count by its fastest way. The two sides may take different ways,
     /// so no witness follows.
-    pub(super) fn at(&mut self, icount: u64) -> Result<(), Error> {
+    pub(super) fn at(&mut self, icount: Icount) -> Result<(), Error> {
         self.watch_instructions(false);
         or_diverged(self.timeline.goto(Place::at(icount)))
     }
 
     /// Brings it to the start of the recording: power-on, or the start of a slice.
-    pub(super) fn restart(&mut self, start: u64) -> Result<(), Error> {
+    pub(super) fn restart(&mut self, start: Icount) -> Result<(), Error> {
         self.timeline.goto_checkpoint(Place::at(start))
     }
 
     /// Executes up to an instruction count, or to the end of the replay.
-    pub(super) fn go(&mut self, icount: u64) -> Result<(), Error> {
+    pub(super) fn go(&mut self, icount: Icount) -> Result<(), Error> {
         or_diverged(self.timeline.run_to(Place::at(icount)))
     }
 

@@ -11,6 +11,7 @@ use crate::run::drives::Drives;
 use crate::run::open::OpenRecording;
 use crate::run::report::Finish;
 use crate::timeline::{Ending, Options, Timeline};
+use machine::Icount;
 use replay_format::Log;
 
 /// An open recording and its segments.
@@ -77,7 +78,7 @@ impl<'a> Course<'a> {
     fn to_snapshot(
         &self,
         timeline: &mut Timeline<'_>,
-        began: u64,
+        began: Icount,
         segment: &Segment,
         stop: &Snapshot,
     ) -> Result<Option<Verdict>, Error> {
@@ -123,7 +124,7 @@ impl<'a> Course<'a> {
     fn to_the_end(
         &self,
         mut timeline: Timeline<'_>,
-        began: u64,
+        began: Icount,
         segment: &Segment,
     ) -> Result<Verdict, Error> {
         let before = self.along(timeline.began(), segment.from);
@@ -163,7 +164,7 @@ impl<'a> Course<'a> {
     }
 
     /// The number of digests between two instruction counts.
-    fn along(&self, from: u64, to: u64) -> u64 {
+    fn along(&self, from: Icount, to: Icount) -> u64 {
         let along = self.digests.along().iter();
         along.filter(|(at, _)| (from + 1..=to).contains(at)).count() as u64
     }

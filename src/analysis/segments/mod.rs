@@ -18,8 +18,7 @@ use crate::notes::Notes;
 use crate::recording::place::{Place, up_to};
 use crate::recording::snapshot::{Chain, Checked, FIRST, Snapshot, Store};
 use crate::recording::{DIGESTS, LOG, Recording};
-use crate::timeline::Progress;
-use machine::Execution;
+use machine::{Execution, Icount};
 use replay_format::Log;
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -30,9 +29,9 @@ use std::sync::atomic::AtomicBool;
 pub struct Segments<'a> {
     recording: &'a Recording,
     /// The instruction count at which the recording starts.
-    pub first: u64,
+    pub first: Icount,
     /// The instruction count at which it ends.
-    pub end: u64,
+    pub end: Icount,
     /// The snapshots, by instruction count and place in the log.
     snapshots: Vec<Snapshot>,
     /// Why some snapshots cannot be used.
@@ -43,9 +42,9 @@ pub struct Segments<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
     /// The instruction count at which it starts.
-    pub from: u64,
+    pub from: Icount,
     /// The instruction count at which it ends.
-    pub to: u64,
+    pub to: Icount,
     /// The snapshot at its start; `None`: the start of the recording.
     pub start: Option<Snapshot>,
     /// The snapshot at its end; `None`: the end of the recording.
@@ -54,13 +53,16 @@ pub struct Segment {
     pub empty: bool,
 }
 
+/// Is told how many instructions are done, of all segments together.
+pub type Done<'p> = &'p mut (dyn FnMut(u64) + Send);
+
 /// How segments are replayed.
 #[derive(Default)]
 pub struct How<'p> {
     /// How instructions are executed. This changes only the speed.
     pub execution: Execution,
     /// Called on the caller's thread with the number of instructions that are done.
-    pub progress: Option<Progress<'p>>,
+    pub progress: Option<Done<'p>>,
     /// Takes the messages for the user.
     pub notes: Notes,
     /// When it is set, the replays end soon.
@@ -80,14 +82,14 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replayed {
     /// The instruction count at which it ended.
-    pub icount: u64,
+    pub icount: Icount,
     /// Virtual time there, in ns.
     pub virtual_time: u64,
     /// Digest of the state there, in hexadecimal.
     pub digest: String,
     /// The instruction count at which the replay began. It is before the segment if the segment's
     /// snapshot is damaged.
-    pub began: u64,
+    pub began: Icount,
     /// The number of digests in the segment that were compared, and equal.
     pub digests: u64,
     /// True if the recording was cut off there.
@@ -101,9 +103,9 @@ impl<'a> Segments<'a> {
     /// If its files cannot be read.
     pub fn of(recording: &'a Recording) -> Result<Self, Error> {
         let bytes = recording.map_log()?;
-        let log_end = recording.log(&bytes)?.end().icount;
+        let log_end = Icount::new(recording.log(&bytes)?.end().icount);
         let range = recording.manifest.slice.as_ref();
-        let first = range.map_or(0, |range| range.from);
+        let first = range.map_or(Icount::ZERO, |range| range.from);
         let end = range.filter(|range| !range.ends);
         let end = end.map_or(log_end, |range| range.to);
         let (mut snapshots, mut damaged) = (Vec::new(), Vec::new());
@@ -143,9 +145,9 @@ impl<'a> Segments<'a> {
     /// The snapshot that is nearest to the end of `part` of `of` equal parts; `None`: the start is
     /// nearest.
     fn nearest(&self, part: u32, of: u32) -> Option<&Snapshot> {
-        let len = u128::from(self.end.saturating_sub(self.first));
+        let len = u128::from(self.end.since(self.first));
         let target = self.first + (len * u128::from(part) / u128::from(of.max(1))) as u64;
-        let distance = |snapshot: &Snapshot| snapshot.icount.abs_diff(target);
+        let distance = |snapshot: &Snapshot| snapshot.icount.distance(target);
         let nearer = |snapshot: &&Snapshot| distance(snapshot) < target - self.first;
         let near = self.snapshots.iter().filter(nearer);
         near.min_by_key(|snapshot| distance(snapshot))

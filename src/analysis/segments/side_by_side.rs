@@ -2,15 +2,15 @@
 
 use super::course::Course;
 use super::shares::Shares;
-use super::{How, Segment, Segments, Verdict};
+use super::{Done, How, Segment, Segments, Verdict};
 use crate::error::{Error, chain};
 use crate::host::signals::{self, Signals};
 use crate::notes::Notes;
 use crate::recording::snapshot::Checked;
 use crate::run::open::OpenRecording;
 use crate::run::verify_images::ImageCheck;
-use crate::timeline::{Keep, Options, Progress};
-use machine::Execution;
+use crate::timeline::{Keep, Options};
+use machine::{Execution, Icount};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;
@@ -28,7 +28,7 @@ struct Workers<'a> {
     segments: &'a Segments<'a>,
     course: Course<'a>,
     /// The legs. A thread's replay is identified by its instruction count.
-    shares: Mutex<Shares<Icount>>,
+    shares: Mutex<Shares<Reached>>,
     /// The snapshots whose files were checked.
     checked: Checked,
     /// The messages that were sent to the user, so that each is sent once.
@@ -42,9 +42,9 @@ struct Workers<'a> {
 type Message = Result<(usize, Verdict), Error>;
 
 /// The instruction count of a replay, for all threads.
-type Icount = Arc<AtomicU64>;
+type Reached = Arc<AtomicU64>;
 
-fn place(at: &Icount) -> u64 {
+fn place(at: &Reached) -> u64 {
     at.load(Ordering::Relaxed)
 }
 
@@ -75,7 +75,9 @@ impl Segments<'_> {
                 opened: &opened,
                 segments: &legs,
             },
-            shares: Mutex::new(Shares::new(legs.iter().map(|leg| leg.from..leg.to))),
+            shares: Mutex::new(Shares::new(
+                legs.iter().map(|leg| leg.from.get()..leg.to.get()),
+            )),
             checked: Checked::default(),
             said: Mutex::default(),
             execution: how.execution,
@@ -103,7 +105,7 @@ impl Workers<'_> {
         &self,
         jobs: NonZeroU16,
         signals: &Signals,
-        mut progress: Option<Progress<'_>>,
+        mut progress: Option<Done<'_>>,
     ) -> Result<Vec<(usize, Verdict)>, Error> {
         let (mut verdicts, mut failure) = (Vec::new(), None);
         thread::scope(|scope| {
@@ -148,7 +150,7 @@ impl Workers<'_> {
 
     fn replay_all(&self, sender: &Sender<Message>) -> Result<(), Error> {
         loop {
-            let at = Icount::default();
+            let at = Reached::default();
             let begun = self.shares.lock().begin(Arc::clone(&at), place);
             let Some(leg) = begun else { return Ok(()) };
             let damaged = |error: &Error| {
@@ -161,7 +163,7 @@ impl Workers<'_> {
             let chain = self
                 .segments
                 .sound(segment, self.course.log, &self.checked, &damaged)?;
-            let mut progress = |icount| at.store(icount, Ordering::Relaxed);
+            let mut progress = |icount: Icount| at.store(icount.get(), Ordering::Relaxed);
             let options = Options {
                 // This timeline takes no checkpoints.
                 keep: Keep::Recording,

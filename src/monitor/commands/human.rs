@@ -8,7 +8,7 @@ use crate::monitor::generated::{OobCommands, ReplayMode};
 use crate::monitor::session::version;
 use crate::monitor::visit::CommandError;
 use crate::session::control::Request;
-use machine::Machine;
+use machine::{Icount, Machine};
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -162,7 +162,7 @@ fn name(on: &mut OnMainLoop<'_>, words: &Words<'_>, with: impl Fn(String) -> Req
     }
 }
 
-fn count(on: &mut OnMainLoop<'_>, words: &Words<'_>, with: impl Fn(u64) -> Request) -> Printed {
+fn count(on: &mut OnMainLoop<'_>, words: &Words<'_>, with: impl Fn(Icount) -> Request) -> Printed {
     let at = words.rest.parse();
     let at: i64 = at.map_err(|_| CommandError::generic("an instruction count is missing"))?;
     ask(on, with(icount(at)?))

@@ -19,8 +19,8 @@ use crate::monitor::visit::{CommandError, decode_none, nothing};
 use crate::session::Session;
 use crate::session::control::{Control, Mode, Request};
 use crate::session::lock::{Bql, BqlGuard};
-use machine::Machine;
 use machine::virtio::{BlockConfig, VirtioConfig};
+use machine::{Icount, Machine};
 use serde_json::{Map, Value};
 use std::fs;
 use std::sync::Arc;
@@ -165,8 +165,8 @@ impl<'a> OnMainLoop<'a> {
 }
 
 /// Checks an instruction count from a client.
-pub(super) fn icount(value: i64) -> Result<u64> {
-    u64::try_from(value).map_err(|_| {
+pub(super) fn icount(value: i64) -> Result<Icount> {
+    u64::try_from(value).map(Icount::new).map_err(|_| {
         CommandError::generic("Parameter 'icount' expects an instruction count from 0")
     })
 }

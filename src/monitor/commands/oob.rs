@@ -9,6 +9,7 @@ use crate::monitor::session::unknown;
 use crate::monitor::visit::{CommandError, nothing};
 use crate::recording::LOG;
 use crate::session::control::{Control, Mode, RunState as State, Work};
+use machine::Icount;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -94,16 +95,16 @@ impl OobCommands for Oob {
                 Mode::Replay => ReplayMode::Play,
             },
             filename: recording.map(|dir| dir.join(LOG).display().to_string()),
-            icount: number(status.icount),
-            break_icount: status.stop_at.map(number),
+            icount: number(status.icount.get()),
+            break_icount: status.stop_at.map(Icount::get).map(number),
             work: status.work.map(|(work, from, to)| ReplayWork {
                 r#type: match work {
                     Work::Seek => ReplayWorkType::Seek,
                     Work::Save => ReplayWorkType::Save,
                     Work::Load => ReplayWorkType::Load,
                 },
-                from: number(from),
-                to: number(to),
+                from: number(from.get()),
+                to: number(to.get()),
             }),
         })
     }

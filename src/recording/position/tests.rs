@@ -5,6 +5,10 @@ use replay_format::{Checkpoint, Event, Log, Writer};
 
 use super::*;
 
+fn at(instructions: u64) -> Position {
+    Position::Icount(Icount::new(instructions))
+}
+
 fn parsed(text: &str) -> Position {
     text.parse().unwrap()
 }
@@ -12,15 +16,15 @@ fn parsed(text: &str) -> Position {
 #[test]
 fn what_people_write() {
     for (text, expected) in [
-        ("0", Position::Icount(0)),
-        ("1_000", Position::Icount(1000)),
-        ("1.5M", Position::Icount(1_500_000)),
-        ("1.5m", Position::Icount(1_500_000)),
-        ("0.001k", Position::Icount(1)),
-        ("2.50000k", Position::Icount(2500)),
-        ("3.000", Position::Icount(3)),
-        ("12G", Position::Icount(12_000_000_000)),
-        ("18446744073709551615", Position::Icount(u64::MAX)),
+        ("0", at(0)),
+        ("1_000", at(1000)),
+        ("1.5M", at(1_500_000)),
+        ("1.5m", at(1_500_000)),
+        ("0.001k", at(1)),
+        ("2.50000k", at(2500)),
+        ("3.000", at(3)),
+        ("12G", at(12_000_000_000)),
+        ("18446744073709551615", at(u64::MAX)),
         ("50%", Position::Share(50_000_000)),
         ("12.5%", Position::Share(12_500_000)),
         ("100%", Position::Share(Position::ALL)),
@@ -103,6 +107,7 @@ fn where_it_is() {
         ("event#5", 30, 5),
     ] {
         let place = find(text);
+        let icount = Icount::new(icount);
         assert_eq!((place.icount, place.log.index), (icount, index), "{text}");
     }
 }
@@ -128,13 +133,13 @@ fn snapshots_are_looked_up() {
     let bytes = log_with(SMALL);
     let log = Log::parse(&bytes).unwrap();
     let snapshots = |name: &str| match name {
-        "login" => Ok(10),
-        "other" => Ok(31),
+        "login" => Ok(Icount::new(10)),
+        "other" => Ok(Icount::new(31)),
         _ => Err(vec!["login".to_owned(), "other".to_owned()]),
     };
     assert_eq!(
         parsed("@login").target(&log, &snapshots),
-        Ok(Target::Icount(10))
+        Ok(Target::Icount(Icount::new(10)))
     );
     let error = parsed("@nologin").target(&log, &snapshots).unwrap_err();
     assert_eq!(
@@ -152,7 +157,7 @@ fn any_position() -> impl Strategy<Value = Position> {
     prop_oneof![
         Just(Position::Start),
         Just(Position::End),
-        any::<u64>().prop_map(Position::Icount),
+        any::<u64>().prop_map(at),
         (0..=Position::ALL).prop_map(Position::Share),
         any::<u64>().prop_map(Position::Event),
         "[a-z@#%][a-zA-Z0-9 ._%#-]{0,12}".prop_map(Position::Snapshot),
@@ -177,7 +182,7 @@ proptest! {
     #[test]
     fn units_are_decimal(number in 0u64..1_000_000_000, thousandths in 0u64..1000) {
         let text = format!("{number}.{thousandths:03}M");
-        prop_assert_eq!(parsed(&text), Position::Icount(number * 1_000_000 + thousandths * 1000));
+        prop_assert_eq!(parsed(&text), at(number * 1_000_000 + thousandths * 1000));
     }
 
     /// All events before the place are before the target, and all after it are not. A position that
@@ -193,7 +198,7 @@ proptest! {
         let icounts: Vec<u64> = sums.collect();
         let bytes = log_with(&icounts);
         let log = Log::parse(&bytes).unwrap();
-        let position = if by_event { Position::Event(asked) } else { Position::Icount(asked) };
+        let position = if by_event { Position::Event(asked) } else { at(asked) };
         match position.target(&log, &no_snapshots) {
             Ok(target) => {
                 let place = position.resolve(&log, &no_snapshots).unwrap();

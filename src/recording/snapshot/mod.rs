@@ -28,6 +28,7 @@ pub use store::{Listed, Store};
 
 use crate::error::{Damage, Error, NameError, RecordingFault};
 use crate::host::disk::Below;
+use machine::Icount;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -53,7 +54,7 @@ pub struct Snapshot {
     /// Name of the snapshot that it lies on.
     pub parent: Option<String>,
     /// Instructions executed since power-on.
-    pub icount: u64,
+    pub icount: Icount,
     /// Virtual time, in ns.
     pub virtual_time: u64,
     /// The place in the log after all events that have happened.
@@ -75,7 +76,7 @@ pub struct LogPlace {
     /// Events before it.
     pub index: u64,
     /// Instructions counted by the events before it.
-    pub icount: u64,
+    pub icount: Icount,
 }
 
 impl From<replay_format::Position> for LogPlace {
@@ -83,7 +84,7 @@ impl From<replay_format::Position> for LogPlace {
         Self {
             offset: at.offset,
             index: at.index,
-            icount: at.icount,
+            icount: Icount::new(at.icount),
         }
     }
 }
@@ -93,7 +94,7 @@ impl From<LogPlace> for replay_format::Position {
         Self {
             offset: at.offset,
             index: at.index,
-            icount: at.icount,
+            icount: at.icount.get(),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{
 use crate::error::{Damage, Error, RecordingFault};
 use crate::host::disk;
 use crate::host::map::{MapError, MappedFile};
+use machine::Icount;
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -103,7 +104,7 @@ impl Store {
         }
         list.sort_by_cached_key(|listed| {
             let icount = listed.snapshot.as_ref().map(|found| found.icount);
-            (icount.unwrap_or(u64::MAX), listed.name.clone())
+            (icount.unwrap_or(Icount::MAX), listed.name.clone())
         });
         Ok(list)
     }
@@ -121,7 +122,7 @@ impl Store {
     ///
     /// # Errors
     /// If there is no such snapshot: the names of the existing ones.
-    pub fn find(&self, name: &str) -> Result<u64, Vec<String>> {
+    pub fn find(&self, name: &str) -> Result<Icount, Vec<String>> {
         let all = self.sound().unwrap_or_default();
         let found = all.iter().find(|snapshot| snapshot.name == name);
         let names = || all.iter().map(|snapshot| snapshot.name.clone()).collect();

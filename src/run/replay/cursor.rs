@@ -3,6 +3,7 @@
 use crate::divergence::{Divergence, describe};
 use crate::error::{Error, RecordingFault};
 use crate::recording::snapshot::Snapshot;
+use machine::Icount;
 use machine::inputs::Moment;
 use replay_format::{Checkpoint, Clock, Completeness, Event, Events, Log, Position, Record};
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ pub(super) struct Cursor<'log> {
     /// The next event. Events that only count instructions are skipped.
     pub(super) head: Option<Record<'log>>,
     /// The instruction count at which the log ends, if `head` is `None`.
-    pub(super) end: u64,
+    pub(super) end: Icount,
     /// True once the machine has executed the instruction that the head belongs to.
     pub(super) tried: bool,
 }
@@ -31,7 +32,7 @@ impl<'log> Cursor<'log> {
             events: log.events(),
             place: log.start(),
             head: None,
-            end: 0,
+            end: Icount::ZERO,
             tried: false,
         }
     }
@@ -69,7 +70,7 @@ impl<'log> Cursor<'log> {
             let fault = RecordingFault::BehindEnd {
                 snapshot: snapshot.name.clone(),
                 icount: snapshot.icount,
-                end: end.icount,
+                end: Icount::new(end.icount),
             };
             return Err(Error::recording(&self.path, fault));
         }
@@ -99,7 +100,7 @@ impl<'log> Cursor<'log> {
                 Some(Err(cause)) => return Err(self.unreadable(cause)),
                 None => None,
             };
-            self.end = place.icount;
+            self.end = Icount::new(place.icount);
             self.place = place;
             return Ok(());
         }
@@ -131,7 +132,7 @@ impl<'log> Cursor<'log> {
                 false => Ok(None),
             };
         };
-        if head.icount != at.icount || !wanted(&head.event) {
+        if Icount::new(head.icount) != at.icount || !wanted(&head.event) {
             return Err(self.diverged(at, found));
         }
         self.advance()?;
@@ -155,7 +156,7 @@ impl<'log> Cursor<'log> {
     /// The divergence of a head that does not fit the machine's event at `at`.
     pub(super) fn diverged(&self, at: Moment, found: impl Into<String>) -> Error {
         let expected = match &self.head {
-            Some(head) if head.icount == at.icount => describe(&head.event),
+            Some(head) if Icount::new(head.icount) == at.icount => describe(&head.event),
             Some(head) => format!("{} at icount {}", describe(&head.event), head.icount),
             None => format!("the log to go on to icount {}", self.end),
         };

@@ -2,6 +2,7 @@
 
 use super::{CLOSED, Replayer};
 use crate::error::Error;
+use machine::Icount;
 use machine::inputs::{BlockRequest, Halted, Inputs, Mark, Moment, Output};
 use replay_format::{Clock, Event};
 
@@ -65,7 +66,7 @@ impl Replayer<'_> {
     fn exception(&mut self, at: Moment, cause: u64) -> Result<(), Halted> {
         // The text is made only for a divergence, because exceptions are frequent.
         if let Some(head) = self.cursor.head
-            && (head.icount, head.event) == (at.icount, Event::Exception)
+            && (Icount::new(head.icount), head.event) == (at.icount, Event::Exception)
         {
             return self.cursor.advance().map_err(|error| self.halt(error));
         }

@@ -18,8 +18,8 @@ use crate::run::drives::Drives;
 use crate::run::observe::Observed;
 use crate::run::report::Finish;
 use cursor::Cursor;
-use machine::Digest;
 use machine::inputs::Moment;
+use machine::{Digest, Icount};
 use replay_format::Log;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -158,7 +158,7 @@ impl Driver for Replayer<'_> {
 }
 
 impl Snapshots for Replayer<'_> {
-    fn outside(&mut self, _icount: u64) -> Result<Outside<'_>, Error> {
+    fn outside(&mut self, _icount: Icount) -> Result<Outside<'_>, Error> {
         let disks = self.pool.as_ref().ok_or(CLOSED)?;
         Ok(Outside {
             log: self.cursor.place.into(),
@@ -195,7 +195,7 @@ impl Travel for Replayer<'_> {
         self.cursor.log
     }
 
-    fn place(&self, icount: u64) -> Place {
+    fn place(&self, icount: Icount) -> Place {
         let event = self.cursor.place.index;
         Place { icount, event }
     }

@@ -7,6 +7,7 @@ use crate::run::driver::{Idle, Situation, Step};
 use crate::run::log_event::{Brought, arrival_of};
 use crate::run::record::{shutdown, slept_at_most};
 use crate::run::report::Finish;
+use machine::Icount;
 use replay_format::{AsyncEvent, Checkpoint, Clock, Event, ShutdownCause};
 
 impl Replayer<'_> {
@@ -17,10 +18,11 @@ impl Replayer<'_> {
             let Some(head) = self.cursor.head else {
                 return self.log_ended(situation);
             };
-            if head.icount < icount {
+            let at = Icount::new(head.icount);
+            if at < icount {
                 return Err(self.diverged(situation, "the machine to pass it by"));
             }
-            if head.icount > icount {
+            if at > icount {
                 if let Some(request) = situation.request {
                     let (cause, _) = shutdown(request);
                     return Err(self.diverged(situation, describe(&Event::Shutdown(cause))));
@@ -32,7 +34,7 @@ impl Replayer<'_> {
                 // instruction.
                 let inline = is_inline(&head.event);
                 return Ok(Step::Run {
-                    until: head.icount.saturating_add(u64::from(inline)),
+                    until: at.saturating_add(u64::from(inline)),
                 });
             }
             match head.event {

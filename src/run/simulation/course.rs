@@ -17,7 +17,7 @@ use crate::run::record::Recorder;
 use crate::run::report::{Finish, Report};
 use crate::run::vcpu::{After, Limits, Vcpu};
 use crate::timeline::checkpoint::Checkpoint;
-use machine::Machine;
+use machine::{Icount, Machine};
 use parking_lot::Mutex;
 use replay_format::ShutdownCause;
 use std::collections::VecDeque;
@@ -48,7 +48,7 @@ pub(super) struct Recorded {
     pub(super) written: u64,
     pub(super) periods: u64,
     /// Nothing up to this instruction count may be lost.
-    pub(super) safe: u64,
+    pub(super) safe: Icount,
 }
 
 /// Records a scenario into a new folder.
@@ -88,7 +88,7 @@ pub(super) fn record(
         periods: 0,
         past: VecDeque::new(),
         longest: 0,
-        safe: 0,
+        safe: Icount::ZERO,
     };
     let before = storage.written();
     if let Some(trouble) = trouble {
@@ -128,10 +128,10 @@ struct Run<'s> {
     storage: Storage,
     periods: u64,
     /// The times (ns) at which instruction counts were reached, as long as they may be lost.
-    past: VecDeque<(i64, u64)>,
+    past: VecDeque<(i64, Icount)>,
     /// The length of the longest period, in ns.
     longest: i64,
-    safe: u64,
+    safe: Icount,
 }
 
 impl Run<'_> {
@@ -196,7 +196,7 @@ impl Run<'_> {
 
     /// Notes the start of a period. Instruction counts that were reached long ago may not be lost
     /// from now on.
-    fn remember(&mut self, icount: u64) -> i64 {
+    fn remember(&mut self, icount: Icount) -> i64 {
         let now = self.world.lock().now();
         self.past.push_back((now, icount));
         let safe = now - MAY_LOSE - 2 * self.longest;
@@ -225,7 +225,7 @@ pub(super) fn replay(dir: &Path, scenario: &Scenario) -> Result<(Report, Vec<u8>
         machine.insert_probe(*probe);
     }
     let limits = Limits {
-        until: u64::MAX,
+        until: Icount::MAX,
         digest_every: recording.manifest.digest_interval,
     };
     let mut vcpu = Vcpu::default();
@@ -239,7 +239,7 @@ pub(super) fn replay(dir: &Path, scenario: &Scenario) -> Result<(Report, Vec<u8>
     };
     let report = Report::of(&mut replayer, &mut machine, finish, None)?;
     if finish != Finish::LogCut {
-        check_whole(&recording, &bytes, 0, &report)?;
+        check_whole(&recording, &bytes, Icount::ZERO, &report)?;
     }
     let console = fs::read(&console).map_err(Error::file(&console, "read"))?;
     Ok((report, console))

@@ -17,6 +17,7 @@ mod world;
 use crate::recording::LOG;
 use crate::run::report::Finish;
 use course::{Recorded, record, replay};
+use machine::Icount;
 use replay_format::{Salvage, Table};
 use scenario::Scenario;
 use std::fs;
@@ -92,7 +93,7 @@ fn simulate(seed: u64, folder: &Path, image: &Path) -> Result<Outcome, String> {
     }
     let salvage = Salvage::with_table(&recorded.log, Table::RR);
     Ok(Outcome {
-        instructions: report.icount,
+        instructions: report.icount.get(),
         events: salvage.map_or(0, |salvage| salvage.end().index),
         in_trouble: trouble.is_some(),
     })
@@ -113,7 +114,7 @@ fn left(scenario: &Scenario, dir: &Path, left: &Recorded, whole: &Recorded) -> R
     let common = &whole.log[..whole.log.len().min(left.log.len())];
     same_bytes("what is left of the log", &left.log, common)?;
     let salvage = Salvage::with_table(&left.log, Table::RR).map_err(|error| error.to_string())?;
-    let end = salvage.end().icount;
+    let end = Icount::new(salvage.end().icount);
     if end < left.safe {
         return Err(format!(
             "the log ends at icount {end}, and {} was reached long before",

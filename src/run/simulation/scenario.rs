@@ -5,9 +5,11 @@ use super::storage::Trouble;
 use super::world::SECOND;
 use crate::host::disk::{DriveOptions, Format};
 use crate::host::net::{DEFAULT_ID, NetdevKind, NetdevOptions, UserOptions};
-use crate::recording::options::{Icount, MachineOptions};
+use crate::recording::options::{IcountOptions, MachineOptions};
 use machine::bus::RAM_BASE;
-use machine::{Breakpoint, Cause, Execution, PhysAddr, Probe, VirtAddr, WatchKind, Watchpoint};
+use machine::{
+    Breakpoint, Cause, Execution, Icount, PhysAddr, Probe, VirtAddr, WatchKind, Watchpoint,
+};
 use std::path::{Path, PathBuf};
 
 /// How the host behaves. A fault's number says that it happens once in so many times; 0: never.
@@ -80,10 +82,10 @@ pub(super) struct Scenario {
     /// The largest number of instructions in a period.
     pub(super) period: u64,
     /// The instruction counts at which the user resets the machine, in order.
-    pub(super) resets: Vec<u64>,
+    pub(super) resets: Vec<Icount>,
     /// The instruction count at which the user ends the run. True: through the monitor; false: by a
     /// signal.
-    pub(super) end: (u64, bool),
+    pub(super) end: (Icount, bool),
     /// What happens to the log's disk, in a tenth of all runs.
     pub(super) trouble: Option<Trouble>,
     /// The random choices of the host.
@@ -116,7 +118,7 @@ impl Scenario {
         let harts = 1 + chance.below(4) as u8;
         let mut options = machine(guest, harts.max(if guest == "smp" { 2 } else { 1 }));
         options.chaos = chance.one_in(2).then(|| chance.any());
-        options.icount = Icount {
+        options.icount = IcountOptions {
             shift: chance.below(5) as u8,
             sleep: chance.one_in(2),
         };
@@ -141,8 +143,8 @@ impl Scenario {
             Execution::Translated { after: 1 },
         ];
         let digest_every = 1 + chance.scale(200_000);
-        let resets = (0..chance.scale(3)).map(|_| chance.scale(300_000));
-        let mut resets: Vec<u64> = resets.collect();
+        let resets = (0..chance.scale(3)).map(|_| Icount::new(chance.scale(300_000)));
+        let mut resets: Vec<Icount> = resets.collect();
         resets.sort_unstable();
         Self {
             // Each digest costs time, so they are not closer together.
@@ -153,7 +155,10 @@ impl Scenario {
             faults,
             period: 1 + chance.scale(100_000).max(100),
             resets,
-            end: (1000 + chance.scale(1_000_000), chance.one_in(2)),
+            end: (
+                Icount::new(1000 + chance.scale(1_000_000)),
+                chance.one_in(2),
+            ),
             trouble: (seed % 10 == 9).then(|| match trouble.below(4) {
                 0 => Trouble::Full(trouble.any()),
                 1 => Trouble::KilledAtPeriod(trouble.any()),

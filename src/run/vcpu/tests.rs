@@ -5,7 +5,7 @@ use crate::run::driver::{Closed, Snapshots};
 use machine::boot::reset_rom;
 use machine::bus::RAM_BASE;
 use machine::inputs::{Halted, Inputs, Mark, Moment, Output};
-use machine::{Config, Digest, Harts, PhysAddr, PowerOn, Probe};
+use machine::{Config, Digest, Harts, Icount, PhysAddr, PowerOn, Probe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -42,10 +42,10 @@ impl Driver for Kicking {
     fn next(&mut self, _: &Situation) -> Result<Step, Error> {
         // The message that the kick was for is taken.
         self.kick.store(false, Ordering::Relaxed);
-        Ok(Step::Run { until: u64::MAX })
+        Ok(Step::Run { until: Icount::MAX })
     }
     fn digest(&mut self, at: Moment, _: Digest, _: DigestOf) -> Result<(), Error> {
-        self.digests.push(at.icount);
+        self.digests.push(at.icount.get());
         Ok(())
     }
     fn failure(&mut self) -> Failure {
@@ -81,11 +81,11 @@ fn digests(kick_every: u64, digest_every: u64, probe: Option<Probe>) -> Vec<u64>
         digests: Vec::new(),
     };
     let limits = Limits {
-        until: END,
+        until: Icount::new(END),
         digest_every,
     };
     let mut vcpu = Vcpu::default();
-    while machine.icount() < END {
+    while machine.icount() < Icount::new(END) {
         let period = vcpu.period(&mut driver, &mut machine, &limits, None);
         assert!(!matches!(period.unwrap().after, After::Over(_)));
     }

@@ -1,7 +1,7 @@
 //! Stops where a replay has something of its own to do: at digests, at the ends of periods, where
 //! something arrives, in front of what the log holds.
 
-use super::{open, record, recorded, sample};
+use super::{at, open, record, recorded, sample};
 use crate::host::disk::{DriveOptions, Format};
 use crate::host::net::{DEFAULT_ID, NetdevKind, NetdevOptions, UserOptions};
 use crate::recording::Recording;
@@ -9,7 +9,8 @@ use crate::recording::place::Place;
 use crate::timeline::{Direction, Ending, Halt, Timeline};
 use machine::bus::RAM_BASE;
 use machine::{
-    Accessor, Breakpoint, Harts, PhysAddr, Probe, Stop, VirtAddr, WatchHit, WatchKind, Watchpoint,
+    Accessor, Breakpoint, Harts, Icount, PhysAddr, Probe, Stop, VirtAddr, WatchHit, WatchKind,
+    Watchpoint,
 };
 use replay_format::Log;
 use std::collections::BTreeSet;
@@ -77,27 +78,27 @@ fn at_borders(recording: &Recording, most: usize) -> u64 {
     let mut stopped = 0;
     for border in all.into_iter().step_by(every) {
         // Behind all that arrives there; an interrupt may still be taken in front of it.
-        probed.goto(Place::at(border - 1)).unwrap();
+        probed.goto(at(border - 1)).unwrap();
         let before = probed.machine().moment().pc;
-        plain.goto(Place::at(border + 1)).unwrap();
+        plain.goto(at(border + 1)).unwrap();
         plain.step_back().unwrap();
         let pc = plain.machine().moment().pc;
         probed.machine_mut().insert_probe(breakpoint(pc));
-        let limit = Some(Place::at(border + 1));
+        let limit = Some(at(border + 1));
         let halt = probed.run(Direction::Forward, limit).unwrap();
         probed.machine_mut().clear_probes();
         if before == pc {
             continue;
         }
-        let Halt::Stop(Stop::Breakpoint { pc: at, .. }) = halt else {
+        let Halt::Stop(Stop::Breakpoint { pc: stop, .. }) = halt else {
             // An interrupt was taken in its place, or the machine waits there.
             assert_eq!(halt, Halt::Limit, "at {border}");
             continue;
         };
-        assert_eq!((at, probed.icount()), (pc, border));
+        assert_eq!((stop, probed.icount()), (pc, Icount::new(border)));
         stopped += 1;
         // What was due there, timers of devices too, has happened in front of a breakpoint.
-        let after = Place::at(border + 1);
+        let after = at(border + 1);
         let digests = [&mut plain, &mut probed].map(|line| {
             line.run_to(after).unwrap();
             line.machine_mut().digest()
@@ -126,25 +127,25 @@ fn stops_everywhere(recording: &Recording, until: u64) {
     let bytes = recording.map_log().unwrap();
     let log = recording.whole_log(&bytes).unwrap();
     let mut plain = open(recording, &log);
-    plain.goto(Place::at(0)).unwrap();
-    plain.run_to(Place::at(until)).unwrap();
+    plain.goto(at(0)).unwrap();
+    plain.run_to(at(until)).unwrap();
     let mut timeline = open(recording, &log);
-    timeline.goto(Place::at(0)).unwrap();
+    timeline.goto(at(0)).unwrap();
     let whole = watch(PhysAddr::default(), u64::MAX, WatchKind::Access);
     let machine = timeline.machine_mut();
     machine.insert_probe(Probe::Step(Harts::All));
     machine.insert_probe(whole);
     let (mut steps, mut others) = (0, 0);
-    let limit = Some(Place::at(until));
+    let limit = Some(at(until));
     let halt = loop {
         match timeline.run(Direction::Forward, limit).unwrap() {
             Halt::Stop(Stop::Step { pc, .. }) => {
                 steps += 1;
-                assert_eq!(timeline.icount(), steps);
+                assert_eq!(timeline.icount(), Icount::new(steps));
                 if steps % 64 < 8 {
                     // One more stop in front of the next instruction.
                     timeline.machine_mut().insert_probe(breakpoint(pc));
-                    let again = timeline.run_to_stop(Place::at(steps + 1)).unwrap();
+                    let again = timeline.run_to_stop(at(steps + 1)).unwrap();
                     timeline.machine_mut().remove_probe(breakpoint(pc));
                     match again {
                         Some(Stop::Breakpoint { .. }) => others += 1,
@@ -166,7 +167,7 @@ fn stops_everywhere(recording: &Recording, until: u64) {
         Some(ending) => assert_eq!(halt, Halt::End(ending.clone())),
         None => assert_eq!(halt, Halt::Limit),
     }
-    assert!(steps.abs_diff(timeline.icount()) < 2 && others > steps / 4);
+    assert!(timeline.icount().distance(Icount::new(steps)) < 2 && others > steps / 4);
     timeline.machine_mut().clear_probes();
     let digests = [timeline, plain].map(|mut line| line.machine_mut().digest());
     assert_eq!(digests[0], digests[1]);
@@ -183,7 +184,7 @@ fn stops_everywhere_change_nothing() {
 /// Where the run stops for what devices write to memory.
 fn by_devices(timeline: &mut Timeline<'_>) -> Vec<(Place, WatchHit)> {
     let mut found = Vec::new();
-    timeline.goto(Place::at(0)).unwrap();
+    timeline.goto(at(0)).unwrap();
     while let Halt::Stop(stop) = timeline.run(Direction::Forward, None).unwrap() {
         if let Stop::Watch(hit) = stop
             && matches!(hit.by, Accessor::Virtio { .. })
@@ -251,7 +252,7 @@ fn going_to_a_place_leaves_no_stop_there() {
         let probe = watch(RAM_BASE, len, WatchKind::Write);
         timeline.machine_mut().insert_probe(probe);
     }
-    timeline.goto(Place::at(1_000)).unwrap();
+    timeline.goto(at(1_000)).unwrap();
     let first = timeline.run(Direction::Forward, None).unwrap();
     let (place, pc) = (timeline.place(), pc_of(&first));
     let second = timeline.run(Direction::Forward, None).unwrap();
@@ -261,7 +262,9 @@ fn going_to_a_place_leaves_no_stop_there() {
         "the other one"
     );
     for way in 0..3 {
-        timeline.goto(Place::at(place.icount - 1)).unwrap();
+        timeline
+            .goto(Place::at(place.icount.saturating_sub(1)))
+            .unwrap();
         match way {
             0 => timeline.goto(place).unwrap(),
             1 => timeline.step().unwrap(),
@@ -289,8 +292,8 @@ fn going_on_from_a_breakpoint_executes_one_instruction_there() {
     let bytes = recording.map_log().unwrap();
     let log = recording.whole_log(&bytes).unwrap();
     let (mut plain, mut timeline) = (open(&recording, &log), open(&recording, &log));
-    plain.goto(Place::at(20_000)).unwrap();
-    timeline.goto(Place::at(20_000)).unwrap();
+    plain.goto(at(20_000)).unwrap();
+    timeline.goto(at(20_000)).unwrap();
     // Every instruction that the harts come to has one, and so each run goes on by one.
     for count in 20_000..36_000 {
         let pcs: Vec<u64> = plain.machine().harts().iter().map(|hart| hart.pc).collect();
@@ -305,15 +308,15 @@ fn going_on_from_a_breakpoint_executes_one_instruction_there() {
         }
         if count % 97 == 0 {
             // It came here in another way.
-            timeline.goto(Place::at(count)).unwrap();
+            timeline.goto(at(count)).unwrap();
         }
-        let limit = Some(Place::at(count + 2));
+        let limit = Some(at(count + 2));
         let halt = timeline.run(Direction::Forward, limit).unwrap();
         assert!(
             matches!(halt, Halt::Stop(Stop::Breakpoint { .. })),
             "{halt:?}"
         );
-        assert_eq!(timeline.icount(), count + 1);
+        assert_eq!(timeline.icount(), Icount::new(count + 1));
     }
 }
 
@@ -322,10 +325,10 @@ fn what_is_known_of_the_code_does_not_hide_a_new_breakpoint() {
     let (_folder, recording) = recorded("smp", 2, "", Some(20_000));
     let bytes = recording.map_log().unwrap();
     let log = recording.whole_log(&bytes).unwrap();
-    let end = Place::at(log.end().icount - 10);
+    let end = at(log.end().icount - 10);
     let mut warm = open(&recording, &log);
     warm.goto(end).unwrap();
-    warm.goto(Place::at(30_000)).unwrap();
+    warm.goto(at(30_000)).unwrap();
     let address = warm.machine().moment().pc;
     warm.goto(end).unwrap();
     let mut fresh = open(&recording, &log);
@@ -338,9 +341,9 @@ fn what_is_known_of_the_code_does_not_hide_a_new_breakpoint() {
         fresh.machine_mut().insert_probe(*probe);
     }
     // Over a snapshot, which leaves them where they are.
-    warm.goto(Place::at(25_000)).unwrap();
-    fresh.goto(Place::at(0)).unwrap();
-    fresh.run_to(Place::at(25_000)).unwrap();
+    warm.goto(at(25_000)).unwrap();
+    fresh.goto(at(0)).unwrap();
+    fresh.run_to(at(25_000)).unwrap();
     for _ in 0..2_000 {
         let halts = [&mut warm, &mut fresh].map(|line| {
             let halt = line.run(Direction::Forward, None).unwrap();
@@ -358,14 +361,14 @@ fn a_kick_is_no_divergence() {
     let bytes = recording.map_log().unwrap();
     let log = recording.whole_log(&bytes).unwrap();
     let mut timeline = open(&recording, &log);
-    timeline.goto(Place::at(0)).unwrap();
+    timeline.goto(at(0)).unwrap();
     let kick = Arc::new(AtomicBool::new(false));
     timeline.machine_mut().set_kick(Arc::clone(&kick));
     for border in borders(&log, u64::MAX) {
-        timeline.run_to(Place::at(border)).unwrap();
+        timeline.run_to(at(border)).unwrap();
         kick.store(true, Ordering::Relaxed);
         for _ in 0..3 {
-            timeline.period(Place::at(u64::MAX)).unwrap();
+            timeline.period(at(u64::MAX)).unwrap();
         }
         kick.store(false, Ordering::Relaxed);
     }
