@@ -1,10 +1,10 @@
-//! The board, QEMU's `virt`: at which physical address each device answers, and which source of the
-//! PLIC it drives. The bus decodes addresses by these rows; the device tree is written from them.
+//! The board, QEMU's `virt`: the physical address of each device and its interrupt source at the
+//! PLIC. The bus decodes addresses by these rows, and the devicetree is written from them.
 
 use crate::units::PhysAddr;
-/// Where RAM starts.
+/// Physical address of RAM.
 pub const RAM_BASE: PhysAddr = PhysAddr::new(0x8000_0000);
-/// Where the boot ROM starts; harts come out of reset here.
+/// Physical address of the boot ROM, which is the reset vector of every hart.
 pub const ROM_BASE: PhysAddr = PhysAddr::new(0x1000);
 
 /// The devices that every machine has.
@@ -14,40 +14,41 @@ pub enum Fixed {
     Finisher,
     /// Goldfish real-time clock.
     Rtc,
-    /// Core-local interruptor: software and timer interrupts.
+    /// CLINT (core-local interruptor): software and timer interrupts.
     Clint,
-    /// Platform-level interrupt controller.
+    /// PLIC (platform-level interrupt controller): external interrupts.
     Plic,
-    /// Serial port.
+    /// UART (serial port 0).
     Uart,
 }
 
-/// Whose registers are at an address.
+/// The device whose registers are at an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// A device that every machine has.
     Fixed(Fixed),
-    /// The virtio-mmio slot of this number, with or without a device in it.
+    /// The virtio-mmio slot of this number. It may be empty.
     Virtio(u8),
 }
 
-/// A device in the physical address space.
+/// A device's place in the physical address space, and its interrupt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
-    /// The name of its node in the device tree, without the address.
+    /// Name of its devicetree node, without the unit address.
     pub name: &'static str,
     /// Physical address of its first register.
     pub base: PhysAddr,
-    /// Bytes of its window, as in the device tree.
+    /// Size of its window in bytes, as in the devicetree.
     pub size: u64,
-    /// Bytes from the base that hold registers, `size` at most. An access behind them is a fault.
+    /// Bytes from the base that hold registers, at most `size`. An access beyond them is an access
+    /// fault.
     pub registers: u64,
-    /// Its interrupt source at the PLIC; `None`: it has no such interrupt.
+    /// Its interrupt source at the PLIC; `None` if it does not interrupt through the PLIC.
     pub source: Option<u32>,
 }
 
 impl Fixed {
-    /// All of them, in the order of the device tree.
+    /// All fixed devices, in the order of the devicetree.
     pub const ALL: [Self; 5] = [
         Self::Finisher,
         Self::Rtc,
@@ -56,7 +57,7 @@ impl Fixed {
         Self::Uart,
     ];
 
-    /// Where it is.
+    /// The device's row.
     #[must_use]
     pub const fn row(self) -> Row {
         let (name, base, size, source) = match self {
@@ -77,10 +78,10 @@ impl Fixed {
     }
 }
 
-/// Slots for virtio devices, numbered from 0.
+/// Number of virtio-mmio slots. They are numbered from 0.
 pub const VIRTIO_SLOTS: u8 = 8;
 
-/// Where the virtio slot of this number is; `None` from [`VIRTIO_SLOTS`] on.
+/// The row of a virtio-mmio slot; `None` if there is no slot of this number.
 #[must_use]
 pub const fn virtio(slot: u8) -> Option<Row> {
     if slot >= VIRTIO_SLOTS {
@@ -95,14 +96,15 @@ pub const fn virtio(slot: u8) -> Option<Row> {
     })
 }
 
-/// The whole board: the fixed devices, then the virtio slots.
+/// The rows of the whole board: the fixed devices, then the virtio-mmio slots.
 pub fn rows() -> impl Iterator<Item = (Part, Row)> {
     let fixed = Fixed::ALL.map(|device| (Part::Fixed(device), device.row()));
     let slot = |slot| Some((Part::Virtio(slot), virtio(slot)?));
     fixed.into_iter().chain((0..VIRTIO_SLOTS).filter_map(slot))
 }
 
-/// Whose registers an access of `size` bytes at `address` reaches, and the offset from the first.
+/// The device that an access of `size` bytes at `address` reaches, and the offset from its base.
+/// `None` if no device has registers there.
 #[must_use]
 pub fn find(address: PhysAddr, size: u8) -> Option<(Part, u64)> {
     rows().find_map(|(part, row)| {

@@ -1,10 +1,10 @@
-//! From images to a load plan: what lies where in RAM at power-on, and where the harts start.
-//! Images come as bytes; the engine reads the files.
+//! The boot plan: computes from images what RAM holds at power-on and where the harts start. Images
+//! are bytes here; the engine reads the files.
 //!
-//! Placement is that of QEMU's `virt`: firmware at the start of RAM; a flat kernel at the next 2
-//! MiB behind it, an ELF file where it says; the initial RAM disk half-way up, at most 512 MiB
-//! behind the kernel; the device tree near the top of RAM below 3 GiB. Where RAM is too small for
-//! that, pieces move together before the plan fails.
+//! Placement follows QEMU's `virt`. Firmware is at the start of RAM. A flat kernel is at the next 2
+//! MiB boundary after it, and an ELF file at its own addresses. The initial RAM disk is half-way up
+//! in RAM, at most 512 MiB above the kernel. The devicetree blob is near the top of RAM, below 3
+//! GiB. If RAM is too small for that, the pieces are moved closer together before the plan fails.
 
 mod elf;
 mod error;
@@ -27,38 +27,40 @@ use place::place;
 
 const MIB: u64 = 1 << 20;
 
-/// What is to be booted, on what.
+/// The images to boot and the machine that boots them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BootConfig<'a> {
     /// Physical address of RAM.
     pub ram_base: PhysAddr,
-    /// Bytes of RAM.
+    /// Size of RAM in bytes.
     pub ram_size: u64,
     /// Firmware: an ELF file or a flat binary.
     pub bios: Option<&'a [u8]>,
-    /// Kernel: an ELF file, a Linux `Image`, or a flat binary that firmware starts.
+    /// Kernel: an ELF file, a Linux `Image`, or a flat binary. Only firmware can start a flat
+    /// binary.
     pub kernel: Option<&'a [u8]>,
-    /// Takes the kernel as a flat binary, whatever it looks like (`--kernel raw:FILE`).
+    /// Loads the kernel as a flat binary without a look at its format (`--kernel raw:FILE`).
     pub raw_kernel: bool,
-    /// The machine is its own firmware ([`crate::Config::sbi`]), so the kernel is one for
-    /// supervisor mode and lies where it would behind firmware. Nothing lies below it.
+    /// The machine implements the SBI itself ([`crate::Config::sbi`]). Then the kernel runs in
+    /// S-mode, is placed as it would be after firmware, and no firmware is loaded.
     pub sbi: bool,
-    /// Initial RAM disk.
+    /// Initial RAM disk (initrd).
     pub initrd: Option<&'a [u8]>,
-    /// The kernel's command line.
+    /// Kernel command line (`/chosen/bootargs`).
     pub append: &'a str,
-    /// Number of harts, from 1.
+    /// Number of harts, at least 1.
     pub harts: u32,
-    /// What their MMU can do, for the device tree.
+    /// The MMU that the devicetree reports for each hart.
     pub mmu: MmuType,
-    /// Entropy for the guest; a recording keeps it.
+    /// Entropy for the guest (`/chosen/rng-seed`). A recording keeps it.
     pub rng_seed: [u8; 32],
-    /// Virtio slots to list in the device tree.
+    /// Virtio-mmio slots to list in the devicetree.
     pub virtio_slots: &'a [u8],
 }
 
 impl BootConfig<'_> {
-    /// One hart with `ram_size` bytes of RAM at the address of the board, and nothing to run.
+    /// A configuration of one hart and `ram_size` bytes of RAM at the board's address, without
+    /// images.
     #[must_use]
     pub fn new(ram_size: u64) -> Self {
         Self {
@@ -82,41 +84,43 @@ impl BootConfig<'_> {
     }
 }
 
-/// A range of RAM and its content.
+/// A range of RAM and its content at power-on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment<'a> {
-    /// What it belongs to.
+    /// The image that it belongs to.
     pub part: Part,
-    /// Physical address.
+    /// Physical address of the first byte.
     pub addr: PhysAddr,
     /// Its first bytes.
     pub bytes: Cow<'a, [u8]>,
-    /// Bytes in memory, at least those of `bytes`; the others are zeros.
+    /// Size in memory in bytes, at least `bytes.len()`. The bytes after `bytes` are zero.
     pub len: u64,
 }
 
 impl Segment<'_> {
-    /// Its physical addresses.
+    /// Its range of physical addresses.
     #[must_use]
     pub fn range(&self) -> Range<PhysAddr> {
         self.addr..self.addr.saturating_add(self.len)
     }
 }
 
-/// Where everything goes. No two segments overlap, and all are in RAM.
+/// The address of every image. No two segments overlap, and all of them are in RAM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BootPlan<'a> {
-    /// The content of RAM, the device tree included.
+    /// The content of RAM, including the devicetree blob.
     pub segments: Vec<Segment<'a>>,
-    /// Physical address to which the boot ROM jumps: of the firmware, or of the kernel without one.
+    /// Physical address to which the boot ROM jumps: the entry of the firmware, or of the kernel if
+    /// there is no firmware.
     pub entry: PhysAddr,
-    /// Physical address at which firmware starts the kernel.
+    /// Physical address to which firmware jumps to start the kernel; `None` without firmware or
+    /// kernel.
     pub kernel_entry: Option<PhysAddr>,
-    /// Physical addresses of the initial RAM disk.
+    /// Physical address range of the initial RAM disk.
     pub initrd: Option<Range<PhysAddr>>,
-    /// Physical address of the device tree.
+    /// Physical address of the devicetree blob.
     pub fdt_addr: PhysAddr,
-    /// Physical address of the ELF symbol `tohost`, of the kernel or else of the firmware.
+    /// Physical address of the ELF symbol `tohost` (HTIF), from the kernel or else the firmware.
     pub tohost: Option<PhysAddr>,
     /// Physical address of the ELF symbol `fromhost` of the same file.
     pub fromhost: Option<PhysAddr>,
@@ -161,10 +165,11 @@ impl From<BootPlan<'_>> for PowerOn {
     }
 }
 
-/// Makes the plan.
+/// Plans the boot.
 ///
 /// # Errors
-/// [`BootError`] names the option that is wrong, and where RAM is too small, a size that suffices.
+/// [`BootError`] names the option that is wrong. If RAM is too small, it also names a sufficient
+/// size.
 pub fn plan<'a>(config: &BootConfig<'a>) -> Result<BootPlan<'a>, BootError> {
     place(config).map_err(|mut error| {
         if let Some(remedy) = error.remedy() {
@@ -174,7 +179,7 @@ pub fn plan<'a>(config: &BootConfig<'a>) -> Result<BootPlan<'a>, BootError> {
     })
 }
 
-/// The smallest power of two, in MiB up to 1 TiB, with which the plan succeeds.
+/// The smallest sufficient RAM size: a power of two, in MiB, of at most 1 TiB.
 fn enough_memory(config: &BootConfig<'_>) -> Remedy {
     let sizes = (0..=20)
         .map(|power| 1u64 << power)

@@ -1,4 +1,4 @@
-//! Virtual time: a function of the instruction count and of the warps so far.
+//! Virtual time: a function of the icount and of the warps so far.
 
 use crate::units::Icount;
 use serde::{Deserialize, Serialize};
@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 pub struct Clock {
     /// One instruction takes 2^shift nanoseconds (QEMU's `-icount shift=`), 0 to 10.
     shift: u8,
-    /// Nanoseconds that passed while the machine was idle.
+    /// Nanoseconds that passed while the machine was idle, without instructions.
     warped: u64,
 }
 
 impl Clock {
-    /// The largest shift, as in QEMU: about 1 µs for an instruction.
+    /// The largest shift, as in QEMU: an instruction takes 1024 ns.
     pub const MAX_SHIFT: u8 = 10;
 
-    /// A clock at zero; a shift above [`Clock::MAX_SHIFT`] is taken for that.
+    /// A clock at zero. A shift above [`Clock::MAX_SHIFT`] is taken as [`Clock::MAX_SHIFT`].
     pub fn new(shift: u8) -> Self {
         Self {
             shift: shift.min(Self::MAX_SHIFT),
@@ -24,24 +24,24 @@ impl Clock {
         }
     }
 
-    /// Whether an instruction takes as long on both.
+    /// Whether an instruction takes the same time on both clocks.
     pub(crate) fn runs_like(&self, other: &Self) -> bool {
         self.shift == other.shift
     }
 
-    /// Virtual nanoseconds since power-on, after `icount` instructions.
+    /// Virtual time in nanoseconds since power-on, after `icount` instructions.
     pub fn now(&self, icount: Icount) -> u64 {
         (icount.get() << self.shift).saturating_add(self.warped)
     }
 
-    /// The first instruction count at which [`Clock::now`] is at least `ns`, without further warps.
+    /// The first icount at which [`Clock::now`] is at least `ns`, if no further warp happens.
     pub fn icount_at(&self, ns: u64) -> Icount {
         let ns = ns.saturating_sub(self.warped);
         let whole = Icount::new(ns >> self.shift);
         whole + u64::from(ns & ((1 << self.shift) - 1) != 0)
     }
 
-    /// Lets `ns` nanoseconds pass without an instruction.
+    /// Advances virtual time by `ns` nanoseconds without an instruction.
     pub fn warp(&mut self, ns: u64) {
         self.warped = self.warped.saturating_add(ns);
     }

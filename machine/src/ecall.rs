@@ -1,19 +1,19 @@
-//! A call to the SBI that the machine itself serves: from the registers of the hart that makes it.
+//! Environment calls (ECALL from S-mode) to the machine's own SBI.
 
 use crate::inputs::{Halted, Inputs, Moment};
 use crate::machine::Machine;
 use crate::sbi::Call;
 use crate::units::VirtAddr;
 
-/// Bytes of an ECALL instruction.
+/// Size of an ECALL instruction in bytes.
 pub(crate) const ECALL_LEN: u64 = 4;
 
 impl Machine {
-    /// Serves the call that the hart whose turn it is has just made.
+    /// Serves the SBI call that the current hart has just made.
     pub(crate) fn sbi_call(&mut self, inputs: &mut dyn Inputs) -> Result<(), Halted> {
         let caller = self.schedule.current();
         let hart = self.current();
-        // The call itself is counted already.
+        // The icount already includes the ECALL itself.
         let icount = self.icount.saturating_sub(1);
         let at = Moment {
             icount,

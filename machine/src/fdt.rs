@@ -1,4 +1,4 @@
-//! The device tree that the guest finds: the board as QEMU's `virt` describes it (Devicetree
+//! The devicetree blob that the guest receives: the board as QEMU's `virt` describes it (Devicetree
 //! Specification 0.4; bindings `riscv/cpus.yaml`, `sifive,clint`, `sifive,plic-1.0.0`, `ns16550a`,
 //! `google,goldfish-rtc`, `syscon-poweroff`, `virtio,mmio`).
 
@@ -11,15 +11,15 @@ use vm_fdt::FdtWriter;
 use crate::board::{self, Fixed, Row, VIRTIO_SLOTS};
 use crate::device::{clint, plic};
 
-/// Ratified extensions that each hart has, in the canonical order of `riscv,isa`.
+/// The ratified extensions of each hart, in the canonical order of `riscv,isa`.
 pub const ISA_EXTENSIONS: [&str; 11] = [
     "i", "m", "a", "f", "d", "c", "zicntr", "zicsr", "zifencei", "sstc", "svadu",
 ];
 
-/// Frequency of the serial port's clock in Hz.
+/// Clock frequency of the UART in Hz.
 const UART_CLOCK: u32 = 3_686_400;
 
-/// Handles by which nodes refer to each other. A hart's two follow [`phandle::HARTS`].
+/// Phandles, by which nodes refer to each other. Each hart has two, from [`phandle::HARTS`] on.
 mod phandle {
     pub(super) const PLIC: u32 = 1;
     pub(super) const TEST: u32 = 2;
@@ -34,45 +34,46 @@ mod phandle {
     }
 }
 
-/// The largest virtual address space of a hart (`mmu-type`).
+/// The largest virtual address space of a hart (property `mmu-type`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum MmuType {
-    /// Three levels, 39 bits.
+    /// Sv39: three levels, 39 bits.
     #[default]
     Sv39,
-    /// Four levels, 48 bits.
+    /// Sv48: four levels, 48 bits.
     Sv48,
 }
 
-/// What the tree says beyond the fixed part of the board.
+/// The variable content of the devicetree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FdtConfig<'a> {
-    /// Number of harts, from 1; their ids count from 0.
+    /// Number of harts, at least 1. Their ids start at 0.
     pub harts: u32,
-    /// What their MMU can do.
+    /// The MMU of each hart.
     pub mmu: MmuType,
-    /// Physical address and size of RAM in bytes.
+    /// Range of physical addresses of RAM.
     pub ram: Range<PhysAddr>,
-    /// The kernel's command line; must not hold a NUL.
+    /// Kernel command line (`/chosen/bootargs`). It must not contain a NUL.
     pub bootargs: &'a str,
-    /// Physical addresses of the initial RAM disk.
+    /// Range of physical addresses of the initial RAM disk.
     pub initrd: Option<Range<PhysAddr>>,
-    /// Entropy for the guest. It decides what the guest does, so a recording keeps it.
+    /// Entropy for the guest (`/chosen/rng-seed`). The guest's execution depends on it, so a
+    /// recording keeps it.
     pub rng_seed: [u8; 32],
-    /// Virtio slots to list, each below [`VIRTIO_SLOTS`].
+    /// Virtio-mmio slots to list, each below [`VIRTIO_SLOTS`].
     pub virtio_slots: &'a [u8],
 }
 
-/// The tree cannot be built.
+/// Why the devicetree blob cannot be built.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FdtError {
-    /// The command line holds a NUL, which would end it.
+    /// The command line contains a NUL, which would end it early.
     #[error("the kernel's command line (--append) holds a NUL byte; remove it")]
     NulInBootargs,
-    /// There is no such virtio slot.
+    /// There is no virtio-mmio slot of this number.
     #[error("there is no virtio slot {0}: the board has {VIRTIO_SLOTS}, counted from 0")]
     NoSuchSlot(u8),
-    /// The writer refused, as for a tree of over 4 GiB.
+    /// The writer failed, for example because the blob exceeds 4 GiB.
     #[error("the device tree cannot be written: {0}")]
     Writer(String),
 }
@@ -85,10 +86,10 @@ impl From<vm_fdt::Error> for FdtError {
 
 type Result<T = ()> = std::result::Result<T, FdtError>;
 
-/// Builds the flattened device tree. Its size does not depend on the addresses in it.
+/// Builds the flattened devicetree. Its size does not depend on the addresses in it.
 ///
 /// # Errors
-/// [`FdtError`] says what is wrong with the configuration.
+/// [`FdtError`] says which part of the configuration is invalid.
 pub fn build(config: &FdtConfig<'_>) -> Result<Vec<u8>> {
     if config.bootargs.contains('\0') {
         return Err(FdtError::NulInBootargs);
@@ -178,7 +179,7 @@ fn cpu(tree: &mut Tree, hart: u32, mmu: MmuType) -> Result {
     })
 }
 
-/// The single-letter extensions in one word, the others with underscores.
+/// The value of `riscv,isa`: single-letter extensions in one word, the others after underscores.
 fn isa_string() -> String {
     let mut isa = String::from("rv64");
     for extension in ISA_EXTENSIONS {
@@ -190,7 +191,7 @@ fn isa_string() -> String {
     isa
 }
 
-/// A node by which the guest ends or restarts the machine: a value for the test finisher.
+/// Adds a node for power-off or reboot: a value to write to the test finisher.
 fn power(tree: &mut Tree, name: &str, compatible: &str, value: u32) -> Result {
     tree.node(name, |tree| {
         tree.number("value", value)?;
@@ -241,12 +242,12 @@ fn fixed(tree: &mut Tree, device: Fixed, harts: u32) -> Result {
     }
 }
 
-/// The name of the device's node, with the address.
+/// The name of a device's node with its unit address.
 fn node_name(row: &Row) -> String {
     format!("{}@{:x}", row.name, row.base)
 }
 
-/// The writer, with the shapes that this tree is made of.
+/// The writer, with helpers for the kinds of nodes of this tree.
 struct Tree(FdtWriter);
 
 impl Tree {
@@ -256,8 +257,7 @@ impl Tree {
         Ok(self.0.end_node(node)?)
     }
 
-    /// The node of a device: its registers, its drivers, its interrupt, and what else is said of
-    /// it.
+    /// Adds the node of a device: `reg`, `compatible`, `interrupts`, and further properties.
     fn device(
         &mut self,
         row: &Row,
@@ -303,7 +303,7 @@ impl Tree {
         self.text("compatible", compatible)
     }
 
-    /// Two interrupts into each hart's own controller.
+    /// Adds `interrupts-extended`: two interrupts to the local controller of each hart.
     fn local_interrupts(&mut self, harts: u32, numbers: [u32; 2]) -> Result {
         let cells: Vec<u32> = (0..harts)
             .flat_map(|hart| numbers.map(|number| [phandle::intc(hart), number]))

@@ -1,108 +1,109 @@
-//! The machine's door, both ways: everything that is not a function of its state.
+//! The machine's interface to the outside: everything that is not a function of its state.
 //!
-//! Between two instructions something may come in: an [`Arrival`], which the engine hands to
-//! [`Machine::arrive`](crate::Machine::arrive). While the machine executes it calls [`Inputs`]: for
-//! what it must know at once, for each [`Output`], and at each [`Mark`].
+//! Input arrives between two instructions: the engine passes each [`Arrival`] to
+//! [`Machine::arrive`](crate::Machine::arrive). While the machine executes it calls [`Inputs`]: to
+//! read the host's clock, for each [`Output`], and at each [`Mark`].
 
 use crate::units::{Icount, VirtAddr};
-/// The engine asked the machine to stop at once (a replay diverged, the log cannot be written).
-/// The reason stays with the [`Inputs`] that said so.
+/// The engine told the machine to stop at once, because a replay diverged or the log cannot be
+/// written. The [`Inputs`] that returned it keeps the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the engine stopped the machine")]
 pub struct Halted;
 
-/// A point of the run: where an event belongs in the log, and what to show of it.
+/// A point of the run: the position of an event in the log, and the hart and pc for messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
-    /// Instructions executed by the whole machine before this one.
+    /// The icount: instructions executed by all harts before this point.
     pub icount: Icount,
-    /// The hart that executes.
+    /// Id of the hart that executes.
     pub hart: u8,
-    /// Its program counter (virtual address).
+    /// The program counter of that hart (a virtual address).
     pub pc: VirtAddr,
 }
 
-/// A request to a disk. Its completion comes later, as [`Arrival::Block`].
+/// A request to a disk. Its completion arrives later as [`Arrival::Block`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockRequest {
-    /// Which disk, in the order of the command line.
+    /// Number of the drive, in the order of the command line.
     pub drive: u8,
-    /// Number of the operation, unique in the run: a function of the machine's state.
+    /// Number of the request, unique in the run. It is a function of the machine's state.
     pub id: u64,
-    /// What is to be done.
+    /// The operation.
     pub op: BlockOp,
 }
 
-/// What is to be done on a disk; places and lengths in bytes.
+/// A disk operation. Offsets and lengths are in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BlockOp {
-    /// Read.
+    /// Read from the disk.
     Read {
-        /// From where.
+        /// Offset of the first byte.
         offset: u64,
-        /// How much.
+        /// Number of bytes.
         len: u32,
     },
-    /// Write.
+    /// Write to the disk.
     Write {
-        /// To where.
+        /// Offset of the first byte.
         offset: u64,
-        /// What.
+        /// The bytes to write.
         data: Vec<u8>,
     },
-    /// Make durable what was written.
+    /// Make all completed writes durable.
     Flush,
-    /// The content is not needed any longer.
+    /// Discard a range: the guest no longer needs its content.
     Discard {
-        /// From where.
+        /// Offset of the first byte.
         offset: u64,
-        /// How much.
+        /// Number of bytes.
         len: u64,
     },
-    /// Make it zeroes.
+    /// Fill a range with zeroes.
     WriteZeroes {
-        /// From where.
+        /// Offset of the first byte.
         offset: u64,
-        /// How much.
+        /// Number of bytes.
         len: u64,
-        /// The room may be given back.
+        /// The host may deallocate the range.
         unmap: bool,
     },
 }
 
-/// How a [`BlockRequest`] ended.
+/// The result of a [`BlockRequest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BlockResult {
-    /// It was carried out; what was read, if it was a read.
+    /// The request succeeded. The bytes are the data of a read, and empty otherwise.
     Done(Vec<u8>),
-    /// The host failed.
+    /// The host could not carry out the request.
     Error,
 }
 
-/// Something from outside, for a device of the machine.
+/// Input from outside for one device of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Arrival {
-    /// Bytes at a serial port. None is ever refused.
+    /// Bytes received by a serial port. The port accepts any number of them.
     Serial {
-        /// Which port: 0 is the UART, others are virtio consoles.
+        /// Number of the port: 0 is the UART, higher numbers are virtio consoles.
         port: u8,
         /// The bytes.
         data: Vec<u8>,
     },
-    /// The end of a [`BlockRequest`]: data read reaches guest memory now. One that the guest has
-    /// forgotten, by a reset, is without effect.
+    /// The completion of a [`BlockRequest`]. The data of a read is written to guest memory now. It
+    /// has no effect if the guest has reset the device since the request.
     Block {
-        /// Which disk.
+        /// Number of the drive.
         drive: u8,
         /// The number of the request.
         id: u64,
-        /// How it ended, and what was read.
+        /// The result, with the data of a read.
         result: BlockResult,
     },
-    /// An Ethernet frame of 1 to 65 535 bytes at a network adapter. It waits while the guest has no
-    /// buffer for it; with 256 frames waiting, or no driver, it is dropped.
+    /// An Ethernet frame of 1 to 65 535 bytes for a network adapter. The adapter queues up to 256
+    /// frames while the guest has no buffer for them. It drops a frame if the queue is full or the
+    /// guest has no driver.
     Frame {
-        /// Which adapter.
+        /// Number of the adapter.
         adapter: u8,
         /// The frame.
         data: Vec<u8>,
@@ -110,7 +111,7 @@ pub enum Arrival {
 }
 
 impl Arrival {
-    /// The device that it is for, in words.
+    /// The device that the arrival is for, as text for a message.
     #[must_use]
     pub fn receiver(&self) -> String {
         match self {
@@ -126,56 +127,56 @@ impl Arrival {
 #[error("the machine has no {0}")]
 pub struct NoDevice(pub String);
 
-/// What a device sends to the outside.
+/// Output of a device to the outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output<'a> {
-    /// Bytes that a serial port sends. The guest never learns what became of them.
+    /// Bytes that a serial port transmits. The guest cannot observe what becomes of them.
     Serial {
-        /// Which port.
+        /// Number of the port.
         port: u8,
         /// The bytes.
         data: &'a [u8],
     },
-    /// The guest asks something of a disk.
+    /// A request to a disk.
     Block(BlockRequest),
-    /// The guest sends an Ethernet frame.
+    /// An Ethernet frame that a network adapter transmits.
     Frame {
-        /// Through which network adapter.
+        /// Number of the adapter.
         adapter: u8,
         /// The frame, of 1 to 65 535 bytes.
         frame: &'a [u8],
     },
 }
 
-/// What happens in the machine by itself, and by which a replay is checked.
+/// A trap. Marks are not input; they are recorded so that a replay can be checked against them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
-    /// A hart takes an interrupt; the number in `mcause`/`scause` without the top bit.
+    /// A hart takes an interrupt, with this number in `mcause` or `scause` (top bit clear).
     Interrupt(u64),
-    /// An instruction raises an exception; the number in `mcause`/`scause`.
+    /// An instruction raises an exception, with this number in `mcause` or `scause`.
     Exception(u64),
 }
 
-/// What the machine calls while it executes.
+/// The calls that the machine makes to the engine while it executes.
 ///
-/// The engine has one implementor that asks the host and writes the log, and one that reads the
-/// log; nothing else differs between record and replay.
+/// One implementation records: it asks the host and writes the log. Another replays: it reads the
+/// log. The machine itself does the same in both cases.
 pub trait Inputs {
     /// The host's wall clock, in nanoseconds since the Unix epoch.
     ///
     /// # Errors
-    /// [`Halted`] where the engine must stop the machine here.
+    /// [`Halted`] if the engine must stop the machine at this point.
     fn host_clock(&mut self, at: Moment) -> Result<i64, Halted>;
 
-    /// A device sends something.
+    /// A device transmits to the outside.
     ///
     /// # Errors
-    /// [`Halted`] where the engine must stop the machine here.
+    /// [`Halted`] if the engine must stop the machine at this point.
     fn output(&mut self, at: Moment, output: Output<'_>) -> Result<(), Halted>;
 
-    /// Something happens that a replay must repeat here.
+    /// A trap happens. A replay must see the same one at the same point.
     ///
     /// # Errors
-    /// [`Halted`] where the engine must stop the machine here.
+    /// [`Halted`] if the engine must stop the machine at this point.
     fn mark(&mut self, at: Moment, mark: Mark) -> Result<(), Halted>;
 }

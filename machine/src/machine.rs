@@ -1,4 +1,4 @@
-//! The machine: all of its state in one place, from power-on to digest.
+//! The machine: all of its state, how it is powered on, and how it is reset.
 
 use crate::bus::{Bus, Devices, RAM_BASE, ROM_BASE};
 use crate::clock::Clock;
@@ -14,45 +14,49 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// What lies in memory when the machine is switched on or reset.
+/// What the board loads into memory at power-on and at reset.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PowerOn {
-    /// Bytes of RAM: physical address and content.
+    /// Contents of RAM: the physical address of each segment and its bytes.
     pub segments: Vec<(PhysAddr, Vec<u8>)>,
-    /// The boot ROM, at [`ROM_BASE`].
+    /// Contents of the boot ROM, which starts at [`ROM_BASE`].
     pub rom: Vec<u8>,
-    /// Physical addresses of `tohost` and `fromhost`, where the guest has the host-target interface.
+    /// Physical addresses of `tohost` and `fromhost`, if the guest uses HTIF (the host-target
+    /// interface).
     pub htif: Option<(PhysAddr, Option<PhysAddr>)>,
-    /// Physical address at which hart 0 starts in supervisor mode, where the machine is its own
-    /// firmware ([`Config::sbi`]). Otherwise the ROM knows where to go.
+    /// Physical address of hart 0's first instruction in S-mode. It is used only with
+    /// [`Config::sbi`]; without it the boot ROM jumps to the firmware.
     pub entry: PhysAddr,
-    /// Physical address of the device tree, for the same case.
+    /// Physical address of the devicetree blob. It is used only with [`Config::sbi`].
     pub fdt: PhysAddr,
 }
 
-/// The fixed properties of a machine.
+/// The configuration of a machine. It does not change while the machine exists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
-    /// Bytes of RAM.
+    /// Size of RAM in bytes.
     pub ram_size: u64,
     /// Number of harts, 1 to [`Config::MAX_HARTS`].
     pub harts: u8,
-    /// One instruction takes 2^shift ns of virtual time.
+    /// One instruction takes 2^`shift` ns of virtual time. The range is 0 to [`Clock::MAX_SHIFT`].
     pub shift: u8,
-    /// What sits in the virtio-mmio slots, from the first on; eight at most.
+    /// The devices in the virtio-mmio slots, from slot 0 on; at most
+    /// [`VIRTIO_SLOTS`](crate::board::VIRTIO_SLOTS).
     pub virtio: Vec<VirtioConfig>,
-    /// The machine serves calls from supervisor mode itself (RISC-V SBI specification 2.0), and starts
-    /// hart 0 in that mode: there is no firmware.
+    /// The machine implements the SBI (RISC-V SBI specification 2.0) itself, and hart 0 starts in
+    /// S-mode. There is no firmware.
     pub sbi: bool,
-    /// Length and order of the harts' turns vary: the seed of how.
+    /// Seed of the chaos schedule, which varies the length and the order of the harts' turns.
+    /// `None`: the turns have a fixed length and go round.
     pub chaos: Option<u64>,
 }
 
 impl Config {
-    /// The most harts that there can be.
+    /// The largest number of harts.
     pub const MAX_HARTS: u8 = 8;
 
-    /// One hart with `ram_size` bytes of RAM, an instruction a nanosecond, and nothing else.
+    /// A machine with one hart, `ram_size` bytes of RAM, shift 0 (1 ns per instruction) and no
+    /// virtio devices.
     pub fn new(ram_size: u64) -> Self {
         Self {
             ram_size,
@@ -65,7 +69,7 @@ impl Config {
     }
 }
 
-/// The whole machine.
+/// A whole machine: harts, memory, devices, clock and schedule.
 #[derive(Debug, Clone)]
 pub struct Machine {
     pub(crate) icount: Icount,
@@ -73,19 +77,23 @@ pub struct Machine {
     pub(crate) harts: Vec<Hart>,
     pub(crate) schedule: Schedule,
     pub(crate) bus: Bus,
-    /// One a hart.
+    /// One per hart, in the order of the hart ids.
     pub(crate) tlbs: Vec<Box<Tlb>>,
     pub(crate) blocks: BlockCache,
-    /// Set from outside to make a run end soon, at an instruction count of no meaning.
+    /// When it is set, the run ends at the next boundary between blocks. The icount of that
+    /// boundary is not reproducible.
     pub(crate) kick: Arc<AtomicBool>,
     pub(crate) config: Config,
     pub(crate) power_on: PowerOn,
-    /// What looks at execution: the debugger's, and no state of the machine.
+    /// Breakpoints, watchpoints and other probes. They are not part of the machine's state.
     pub(crate) probes: Probes,
 }
 
 impl Machine {
-    /// A machine at power-on. Segments outside RAM are cut off: the caller has checked them.
+    /// Creates a machine at power-on.
+    ///
+    /// `config.harts` is clamped to 1 to [`Config::MAX_HARTS`]. A segment that does not lie in RAM
+    /// is not loaded: the loader has checked them.
     pub fn new(config: &Config, power_on: PowerOn) -> Self {
         let htif = power_on
             .htif
@@ -117,8 +125,8 @@ impl Machine {
         machine
     }
 
-    /// Resets harts and devices and loads the images anew; other RAM keeps its content, and time
-    /// goes on.
+    /// Resets harts and devices and loads the images again. The rest of RAM keeps its content, and
+    /// the icount and virtual time go on.
     pub fn reset(&mut self) {
         self.probes.moved();
         self.bus.ram.forget_heard();
@@ -130,7 +138,7 @@ impl Machine {
         self.start();
     }
 
-    /// Loads the images, and does what firmware would where there is none.
+    /// Loads the images. With [`Config::sbi`] it also sets the registers that firmware would set.
     fn start(&mut self) {
         if self.config.sbi {
             for hart in &mut self.harts {
@@ -143,51 +151,51 @@ impl Machine {
         self.drop_caches();
     }
 
-    /// Uses `kick` as the flag that ends a run soon: it is looked at between two blocks of
-    /// instructions, so that what the engine then does can fall on nearly any instruction.
+    /// Replaces the kick flag, which ends a run early when it is set. The run loop reads it between
+    /// two blocks of instructions, so a kick can end the run at nearly any instruction.
     pub fn set_kick(&mut self, kick: Arc<AtomicBool>) {
         self.kick = kick;
     }
 
-    /// Says which tier executes from now on.
+    /// Selects how instructions are executed from now on: interpreter, block cache or JIT.
     pub fn set_execution(&mut self, execution: Execution) {
         self.drop_caches();
         self.blocks = BlockCache::new(execution);
     }
 
-    /// Forgets decoded blocks and cached translations. The guest cannot tell.
+    /// Drops decoded blocks and cached address translations. The guest cannot observe this.
     pub fn drop_caches(&mut self) {
         self.blocks.clear();
         self.tlbs.iter_mut().for_each(|tlb| tlb.flush());
         self.bus.ram.unwatch_tables();
     }
 
-    /// Its fixed properties.
+    /// The configuration that the machine was created with.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Instructions executed since power-on, trapping ones included.
+    /// The icount: instructions executed since power-on, including those that raised an exception.
     pub fn icount(&self) -> Icount {
         self.icount
     }
 
-    /// The state of hart `id`.
+    /// The hart with this id; `None` if the machine has no such hart.
     pub fn hart(&self, id: u8) -> Option<&Hart> {
         self.harts.get(usize::from(id))
     }
 
-    /// All harts, in the order of their ids, which count from 0.
+    /// All harts, in the order of their ids. The first id is 0.
     pub fn harts(&self) -> &[Hart] {
         &self.harts
     }
 
-    /// The hart whose turn it is: the one that [`Machine::moment`] names.
+    /// The hart that has the current turn; [`Machine::moment`] reports the same one.
     pub(crate) fn current(&self) -> &Hart {
         &self.harts[self.schedule.current()]
     }
 
-    /// The address space.
+    /// The physical address space: RAM, boot ROM and devices.
     pub fn bus(&self) -> &Bus {
         &self.bus
     }

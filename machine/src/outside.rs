@@ -1,15 +1,15 @@
-//! What comes from outside to the devices, between two instructions.
+//! Input to the devices from outside, between two instructions.
 
 use crate::inputs::{Arrival, NoDevice};
 use crate::machine::Machine;
 use crate::virtio::DeviceError;
 
 impl Machine {
-    /// Hands a device what arrives for it. The instruction count does not move; what changes is
-    /// seen by the guest at its next instruction.
+    /// Delivers an arrival to its device. The icount does not change; the guest can observe the
+    /// effect from its next instruction on.
     ///
     /// # Errors
-    /// There is no such device, and nothing has changed.
+    /// [`NoDevice`] if the machine has no such device. Then nothing has changed.
     pub fn arrive(&mut self, arrival: &Arrival) -> Result<(), NoDevice> {
         let now = self.now();
         match self.bus.arrive(arrival, now) {
@@ -18,8 +18,9 @@ impl Machine {
         }
     }
 
-    /// The virtio devices that the guest's driver has broken since power-on: slot, how often, and
-    /// the last reason. For a message; the machine goes on.
+    /// The virtio devices that have met an invalid request of the guest's driver since power-on:
+    /// slot, number of errors, and the last one. They serve for a warning; the machine keeps
+    /// running.
     pub fn virtio_errors(&self) -> impl Iterator<Item = (usize, u64, &DeviceError)> {
         let devices = self.bus.devices.virtio.iter().enumerate();
         devices.filter_map(|(slot, device)| Some((slot, device.errors(), device.last_error()?)))
@@ -82,7 +83,7 @@ mod tests {
             assert_eq!(machine.arrive(arrival), Err(NoDevice(name.to_owned())));
         }
         assert_eq!(machine.digest(), digest);
-        // Without devices only the serial port of the board is there.
+        // Without virtio devices only the UART accepts input.
         let mut machine = Machine::new(&config(&[]), PowerOn::default());
         let taken = arrivals(0).map(|arrival| machine.arrive(&arrival).is_ok());
         assert_eq!(taken, [true, false, false]);

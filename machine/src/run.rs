@@ -1,4 +1,5 @@
-//! Running: until an instruction count, an idle machine, or a request of the guest.
+//! The run loop: executes up to an icount, until all harts wait, or until the guest asks for a
+//! stop.
 
 use crate::bus::Devices;
 use crate::cpu::{Core, Hart, Leave, Power, Surroundings, Tlbs, irq};
@@ -11,29 +12,29 @@ use crate::probe::{Accessor, Cause, Stop};
 use crate::units::{Icount, VirtAddr};
 use std::sync::atomic::Ordering;
 
-/// Why [`Machine::run`] came back.
+/// Why [`Machine::run`] returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// The instruction count is reached. Nothing that is due at this count has happened yet.
+    /// The icount has reached the limit. Nothing that is due at this icount has happened yet.
     Count,
-    /// Every hart waits for an interrupt.
+    /// Every hart waits for an interrupt (WFI) or is stopped.
     Idle,
-    /// The kick flag is up: see [`Machine::set_kick`].
+    /// The kick flag is set: see [`Machine::set_kick`].
     Kicked,
-    /// The guest asked for this.
+    /// The guest asks the board for power-off, reset or the like.
     Request(Request),
-    /// The engine stopped the machine; the reason is with its [`Inputs`].
+    /// The engine stopped the machine; the reason is with the [`Inputs`] that returned [`Halted`].
     Halted,
-    /// A probe stopped it: see [`Machine::insert_probe`]. The next run goes on.
+    /// A probe stopped the machine: see [`Machine::insert_probe`]. The next run continues from
+    /// here.
     Stopped(Stop),
 }
 
 impl Machine {
-    /// Runs until the instruction count is `until`, exactly, or until something else ends it
-    /// before.
+    /// Runs until the icount is exactly `until`, or until another [`Exit`] ends the run before.
     pub fn run(&mut self, until: Icount, inputs: &mut dyn Inputs) -> Exit {
         loop {
-            // Before the count: it is about what has happened already.
+            // Before the icount check: the stop belongs to an instruction that has executed.
             if let Some(stop) = self.take_stop() {
                 return Exit::Stopped(stop);
             }
@@ -47,7 +48,7 @@ impl Machine {
                 Ok(None) => {}
                 Ok(Some(exit)) => return exit,
                 Err(Halted) => {
-                    // In the middle of an instruction, perhaps.
+                    // Perhaps within an instruction, so what the probes saw of it is incomplete.
                     self.bus.ram.forget_heard();
                     return Exit::Halted;
                 }
@@ -122,7 +123,7 @@ impl Machine {
         Ok(exit)
     }
 
-    /// Serves the call of the SBI that was just made.
+    /// Serves the SBI call that the current hart has just made.
     fn firmware(&mut self, inputs: &mut dyn Inputs) -> Result<(), Halted> {
         let Hart { id, pc, .. } = *self.current();
         self.bus.ram.acting(Accessor::Firmware);
@@ -132,7 +133,7 @@ impl Machine {
         served
     }
 
-    /// Lets hart number `turn` execute up to the instruction count `stop`.
+    /// Executes hart `turn` until the icount is `stop` or something else ends it.
     pub(crate) fn execute(&mut self, turn: usize, stop: Icount, inputs: &mut dyn Inputs) -> Leave {
         let (Some(hart), Some(tlbs)) = (self.harts.get_mut(turn), Tlbs::new(&mut self.tlbs, turn))
         else {
@@ -155,12 +156,12 @@ impl Machine {
         leave
     }
 
-    /// Virtual time in nanoseconds.
+    /// Virtual time in nanoseconds since power-on.
     pub fn now(&self) -> u64 {
         self.clock.now(self.icount)
     }
 
-    /// Where the machine is.
+    /// The current point of the run: icount, current hart, and its program counter.
     pub fn moment(&self) -> Moment {
         Moment {
             icount: self.icount,
@@ -169,10 +170,11 @@ impl Machine {
         }
     }
 
-    /// The earliest virtual time after `now` at which a timer or a device has something to do.
+    /// The earliest virtual time (ns) after `now` at which a timer or a device is due.
     fn deadline(&self, now: u64) -> Option<u64> {
         let Devices { clint, .. } = &self.bus.devices;
-        // Of all harts, whoever executes: their interrupt lines are state that must change on time.
+        // For all harts, not only the one that executes: `mip` of each is state and must change on
+        // time.
         let of_hart = |hart: &Hart| {
             let supervisor = match hart.csrs.sstc() {
                 true => clint.ns_of_mtime(hart.csrs.stimecmp),
@@ -189,7 +191,8 @@ impl Machine {
             .min()
     }
 
-    /// While idle: the virtual time at which something happens that could wake a hart.
+    /// The earliest virtual time (ns) at which an idle machine may wake; `None` if no timer can
+    /// wake it.
     pub fn wake_deadline(&self) -> Option<u64> {
         let Devices { clint, .. } = &self.bus.devices;
         let of_hart = |hart: &Hart| {
@@ -207,36 +210,38 @@ impl Machine {
         timers.chain([self.bus.devices.deadline()]).flatten().min()
     }
 
-    /// Lets `ns` nanoseconds of virtual time pass without an instruction.
+    /// Advances virtual time by `ns` nanoseconds without executing an instruction.
     pub fn warp(&mut self, ns: u64) {
         self.clock.warp(ns);
-        // Now, as the run loop would: else the state depended on whether the machine is run before
-        // the next arrival, which a recording does and a replay need not.
+        // Refill here, as the run loop would. Otherwise the state depends on whether the machine
+        // runs before the next arrival: a recording does and a replay need not.
         let now = self.now();
         self.bus.devices.uart.refill(now);
     }
 
-    /// Bytes that arrived at the serial port and that the guest has yet to read.
+    /// Number of bytes that have arrived at the UART and that the guest has not read.
     pub fn serial_backlog(&self) -> usize {
         self.bus.devices.uart.backlog_len()
     }
 
-    /// The host's wall clock may have reached the alarm of the real-time clock.
+    /// Reads the host's wall clock and raises the alarm of the real-time clock if it is due.
     ///
     /// # Errors
-    /// [`Halted`] where the engine stops the machine at the clock read.
+    /// [`Halted`] if the engine stops the machine at the read of the clock.
     pub fn host_timers(&mut self, inputs: &mut dyn Inputs) -> Result<(), Halted> {
         let now = inputs.host_clock(self.moment())?;
         self.bus.devices.rtc.host_timer(now);
         Ok(())
     }
 
-    /// Host time (ns since the epoch) at which [`Machine::host_timers`] is wanted.
+    /// Host time (ns since the Unix epoch) at which [`Machine::host_timers`] must be called next.
+    /// `None` if no alarm is set.
     pub fn host_deadline(&self) -> Option<i64> {
         self.bus.devices.rtc.alarm_deadline()
     }
 
-    /// Recomputes the interrupt lines, which are a function of the devices' state and the time.
+    /// Recomputes the interrupt lines (`mip`). They are a function of the devices' state and the
+    /// time.
     fn refresh_lines(&mut self, now: u64) {
         self.bus.devices.route_interrupts();
         let Devices { clint, plic, .. } = &self.bus.devices;
@@ -271,7 +276,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
 
-    /// Raises a software interrupt of its own, and waits for it.
+    /// Raises a software interrupt for its own hart and waits for it.
     const GUEST: [u32; 12] = [
         0x0000_0297, // auipc t0,0
         0x0282_8293, // addi t0,t0,40
@@ -287,7 +292,7 @@ mod tests {
         0xffdf_f06f, // j handler
     ];
 
-    /// Raises the kick flag in the moment in which an interrupt is taken.
+    /// Sets the kick flag at the moment an interrupt is taken.
     struct Kicker {
         kick: Arc<AtomicBool>,
         interrupt_at: Option<Icount>,

@@ -1,31 +1,31 @@
-//! The schedule of the harts: they execute in turns, one after the other, a number of instructions
-//! each.
+//! The schedule of the harts: they execute in turns of a number of instructions each.
 //!
 //! The interleaving is part of the machine's definition. The current hart and the rest of its turn
-//! are machine state, so a run that was stopped anywhere goes on as if it had not been.
+//! are machine state, so a run may stop at any instruction and continue without a difference.
 
 use crate::cpu::Hart;
 use serde::{Deserialize, Serialize};
 
-/// Instructions of a turn, where there is more than one hart and no chaos.
+/// Instructions in a turn of a machine with several harts and no chaos schedule.
 pub const QUANTUM: u64 = 5000;
-/// The longest turn under chaos.
+/// Instructions in the longest turn of a chaos schedule.
 const CHAOS_MAX: u64 = 10_000;
-/// The shares of short turns under chaos: one in so many is drawn up to so many instructions.
+/// Short turns of a chaos schedule, as (share, limit): one turn in `share` has at most `limit`
+/// instructions.
 const CHAOS_SHORT: [(u64, u64); 3] = [(16, 4), (8, 64), (4, 1000)];
 
-/// The turn, and where the next one comes from.
+/// The current turn, and the generator of the next ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Schedule {
     current: u8,
-    /// Instructions that are left of the turn.
+    /// Instructions left in the turn.
     left: u64,
-    /// State of the generator that draws length and order of the turns, where these vary.
+    /// State of the random generator of a chaos schedule; `None` without chaos.
     chaos: Option<u64>,
 }
 
 impl Schedule {
-    /// The first turn is hart 0's. `chaos` is the seed of what varies the turns.
+    /// A schedule whose first turn belongs to hart 0. `chaos` is the seed of a chaos schedule.
     pub(crate) fn new(harts: usize, chaos: Option<u64>) -> Self {
         let mut schedule = Self {
             current: 0,
@@ -36,29 +36,29 @@ impl Schedule {
         schedule
     }
 
-    /// Hart 0 has its first turn, as after a reset; a generator goes on from where it is.
+    /// Gives hart 0 a new turn, as at a reset. The random generator is not reseeded.
     pub(crate) fn restart(&mut self, harts: usize) {
         self.current = 0;
         self.left = self.quantum(harts);
     }
 
-    /// The hart that has the current turn.
+    /// Index of the hart that has the current turn.
     pub(crate) fn current(&self) -> usize {
         usize::from(self.current)
     }
 
-    /// Instructions that are left of the turn; a new one has 1 at least.
+    /// Instructions left in the turn. A new turn has at least 1.
     pub(crate) fn left(&self) -> u64 {
         self.left
     }
 
-    /// The turn went on for `count` instructions.
+    /// Takes `count` executed instructions off the turn.
     pub(crate) fn ran(&mut self, count: u64) {
         self.left = self.left.saturating_sub(count);
     }
 
-    /// The hart that executes next: a new turn begins where the old one is over, or its hart waits.
-    /// `None`, and nothing changes, where all wait.
+    /// The hart that executes next. A new turn begins when the old one is over or its hart waits.
+    /// Returns `None`, and changes nothing, if no hart can run.
     pub(crate) fn choose(&mut self, harts: &mut [Hart]) -> Option<usize> {
         let current = self.current();
         let runnable = |index: usize| harts.get(index).is_some_and(Hart::runnable);
@@ -75,7 +75,7 @@ impl Schedule {
             }
             None => first,
         };
-        // So no other hart can have stored between LR and SC, and SC need not look.
+        // Drop the reservation: no other hart can store between LR and SC, so SC checks no memory.
         if let Some(hart) = harts.get_mut(current) {
             hart.reservation = None;
         }
@@ -84,7 +84,7 @@ impl Schedule {
         Some(next)
     }
 
-    /// The length of a turn. One hart alone has but one.
+    /// Draws the length of a turn. A single hart has one endless turn.
     fn quantum(&mut self, harts: usize) -> u64 {
         match &mut self.chaos {
             _ if harts < 2 => u64::MAX,
@@ -99,7 +99,7 @@ impl Schedule {
     }
 }
 
-/// A number below `bound`, which is small: an additive generator whose output is mixed twice.
+/// A random number below `bound`, which must be small: an additive generator, mixed twice.
 fn draw(state: &mut u64, bound: u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut mixed = *state;

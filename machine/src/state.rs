@@ -1,7 +1,8 @@
-//! The state of the machine as bytes: for digests, and for snapshots.
+//! The state of the machine as bytes, for digests and snapshots.
 //!
-//! All state but RAM is one value, and its encoding is both what a digest hashes and what a snapshot keeps. So a
-//! device cannot be in the one and forgotten in the other. RAM goes page by page.
+//! All state except RAM is one value with one encoding. A digest hashes that encoding and a
+//! snapshot stores it, so a device cannot be in one and missing from the other. RAM is handled page
+//! by page.
 
 use crate::bus::Devices;
 use crate::clock::Clock;
@@ -15,26 +16,27 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use xxhash_rust::xxh3::xxh3_128;
 
-/// Version of the encoding of [`Machine::save`]. A test knows the shape that belongs to it.
+/// Version of the encoding of [`Machine::save`]. A test fixes the shape that belongs to it.
 pub const FORMAT: u32 = 1;
 
-/// Why saved state is not this machine's.
+/// Why a machine cannot be restored from saved state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StateError {
-    /// The bytes are no state of this format.
+    /// The bytes do not decode in the encoding of [`FORMAT`].
     #[error("it is no state of a machine, or is damaged")]
     Damaged,
-    /// It is the state of a machine with other parts.
+    /// The state belongs to a machine with another configuration. The text names the parts that
+    /// differ.
     #[error("it is the state of another machine: {0} differ")]
     OtherMachine(&'static str),
 }
 
-/// Parts of a machine in the encoding of [`FORMAT`].
+/// A part of the machine in the encoding of [`FORMAT`].
 ///
 /// # Panics
-/// Never: parts are plain data without sequences of unknown length, and a vector takes all bytes.
-/// If it did fail, a digest of nothing would be equal on both sides of a comparison.
+/// Never: each part is plain data without sequences of unknown length, and writing to a vector
+/// cannot fail. A fallback to an empty encoding would make different states compare equal.
 pub fn encoded(part: &impl Serialize) -> Vec<u8> {
     match postcard::to_stdvec(part) {
         Ok(bytes) => bytes,
@@ -42,7 +44,7 @@ pub fn encoded(part: &impl Serialize) -> Vec<u8> {
     }
 }
 
-/// All state but RAM.
+/// All state except RAM.
 #[derive(Serialize, Deserialize)]
 struct State<'a> {
     icount: Icount,
@@ -53,7 +55,7 @@ struct State<'a> {
 }
 
 impl State<'_> {
-    /// What keeps it from being the state of `machine`.
+    /// The parts in which it differs from the configuration of `machine`; `None` if it fits.
     fn misfit(&self, machine: &Machine) -> Option<&'static str> {
         let ids = |harts: &[Hart]| harts.iter().map(|hart| hart.id).collect::<Vec<_>>();
         let devices = &machine.bus.devices;
@@ -83,17 +85,17 @@ impl Machine {
         }
     }
 
-    /// All state but RAM, in the encoding of [`FORMAT`].
+    /// All state except RAM, in the encoding of [`FORMAT`].
     pub fn save(&self) -> Vec<u8> {
         encoded(&self.state())
     }
 
-    /// The digest of the whole state: equal states have equal digests, on any host.
+    /// The digest of the whole state. Equal states have equal digests on every host.
     pub fn digest(&mut self) -> Digest {
         self.save_with_digest().1
     }
 
-    /// What [`Machine::save`] and [`Machine::digest`] give, at the price of one.
+    /// The results of [`Machine::save`] and [`Machine::digest`]. It encodes the state only once.
     pub fn save_with_digest(&mut self) -> (Vec<u8>, Digest) {
         let ram = self.bus.ram.digest();
         self.tlbs.iter_mut().for_each(|tlb| tlb.flush_stores());
@@ -102,13 +104,13 @@ impl Machine {
         (state, Digest::new(digest))
     }
 
-    /// All state but RAM, as a tree: for showing what differs.
+    /// All state except RAM, as a serializable tree. It serves to show where two states differ.
     pub fn inspect(&self) -> impl Serialize + '_ {
         self.state()
     }
 
-    /// A hash of all state but RAM, and but the seed of the entropy device: two recordings of one machine differ in it
-    /// from the start.
+    /// A hash of all state except RAM and the seed of the entropy device. The seed differs between
+    /// any two recordings of the same machine.
     pub fn hash_without_seed(&self) -> u128 {
         let mut devices = self.bus.devices.clone();
         devices.virtio.iter_mut().for_each(VirtioMmio::forget_seed);
@@ -119,26 +121,27 @@ impl Machine {
         xxh3_128(&encoded(&state))
     }
 
-    /// A hash of each page of RAM, in order; that of a page of zeroes is zero. Pages at different places
-    /// have different hashes, also where their content is the same.
+    /// A hash of each page of RAM, in the order of the pages. The hash of a page of zeroes is zero.
+    /// Otherwise the hash depends on the page number as well as on the content.
     pub fn page_hashes(&mut self) -> &[u128] {
         self.digest();
         self.bus.ram.hashes()
     }
 
-    /// The same as they were when [`Machine::digest`] was last called.
+    /// The page hashes as of the last call of [`Machine::digest`].
     pub fn known_page_hashes(&self) -> &[u128] {
         self.bus.ram.hashes()
     }
 
-    /// The bytes of a page of RAM, by its number; `None` where there is none.
+    /// The bytes of a page of RAM; `None` if there is no page of that number.
     pub fn page(&self, page: u32) -> Option<&[u8]> {
         self.bus.ram.get(u64::from(page) * PAGE as u64, PAGE)
     }
 
-    /// Switches the machine off and on: everything is as [`Machine::new`] made it, but probes stay.
+    /// Power-cycles the machine: all state is as [`Machine::new`] made it. Probes, the kick flag
+    /// and the way of execution stay.
     pub fn rewind(&mut self) {
-        // Before the new RAM is there, so that there is never twice as much.
+        // Free the old RAM first, so that the peak is not twice the size.
         self.bus.ram = Ram::new(0);
         let power_on = std::mem::take(&mut self.power_on);
         let (kick, probes) = (self.kick.clone(), std::mem::take(&mut self.probes));
@@ -149,15 +152,17 @@ impl Machine {
         self.set_execution(execution);
     }
 
-    /// Fills a page of RAM with [`PAGE`] bytes; false, and no effect, where that is no page.
+    /// Overwrites a page of RAM with [`PAGE`] bytes. Returns false, and changes nothing, if there
+    /// is no such page or `bytes` has another length.
     pub fn restore_page(&mut self, page: u32, bytes: &[u8]) -> bool {
         bytes.len() == PAGE && self.bus.ram.place(u64::from(page) * PAGE as u64, bytes)
     }
 
-    /// Takes on state from [`Machine::save`], for a machine whose RAM is already what it was then.
+    /// Restores state from [`Machine::save`]. The caller restores RAM first, page by page.
     ///
     /// # Errors
-    /// If it is not the state of a machine like this; then nothing has changed.
+    /// [`StateError`] if the bytes are damaged or belong to another machine. Then nothing has
+    /// changed.
     pub fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
         let (state, rest) =
             postcard::take_from_bytes::<State<'_>>(state).map_err(|_| StateError::Damaged)?;

@@ -1,5 +1,5 @@
-//! ELF files: which bytes go where, where the program starts, and the words of the host-target
-//! interface (System V ABI, "Object files"; RISC-V psABI, "ELF").
+//! ELF files: the segments to load, the entry point, and the symbols of HTIF (System V ABI, "Object
+//! Files"; RISC-V psABI, "ELF Object Files").
 
 use crate::units::{PhysAddr, VirtAddr};
 use object::elf::{ET_DYN, ET_EXEC, FileHeader64, PT_LOAD, SHT_SYMTAB};
@@ -10,48 +10,48 @@ use object::{LittleEndian, ReadRef as _};
 /// Why an ELF file cannot be loaded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ElfError {
-    /// For another instruction set.
+    /// The file is for another instruction set.
     #[error("is an ELF file for {name} (e_machine {machine}); give one for 64-bit RISC-V (243)")]
     Machine {
         /// `e_machine`.
         machine: u16,
-        /// Its common name.
+        /// Common name of that machine.
         name: &'static str,
     },
-    /// `ELFCLASS32`.
+    /// The class is `ELFCLASS32`.
     #[error("is a 32-bit ELF file; give one for 64-bit RISC-V")]
     Class32,
-    /// `ELFDATA2MSB`.
+    /// The byte order is `ELFDATA2MSB`.
     #[error("is a big-endian ELF file; the machine is little-endian")]
     BigEndian,
-    /// Not `ET_EXEC` or `ET_DYN`.
+    /// The type is neither `ET_EXEC` nor `ET_DYN`.
     #[error("is an ELF file of type {0}, not a linked program (2 or 3); link it first")]
     Type(u16),
-    /// A structure of the file is not as it must be.
+    /// A header or table of the file is malformed.
     #[error("is a damaged ELF file: {0}; copy or build it again")]
     Malformed(String),
-    /// A segment's bytes are not in the file.
+    /// The file ends before the bytes of a segment.
     #[error(
         "is a truncated ELF file: segment {index} needs {size} bytes at offset {offset}, and the \
          file has {file_size} in all; copy or build it again"
     )]
     Truncated {
-        /// Number of the program header.
+        /// Index of the program header.
         index: usize,
         /// `p_offset`.
         offset: u64,
         /// `p_filesz`.
         size: u64,
-        /// Bytes in the file.
+        /// Size of the file in bytes.
         file_size: u64,
     },
-    /// A segment that wraps around the address space, or has more bytes in the file than in memory.
+    /// A segment wraps around the address space, or is larger in the file than in memory.
     #[error(
         "is a damaged ELF file: segment {index} at {address:#x} has {in_file:#x} bytes in the file \
          and {in_memory:#x} in memory"
     )]
     SegmentSize {
-        /// Number of the program header.
+        /// Index of the program header.
         index: usize,
         /// `p_paddr`.
         address: PhysAddr,
@@ -60,10 +60,10 @@ pub enum ElfError {
         /// `p_memsz`.
         in_memory: u64,
     },
-    /// There is nothing to load.
+    /// The file has no segment to load.
     #[error("is an ELF file without loadable segments; link it as a program")]
     NoSegments,
-    /// The program starts where nothing is loaded.
+    /// The entry point is in no segment.
     #[error(
         "is an ELF file whose entry point {0:#x} is in none of its segments; check ENTRY() in its \
          linker script"
@@ -71,17 +71,17 @@ pub enum ElfError {
     Entry(VirtAddr),
 }
 
-/// A piece of an image in memory.
+/// A contiguous part of an image in memory.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Piece<'a> {
-    /// Physical address.
+    /// Physical address of the first byte.
     pub(super) addr: PhysAddr,
     pub(super) bytes: &'a [u8],
-    /// Bytes in memory; zeros follow `bytes`.
+    /// Size in memory in bytes. The bytes after `bytes` are zero.
     pub(super) len: u64,
 }
 
-/// An image and the addresses that the rest of the machine needs, all physical.
+/// An image to load, its entry point, and its HTIF symbols. All addresses are physical.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Loaded<'a> {
     pub(super) pieces: Vec<Piece<'a>>,
@@ -90,7 +90,7 @@ pub(super) struct Loaded<'a> {
     pub(super) fromhost: Option<PhysAddr>,
 }
 
-/// Common names of other machines.
+/// Common names of other machines, by `e_machine`.
 const MACHINES: [(u16, &str); 9] = [
     (3, "x86"),
     (8, "MIPS"),
@@ -106,11 +106,12 @@ const MACHINES: [(u16, &str); 9] = [
 const RISCV: u16 = 243;
 const PAGE: u64 = 4096;
 
-/// From virtual to physical addresses, by the segments of the file.
+/// A map from virtual to physical addresses, made of the segments of the file.
 struct Map(Vec<(VirtAddr, PhysAddr, u64)>);
 
 impl Map {
-    /// The physical address of a virtual one; of a physical one itself, as entry points often are.
+    /// The physical address of a virtual address. A physical address maps to itself: the entry
+    /// point of many files is one.
     fn physical(&self, address: VirtAddr) -> Option<PhysAddr> {
         let by_virtual = self.0.iter().find_map(|&(v, p, len)| {
             let offset = address.checked_sub(v).filter(|&at| at < len)?;
@@ -126,8 +127,8 @@ impl Map {
     }
 }
 
-/// Reads an ELF file. A position-independent program that is linked below `ram_base` (usually at 0)
-/// goes to `load_at` instead, and relocates itself there.
+/// Parses an ELF file. A position-independent file linked below `ram_base` (usually at 0) is loaded
+/// at `load_at` instead; it relocates itself there.
 pub(super) fn load(
     data: &[u8],
     ram_base: PhysAddr,
@@ -202,12 +203,12 @@ pub(super) fn load(
     };
 
     let entry = match header.e_entry(endian) {
-        // A linker script without ENTRY() and without _start.
+        // A linker script that has neither ENTRY() nor _start.
         0 if physical(0).is_none() => lowest,
         entry => physical(entry).ok_or(ElfError::Entry(VirtAddr::new(entry)))?,
     };
 
-    // Without the sections' names, which a file need not have.
+    // Without section names: a file need not have them.
     let sections = header.section_headers(endian, data).map_err(malformed)?;
     let sections =
         SectionTable::<FileHeader64<LittleEndian>>::new(sections, StringTable::default());
@@ -231,7 +232,7 @@ pub(super) fn load(
     })
 }
 
-/// Machine, class and byte order, in the order in which people get them wrong.
+/// Checks class, byte order and machine, the most frequent mistakes first.
 fn check_ident(data: &[u8]) -> Result<(), ElfError> {
     let Some(&[.., class, order]) = data.first_chunk::<6>() else {
         return Err(ElfError::Malformed("shorter than its header".into()));

@@ -1,4 +1,4 @@
-//! What can be wrong with what is to be booted. Each message names the option and what to do.
+//! Errors of a boot plan. Each message names the command-line option and a remedy.
 
 use crate::units::PhysAddr;
 use std::fmt;
@@ -7,16 +7,16 @@ use super::elf::ElfError;
 use super::image::Foreign;
 use crate::fdt::FdtError;
 
-/// The things that are loaded.
+/// The images that the boot plan places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// `--bios`.
+    /// Firmware (`--bios`).
     Firmware,
-    /// `--kernel`.
+    /// Kernel (`--kernel`).
     Kernel,
-    /// `--initrd`.
+    /// Initial RAM disk (`--initrd`).
     Initrd,
-    /// Generated.
+    /// Devicetree blob, which the plan generates.
     DeviceTree,
 }
 
@@ -31,12 +31,12 @@ impl fmt::Display for Part {
     }
 }
 
-/// What more RAM would change.
+/// The remedy if an image does not fit into RAM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
-    /// This many MiB suffice.
+    /// RAM of this size in MiB is sufficient.
     Memory(u64),
-    /// No size does.
+    /// No RAM size is sufficient: the image must be linked to other addresses.
     Relink,
 }
 
@@ -49,101 +49,101 @@ impl fmt::Display for Remedy {
     }
 }
 
-/// Why the machine cannot be booted like this.
+/// Why a machine cannot be booted with these images.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BootError {
-    /// Neither firmware nor kernel.
+    /// There is neither firmware nor a kernel.
     #[error("there is nothing to run: give a kernel (--kernel FILE) or firmware (--bios FILE)")]
     NothingToRun,
-    /// An initial RAM disk and no kernel to use it.
+    /// There is an initial RAM disk but no kernel.
     #[error("an initial RAM disk (--initrd) is for a kernel: give that too (--kernel FILE)")]
     InitrdWithoutKernel,
-    /// A file of another kind.
+    /// A file has a format that the machine cannot load.
     #[error("the {part} {foreign}")]
     Foreign {
-        /// Which file.
+        /// The image.
         part: Part,
-        /// What it is.
+        /// The format of the file, and a hint.
         foreign: Foreign,
     },
-    /// An ELF file that cannot be loaded.
+    /// An ELF file cannot be loaded.
     #[error("the {part} {error}")]
     Elf {
-        /// Which file.
+        /// The image.
         part: Part,
-        /// What is wrong with it.
+        /// The error of the ELF file.
         error: ElfError,
     },
-    /// A Linux `Image` for a big-endian machine.
+    /// A Linux `Image` is for a big-endian machine.
     #[error("the {0} is a big-endian Linux Image; the machine is little-endian")]
     BigEndianImage(Part),
-    /// A file of no known format as a kernel, and no firmware.
+    /// The kernel has an unknown format, and there is no firmware to start it.
     #[error(
         "the kernel (--kernel) is neither an ELF file nor a Linux Image; if it is a flat binary, \
          say --kernel raw:FILE to start it at {start:#x}, or give the firmware that starts it \
          (--bios FILE)"
     )]
     UnknownKernel {
-        /// Where it would be loaded.
+        /// The physical address at which it would be loaded.
         start: PhysAddr,
     },
-    /// A piece is not in RAM.
+    /// An image is not completely within RAM.
     #[error(
         "the {part} takes the addresses {start:#x} to {end:#x}, and RAM is from {ram_start:#x} to \
          {ram_end:#x}; {remedy}"
     )]
     OutsideRam {
-        /// Which file.
+        /// The image.
         part: Part,
-        /// Its first address.
+        /// Its first physical address.
         start: PhysAddr,
-        /// The address behind it.
+        /// The physical address after its end.
         end: PhysAddr,
-        /// The first address of RAM.
+        /// The first physical address of RAM.
         ram_start: PhysAddr,
-        /// The address behind RAM.
+        /// The physical address after the end of RAM.
         ram_end: PhysAddr,
-        /// What to do.
+        /// The remedy.
         remedy: Remedy,
     },
-    /// There is no gap for a piece that may lie anywhere.
+    /// No gap in RAM is large enough for an image that may be placed anywhere.
     #[error("there is no room for the {part} of {len} bytes in {ram_size} bytes of RAM; {remedy}")]
     NoRoom {
-        /// What finds no room.
+        /// The image.
         part: Part,
-        /// Its bytes.
+        /// Its size in bytes.
         len: u64,
-        /// Bytes of RAM.
+        /// Size of RAM in bytes.
         ram_size: u64,
-        /// What to do.
+        /// The remedy.
         remedy: Remedy,
     },
-    /// Two pieces want the same addresses.
+    /// Two segments overlap.
     #[error(
         "the {a} at {a_start:#x} to {a_end:#x} overlaps the {b} at {b_start:#x} to {b_end:#x}; \
          link or choose one of them differently"
     )]
     Overlap {
-        /// One file.
+        /// One image.
         a: Part,
-        /// Its first address.
+        /// Its first physical address.
         a_start: PhysAddr,
-        /// The address behind it.
+        /// The physical address after its end.
         a_end: PhysAddr,
-        /// The other file, or the same.
+        /// The other image. It may be the same one.
         b: Part,
-        /// Its first address.
+        /// Its first physical address.
         b_start: PhysAddr,
-        /// The address behind it.
+        /// The physical address after its end.
         b_end: PhysAddr,
     },
-    /// The device tree cannot be built.
+    /// The devicetree blob cannot be built.
     #[error(transparent)]
     Fdt(#[from] FdtError),
 }
 
 impl BootError {
-    /// Where the remedy goes, if memory is what is wrong.
+    /// The remedy of an error that more RAM may mend, to be filled in.
     pub(super) fn remedy(&mut self) -> Option<&mut Remedy> {
         match self {
             Self::OutsideRam { remedy, .. } | Self::NoRoom { remedy, .. } => Some(remedy),

@@ -1,23 +1,23 @@
-//! What kind of image a file holds, judged by its content; and the header of Linux' `Image`.
+//! The format of an image, detected from its content, and the header of a Linux `Image`.
 
-/// Kinds of images that can be loaded.
+/// Formats of images that can be loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImageKind {
-    /// An ELF file, of whatever machine.
+    /// An ELF file for any machine.
     Elf,
     /// Linux' flat `Image` for RISC-V.
     LinuxImage,
-    /// Nothing known: perhaps code to be loaded as it is.
+    /// An unknown format. It may be code to load as a flat binary.
     Raw,
 }
 
-/// A file that is certainly no image for this machine.
+/// A file in a format that the machine cannot load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is {what}; {hint}")]
 pub struct Foreign {
-    /// What the file is.
+    /// The format of the file.
     pub what: &'static str,
-    /// What to do about it.
+    /// What the user can do instead.
     pub hint: &'static str,
 }
 
@@ -28,7 +28,7 @@ const UNPACK: &str = "the board has no decompressor: unpack it first";
 const OTHER_MACHINE: &str = "give a kernel that is built for 64-bit RISC-V";
 const IS_DISK: &str = "give it with --drive, and a kernel with --kernel";
 
-/// Files that people give by mistake: offset, magic, what it is, what to do.
+/// Formats that users pass by mistake: offset of the magic number, magic number, format, and hint.
 const FOREIGN: [(usize, &[u8], &str, &str); 17] = [
     (0, b"\x1f\x8b", "gzip data", "unpack it first, with gunzip"),
     (0, b"\xfd7zXZ\0", "xz data", "unpack it first, with unxz"),
@@ -93,13 +93,13 @@ fn has(bytes: &[u8], at: usize, magic: &[u8]) -> bool {
     bytes.get(at..).is_some_and(|rest| rest.starts_with(magic))
 }
 
-/// What `bytes` hold, by their content.
+/// Detects the format of `bytes` from their content.
 ///
 /// # Errors
-/// [`Foreign`] where they are certainly not for this machine: an archive, text, a kernel of another
-/// machine. ELF files are not looked into.
+/// [`Foreign`] if the machine certainly cannot load them: an archive, a text, or a kernel of
+/// another machine. An ELF file is not parsed here.
 pub fn detect(bytes: &[u8]) -> Result<ImageKind, Foreign> {
-    // First: a RISC-V Image with an EFI stub begins with "MZ".
+    // Check this first: a RISC-V Image with an EFI stub begins with "MZ".
     if has(bytes, RISCV_IMAGE_MAGIC_AT, RISCV_IMAGE_MAGIC) {
         return Ok(ImageKind::LinuxImage);
     }
@@ -127,12 +127,12 @@ pub fn detect(bytes: &[u8]) -> Result<ImageKind, Foreign> {
     Ok(ImageKind::Raw)
 }
 
-/// Whether the beginning is UTF-8 without control characters. Code is not.
+/// Whether the beginning is UTF-8 without control characters, which machine code is not.
 fn is_text(bytes: &[u8]) -> bool {
     let head = bytes.get(..512).unwrap_or(bytes);
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,
-        // Cut within a character.
+        // The excerpt ends within a character.
         Err(error) if error.error_len().is_none() => {
             std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default()
         }
@@ -144,18 +144,18 @@ fn is_text(bytes: &[u8]) -> bool {
             .all(|c| !c.is_control() || matches!(c, '\t' | '\n' | '\r'))
 }
 
-/// What the header of a Linux `Image` says (Linux, "Boot image header in RISC-V Linux").
+/// The header of a Linux `Image` (Linux documentation, "Boot image header in RISC-V Linux").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LinuxHeader {
-    /// Where the image wants to be, from the start of RAM.
+    /// The load address, as an offset from the start of RAM in bytes.
     pub(super) text_offset: u64,
-    /// Bytes that it takes in memory, with its zeroed data; 0 in old kernels.
+    /// Size in memory in bytes, including zeroed data. Old kernels have 0 here.
     pub(super) image_size: u64,
     pub(super) big_endian: bool,
 }
 
 impl LinuxHeader {
-    /// Reads the header of an image that [`detect`] found to be one.
+    /// Parses the header of an image that [`detect`] has recognized.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let word = |at: usize| Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
         Some(Self {

@@ -1,4 +1,4 @@
-//! Where in RAM each piece goes.
+//! Placement of the images in RAM.
 
 use crate::units::PhysAddr;
 use std::borrow::Cow;
@@ -10,14 +10,14 @@ use super::{BootConfig, BootError, BootPlan, MIB, Part, Remedy, Segment};
 use crate::fdt::{self, FdtConfig};
 
 const PAGE: u64 = 4096;
-/// The alignment of kernels, and of the device tree where there is room: a superpage of Sv39.
+/// The alignment of kernels, and of the devicetree blob if there is room: a megapage of Sv39.
 const BIG_PAGE: u64 = 2 * MIB;
-/// The device tree stays below, for guests that reach it with 32 bits.
+/// The devicetree blob stays below this address, for guests that use 32-bit pointers to it.
 const FDT_LIMIT: PhysAddr = PhysAddr::new(3 * 1024 * MIB);
-/// The initial RAM disk is this far behind the kernel at most, so that it stays in low memory.
+/// The largest distance from the kernel to the initial RAM disk, which keeps it in low memory.
 const INITRD_GAP: u64 = 512 * MIB;
 
-/// Makes the plan for just this much RAM.
+/// Plans the boot with the RAM size of `config`.
 pub(super) fn place<'a>(config: &BootConfig<'a>) -> Result<BootPlan<'a>, BootError> {
     if config.initrd.is_some() && config.kernel.is_none() {
         return Err(BootError::InitrdWithoutKernel);
@@ -56,7 +56,8 @@ pub(super) fn place<'a>(config: &BootConfig<'a>) -> Result<BootPlan<'a>, BootErr
         mmu: config.mmu,
         ram: config.ram(),
         bootargs: config.append,
-        // The size of the tree does not depend on the addresses, which come when its own is known.
+        // The size of the blob does not depend on addresses; they are known only after it is
+        // placed.
         initrd: config
             .initrd
             .map(|_| PhysAddr::default()..PhysAddr::default()),
@@ -135,7 +136,7 @@ fn load_firmware<'a>(config: &BootConfig<'_>, bytes: &'a [u8]) -> Result<Loaded<
     match detect(bytes).map_err(|foreign| BootError::Foreign { part, foreign })? {
         ImageKind::Elf => elf::load(bytes, config.ram_base, config.ram_base)
             .map_err(|error| BootError::Elf { part, error }),
-        // A Linux Image here is one that runs in M mode.
+        // A Linux Image in this place must run in M-mode.
         ImageKind::LinuxImage => load_linux(part, bytes, config.ram_base, PhysAddr::default()),
         ImageKind::Raw => Ok(Loaded::flat(bytes, config.ram_base, 0)),
     }
@@ -175,7 +176,7 @@ fn not_empty(part: Part, bytes: &[u8]) -> Result<(), BootError> {
     }
 }
 
-/// At the offset into RAM that the header asks for, and not below `lowest`.
+/// Loads a Linux `Image` at the offset into RAM that its header names, but not below `lowest`.
 fn load_linux(
     part: Part,
     bytes: &[u8],
@@ -198,7 +199,8 @@ fn load_linux(
 }
 
 impl<'a> Loaded<'a> {
-    /// One piece that starts with its first instruction, of at least `memory` bytes in memory.
+    /// An image of one piece whose entry is its first byte. It has at least `memory` bytes in
+    /// memory.
     fn flat(bytes: &'a [u8], addr: PhysAddr, memory: u64) -> Self {
         let len = memory.max(bytes.len() as u64);
         Self {
@@ -217,14 +219,14 @@ impl<'a> Loaded<'a> {
     }
 }
 
-/// RAM, and what of it is taken.
+/// RAM and the segments placed in it so far.
 struct Room<'a> {
     ram: Range<PhysAddr>,
     segments: Vec<Segment<'a>>,
 }
 
 impl<'a> Room<'a> {
-    /// Takes the pieces of an image at their addresses; the address behind the last.
+    /// Places the pieces of an image at their addresses. Returns the address after the last one.
     fn take(&mut self, part: Part, image: &Loaded<'a>) -> Result<PhysAddr, BootError> {
         for &Piece { addr, bytes, len } in &image.pieces {
             let end = addr.saturating_add(len);
@@ -270,7 +272,7 @@ impl<'a> Room<'a> {
         Ok(ends.max().unwrap_or(self.ram.start))
     }
 
-    /// The first of the addresses at which `len` bytes are free.
+    /// The first of the candidate addresses at which `len` bytes are free.
     fn find(&self, part: Part, len: u64, candidates: &[PhysAddr]) -> Result<PhysAddr, BootError> {
         let fits = |&&addr: &&PhysAddr| {
             let end = addr.saturating_add(len);

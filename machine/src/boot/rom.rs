@@ -1,4 +1,4 @@
-//! The boot ROM: the first instructions of every hart, and what firmware wants to know.
+//! The boot ROM: the first instructions of every hart, and the data that firmware reads.
 
 use crate::units::PhysAddr;
 /// `struct fw_dynamic_info` of OpenSBI (its documentation, "FW_DYNAMIC").
@@ -6,14 +6,14 @@ mod fw_dynamic {
     /// "OSBI".
     pub(super) const MAGIC: u64 = 0x4942_534f;
     pub(super) const VERSION: u64 = 2;
-    /// The next stage runs in S mode.
+    /// The next stage runs in S-mode.
     pub(super) const NEXT_MODE_S: u64 = 1;
     pub(super) const NO_OPTIONS: u64 = 0;
-    /// The hart that boots; the others wait.
+    /// The id of the boot hart; the other harts wait.
     pub(super) const BOOT_HART: u64 = 0;
 }
 
-/// Offsets of the data behind the code; the immediates of the code below.
+/// Offsets of the data after the code. The immediates of the code refer to them.
 mod data {
     pub(super) const ENTRY: u32 = 24;
     pub(super) const FDT: u32 = 32;
@@ -26,18 +26,18 @@ const A1: u32 = 11;
 const A2: u32 = 12;
 const MHARTID: u32 = 0xf14;
 
-/// An instruction of the I format.
+/// Encodes an instruction of the I format.
 const fn i_type(opcode: u32, funct3: u32, rd: u32, rs1: u32, imm: u32) -> u32 {
     imm << 20 | rs1 << 15 | funct3 << 12 | rd << 7 | opcode
 }
 
-/// `ld rd, offset(t0)`.
+/// Encodes `ld rd, offset(t0)`.
 const fn ld(rd: u32, offset: u32) -> u32 {
     i_type(0x03, 3, rd, T0, offset)
 }
 
-/// The ROM's code, by the calling convention of RISC-V boot (hart id in `a0`, device tree in `a1`)
-/// and of OpenSBI's dynamic firmware (`a2`). The state that it leaves is that of QEMU's ROM.
+/// The code of the boot ROM. It passes the hart id in `a0` and the devicetree in `a1` (RISC-V boot
+/// convention), and `fw_dynamic_info` in `a2` (OpenSBI). It leaves the same state as QEMU's ROM.
 const CODE: [u32; 6] = [
     0x17 | T0 << 7,                            // auipc t0, 0
     i_type(0x73, 2, A0, 0, MHARTID),           // csrr a0, mhartid
@@ -80,7 +80,7 @@ mod tests {
             .chunks(4)
             .map(|c| u32::from_le_bytes(c.try_into().unwrap()))
             .collect();
-        // As an assembler has them.
+        // The output of an assembler for the same code.
         let expected = [
             0x0000_0297,
             0xf140_2573,

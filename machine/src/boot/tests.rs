@@ -1,4 +1,4 @@
-//! Plans, from images that are made here byte by byte.
+//! Tests of boot plans, with images that are built byte by byte.
 
 use proptest::prelude::*;
 
@@ -13,10 +13,10 @@ fn at(offset: u64) -> PhysAddr {
 }
 
 const GIB: u64 = 1024 * MIB;
-/// Code that no one runs; not text, not an archive.
+/// Code that is never executed. It looks like neither text nor an archive.
 const CODE: [u8; 8] = [0x97, 0x02, 0, 0, 0x13, 0, 0, 0];
 
-/// What goes into a little ELF file.
+/// The content of a small ELF file.
 #[derive(Clone)]
 struct Elf {
     machine: u16,
@@ -105,7 +105,7 @@ impl Elf {
     }
 }
 
-/// A Linux Image of `len` bytes that takes `image_size` in memory.
+/// A Linux Image of `len` bytes in the file and `image_size` bytes in memory.
 fn linux(text_offset: u64, image_size: u64, len: usize) -> Vec<u8> {
     let mut image = vec![0; len];
     image[8..16].copy_from_slice(&text_offset.to_le_bytes());
@@ -460,7 +460,7 @@ fn what_is_no_kernel_says_so() {
     assert_eq!(plan(&config), Err(BootError::InitrdWithoutKernel));
 }
 
-/// Every two segments of a plan are apart, and all are in RAM.
+/// Checks that no two segments of a plan overlap and that all of them are in RAM.
 fn check(plan: &BootPlan<'_>, config: &BootConfig<'_>) {
     for (n, segment) in plan.segments.iter().enumerate() {
         let range = segment.range();

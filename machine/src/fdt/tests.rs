@@ -1,14 +1,14 @@
-//! The tree, read back by a small reader of its own (Devicetree Specification, chapter 5).
+//! Tests of the devicetree blob, with a small parser (Devicetree Specification, chapter 5).
 
 use crate::units::PhysAddr;
 use std::collections::BTreeMap;
 
 use super::*;
 
-/// Every property, by its path: `/soc/serial@10000000/reg`.
+/// All properties by path, for example `/soc/serial@10000000/reg`.
 pub(crate) type Properties = BTreeMap<String, Vec<u8>>;
 
-/// Reads a flattened tree whole.
+/// Parses a whole flattened devicetree.
 pub(crate) fn parse(blob: &[u8]) -> Properties {
     let word = |at: usize| u32::from_be_bytes(blob[at..at + 4].try_into().unwrap());
     let text = |at: usize| {
