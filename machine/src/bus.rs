@@ -17,38 +17,38 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::board::{RAM_BASE, ROM_BASE};
 
-/// Why an access got nowhere.
+/// Why a bus access failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BusError {
-    /// Nothing is there, or not in this size: an access fault.
+    /// No register is at the address, or it does not have the access size: an access fault.
     Fault,
-    /// The engine stopped the machine.
+    /// The engine stopped the machine during the access.
     Halted,
 }
 
-/// The devices; all of their state is what is in here.
+/// All devices of the board. Their whole state is in these fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Devices {
-    /// Software and timer interrupts.
+    /// CLINT: software and timer interrupts.
     pub clint: Clint,
-    /// External interrupts.
+    /// PLIC: external interrupts.
     pub plic: Plic,
-    /// Serial port.
+    /// UART: serial port 0.
     pub uart: Uart16550,
     /// Real-time clock.
     pub rtc: GoldfishRtc,
-    /// Power-off and reset.
+    /// Test finisher: power-off and reset.
     pub finisher: TestFinisher,
-    /// Host-target interface, where the guest has its symbols.
+    /// HTIF (host-target interface), if the guest has its symbols.
     pub htif: Option<Htif>,
-    /// What the guest asked for through the host-target interface.
+    /// The request that the guest made through HTIF and that the run loop has not taken.
     pub htif_exit: Option<Request>,
-    /// Virtio devices, by slot.
+    /// Virtio devices, indexed by slot.
     pub virtio: Vec<VirtioMmio>,
 }
 
 impl Devices {
-    /// The devices at power-on, for `harts` harts; `virtio` fills the slots from the first on.
+    /// The devices at power-on, for `harts` harts. `virtio` fills the slots from slot 0 on.
     pub fn new(harts: u8, htif: Option<Htif>, virtio: &[VirtioConfig]) -> Self {
         let harts = usize::from(harts);
         Self {
@@ -67,7 +67,7 @@ impl Devices {
         }
     }
 
-    /// Whether both are of one board: the same devices, for as many harts.
+    /// Whether both belong to the same board: the same devices, for the same number of harts.
     pub(crate) fn same_board(&self, other: &Self) -> bool {
         let parts = |devices: &Self| {
             let Self { clint, plic, .. } = devices;
@@ -102,7 +102,7 @@ impl Devices {
         [finisher, rtc, clint, plic, uart]
     }
 
-    /// Puts all devices into their power-on state.
+    /// Resets all devices to their power-on state.
     pub(crate) fn reset(&mut self) {
         for device in Fixed::ALL {
             self.fixed(device).reset();
@@ -115,23 +115,23 @@ impl Devices {
         }
     }
 
-    /// Whether a store to RAM at `address` is a message to a device.
+    /// Whether a store of `size` bytes to RAM at `address` is a command for HTIF.
     pub(crate) fn listens(&self, address: PhysAddr, size: usize) -> bool {
-        // Guests that store halves store the upper one last.
+        // A guest that stores 32-bit halves stores the upper half last.
         self.htif.as_ref().is_some_and(|htif| {
             let upper = htif.tohost().saturating_add(4);
             address < upper.saturating_add(4) && upper < address.saturating_add(size as u64)
         })
     }
 
-    /// The earliest virtual time at which a device wants to be called.
+    /// The earliest virtual time (ns) at which a device must be called; `None` if none is due.
     pub(crate) fn deadline(&self) -> Option<u64> {
         let fixed = self.all_fixed().into_iter().filter_map(Device::deadline);
         let virtio = self.virtio.iter().filter_map(VirtioMmio::deadline);
         fixed.chain(virtio).min()
     }
 
-    /// Calls the devices whose time has come.
+    /// Calls the devices whose deadline has passed.
     fn tick(&mut self, cx: &mut Context<'_>) -> Result<(), Halted> {
         for device in Fixed::ALL {
             let device = self.fixed(device);
@@ -142,12 +142,12 @@ impl Devices {
         Ok(())
     }
 
-    /// Sends what the serial port still gathers.
+    /// Sends the bytes that the UART has buffered.
     pub(crate) fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), Halted> {
         self.uart.flush(cx)
     }
 
-    /// Passes the devices' interrupt lines on to the PLIC.
+    /// Copies the devices' interrupt lines to the PLIC.
     pub(crate) fn route_interrupts(&mut self) {
         for device in Fixed::ALL {
             if let Some(source) = device.row().source {
@@ -162,25 +162,26 @@ impl Devices {
         }
     }
 
-    /// What the guest asked of the power supply.
+    /// Takes the guest's request for power-off, reset or the like.
     pub(crate) fn take_request(&mut self) -> Option<Request> {
         self.finisher.take_request().or(self.htif_exit.take())
     }
 }
 
-/// Everything a hart can address.
+/// Everything that a hart can address.
 #[derive(Debug, Clone)]
 pub struct Bus {
-    /// RAM, at [`RAM_BASE`].
+    /// RAM, from [`RAM_BASE`] on.
     pub ram: Ram,
-    /// Boot ROM, at [`ROM_BASE`].
+    /// Boot ROM, from [`ROM_BASE`] on.
     pub rom: Vec<u8>,
-    /// The devices.
+    /// The memory-mapped devices.
     pub devices: Devices,
 }
 
 impl Bus {
-    /// The bytes at `address`, if they are memory: RAM or ROM. Reading has no side effect.
+    /// The `len` bytes at `address` if all of them are in RAM or in the boot ROM. It has no side
+    /// effect.
     pub fn memory(&self, address: PhysAddr, len: usize) -> Option<&[u8]> {
         if let Some(offset) = address.checked_sub(RAM_BASE) {
             return self.ram.get(offset, len);
@@ -189,7 +190,7 @@ impl Bus {
         self.rom.get(start..start.checked_add(len)?)
     }
 
-    /// Reads from a device or the ROM.
+    /// Reads from a device or the boot ROM.
     pub(crate) fn read(
         &mut self,
         address: PhysAddr,
@@ -209,11 +210,11 @@ impl Bus {
                 None => read_empty(offset, size),
             },
         };
-        // What is not there reads as zero, as on QEMU's board.
+        // A device register that does not exist reads as zero, as on QEMU's board.
         lenient(answer, 0)
     }
 
-    /// Writes to a device; the ROM takes none.
+    /// Writes to a device. A write to the boot ROM is an access fault.
     pub(crate) fn write(
         &mut self,
         address: PhysAddr,
@@ -237,7 +238,7 @@ impl Bus {
         lenient(answer, ())
     }
 
-    /// Calls the devices whose time has come, and those that waited for something else.
+    /// Calls the devices whose deadline has passed, and the virtio devices that wait for memory.
     pub(crate) fn tick(&mut self, cx: &mut Context<'_>) -> Result<(), Halted> {
         self.devices.tick(cx)?;
         for (slot, device) in (0..).zip(&mut self.devices.virtio) {
@@ -249,7 +250,7 @@ impl Bus {
         Ok(())
     }
 
-    /// A store to RAM that the host-target interface listens to has happened.
+    /// Handles a store to `tohost` that has just happened.
     pub(crate) fn stored(&mut self, cx: &mut Context<'_>) -> Result<(), Halted> {
         let Some(htif) = &mut self.devices.htif else {
             return Ok(());
@@ -262,7 +263,7 @@ impl Bus {
             return Ok(());
         };
         let effect = htif.store(u64::from_le_bytes(*word), cx)?;
-        // The store is taken, whatever it asked for: the guest may go on.
+        // Clear `tohost` whatever the command was, so that the guest can send the next one.
         let tohost = htif.tohost().wrapping_sub(RAM_BASE);
         self.ram.write_for(Accessor::Htif, tohost, &[0; 8]);
         if let Effect::Unsupported {
@@ -277,7 +278,7 @@ impl Bus {
         Ok(())
     }
 
-    /// A system call for the host, whose arguments are at physical address `arguments`.
+    /// Serves an HTIF system call whose arguments are at physical address `arguments`.
     fn htif_call(&mut self, arguments: PhysAddr, cx: &mut Context<'_>) -> Result<(), Halted> {
         let Some(htif) = &mut self.devices.htif else {
             return Ok(());
@@ -294,7 +295,8 @@ impl Bus {
         Ok(())
     }
 
-    /// Something arrives from outside at virtual time `now` (ns). Says whether a device took it.
+    /// Delivers an arrival to its device at virtual time `now` (ns). Returns false if there is
+    /// none.
     pub(crate) fn arrive(&mut self, arrival: &Arrival, now: u64) -> bool {
         match arrival {
             Arrival::Serial { port, data } if *port == self.devices.uart.port => {
@@ -314,7 +316,7 @@ impl Bus {
         }
     }
 
-    /// Bytes arrive at the serial port, or at the console of the host-target interface.
+    /// Delivers bytes to the UART, or to the HTIF console if the guest uses that.
     fn serial_input(&mut self, data: &[u8], now: u64) {
         match &mut self.devices.htif {
             Some(htif) if htif.console_used() => {
@@ -402,7 +404,7 @@ mod tests {
             let done = bus.write(at, 4, value, &mut context(&mut inputs));
             assert_eq!(done, Ok(()));
         };
-        // Priority, enabled for hart 0 in machine mode; then a queue that cannot be.
+        // Set the priority and enable the source for hart 0 in M-mode; then make a queue invalid.
         write(&mut bus, 0xc00_0004, 1);
         write(&mut bus, 0xc00_2000, 2);
         for status in [3, 11, 15] {

@@ -1,55 +1,55 @@
-//! Guest RAM: bytes, and per page what else depends on them.
+//! Guest RAM: bytes, and flags for each page.
 //!
-//! A store takes the fast path only into a page that is already dirty and that nobody watches; the
-//! first store of a digest period, and any store to code or page tables, comes through
-//! [`Ram::write`], which keeps the books. So digests, cached blocks and cached translations cost a
-//! plain store nothing.
+//! A store takes the fast path only if its page is already dirty and has no other flag. The first
+//! store to a page after a digest, and every store to code or page tables, goes through
+//! [`Ram::write`], which updates the flags. So digests, decoded blocks and cached translations do
+//! not slow down other stores.
 
 use crate::board::RAM_BASE;
 use crate::probe::{Access, Accessor, Listener, WatchHit, WatchKind, Watchpoint};
 use crate::units::PhysAddr;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-/// Bytes in a page.
+/// Size of a page in bytes.
 pub const PAGE: usize = 4096;
 
-/// What is known of a page, as bits.
+/// Flags of a page.
 mod flag {
-    /// Stored to since the last digest.
+    /// The page has been stored to since the last digest.
     pub(super) const DIRTY: u8 = 1;
-    /// Decoded blocks come from it.
+    /// A decoded block comes from the page.
     pub(super) const CODE: u8 = 2;
-    /// A cached translation was walked through it.
+    /// A cached translation depends on a page-table entry in the page.
     pub(super) const TABLE: u8 = 4;
-    /// A device listens to stores.
+    /// A device handles stores to the page (HTIF).
     pub(super) const DEVICE: u8 = 8;
-    /// Some hart's cached translations for stores may lead to it.
+    /// A hart may have a cached store translation to the page.
     pub(super) const STORED: u8 = 16;
-    /// A watchpoint is on it.
+    /// The page has a watchpoint.
     pub(super) const WATCHED: u8 = 32;
-    /// One of them sees loads.
+    /// The page has a watchpoint for loads.
     pub(super) const LOADS_WATCHED: u8 = 64;
 }
 
-/// The RAM of the machine; addresses here are offsets from its base.
+/// The RAM of the machine. Offsets are in bytes from the base of RAM.
 #[derive(Debug, Clone)]
 pub struct Ram {
     bytes: Vec<u8>,
     flags: Vec<u8>,
-    /// Hash of each page at the last digest; zero for a page of zeroes.
+    /// Hash of each page at the last digest. The hash of a page of zeroes is zero.
     hashes: Vec<u128>,
     /// Wrapping sum of `hashes`.
     sum: u128,
-    /// Pages that carry `TABLE`.
+    /// Numbers of the pages with the flag `TABLE`.
     tables: Vec<u32>,
-    /// Stores to code pages that the block cache has yet to hear of.
+    /// Stores to code pages that the block cache has not processed: (offset, length).
     code_stores: Vec<(u64, u32)>,
     tables_changed: bool,
     listener: Listener,
 }
 
 impl Ram {
-    /// RAM of `size` bytes, all zero; `size` is rounded up to whole pages.
+    /// Creates RAM of `size` bytes, all zero. `size` is rounded up to whole pages.
     pub fn new(size: u64) -> Self {
         let pages = (size as usize).div_ceil(PAGE);
         Self {
@@ -69,13 +69,13 @@ impl Ram {
         self.bytes.len() as u64
     }
 
-    /// The bytes at `offset..offset + len`; `None` outside RAM.
+    /// The bytes at `offset..offset + len`; `None` if they are not all in RAM.
     pub fn get(&self, offset: u64, len: usize) -> Option<&[u8]> {
         let start = usize::try_from(offset).ok()?;
         self.bytes.get(start..start.checked_add(len)?)
     }
 
-    /// Reads `N` bytes at an offset that a cached translation gave.
+    /// Reads `N` bytes at an offset from a cached translation.
     #[inline(always)]
     pub(crate) fn load<const N: usize>(&self, offset: usize) -> [u8; N] {
         match self.bytes[offset..].first_chunk::<N>() {
@@ -92,28 +92,29 @@ impl Ram {
         }
     }
 
-    /// All bytes, for translated code: it stores to pages alone for which [`Ram::plain`] holds.
+    /// All bytes, for translated code. It stores only to pages for which [`Ram::plain`] holds.
     pub(crate) fn raw(&mut self) -> &mut [u8] {
         &mut self.bytes
     }
 
-    /// Whether stores to the page of `offset` need no book-keeping.
+    /// Whether a store to the page of `offset` changes no flag, so that it may bypass
+    /// [`Ram::write`].
     pub(crate) fn plain(&self, offset: u64) -> bool {
         self.flags[offset as usize / PAGE] & !flag::STORED == flag::DIRTY
     }
 
-    /// Whether nobody watches loads from the page of `offset`.
+    /// Whether the page of `offset` has no watchpoint for loads.
     pub(crate) fn loads_plain(&self, offset: u64) -> bool {
         self.flags[offset as usize / PAGE] & flag::LOADS_WATCHED == 0
     }
 
-    /// Notes that a translation for stores to the page of `offset` is cached.
+    /// Records that a store translation to the page of `offset` is cached.
     pub(crate) fn note_stores(&mut self, offset: u64) {
         self.flags[offset as usize / PAGE] |= flag::STORED;
     }
 
-    /// Stores `data` with all book-keeping, on behalf of the guest or a device; false (and no
-    /// effect) where it is not all inside RAM.
+    /// Stores `data` for the guest or a device, and updates flags and watchpoints. Returns false,
+    /// and changes nothing, if the range is not completely in RAM.
     pub fn write(&mut self, offset: u64, data: &[u8]) -> bool {
         if self.watched(offset, data.len(), flag::WATCHED) {
             let start = offset as usize;
@@ -124,14 +125,14 @@ impl Ram {
         self.place(offset, data)
     }
 
-    /// [`Ram::write`] by somebody else than a hart.
+    /// Does [`Ram::write`] for an accessor other than a hart.
     pub(crate) fn write_for(&mut self, by: Accessor, offset: u64, data: &[u8]) {
         self.acting(by);
         self.write(offset, data);
         self.acting(Accessor::Hart);
     }
 
-    /// [`Ram::write`] by the engine, which is no access that a watchpoint sees.
+    /// Does [`Ram::write`] for the engine. Watchpoints do not see it.
     pub(crate) fn place(&mut self, offset: u64, data: &[u8]) -> bool {
         let Ok(start) = usize::try_from(offset) else {
             return false;
@@ -149,8 +150,8 @@ impl Ram {
         let tables = self.flags[pages.clone()]
             .iter()
             .any(|flags| flags & flag::TABLE != 0);
-        // No cached translation can come from an entry that was not valid. Elsewhere nothing is
-        // read: the host would map a page of zeroes for that, and another one for the store.
+        // An entry with V=0 is in no cached translation. Other pages are not read here: the host
+        // would map a page of zeroes for the read and another page for the store.
         let words = &self.bytes[start & !7..(end + 7) & !7];
         let replaces_entry = tables && words.iter().step_by(8).any(|low| low & 1 != 0);
         self.bytes[start..end].copy_from_slice(data);
@@ -167,15 +168,15 @@ impl Ram {
         true
     }
 
-    /// Sets bits of a page-table entry on behalf of the table walker. Cached translations hold no
-    /// right that such an update takes away, so they stay.
+    /// Sets A and D bits in a page-table entry for the page-table walker. Cached translations stay,
+    /// because the update takes away no permission.
     pub(crate) fn write_table(&mut self, offset: u64, entry: u64) {
         let changed = self.tables_changed;
         self.write_for(Accessor::Walker, offset, &entry.to_le_bytes());
         self.tables_changed = changed;
     }
 
-    /// Whether a page of the `len` bytes at `offset`, if they are in RAM, has this flag.
+    /// Whether the range is in RAM and one of its pages has this flag.
     fn watched(&self, offset: u64, len: usize, flag: u8) -> bool {
         if self.listener.points().is_empty() || self.get(offset, len).is_none() || len == 0 {
             return false;
@@ -185,7 +186,7 @@ impl Ram {
         flags.iter().any(|flags| flags & flag != 0)
     }
 
-    /// Listens for accesses that these see, and for no others. Cached translations must be dropped.
+    /// Replaces all watchpoints. The caller must drop cached translations.
     pub(crate) fn listen(&mut self, points: Vec<Watchpoint>) {
         self.flag_pages(|flags, _| *flags &= !(flag::WATCHED | flag::LOADS_WATCHED));
         self.listener.listen(points);
@@ -197,7 +198,7 @@ impl Ram {
         });
     }
 
-    /// Does something with the flags of each page that a watchpoint is on.
+    /// Applies `change` to the flags of each page that has a watchpoint.
     fn flag_pages(&mut self, change: impl Fn(&mut u8, &Watchpoint)) {
         let size = u128::from(self.size());
         for point in self.listener.points().iter().filter(|point| point.len > 0) {
@@ -211,7 +212,7 @@ impl Ram {
         }
     }
 
-    /// A hart has loaded the `len` bytes at `offset`.
+    /// Checks a hart's load of `len` bytes at `offset` against the watchpoints.
     pub(crate) fn loaded(&mut self, offset: u64, len: usize) {
         if self.watched(offset, len, flag::LOADS_WATCHED) {
             let start = offset as usize;
@@ -222,33 +223,33 @@ impl Ram {
         }
     }
 
-    /// A hart has accessed a register of a device, or the ROM.
+    /// Checks a hart's access to a device register or the boot ROM against the watchpoints.
     pub(crate) fn accessed_elsewhere(&mut self, access: Access, address: PhysAddr, value: &[u8]) {
         self.listener.hear(access, address, None, value);
     }
 
-    /// Stores are those of `by` from now on.
+    /// Sets the accessor of the following stores.
     pub(crate) fn acting(&mut self, by: Accessor) {
         self.listener.acting(by);
     }
 
-    /// Whether a watchpoint has seen something.
+    /// Whether there are watchpoint hits.
     pub(crate) fn heard(&self) -> bool {
         self.listener.heard()
     }
 
-    /// What watchpoints have seen since the last call, of an instruction of `hart` at `pc`.
+    /// Takes the watchpoint hits since the last call, and ascribes them to `hart` at `pc`.
     pub(crate) fn take_heard(&mut self, hart: u8, pc: u64) -> impl Iterator<Item = WatchHit> {
         self.listener.take(hart, pc)
     }
 
-    /// Forgets what watchpoints have seen.
+    /// Drops the watchpoint hits.
     pub(crate) fn forget_heard(&mut self) {
         self.listener.forget();
     }
 
-    /// Notes that decoded blocks come from the page of `offset`; true if cached translations for
-    /// stores to it must be dropped.
+    /// Records that decoded blocks come from the page of `offset`. Returns true if the caller must
+    /// drop cached store translations to it.
     pub(crate) fn watch_code(&mut self, offset: u64) -> bool {
         self.watch(offset, flag::CODE)
     }
@@ -260,20 +261,20 @@ impl Ram {
         stored
     }
 
-    /// No decoded block comes from the page of `offset` any longer.
+    /// Records that no decoded block comes from the page of `offset`.
     pub(crate) fn unwatch_code(&mut self, offset: u64) {
         self.flags[offset as usize / PAGE] &= !flag::CODE;
     }
 
-    /// A device listens to stores to the page of `offset`, for as long as the machine exists.
+    /// Records that a device handles stores to the page of `offset`. A reset does not change that.
     pub(crate) fn watch_for_device(&mut self, offset: u64) {
         if let Some(flags) = self.flags.get_mut(offset as usize / PAGE) {
             *flags |= flag::DEVICE;
         }
     }
 
-    /// Notes that a cached translation depends on the page of `offset`; true if cached translations
-    /// for stores to it must be dropped.
+    /// Records that a cached translation depends on the page of `offset`. Returns true if the
+    /// caller must drop cached store translations to it.
     pub(crate) fn watch_table(&mut self, offset: u64) -> bool {
         let page = offset as usize / PAGE;
         if self.flags[page] & flag::TABLE == 0 {
@@ -282,17 +283,17 @@ impl Ram {
         self.watch(offset, flag::TABLE)
     }
 
-    /// Whether a store touched code or page tables that caches depend on.
+    /// Whether a store has changed code or page tables that caches depend on.
     pub(crate) fn caches_stale(&self) -> bool {
         self.tables_changed || !self.code_stores.is_empty()
     }
 
-    /// The stores to code pages since the last call: (offset, length).
+    /// Takes the stores to code pages since the last call: (offset, length).
     pub(crate) fn take_code_stores(&mut self) -> Vec<(u64, u32)> {
         std::mem::take(&mut self.code_stores)
     }
 
-    /// Whether page tables changed since the last call; if so, none is watched any longer.
+    /// Whether page tables have changed since the last call. If so, the `TABLE` flags are cleared.
     pub(crate) fn take_tables_changed(&mut self) -> bool {
         let changed = std::mem::take(&mut self.tables_changed);
         if changed {
@@ -301,7 +302,7 @@ impl Ram {
         changed
     }
 
-    /// No cached translation is left.
+    /// Clears the `TABLE` flags. No cached translation may be left.
     pub(crate) fn unwatch_tables(&mut self) {
         for page in self.tables.drain(..) {
             self.flags[page as usize] &= !flag::TABLE;
@@ -313,9 +314,9 @@ impl Ram {
         &self.hashes
     }
 
-    /// The digest of all bytes: a sum over pages of a keyed hash, of which only the pages stored to
-    /// since the last call are computed anew. Every page is clean afterwards, so cached write
-    /// translations must be dropped.
+    /// The digest of all bytes: a sum over pages of a keyed hash. Only pages that were stored to
+    /// since the last call are hashed again. It clears the dirty flags, so the caller must drop
+    /// cached store translations.
     pub fn digest(&mut self) -> u128 {
         for (page, flags) in self.flags.iter_mut().enumerate() {
             if *flags & flag::DIRTY == 0 {
@@ -331,7 +332,7 @@ impl Ram {
     }
 }
 
-/// A page of zeroes counts nothing, so that RAM that was never touched need not be read.
+/// The hash of a page. It is zero for a page of zeroes, so that untouched RAM need not be read.
 fn page_hash(page: usize, bytes: &[u8]) -> u128 {
     if bytes.iter().all(|&b| b == 0) {
         0

@@ -1,4 +1,4 @@
-//! Rows do not collide, and the bus, the device tree and the rows agree.
+//! Tests of the board: its rows do not overlap, and bus and devicetree agree with them.
 
 use super::*;
 use crate::boot::{self, BootConfig};
@@ -12,7 +12,7 @@ use crate::virtio::testing::Outside;
 use crate::virtio::{RngConfig, VirtioConfig};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Window in the device tree: base, size; and the source at the PLIC.
+/// A row as the devicetree has it: base, size, and interrupt source at the PLIC.
 type Window = (u64, u64, Option<u32>);
 
 fn windows_of_the_board() -> BTreeMap<String, Window> {
@@ -23,7 +23,7 @@ fn windows_of_the_board() -> BTreeMap<String, Window> {
     rows().map(window).collect()
 }
 
-/// The same as a guest reads them.
+/// The rows that a guest reads from the devicetree.
 fn windows_of_the_tree(tree: &Properties) -> BTreeMap<String, Window> {
     let nodes = tree.keys().filter_map(|path| {
         let node = path.strip_prefix("/soc/")?.strip_suffix("/reg")?;
@@ -38,7 +38,7 @@ fn windows_of_the_tree(tree: &Properties) -> BTreeMap<String, Window> {
     nodes.collect()
 }
 
-/// The tree of a machine with a device in every slot.
+/// The devicetree of a machine with a device in every slot.
 fn tree() -> Properties {
     let kernel = [0x6f, 0, 0, 0];
     let slots: Vec<u8> = (0..VIRTIO_SLOTS).collect();
@@ -78,7 +78,7 @@ fn rows_share_neither_addresses_nor_sources() {
     assert_eq!(virtio(VIRTIO_SLOTS), None);
 }
 
-/// The bus answers from the base to the end of the registers, and not a byte further.
+/// The bus responds from the base to the end of the registers, and no further.
 #[test]
 fn the_bus_answers_where_the_board_says() {
     let config = vec![VirtioConfig::Rng(RngConfig { seed: [0; 32] }); VIRTIO_SLOTS.into()];
@@ -99,7 +99,7 @@ fn the_bus_answers_where_the_board_says() {
             at,
             inputs: &mut inputs,
         };
-        // A register may refuse a size; then it is there in another.
+        // A register may reject one size; then it accepts another.
         [1, 2, 4, 8]
             .into_iter()
             .any(|size| bus.read(address, size, &mut cx) != Err(BusError::Fault))
@@ -115,7 +115,7 @@ fn the_bus_answers_where_the_board_says() {
     assert_eq!(find(RAM_BASE, 1), None);
 }
 
-/// The line of each device is the one that the device tree names.
+/// Each device raises the interrupt source that the devicetree names.
 #[test]
 fn a_device_interrupts_by_the_source_of_its_row() {
     let mut devices = Devices::new(1, None, &[]);
@@ -123,7 +123,7 @@ fn a_device_interrupts_by_the_source_of_its_row() {
     devices.plic.set_level(serial, true);
     let raised = devices.plic.clone();
     let mut devices = Devices::new(1, None, &[]);
-    // Receive data available.
+    // Enable "received data available".
     devices.uart.ier = 1;
     devices.uart.push_input(b"x", 0);
     devices.route_interrupts();

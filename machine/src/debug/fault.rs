@@ -1,5 +1,5 @@
-//! Planted faults go wrong: the machine executes each instruction alone, on whatever tier, and then
-//! changes what it left. So nothing that executes instructions knows of this.
+//! Fault injection: the machine executes each instruction alone and then changes its result. So the
+//! execution engines need no code for it.
 
 use super::single::{Leaves, Single, leaves};
 use crate::bus::RAM_BASE;
@@ -7,13 +7,13 @@ use crate::machine::Machine;
 use crate::units::Icount;
 
 impl Machine {
-    /// Instructions executed before the first that has gone wrong by the planted fault.
+    /// The icount at which the injected fault first happened; `None` if it has not happened.
     pub fn fault_at(&self) -> Option<Icount> {
         self.probes.fault?.at
     }
 
-    /// Makes an instruction go wrong, now that it has been executed, if it is one that is to.
-    /// `icount`: instructions before it.
+    /// Changes the result of an instruction that has just been executed, if the fault applies to
+    /// it. `icount` is the icount before the instruction.
     pub(super) fn spoil(&mut self, turn: usize, single: &Single, icount: Icount) {
         let (Some(planted), Some(insn)) = (self.probes.fault, single.insn) else {
             return;
@@ -83,11 +83,11 @@ pub(crate) mod tests {
         }
     }
 
-    /// A few instructions.
+    /// A test guest of a few instructions.
     pub(crate) struct Guest;
 
     impl Guest {
-        /// The machine before the first of them.
+        /// The machine before the first instruction.
         pub(crate) fn started() -> Machine {
             let guest = GUEST.iter().flat_map(|word| word.to_le_bytes()).collect();
             let power_on = PowerOn {
@@ -103,13 +103,13 @@ pub(crate) mod tests {
             machine
         }
 
-        /// Runs to an instruction count.
+        /// Runs to an icount.
         pub(crate) fn run(machine: &mut Machine, until: Icount) {
             assert_eq!(machine.run(until, &mut Nothing), Exit::Count);
         }
     }
 
-    /// The machine so many instructions on, and where it went wrong among them.
+    /// The machine after `count` instructions, and the icount of the fault.
     fn after(count: u64, from: Option<u64>, only: Option<Op>) -> (Machine, Option<u64>) {
         let mut machine = Guest::started();
         let start = machine.icount();
@@ -126,7 +126,7 @@ pub(crate) mod tests {
     fn one_instruction_goes_wrong_and_no_other() {
         let x = |machine: &Machine, register: usize| machine.harts()[0].x[register];
         let all = GUEST.len() as u64;
-        // An addition, a store, a load; at the third, without a result, the next one does.
+        // An addition, a store, a load. The third has no result, so the fault hits the next one.
         for (from, at, register) in [(1, 1, 11), (2, 3, 12), (3, 3, 12), (4, 4, 12)] {
             let same = |count| {
                 let (mut right, mut wrong) =
@@ -140,7 +140,7 @@ pub(crate) mod tests {
             let right = after(all, None, None).0;
             assert_eq!(x(&wrong, register), x(&right, register) ^ 1, "{from}");
         }
-        // Neither x0 nor a jump without a link has a result.
+        // Neither an instruction with rd=x0 nor a jump without a link has a result.
         assert_eq!(after(all, Some(8), None).1, None);
     }
 

@@ -1,4 +1,4 @@
-//! What a debugger does with a machine: it inserts probes, and looks without touching.
+//! The debugger's view of a machine: it inserts probes, and reads state without side effects.
 
 mod fault;
 mod single;
@@ -11,40 +11,40 @@ use crate::probe::{AddressSpace, Probe, Probes, Stop};
 use crate::units::{PhysAddr, VirtAddr};
 
 impl Machine {
-    /// Inserts a probe; one that is there already stays, but a witness begins anew, and a fault
-    /// takes the place of another. Costs the caches of translations.
+    /// Inserts a probe. A probe that is already inserted stays, but a witness starts a new hash and
+    /// a fault replaces the old one. It flushes the cached translations.
     pub fn insert_probe(&mut self, probe: Probe) {
         self.probes.insert(probe);
         self.probes_changed();
     }
 
-    /// Removes a probe, if it is there. Costs the caches of translations.
+    /// Removes a probe if it is inserted. It flushes the cached translations.
     pub fn remove_probe(&mut self, probe: Probe) {
         self.probes.remove(probe);
         self.probes_changed();
     }
 
-    /// Removes all probes, and forgets stops that nobody has been told of.
+    /// Removes all probes, and drops stops that no run has returned yet.
     pub fn clear_probes(&mut self) {
         self.probes = Probes::default();
         self.bus.ram.forget_heard();
         self.probes_changed();
     }
 
-    /// Breakpoints at the instructions that the harts would execute next do not stop before the
-    /// instruction count has moved: for who goes on from a place that no breakpoint stopped at.
+    /// Disables breakpoints at the harts' next instructions until the icount changes. A debugger
+    /// calls it to continue from a point at which no breakpoint has stopped.
     pub fn pass_breakpoints(&mut self) {
         let place = |hart: &Hart| (self.icount, hart.id, hart.pc);
         self.probes.passed = self.harts.iter().map(place).collect();
     }
 
-    /// The address space that hart `hart` uses, or would in supervisor and user mode.
+    /// The address space of hart `hart` in S-mode and U-mode.
     pub fn address_space(&self, hart: u8) -> Option<AddressSpace> {
         let hart = self.hart(hart)?;
         Some(AddressSpace::of_satp(hart.csrs.satp))
     }
 
-    /// Makes memory and the caches of translations follow the probes.
+    /// Updates watched pages and cached translations after a change of the probes.
     fn probes_changed(&mut self) {
         let points = self.probes.watchpoints.iter().copied();
         self.bus.ram.listen(points.collect());
@@ -52,7 +52,7 @@ impl Machine {
         self.bus.ram.unwatch_tables();
     }
 
-    /// The machine has been put elsewhere: what was about to be said is about another place.
+    /// Drops pending stops and hits: the machine has moved to another point of the run.
     pub(crate) fn probes_moved(&mut self) {
         self.probes.moved();
         self.bus.ram.forget_heard();
@@ -63,14 +63,14 @@ impl Machine {
     /// [`run`](Self::run) would give it, and execute nothing.
     pub fn take_stop(&mut self) -> Option<Stop> {
         if self.bus.ram.heard() {
-            // By nobody who executes: that came from outside.
+            // These hits come from outside: a hart's own hits are taken after its instruction.
             let Moment { hart, pc, .. } = self.moment();
             self.take_heard(hart, pc.get());
         }
         self.probes.pending.pop_front()
     }
 
-    /// Hart number `turn` has executed an instruction, and stops behind each.
+    /// Records a step: hart number `turn` has executed an instruction.
     pub(crate) fn stepped(&mut self, turn: usize) {
         if let Some(hart) = self.harts.get(turn) {
             let (hart, pc) = (hart.id, VirtAddr::new(hart.pc));
@@ -78,26 +78,26 @@ impl Machine {
         }
     }
 
-    /// Stops for what watchpoints saw of the instruction of `hart` at `pc`.
+    /// Records stops for the watchpoint hits of the instruction of `hart` at `pc`.
     pub(crate) fn take_heard(&mut self, hart: u8, pc: u64) {
         let hits = self.bus.ram.take_heard(hart, pc).map(Stop::Watch);
         self.probes.pending.extend(hits);
     }
 
-    /// The physical address that a load or store of hart `hart` at `va` goes to now, whatever its
-    /// rights: so in the mode that `MPRV` lends it. `None`: nowhere. Marks no page as used.
+    /// Translates `va` for a load or store of hart `hart` to a physical address, with MPRV but
+    /// without a check of permissions. `None`: not mapped. It sets no A or D bit.
     pub fn physical(&self, hart: u8, va: VirtAddr) -> Option<PhysAddr> {
         let hart = self.hart(hart)?;
         look(hart, &self.bus.ram, va.get(), hart.data_mode()).map(PhysAddr::new)
     }
 
-    /// By how much the guest has set its real-time clock ahead of the host's, in ns.
+    /// The guest's setting of the real-time clock minus the host's time, in ns.
     pub fn rtc_offset(&self) -> i64 {
         self.bus.devices.rtc.offset.cast_signed()
     }
 
-    /// The instruction word at `va` as hart `hart` would fetch it, whatever its rights; of a
-    /// compressed one the low 16 bits.
+    /// The instruction word at `va`, fetched by hart `hart` without a check of permissions. Of a
+    /// compressed instruction it has the low 16 bits.
     pub fn instruction(&self, hart: u8, va: VirtAddr) -> Option<u32> {
         let hart = self.hart(hart)?;
         let half = |va: VirtAddr| {
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn data_is_seen_in_the_mode_that_mprv_lends_and_code_is_not() {
-        // A page of 1 GiB at address 0, which leads to RAM.
+        // A gigapage at virtual address 0 that maps RAM.
         let entry = RAM_BASE.get() >> 2 | 0xcf;
         let segments = vec![
             (RAM_BASE, entry.to_le_bytes().to_vec()),

@@ -1,5 +1,5 @@
-//! An instruction that is executed alone, so that what it left behind can be seen: for the witness
-//! and for planted faults.
+//! Execution of a single instruction, whose result can then be inspected: for the witness and for
+//! fault injection.
 
 use crate::cpu::Leave;
 use crate::inputs::Inputs;
@@ -8,17 +8,17 @@ use crate::units::{Icount, VirtAddr};
 use riscv_isa::table::Format;
 use riscv_isa::{Insn, decode};
 
-/// An instruction that is about to be executed alone.
+/// An instruction before its execution alone.
 pub(super) struct Single {
-    /// `None`: it cannot be read, or is illegal.
+    /// `None`: it cannot be fetched, or is illegal.
     pub(super) insn: Option<Insn>,
-    /// The virtual address that it accesses, if it accesses one.
+    /// The virtual address of its memory access, if it has one.
     pub(super) address: VirtAddr,
-    /// Instructions of the hart that had trapped before it.
+    /// The hart's count of traps before it.
     trapped: u64,
 }
 
-/// What an instruction leaves behind, beside a new pc.
+/// The kind of an instruction's result, other than a new pc.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Leaves {
     /// An integer register.
@@ -29,11 +29,11 @@ pub(super) enum Leaves {
     Memory,
     /// An integer register, and bytes in memory.
     Both,
-    /// Neither.
+    /// No result.
     Nothing,
 }
 
-/// What an instruction with operands like these leaves behind.
+/// The kind of result of an instruction of this format.
 pub(super) fn leaves(format: Format) -> Leaves {
     match format {
         Format::Store | Format::FStore => Leaves::Memory,
@@ -51,7 +51,7 @@ pub(super) fn leaves(format: Format) -> Leaves {
 }
 
 impl Machine {
-    /// [`Machine::execute`], one instruction after the other. `spoiling`: one may have to go wrong.
+    /// Does [`Machine::execute`] with one instruction at a time. `spoiling`: the fault may apply.
     pub(crate) fn execute_singly(
         &mut self,
         turn: usize,
@@ -75,7 +75,7 @@ impl Machine {
         }
     }
 
-    /// The instruction that hart number `turn` executes next.
+    /// The next instruction of hart number `turn`.
     fn single(&self, turn: usize) -> Option<Single> {
         let hart = self.harts.get(turn)?;
         let insn = self
@@ -92,7 +92,7 @@ impl Machine {
         })
     }
 
-    /// Whether it trapped, now that it has been executed.
+    /// Whether the instruction has trapped.
     pub(super) fn trapped(&self, turn: usize, single: &Single) -> bool {
         let hart = self.harts.get(turn);
         hart.is_none_or(|hart| hart.trapped != single.trapped)

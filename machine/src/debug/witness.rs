@@ -1,9 +1,9 @@
-//! A witness of a run: a running hash of what every instruction leaves behind. Two runs that have
-//! the same one have executed the same, also where a difference would be gone again by the time at
-//! which states are compared.
+//! The witness of a run: a running hash of the results of all instructions. Two runs with the same
+//! witness have executed the same instructions with the same results. Their states could be equal
+//! although the runs differed in between.
 //!
-//! A note is mixed in by a function that can be undone, so what has once made a difference is not
-//! lost by notes that are the same.
+//! Each result is mixed in by an invertible function, so equal results do not cancel an earlier
+//! difference.
 
 use super::single::{Leaves, Single, leaves};
 use crate::bus::RAM_BASE;
@@ -11,7 +11,7 @@ use crate::machine::Machine;
 use riscv_isa::table::Format;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Odd, so that multiplication by it can be undone; the fraction of the golden ratio.
+/// The multiplier, from the golden ratio. It is odd, so multiplication by it is invertible.
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 struct Notes(u64);
@@ -23,14 +23,14 @@ impl Notes {
 }
 
 impl Machine {
-    /// The hash of what all instructions left behind since
-    /// [`Probe::Witness`](crate::Probe::Witness) was inserted; `None`: it is not.
+    /// The hash of the results of all instructions since [`Probe::Witness`](crate::Probe::Witness)
+    /// was inserted; `None` if it is not inserted.
     pub fn witness(&self) -> Option<u64> {
         self.probes.witness
     }
 
-    /// Notes what an instruction left behind: its register, memory, and of the rarer ones all of
-    /// the hart.
+    /// Adds the result of an instruction: its register and its memory. For CSR and system
+    /// instructions it adds the whole state of the hart.
     pub(super) fn take_note(&mut self, turn: usize, single: &Single) {
         let (Some(sum), Some(hart)) = (self.probes.witness, self.harts.get(turn)) else {
             return;
@@ -61,7 +61,7 @@ impl Machine {
             if matches!(left, Leaves::Memory | Leaves::Both) {
                 let word = self.physical(hart.id, single.address);
                 let word = word.and_then(|address| address.checked_sub(RAM_BASE));
-                // An access has eight bytes at most.
+                // An access has at most 8 bytes, so it lies in two aligned words.
                 let words = [0, 8].map(|more| {
                     let at = (word? & !7).checked_add(more)?;
                     self.bus.ram.get(at, 8)?.first_chunk::<8>()
@@ -73,7 +73,6 @@ impl Machine {
             notes.add(hart.csrs.fcsr);
             notes.add(hart.csrs.mstatus);
         } else {
-            // Plain data: that cannot fail.
             let all = crate::state::encoded(hart);
             notes.add(xxh3_64(&all));
         }
@@ -99,7 +98,7 @@ mod tests {
             Guest::run(&mut machine, at + instructions);
             (machine.digest(), machine.witness())
         };
-        // This one writes a0, and so does the next.
+        // This instruction writes a0, and so does the next.
         let (right, wrong) = (run(9, None), run(9, Some(at + 5)));
         assert_eq!(right.0, wrong.0, "the states are the same again");
         assert_ne!(right.1, wrong.1);

@@ -1,44 +1,43 @@
-//! The core-local interruptor: software interrupts and the timer of each hart.
+//! The CLINT (core-local interruptor): software interrupts and the timer of each hart.
 //!
-//! Layout as in the SiFive U54 manual, chapter "CLINT", and in the RISC-V ACLINT specification,
-//! sections 2 (MTIMER) and 3 (MSWI). `mtime` is a function of virtual time, so that the timer needs
-//! no input from outside.
+//! The register layout follows the SiFive U54 manual, chapter "CLINT", and the RISC-V ACLINT
+//! specification, sections 2 (MTIMER) and 3 (MSWI). `mtime` is a function of virtual time, so the
+//! timer needs no input from outside.
 
 use serde::{Deserialize, Serialize};
 
 use super::{AccessError, Context, Device};
 
-/// Nanoseconds of virtual time in one tick of `mtime` (10 MHz).
+/// Length of a tick of `mtime` in nanoseconds of virtual time (10 MHz).
 pub const TICK_NS: u64 = 100;
 
 /// Offsets of the registers.
 mod reg {
-    /// `msip`, 4 bytes a hart.
+    /// `msip`, 4 bytes per hart.
     pub(super) const MSIP: u64 = 0;
-    /// `mtimecmp`, 8 bytes a hart.
+    /// `mtimecmp`, 8 bytes per hart.
     pub(super) const MTIMECMP: u64 = 0x4000;
-    /// `mtime`, 8 bytes; the end of the `mtimecmp` block.
+    /// `mtime`, 8 bytes. The `mtimecmp` registers end here.
     pub(super) const MTIME: u64 = 0xbff8;
-    /// The byte after `mtime`.
+    /// The offset after `mtime`.
     pub(super) const END: u64 = 0xc000;
 }
 
 /// The CLINT of the board.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Clint {
-    /// Bit 0 of `msip`, one entry a hart.
+    /// Bit 0 of `msip`, one entry per hart.
     pub(crate) msip: Vec<bool>,
-    /// `mtimecmp`, one entry a hart.
+    /// `mtimecmp` in ticks, one entry per hart.
     pub(crate) mtimecmp: Vec<u64>,
-    /// Ticks that `mtime` is ahead of virtual time (modulo 2^64, so it may be behind): what the
-    /// guest wrote to `mtime`.
+    /// Ticks by which `mtime` is ahead of virtual time, modulo 2^64. A write to `mtime` sets it.
     pub(crate) mtime_delta: u64,
 }
 
-/// Which register an offset names.
+/// The register at an offset.
 enum Target {
     Msip(usize),
-    /// `mtimecmp` of a hart, and whether the access is to its high half.
+    /// `mtimecmp` of a hart. True for an access that starts at the high half.
     Mtimecmp(usize, bool),
     Mtime(bool),
 }
@@ -74,18 +73,19 @@ impl Clint {
         (now_ns / TICK_NS).wrapping_add(self.mtime_delta)
     }
 
-    /// The virtual time (ns) at which `mtip` of `hart` becomes true; in the past if it already is,
-    /// `None` if that lies beyond the end of virtual time.
+    /// The virtual time (ns) at which the timer interrupt of `hart` becomes pending. It is in the
+    /// past if the interrupt is pending; `None` if it is beyond the end of virtual time.
     #[must_use]
     pub fn timer_deadline(&self, hart: usize) -> Option<u64> {
         self.ns_of_mtime(*self.mtimecmp.get(hart)?)
     }
 
-    /// The virtual time (ns) at which `mtime` reaches `ticks`: 0 if it began beyond, `None` past
-    /// the end of virtual time (u64 nanoseconds). For `stimecmp` of Sstc.
+    /// The virtual time (ns) at which `mtime` reaches `ticks`, for `stimecmp` of Sstc. It is 0 if
+    /// `mtime` started above `ticks`; `None` if it is beyond the end of virtual time (u64
+    /// nanoseconds).
     #[must_use]
     pub fn ns_of_mtime(&self, ticks: u64) -> Option<u64> {
-        // As a signed number: a guest that sets mtime back to 0 makes the delta "negative".
+        // As a signed number: the delta is negative if the guest has set `mtime` back.
         let delta = i128::from(self.mtime_delta.cast_signed());
         let raw = (i128::from(ticks) - delta).max(0);
         u64::try_from(raw * i128::from(TICK_NS)).ok()
@@ -122,7 +122,7 @@ impl Clint {
     }
 }
 
-/// The 4 or 8 bytes that an access to `register` (or to its high half) sees.
+/// The 4 or 8 bytes of `register` that an access reads, from its low or its high half on.
 fn part_of(register: u64, high: bool, size: u8) -> u64 {
     match (high, size) {
         (_, 8) => register,
@@ -131,7 +131,7 @@ fn part_of(register: u64, high: bool, size: u8) -> u64 {
     }
 }
 
-/// `register` after an access of 4 or 8 bytes wrote `value`.
+/// The value of `register` after a write of 4 or 8 bytes.
 fn with_part(register: u64, high: bool, size: u8, value: u64) -> u64 {
     let low32 = value & 0xffff_ffff;
     match (high, size) {

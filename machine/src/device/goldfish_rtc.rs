@@ -1,9 +1,8 @@
-//! The real-time clock: "goldfish RTC" of the Android emulator (Goldfish virtual hardware, section
-//! "Goldfish timer").
+//! The real-time clock: the goldfish RTC of the Android emulator (Goldfish virtual hardware,
+//! section "Goldfish timer").
 //!
-//! It is the one device of the board that shows the host's clock to the guest, so each look at it
-//! comes through [`crate::inputs::Inputs::host_clock`], and each alarm that fires is an event that
-//! the engine brings.
+//! Only this device of the board shows the host's clock to the guest. It reads the clock through
+//! [`crate::inputs::Inputs::host_clock`], and the engine logs each alarm as an event.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,10 +11,10 @@ use crate::inputs::Halted;
 
 /// Offsets of the registers, 4 bytes each.
 mod reg {
-    /// Reading it latches the high half.
+    /// A read latches the high half of the time into TIME_HIGH.
     pub(super) const TIME_LOW: u64 = 0x00;
     pub(super) const TIME_HIGH: u64 = 0x04;
-    /// Writing it arms the alarm.
+    /// A write arms the alarm.
     pub(super) const ALARM_LOW: u64 = 0x08;
     pub(super) const ALARM_HIGH: u64 = 0x0c;
     pub(super) const IRQ_ENABLED: u64 = 0x10;
@@ -24,14 +23,14 @@ mod reg {
     pub(super) const CLEAR_INTERRUPT: u64 = 0x1c;
 }
 
-/// The real-time clock of the board. Times are nanoseconds since the Unix epoch.
+/// The real-time clock of the board. Its times are nanoseconds since the Unix epoch.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GoldfishRtc {
-    /// What the guest set its clock ahead of the host's (modulo 2^64).
+    /// The guest's time minus the host's time, modulo 2^64. A write to the time sets it.
     pub(crate) offset: u64,
     /// High half of the time at the last read of TIME_LOW.
     pub(crate) time_high: u32,
-    /// The guest's time at which the alarm is due.
+    /// The alarm, in the guest's time.
     pub(crate) alarm: u64,
     pub(crate) alarm_armed: bool,
     pub(crate) irq_enabled: bool,
@@ -39,14 +38,14 @@ pub struct GoldfishRtc {
 }
 
 impl GoldfishRtc {
-    /// A clock that shows the host's time, with no alarm.
+    /// A clock that shows the host's time and has no alarm.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The host's time (ns since the Unix epoch) at which the alarm is due; `None` without one, or
-    /// where the host's clock never gets there.
+    /// The host's time (ns since the Unix epoch) at which the alarm is due. `None` if no alarm is
+    /// set or the host's clock never reaches it.
     #[must_use]
     pub fn alarm_deadline(&self) -> Option<i64> {
         let due = i128::from(self.alarm) - i128::from(self.offset.cast_signed());
@@ -57,7 +56,7 @@ impl GoldfishRtc {
         }
     }
 
-    /// The host's clock shows `host_now`: fires the alarm if it is due.
+    /// Raises the alarm if it is due at host time `host_now` (ns since the Unix epoch).
     pub fn host_timer(&mut self, host_now: i64) {
         if self.alarm_deadline().is_some_and(|due| due <= host_now) {
             self.alarm_armed = false;
@@ -158,7 +157,7 @@ mod tests {
     use super::super::testing::{Bench, exercise, steps};
     use super::*;
 
-    /// 2026-01-01, in nanoseconds.
+    /// 2026-01-01T00:00:00Z in nanoseconds since the Unix epoch.
     const NOW: i64 = 1_767_225_600_000_000_000;
 
     fn bench() -> Bench<GoldfishRtc> {

@@ -1,9 +1,10 @@
-//! The host-target interface of Berkeley's test programs: the guest stores a command into a word
-//! `tohost`, and finds the answer in a word `fromhost`. Both are ordinary memory, at the addresses of
-//! two ELF symbols; a linker that was asked for neither gives a machine without this device.
+//! HTIF, the host-target interface of the Berkeley test programs (riscv-isa-sim, `fesvr`).
 //!
-//! A command has the device in bits 63:56, the request in bits 55:48 and the payload below
-//! (riscv-isa-sim, `fesvr`).
+//! The guest stores a command into a word `tohost`, and reads the answer from a word `fromhost`.
+//! Both words are ordinary memory at the addresses of two ELF symbols. A guest without these
+//! symbols gets a machine without this device.
+//!
+//! A command has the device in bits 63:56, the request in bits 55:48 and the payload in bits 47:0.
 
 use crate::units::PhysAddr;
 use std::collections::VecDeque;
@@ -14,15 +15,15 @@ use super::Context;
 use super::test_finisher::Request;
 use crate::inputs::{Halted, Output};
 
-/// Devices and their requests.
+/// Devices and their requests: (device, request).
 mod command {
-    /// Device 0, request 0: exit (payload bit 0 set), or a system call for the host.
+    /// Exit if bit 0 of the payload is set; otherwise a system call of the host.
     pub(super) const SYSCALL: (u8, u8) = (0, 0);
     pub(super) const GETCHAR: (u8, u8) = (1, 0);
     pub(super) const PUTCHAR: (u8, u8) = (1, 1);
 }
 
-/// System calls by number, and what they answer (Linux for RISC-V).
+/// Numbers of system calls, and their results (Linux for RISC-V).
 mod syscall {
     pub(super) const WRITE: u64 = 64;
     pub(super) const MAX_WRITE: usize = 1 << 16;
@@ -30,43 +31,43 @@ mod syscall {
     pub(super) const EFAULT: u64 = 14u64.wrapping_neg();
 }
 
-/// What became of a store to `tohost`, which the machine clears after each.
+/// The effect of a store to `tohost`. The machine clears `tohost` after each store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// No answer: a zero, or a read of a character that has yet to come.
+    /// No answer: the command was zero, or it waits for a character.
     None,
-    /// Done: the machine is to store this word into `fromhost`.
+    /// The command is done: the machine must store this word into `fromhost`.
     Answer(u64),
     /// The guest ends the machine.
     Exit(Request),
-    /// A command that this machine does not have: the user is to be told.
+    /// The machine does not implement the command, and the user gets a warning.
     Unsupported {
-        /// Bits 63:56.
+        /// Device, bits 63:56.
         device: u8,
-        /// Bits 55:48.
+        /// Request, bits 55:48.
         request: u8,
-        /// Bits 47:0; of a system call, the address of its arguments.
+        /// Payload, bits 47:0. For a system call it is the address of the arguments.
         payload: u64,
     },
 }
 
-/// The host's end of the interface.
+/// The host side of HTIF.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Htif {
     /// Physical address of the word `tohost`.
     pub(crate) tohost: PhysAddr,
-    /// Physical address of the word `fromhost`, if there is one.
+    /// Physical address of the word `fromhost`, if the guest has one.
     pub(crate) fromhost: Option<PhysAddr>,
-    /// Received bytes that the guest has not asked for.
+    /// Received bytes that the guest has not read.
     pub(crate) backlog: VecDeque<u8>,
     /// The guest waits for a character.
     pub(crate) reading: bool,
-    /// The guest has used the console of this interface, so input belongs here.
+    /// The guest has used the HTIF console since the last reset, so input goes to it.
     pub(crate) console: bool,
 }
 
 impl Htif {
-    /// The interface at these physical addresses.
+    /// HTIF with its words at these physical addresses.
     #[must_use]
     pub fn new(tohost: PhysAddr, fromhost: Option<PhysAddr>) -> Self {
         Self {
@@ -82,16 +83,16 @@ impl Htif {
         self.tohost
     }
 
-    /// Physical address of `fromhost`, a word of 8 bytes.
+    /// Physical address of `fromhost`, a word of 8 bytes; `None` if the guest has none.
     #[must_use]
     pub fn fromhost(&self) -> Option<PhysAddr> {
         self.fromhost
     }
 
-    /// The guest has stored into `tohost`, which now holds `value`.
+    /// Handles a store to `tohost`, which now contains `value`.
     ///
     /// # Errors
-    /// [`Halted`] where the engine stops the machine.
+    /// [`Halted`] if the engine stops the machine.
     pub fn store(&mut self, value: u64, cx: &mut Context<'_>) -> Result<Effect, Halted> {
         let [device, request, ..] = value.to_be_bytes();
         let payload = value & 0xffff_ffff_ffff;
@@ -119,12 +120,13 @@ impl Htif {
         })
     }
 
-    /// Serves the system call whose eight words of arguments are at physical address `at`, if it is
-    /// `write` to the standard output or error; `memory` reads RAM. The answer is what the machine is
-    /// to store at `at`, with a 1 into `fromhost`; `None` for every other call.
+    /// Handles a system call whose eight argument words are at physical address `at`.
+    ///
+    /// Only `write` to the standard output or error is implemented; `memory` reads RAM. The machine
+    /// must store the returned result at `at`, and 1 into `fromhost`. `None`: another system call.
     ///
     /// # Errors
-    /// [`Halted`] where the engine stops the machine.
+    /// [`Halted`] if the engine stops the machine.
     pub fn write_call(
         &mut self,
         at: PhysAddr,
@@ -145,7 +147,8 @@ impl Htif {
         if !(1..=2).contains(&fd) {
             return Ok(Some(syscall::EBADF));
         }
-        // Short writes are allowed, and keep the guest from asking for all of memory at once.
+        // A short write is allowed. The limit keeps a guest from making one output of all its
+        // memory.
         let len = usize::try_from(len)
             .unwrap_or(usize::MAX)
             .min(syscall::MAX_WRITE);
@@ -157,25 +160,26 @@ impl Htif {
         Ok(Some(bytes.len() as u64))
     }
 
-    /// Bytes arrive from outside. None is ever refused; a guest that waits is answered at once.
+    /// Receives bytes from outside. It accepts any number, and answers a waiting guest at once.
     pub fn push_input(&mut self, data: &[u8]) -> Effect {
         self.backlog.extend(data);
         self.next_character()
     }
 
-    /// Whether the guest has used this console since its reset; if not, input is for the serial port.
+    /// Whether the guest has used the HTIF console since the last reset. If not, input goes to the
+    /// UART.
     #[must_use]
     pub fn console_used(&self) -> bool {
         self.console
     }
 
-    /// Received bytes that the guest has not asked for.
+    /// Number of received bytes that the guest has not read.
     #[must_use]
     pub fn backlog_len(&self) -> usize {
         self.backlog.len()
     }
 
-    /// Puts the interface into its power-on state; what came from outside stays.
+    /// Resets the interface to its power-on state. Received bytes are kept.
     pub fn reset(&mut self) {
         self.reading = false;
         self.console = false;
@@ -189,7 +193,7 @@ impl Htif {
             return Effect::None;
         };
         self.reading = false;
-        // The answer says that there is a character in bit 8.
+        // Bit 8 of the answer means that there is a character.
         Effect::Answer(answer(command::GETCHAR, 0x100 | u64::from(byte)))
     }
 }

@@ -1,8 +1,8 @@
-//! Devices of the board, and what the bus asks of each.
+//! Devices of the board, and the interface between a device and the bus.
 //!
-//! A device says what is wrong with an access; the bus decides what the hart sees. A device never
-//! reads a clock: the virtual time comes with each call. Its interrupt line is a function of its
-//! state, which the bus reads after each call.
+//! A device reports an invalid access as an error, and the bus decides its effect on the hart. A
+//! device reads no clock: it receives the virtual time with each call. Its interrupt line is a
+//! function of its state, which the bus reads after each call.
 
 pub mod clint;
 pub mod goldfish_rtc;
@@ -15,13 +15,13 @@ pub mod uart16550;
 
 use crate::inputs::{Halted, Inputs, Moment};
 
-/// Why a device refused an access.
+/// Why a device rejected an access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AccessError {
-    /// No register at this offset.
+    /// No register is at this offset.
     #[error("no register at this offset")]
     InvalidRegister,
-    /// The register exists, but not in this access size.
+    /// The register does not support this access size.
     #[error("the register does not take this access size")]
     InvalidAccessSize,
     /// The engine stopped the machine during the access.
@@ -29,29 +29,29 @@ pub enum AccessError {
     Halted(#[from] Halted),
 }
 
-/// What a device may use during a call.
+/// The context of a call to a device.
 pub struct Context<'a> {
-    /// Virtual time in nanoseconds: a function of the icount and of logged warps.
+    /// Virtual time in nanoseconds. It is a function of the icount and of the logged warps.
     pub now: u64,
-    /// Where in the run the call happens, for events.
+    /// The point of the run at which the call is made, for events.
     pub at: Moment,
-    /// The door to everything non-deterministic.
+    /// The calls to the engine, for everything non-deterministic.
     pub inputs: &'a mut dyn Inputs,
 }
 
 /// A memory-mapped device.
 pub trait Device {
-    /// Reads `size` bytes (1, 2, 4 or 8) at `offset` from the device's base; the value is
+    /// Reads `size` bytes (1, 2, 4 or 8) at `offset` from the device's base. The value is
     /// zero-extended. A read may have side effects.
     ///
     /// # Errors
-    /// What is wrong with the access.
+    /// [`AccessError`] if there is no such register or the engine stops the machine.
     fn read(&mut self, offset: u64, size: u8, cx: &mut Context<'_>) -> Result<u64, AccessError>;
 
     /// Writes the low `size` bytes (1, 2, 4 or 8) of `value` at `offset` from the device's base.
     ///
     /// # Errors
-    /// What is wrong with the access.
+    /// [`AccessError`] if there is no such register or the engine stops the machine.
     fn write(
         &mut self,
         offset: u64,
@@ -60,12 +60,12 @@ pub trait Device {
         cx: &mut Context<'_>,
     ) -> Result<(), AccessError>;
 
-    /// The interrupt line to the PLIC: a function of the device's state.
+    /// The level of the interrupt line to the PLIC. It is a function of the device's state.
     fn irq(&self) -> bool {
         false
     }
 
-    /// The virtual time (ns) at which the device next wants [`Device::tick`]; `None`: never.
+    /// The virtual time (ns) at which [`Device::tick`] must be called next; `None`: never.
     fn deadline(&self) -> Option<u64> {
         None
     }
@@ -73,11 +73,11 @@ pub trait Device {
     /// Called when virtual time has reached [`Device::deadline`].
     ///
     /// # Errors
-    /// [`Halted`] where the engine stops the machine.
+    /// [`Halted`] if the engine stops the machine.
     fn tick(&mut self, _cx: &mut Context<'_>) -> Result<(), Halted> {
         Ok(())
     }
 
-    /// Puts the device into its power-on state.
+    /// Resets the device to its power-on state.
     fn reset(&mut self);
 }

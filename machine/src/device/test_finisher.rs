@@ -1,29 +1,28 @@
 //! The SiFive test finisher: the guest ends or restarts the machine with one store.
 //!
-//! As the device tree bindings `sifive,test0` (power off, fail) and `sifive,test1` (reset) name it.
+//! The devicetree bindings are `sifive,test0` (power-off, fail) and `sifive,test1` (reset).
 
 use serde::{Deserialize, Serialize};
 
 use super::{AccessError, Context, Device};
 
-/// Values of the low half of the one register, at offset 0.
+/// Values of bits 15:0 of the register at offset 0.
 mod code {
     pub(super) const FAIL: u64 = 0x3333;
     pub(super) const PASS: u64 = 0x5555;
     pub(super) const RESET: u64 = 0x7777;
 }
 
-/// What the guest asks of the machine.
+/// The guest's request to end or restart the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
-    /// Ends the machine, with success.
+    /// Power off, with success.
     PowerOff,
-    /// Restarts the machine.
+    /// Reset the machine.
     Reset,
-    /// Ends the machine, with this code.
+    /// Power off, with this exit code.
     Fail(u16),
-    /// Nothing: an exception went to machine mode, where the machine is its own firmware and no
-    /// handler is.
+    /// The machine has its own SBI, and a trap went to M-mode, where no handler exists.
     NoFirmware,
 }
 
@@ -34,19 +33,19 @@ pub struct TestFinisher {
 }
 
 impl TestFinisher {
-    /// A finisher that nobody has asked anything.
+    /// A test finisher without a request.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What the guest asks for, until it is taken.
+    /// The guest's request, if it has not been taken.
     #[must_use]
     pub fn request(&self) -> Option<Request> {
         self.request
     }
 
-    /// Takes the request.
+    /// Takes the guest's request.
     pub fn take_request(&mut self) -> Option<Request> {
         self.request.take()
     }
@@ -75,7 +74,7 @@ impl Device for TestFinisher {
             code::FAIL => self.request = Some(Request::Fail(status)),
             code::PASS => self.request = Some(Request::PowerOff),
             code::RESET => self.request = Some(Request::Reset),
-            // Other values mean nothing.
+            // Other values have no effect.
             _ => {}
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! Test support shared by the device tests: a fake door, a bench to poke a device on, and random
-//! access sequences.
+//! Support for the tests of devices: inputs of a test, a bench that calls one device, and random
+//! sequences of accesses.
 
 use crate::units::{Icount, VirtAddr};
 use std::fmt::Debug;
@@ -10,21 +10,21 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{AccessError, Context, Device};
 use crate::inputs::{Halted, Inputs, Mark, Moment, Output};
 
-/// The outside world of a test: a settable clock, and a record of what was asked.
+/// The inputs of a test: a clock that can be set, and records of all calls.
 #[derive(Debug, Default)]
 pub(crate) struct FakeInputs {
-    /// What [`Inputs::host_clock`] answers.
+    /// The time that [`Inputs::host_clock`] returns.
     pub(crate) clock: i64,
-    /// How often the clock was read.
+    /// Number of calls of [`Inputs::host_clock`].
     pub(crate) clock_reads: u32,
-    /// Each [`Output::Serial`].
+    /// The port and the bytes of each [`Output::Serial`].
     pub(crate) serial: Vec<(u8, Vec<u8>)>,
-    /// Refuse everything from now on.
+    /// Return [`Halted`] from every call.
     pub(crate) halted: bool,
 }
 
 impl FakeInputs {
-    /// All bytes written to a port, joined.
+    /// All bytes sent to a port, concatenated.
     pub(crate) fn sent(&self, port: u8) -> Vec<u8> {
         let of_port = self.serial.iter().filter(|(p, _)| *p == port);
         of_port.flat_map(|(_, data)| data.clone()).collect()
@@ -55,7 +55,7 @@ impl Inputs for FakeInputs {
     }
 }
 
-/// A device on a bench: virtual time stands still until [`Bench::advance`].
+/// A device under test. Virtual time changes only by [`Bench::advance`].
 #[derive(Debug)]
 pub(crate) struct Bench<D> {
     pub(crate) dev: D,
@@ -72,7 +72,7 @@ impl<D: Device> Bench<D> {
         }
     }
 
-    /// Calls `f` with the device and a context at the present moment.
+    /// Calls `f` with the device and a context at the current virtual time.
     pub(crate) fn with<R>(&mut self, f: impl FnOnce(&mut D, &mut Context<'_>) -> R) -> R {
         let at = Moment {
             // One instruction takes a nanosecond here.
@@ -112,7 +112,7 @@ impl<D: Device> Bench<D> {
         self.write(offset, 4, value.into()).unwrap();
     }
 
-    /// Lets virtual time pass, with a tick at each deadline on the way.
+    /// Advances virtual time by `ns`, with a tick at each deadline on the way.
     pub(crate) fn advance(&mut self, ns: u64) {
         let end = self.now.saturating_add(ns);
         let mut ticks = 0;
@@ -126,7 +126,7 @@ impl<D: Device> Bench<D> {
     }
 }
 
-/// One step of a random run.
+/// A step of a random test.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     Read(u64, u8),
@@ -135,7 +135,7 @@ pub(crate) enum Step {
     Reset,
 }
 
-/// Random steps within a window of `span` bytes; low offsets, where the registers are, come often.
+/// Random steps in a window of `span` bytes. Low offsets are frequent, as registers are there.
 pub(crate) fn steps(span: u64) -> impl Strategy<Value = Vec<Step>> {
     let offset = || prop_oneof![4 => 0..0x20u64.min(span), 2 => (0..span / 4).prop_map(|n| n * 4), 1 => 0..span];
     let size = || prop_oneof![Just(1u8), Just(2), Just(4), Just(8)];
@@ -178,8 +178,8 @@ fn play<D: Device>(bench: &mut Bench<D>, step: &Step) -> Option<Result<u64, Acce
     }
 }
 
-/// Runs the steps on a device and on a twin that is saved and restored before each step: no step
-/// may panic, and the two must never differ (there is no hidden state).
+/// Runs the steps on a device and on a copy that is saved and restored before each step. No step
+/// may panic, and the two must stay equal: there is no state outside the saved fields.
 pub(crate) fn exercise<D>(dev: D, steps: &[Step])
 where
     D: Device + Serialize + DeserializeOwned + PartialEq + Debug + Clone,

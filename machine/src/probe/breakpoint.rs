@@ -1,45 +1,46 @@
-//! Breakpoints: virtual addresses in front of which a hart stops.
+//! Breakpoints: a hart stops before it executes the instruction at a virtual address.
 //!
-//! A page that has one is not cached for fetches, so its code is interpreted, block by block up to
-//! the next breakpoint. Other pages cost what they cost without.
+//! A page with a breakpoint is not cached for fetches, so its code is interpreted, block by block
+//! up to the next breakpoint. Other pages run at full speed.
 
 use crate::units::VirtAddr;
 use std::collections::BTreeSet;
 
 const PAGE: u64 = 4096;
 
-/// An address space: what `satp` says, but for the number (ASID) that the guest gave it.
+/// An address space, identified by `satp` without the ASID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AddressSpace(u64);
 
 impl AddressSpace {
-    /// The one that this value of `satp` selects: mode and root page table. A guest may give one
-    /// address space another ASID at any time.
+    /// The address space that a value of `satp` selects by its mode and its root page table. The
+    /// ASID is left out, because a guest may change it while the address space stays the same.
     pub const fn of_satp(satp: u64) -> Self {
         Self(satp & !(0xffff << 44))
     }
 }
 
-/// An address in front of whose instruction any hart stops that can fetch it.
+/// A stop before any hart executes the instruction at an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Breakpoint {
     /// Virtual address of the first byte of the instruction.
     pub address: VirtAddr,
-    /// Only in this address space, and so not in machine mode; `None`: in all, and in machine mode.
+    /// Match only in this address space, and never in M-mode. `None`: match in all, and in M-mode
+    /// too.
     pub space: Option<AddressSpace>,
 }
 
-/// All breakpoints.
+/// All breakpoints of a machine.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Breakpoints(pub(super) BTreeSet<Breakpoint>);
 
 impl Breakpoints {
-    /// Whether there is one for an instruction at `va`, executed in `space`.
+    /// Whether a breakpoint matches an instruction at `va` executed in `space`.
     pub(crate) fn at(&self, va: u64, space: Option<AddressSpace>) -> bool {
         self.between(va, va, space)
     }
 
-    /// Whether there is one on the page of `va`.
+    /// Whether a breakpoint that matches in `space` is on the page of `va`.
     pub(crate) fn on_page(&self, va: u64, space: Option<AddressSpace>) -> bool {
         !self.0.is_empty() && self.between(va & !(PAGE - 1), va | (PAGE - 1), space)
     }

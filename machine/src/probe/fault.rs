@@ -1,33 +1,33 @@
-//! A planted fault: an instruction gives a wrong result, so that what hunts for faults can be
-//! tested. For tests alone.
+//! Fault injection: an instruction gives a wrong result. It exists to test the search for faults.
 
 use crate::units::Icount;
 use riscv_isa::Op;
 use riscv_isa::table::TABLE;
 use std::str::FromStr;
 
-/// Which instruction goes wrong: bit 0 of its destination register, or of what it stores to RAM, is
-/// inverted.
+/// An injected fault: bit 0 of an instruction's destination register, or of the value that it
+/// stores to RAM, is inverted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
-    /// From this instruction count on.
+    /// The first icount at which the fault may happen.
     pub from: Icount,
-    /// Each time this one is executed; `None`: once, the first that has a result and does not trap.
+    /// The fault happens every time this instruction executes. `None`: it happens once, at the
+    /// first instruction that has a result and does not trap.
     pub only: Option<Op>,
 }
 
-/// Text that names no fault.
+/// Why a text is not a fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {
-    /// No number of instructions.
+    /// The icount is not a number.
     #[error("`{0}` is no instruction count")]
     Icount(String),
-    /// No instruction of the table.
+    /// The mnemonic is not in the instruction table.
     #[error("`{0}` is no instruction")]
     Mnemonic(String),
 }
 
-/// `ICOUNT` or `ICOUNT:MNEMONIC`.
+/// Parses `ICOUNT` or `ICOUNT:MNEMONIC`.
 impl FromStr for Fault {
     type Err = FaultError;
 
@@ -51,23 +51,22 @@ impl FromStr for Fault {
     }
 }
 
-/// A fault, and what has come of it.
+/// An injected fault and its progress.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Planted {
     pub(crate) fault: Fault,
-    /// Where it first went wrong. Known from then on, also where the machine goes back.
+    /// The icount at which it first happened. It stays known when the machine goes back in time.
     pub(crate) at: Option<Icount>,
 }
 
 impl Planted {
-    /// One that has not gone wrong yet.
+    /// A fault that has not happened yet.
     pub(crate) fn new(fault: Fault) -> Self {
         Self { fault, at: None }
     }
 
-    /// With `icount` instructions executed and a run that may go on to `stop`: where it must come
-    /// back so that each instruction that may go wrong is executed alone, and whether the next one
-    /// may.
+    /// Plans a run from `icount` to at most `stop`. Returns the icount at which it must stop, and
+    /// whether its next instruction may be faulty. Such an instruction must be executed alone.
     pub(crate) fn stop(&self, icount: Icount, stop: Icount) -> (Icount, bool) {
         let Self { fault, at } = *self;
         let from = at.unwrap_or(fault.from);

@@ -1,32 +1,33 @@
-//! What looks at execution from outside: one interface for all of it. The `debug` room acts on it.
+//! Probes observe or alter execution from outside: breakpoints, watchpoints and the like. The
+//! module `debug` carries them out.
 //!
-//! A probe is the debugger's, not the machine's: no snapshot, digest or log knows of it, and the
-//! guest cannot tell whether there is one. Loading a snapshot, [`rewind`](crate::Machine::rewind)
-//! and a reset leave it where it is, and a copy of a machine has the same.
+//! A probe belongs to the debugger and not to the machine. It is in no snapshot, digest or log, and
+//! the guest cannot detect it. It stays when a snapshot is loaded, at a
+//! [`rewind`](crate::Machine::rewind), and at a reset. A clone of a machine has the same probes.
 //!
-//! | probe | what it does | what it costs |
+//! | probe | effect | cost |
 //! |---|---|---|
-//! | [`Probe::Breakpoint`] | stops in front of an instruction | its page is interpreted |
-//! | [`Probe::Watch`] | stops behind an access | accesses to its pages are looked at |
-//! | [`Probe::Catch`] | stops behind a trap | nothing |
-//! | [`Probe::Step`] | stops behind every instruction | each is executed alone |
-//! | [`Probe::Witness`] | hashes what every instruction leaves behind | each is executed alone |
-//! | [`Probe::Fault`] | makes an instruction go wrong | the same, from its place on |
+//! | [`Probe::Breakpoint`] | stops before an instruction | its page is interpreted |
+//! | [`Probe::Watch`] | stops after an access | accesses to its pages are checked |
+//! | [`Probe::Catch`] | stops after a trap | nothing |
+//! | [`Probe::Step`] | stops after every instruction | each instruction runs alone |
+//! | [`Probe::Witness`] | hashes the result of every instruction | each instruction runs alone |
+//! | [`Probe::Fault`] | makes an instruction give a wrong result | the same, from its icount on |
 //!
-//! A stop is [`Exit::Stopped`](crate::Exit::Stopped), at an exact instruction count, which is the
-//! same on all tiers. Where there are several at one place, each [`run`](crate::Machine::run) gives
-//! one, and nothing is executed in between: accesses in their order, then a trap, then a step, then
-//! a breakpoint at the instruction that is next.
+//! A stop is [`Exit::Stopped`](crate::Exit::Stopped), at an exact icount that does not depend on
+//! the way of execution. If several stops are due at one icount, each [`run`](crate::Machine::run)
+//! returns one of them and executes nothing in between. The order is: accesses in their order, a
+//! trap, a step, and then a breakpoint at the next instruction.
 //!
 //! # The rule at a breakpoint
 //!
-//! It stops in front of its instruction, and going on from there executes that: a place at which a
-//! breakpoint has stopped is passed, as in gdb and rr. A run that merely begins at a place, because
-//! the last one ended there by its count, stops there. A debugger that came to a place in another
-//! way, and goes on from it, says so by [`pass_breakpoints`](crate::Machine::pass_breakpoints).
-//! Where an interrupt is due, it is taken first, and the breakpoint stops when the instruction's
-//! turn has come. An instruction that cannot be fetched stops nothing: it traps, and is met again
-//! if its page is there.
+//! A breakpoint stops before its instruction, and the next run executes the instruction, as in gdb
+//! and rr. A run that merely starts at a breakpoint, because the previous run ended there by its
+//! icount, does stop there. A debugger that has moved to an icount in another way calls
+//! [`pass_breakpoints`](crate::Machine::pass_breakpoints) to continue from it. If an interrupt is
+//! due, it is taken first, and the breakpoint stops when its instruction is next again. A
+//! breakpoint does not stop at an instruction whose fetch faults: that traps, and the breakpoint
+//! stops at the retry if the page is then present.
 
 mod breakpoint;
 mod fault;
@@ -44,54 +45,54 @@ use crate::units::{Icount, VirtAddr};
 use breakpoint::Breakpoints;
 use std::collections::{BTreeSet, VecDeque};
 
-/// Something that looks at execution.
+/// One way of observing or altering execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Probe {
-    /// A virtual address of code.
+    /// Stop at a virtual address of code.
     Breakpoint(Breakpoint),
-    /// A physical range of data.
+    /// Stop at accesses to a range of physical addresses.
     Watch(Watchpoint),
-    /// A trap: gdb's catchpoint. A call of the SBI that the machine itself serves counts as one.
+    /// Stop at a trap (gdb's catchpoint). An SBI call to the machine itself counts as a trap.
     Catch(Cause),
-    /// Every instruction of these harts, trapping ones included.
+    /// Stop after every instruction of these harts, including those that trap.
     Step(Harts),
-    /// A running hash of what every instruction leaves behind: [`crate::Machine::witness`].
+    /// Keep a running hash of the results of all instructions: [`crate::Machine::witness`].
     Witness,
-    /// An instruction is to go wrong; where it did is [`crate::Machine::fault_at`].
+    /// Inject a fault. [`crate::Machine::fault_at`] says at which icount it happened.
     Fault(Fault),
 }
 
-/// Whose instructions.
+/// A choice of harts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Harts {
-    /// Those of all harts.
+    /// All harts.
     All,
-    /// Those of the hart with this id.
+    /// The hart with this id.
     One(u8),
 }
 
-/// A place in front of an instruction: instructions executed, hart, and its pc.
+/// A point before an instruction: icount, hart id, and pc.
 pub(crate) type Place = (Icount, u8, u64);
 
-/// All probes of a machine, and what they have to say.
+/// All probes of a machine, and the stops that they have caused.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Probes {
     pub(crate) breakpoints: Breakpoints,
     pub(crate) watchpoints: BTreeSet<Watchpoint>,
     catches: BTreeSet<Cause>,
     steps: BTreeSet<Harts>,
-    /// The hash so far.
+    /// The running hash of the witness; `None` without one.
     pub(crate) witness: Option<u64>,
     pub(crate) fault: Option<Planted>,
-    /// Stops at the place where the machine is, which nobody has been told of yet.
+    /// Stops at the current icount that no run has returned yet.
     pub(crate) pending: VecDeque<Stop>,
-    /// Where no breakpoint stops.
+    /// Points at which breakpoints do not stop.
     pub(crate) passed: Vec<Place>,
 }
 
 impl Probes {
-    /// Inserts a probe; what must follow in caches is the caller's. A witness begins anew where
-    /// there is one; a fault takes the place of another.
+    /// Inserts a probe. A new witness starts a new hash, and a new fault replaces the old one. The
+    /// caller updates the caches.
     pub(crate) fn insert(&mut self, probe: Probe) {
         match probe {
             Probe::Breakpoint(point) => {
@@ -111,7 +112,7 @@ impl Probes {
         }
     }
 
-    /// Removes a probe, if it is there; what must follow in caches is the caller's.
+    /// Removes a probe if it is inserted. The caller updates the caches.
     pub(crate) fn remove(&mut self, probe: Probe) {
         match probe {
             Probe::Breakpoint(point) => {
@@ -133,17 +134,17 @@ impl Probes {
         }
     }
 
-    /// Whether there is a stop that nobody has been told of.
+    /// Whether there is a stop that no run has returned yet.
     pub(crate) fn stopped(&self) -> bool {
         !self.pending.is_empty()
     }
 
-    /// Whether there is a stop behind every instruction of `hart`.
+    /// Whether every instruction of `hart` causes a stop.
     pub(crate) fn steps(&self, hart: u8) -> bool {
         self.steps.contains(&Harts::All) || self.steps.contains(&Harts::One(hart))
     }
 
-    /// A trap was taken: stops if that is wanted.
+    /// Records a trap that was taken, as a stop if a probe catches it.
     pub(crate) fn trapped(&mut self, hart: u8, pc: u64, cause: Cause, tval: u64) {
         if self.catches.contains(&cause) {
             let stop = Stop::Trap {
@@ -156,7 +157,7 @@ impl Probes {
         }
     }
 
-    /// Stops in front of the instruction at `place`, unless that is passed.
+    /// Records a stop before the instruction at `place` unless the point is in `passed`.
     pub(crate) fn stop_before(&mut self, place: Place) -> bool {
         if self.passed.contains(&place) {
             return false;
@@ -168,7 +169,7 @@ impl Probes {
         true
     }
 
-    /// The machine has been put elsewhere.
+    /// Drops stops and passed points: the machine has moved to another point of the run.
     pub(crate) fn moved(&mut self) {
         self.pending.clear();
         self.passed.clear();

@@ -1,44 +1,45 @@
-//! What stopped the machine.
+//! Stops: the events at which a probe stops the machine.
 
 use super::WatchHit;
 use crate::units::VirtAddr;
 
-/// What stopped the machine, which is between two instructions. The place is the machine's
-/// instruction count, and for an interrupt that was just taken the place behind it: nothing from
-/// outside may come in between that and the next instruction.
+/// Why a probe stopped the machine. The machine is between two instructions.
+///
+/// The stop is at the machine's icount. At an interrupt that was just taken, nothing from outside
+/// may arrive before the next instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
-    /// The next instruction is one with a breakpoint.
+    /// The next instruction has a breakpoint.
     Breakpoint {
         /// The hart that is about to execute it.
         hart: u8,
         /// Its virtual address.
         pc: VirtAddr,
     },
-    /// The instruction before accessed what is watched, or a device did.
+    /// The previous instruction, or a device, accessed a watched range.
     Watch(WatchHit),
-    /// A trap was taken: the hart is at its handler. An interrupt has not changed the instruction
-    /// count; an exception has, by the instruction that raised it.
+    /// A trap was taken, and the hart is at its handler. An interrupt leaves the icount unchanged.
+    /// An exception has increased it by 1 for the instruction that raised it.
     Trap {
-        /// The hart that took it.
+        /// The hart that took the trap.
         hart: u8,
-        /// The virtual address that the handler finds in `mepc` or `sepc`.
+        /// The virtual address in `mepc` or `sepc`.
         pc: VirtAddr,
-        /// Which trap.
+        /// The cause of the trap.
         cause: Cause,
-        /// The value for `mtval` or `stval`.
+        /// The value of `mtval` or `stval`.
         tval: u64,
     },
-    /// An instruction was executed, or trapped.
+    /// An instruction was executed, or it trapped.
     Step {
         /// The hart that executed it.
         hart: u8,
-        /// The virtual address of its next one.
+        /// Virtual address of the next instruction.
         pc: VirtAddr,
     },
 }
 
-/// The cause of a trap, by its number in `mcause` without the top bit.
+/// The cause of a trap: the exception code in `mcause` (privileged specification, section 3.1.15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cause {
     /// An exception: 0 to 15.

@@ -1,80 +1,80 @@
-//! Watchpoints: physical addresses whose loads or stores stop the machine.
+//! Watchpoints: a load from or a store to a range of physical addresses stops the machine.
 //!
-//! RAM hears of accesses to pages that have one: such pages are not cached for stores, nor for
-//! loads where loads are watched. Other pages cost what they cost without.
+//! A page with a watchpoint is not cached for stores, and also not for loads if loads are watched.
+//! So every access to it is checked. Other pages run at full speed.
 
 use crate::units::{PhysAddr, VirtAddr};
-/// Which accesses a watchpoint sees. The names are gdb's.
+/// The kind of access that triggers a watchpoint, with gdb's command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WatchKind {
-    /// Stores (`watch`), those that leave the same value included.
+    /// Stores (`watch`), including stores that leave the value unchanged.
     Write,
     /// Loads (`rwatch`).
     Read,
-    /// Both (`awatch`). An atomic instruction that does both is seen twice.
+    /// Loads and stores (`awatch`). An atomic memory operation triggers it twice.
     Access,
 }
 
-/// What an access does.
+/// The kind of an access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Access {
-    /// It reads: a load, or an atomic instruction, of a hart. Fetches, walks through page tables
-    /// and reads of devices and firmware are not seen.
+    /// A load or the load of an atomic memory operation, by a hart. Watchpoints do not see fetches,
+    /// page-table walks, or reads by devices and firmware.
     Read,
-    /// It writes.
+    /// A store.
     Write,
 }
 
-/// Who accesses.
+/// The agent that made an access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Accessor {
     /// An instruction of a hart.
     Hart,
-    /// The page-table walker of a hart, which marks an entry as used.
+    /// The page-table walker of a hart, which sets A and D bits.
     Walker,
-    /// The machine's own firmware, in a call of the SBI.
+    /// The machine's own SBI, during a call.
     Firmware,
     /// The virtio device in this slot.
     Virtio {
-        /// Number of the slot, from 0.
+        /// Number of the slot, starting at 0.
         slot: u8,
     },
-    /// The host-target interface.
+    /// HTIF (host-target interface).
     Htif,
 }
 
-/// A range of physical addresses, RAM or devices.
+/// A range of physical addresses of RAM or of devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Watchpoint {
-    /// The first byte.
+    /// Physical address of the first byte.
     pub address: PhysAddr,
-    /// Bytes; with none it sees nothing.
+    /// Size in bytes. A size of 0 never triggers.
     pub len: u64,
-    /// Which accesses it sees.
+    /// The kind of access that triggers.
     pub kind: WatchKind,
 }
 
-/// An access that a watchpoint saw. One instruction may give several, in the order in which it
-/// accessed, and for one access in the order of the watchpoints.
+/// An access that triggered a watchpoint. One instruction may cause several hits. They are in the
+/// order of its accesses, and for one access in the order of the watchpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WatchHit {
     /// The watchpoint.
     pub watch: Watchpoint,
-    /// What was done.
+    /// The kind of the access.
     pub access: Access,
     /// Physical address of the first watched byte that was accessed.
     pub address: PhysAddr,
-    /// How many from there on were.
+    /// Number of watched bytes that were accessed.
     pub len: u64,
-    /// Those bytes before, the first eight at most, little-endian; `None`: a register of a device.
+    /// The old value of those bytes, at most 8 of them, little-endian. `None`: a device register.
     pub old: Option<u64>,
-    /// The same after.
+    /// The new value of those bytes, at most 8 of them, little-endian.
     pub new: u64,
-    /// Who did it.
+    /// The agent that made the access.
     pub by: Accessor,
-    /// The hart whose instruction did it, or during whose turn it came from outside.
+    /// The hart that executed the instruction, or the current hart for an access from outside.
     pub hart: u8,
-    /// Virtual address of that instruction; of the next one for what comes between two.
+    /// Virtual address of the instruction; of the next one for an access between two instructions.
     pub pc: VirtAddr,
 }
 
@@ -86,7 +86,7 @@ impl Watchpoint {
         }
     }
 
-    /// The part of `address..address + len` that is watched.
+    /// The watched part of `address..address + len`, as (start, length).
     fn overlap(&self, address: PhysAddr, len: u64) -> Option<(PhysAddr, u64)> {
         let end = |address: PhysAddr, len| u128::from(address.get()) + u128::from(len);
         let start = address.max(self.address);
@@ -96,7 +96,7 @@ impl Watchpoint {
     }
 }
 
-/// What memory does with watchpoints: it listens.
+/// The watchpoints of a machine and their hits.
 #[derive(Debug, Clone)]
 pub(crate) struct Listener {
     points: Vec<Watchpoint>,
@@ -115,22 +115,22 @@ impl Default for Listener {
 }
 
 impl Listener {
-    /// Listens for these, in order, and for no others.
+    /// Replaces the watchpoints. Their order is the order of hits.
     pub(crate) fn listen(&mut self, points: Vec<Watchpoint>) {
         self.points = points;
     }
 
-    /// What it listens for.
+    /// The watchpoints in their order.
     pub(crate) fn points(&self) -> &[Watchpoint] {
         &self.points
     }
 
-    /// Who accesses from now on.
+    /// Sets the agent of the following accesses.
     pub(crate) fn acting(&mut self, by: Accessor) {
         self.by = by;
     }
 
-    /// An access to the bytes at `address`, which become `new`.
+    /// Checks an access that changes the bytes at `address` from `old` to `new`.
     pub(crate) fn hear(
         &mut self,
         access: Access,
@@ -157,26 +157,26 @@ impl Listener {
         }
     }
 
-    /// Whether there is something to take.
+    /// Whether there are hits.
     #[inline]
     pub(crate) fn heard(&self) -> bool {
         !self.heard.is_empty()
     }
 
-    /// What was heard since the last call, by an instruction of `hart` at `pc`.
+    /// Takes the hits since the last call, and ascribes them to `hart` at `pc`.
     pub(crate) fn take(&mut self, hart: u8, pc: u64) -> impl Iterator<Item = WatchHit> {
         let heard = std::mem::take(&mut self.heard).into_iter();
         let pc = VirtAddr::new(pc);
         heard.map(move |hit| WatchHit { hart, pc, ..hit })
     }
 
-    /// Forgets what was heard.
+    /// Drops the hits.
     pub(crate) fn forget(&mut self) {
         self.heard.clear();
     }
 }
 
-/// Up to eight of the `len` bytes from `start` on.
+/// The little-endian value of `len` bytes from `start` on, at most 8 of them.
 fn value(bytes: &[u8], start: usize, len: usize) -> u64 {
     let part = bytes.iter().skip(start).take(len.min(8));
     part.rev().fold(0, |all, &byte| all << 8 | u64::from(byte))

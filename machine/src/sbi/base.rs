@@ -1,10 +1,10 @@
-//! The base extension (chapter 4).
+//! The base extension (SBI specification, chapter 4).
 
 use super::{Answer, Call, SbiError, handler};
 
-/// Specification 2.0: major version in bits 30:24.
+/// Version 2.0 of the specification: the major version is in bits 30:24.
 const SPEC_VERSION: u64 = 2 << 24;
-/// Not in the list of implementations of the specification (chapter 4, table 4): "rr".
+/// The implementation id "rr". It is not in the specification's list (chapter 4, table 4).
 const IMPLEMENTATION: u64 = 0x7272;
 const IMPLEMENTATION_VERSION: u64 = 1;
 
@@ -23,7 +23,7 @@ pub(super) fn call(call: &mut Call<'_>) -> Answer {
         function::IMPLEMENTATION => IMPLEMENTATION,
         function::IMPLEMENTATION_VERSION => IMPLEMENTATION_VERSION,
         function::PROBE_EXTENSION => u64::from(handler(call.args[0] as u32).is_some()),
-        // `mvendorid`, `marchid` and `mimpid` are zero.
+        // Zero, as in the CSRs of that name.
         function::MVENDORID..=function::MIMPID => 0,
         _ => return Err(SbiError::NotSupported.into()),
     })

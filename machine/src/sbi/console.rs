@@ -1,5 +1,5 @@
-//! The debug console (chapter 12): the bytes go where those of the serial port go, and come from
-//! where it has them.
+//! The debug console extension (SBI specification, chapter 12). It shares input and output with the
+//! serial port.
 
 use super::{Answer, Call, SbiError, ram_offset};
 use crate::units::PhysAddr;
@@ -10,7 +10,7 @@ mod function {
     pub(super) const WRITE_BYTE: u64 = 2;
 }
 
-/// Bytes that one call moves at most; the guest calls again for the others.
+/// Most bytes that one call transfers. The guest calls again for the rest.
 const MOST: u64 = 1 << 16;
 
 pub(super) fn call(call: &mut Call<'_>) -> Answer {
@@ -27,7 +27,7 @@ pub(super) fn call(call: &mut Call<'_>) -> Answer {
     }
 }
 
-/// The offset into RAM and the length of the buffer that the arguments name.
+/// The buffer that the arguments describe: its offset into RAM, and its length in bytes.
 fn buffer(call: &Call<'_>) -> Result<(u64, u64), SbiError> {
     let [len, low, high, ..] = call.args;
     let offset = ram_offset(call.ram, PhysAddr::new(low), len).filter(|_| high == 0);

@@ -1,5 +1,5 @@
-//! Hart state management (chapter 9). Starting and stopping take no time, so no state is ever
-//! pending.
+//! The hart state management extension (SBI specification, chapter 9). Start and stop take effect
+//! at once, so no state is ever pending.
 
 use super::{Answer, Call, SbiError, enter, ram_offset};
 use crate::cpu::Power;
@@ -12,14 +12,14 @@ mod function {
     pub(super) const SUSPEND: u64 = 3;
 }
 
-/// States (table 9.1).
+/// Hart states (table 9.1).
 mod state {
     pub(super) const STARTED: u64 = 0;
     pub(super) const STOPPED: u64 = 1;
     pub(super) const SUSPENDED: u64 = 4;
 }
 
-/// Suspend types (table 9.4): 32 bits.
+/// Suspend types (table 9.4), 32 bits wide.
 mod suspend_type {
     pub(super) const RETENTIVE: u32 = 0;
     pub(super) const FIRST_OF_PLATFORM: u32 = 0x1000_0000;
@@ -63,7 +63,7 @@ fn start(call: &mut Call<'_>) -> Answer {
     Ok(0)
 }
 
-/// The default retentive suspend is a WFI; there is no other.
+/// Suspends the calling hart. Only the default retentive suspend exists; it acts as WFI.
 fn suspend(call: &mut Call<'_>) -> Answer {
     use suspend_type::{
         FIRST_OF_PLATFORM, FIRST_OF_PLATFORM_NON_RETENTIVE, NON_RETENTIVE, RETENTIVE,

@@ -1,4 +1,4 @@
-//! Interrupts to other harts, and remote fences (chapters 7 and 8).
+//! Inter-processor interrupts, and remote fences (SBI specification, chapters 7 and 8).
 
 use super::{Answer, Call, SbiError};
 
@@ -18,8 +18,8 @@ mod function {
     pub(super) const SFENCE_VMA_ASID: u64 = 2;
 }
 
-/// Cached blocks and translations of all harts follow stores at once, so only the arguments are
-/// looked at. There is no H extension, hence no HFENCE.
+/// Checks the arguments of a remote fence. Nothing else is left to do: the cached blocks and
+/// translations of all harts follow stores at once. HFENCE needs the H extension, which is absent.
 pub(super) fn remote_fence(call: &mut Call<'_>) -> Answer {
     match call.function {
         function::FENCE_I..=function::SFENCE_VMA_ASID => {

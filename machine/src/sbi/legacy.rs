@@ -1,4 +1,5 @@
-//! The legacy extensions (chapter 5): one function each, with the answer in `a0`.
+//! The legacy extensions (SBI specification, chapter 5). Each has one function, with its result in
+//! `a0`.
 
 use super::{Answer, Call, SbiError, timer};
 use crate::cpu::irq;
@@ -15,12 +16,12 @@ pub(super) fn console_putchar(call: &mut Call<'_>) -> Answer {
     Ok(0)
 }
 
-/// A byte, or -1.
+/// Returns a received byte, or -1 if there is none.
 pub(super) fn console_getchar(call: &mut Call<'_>) -> Answer {
     Ok(call.devices.uart.console_read().map_or(u64::MAX, u64::from))
 }
 
-/// Whether the own software interrupt was pending.
+/// Clears the hart's own software interrupt. Returns whether it was pending.
 pub(super) fn clear_ipi(call: &mut Call<'_>) -> Answer {
     let csrs = &mut call.hart(call.caller)?.csrs;
     let pending = csrs.mip_written & irq::SSI != 0;
@@ -35,7 +36,7 @@ pub(super) fn send_ipi(call: &mut Call<'_>) -> Answer {
     Ok(0)
 }
 
-/// Nothing is left to do: see [`super::ipi::remote_fence`].
+/// Does nothing: see [`super::ipi::remote_fence`].
 pub(super) fn remote_fence(call: &mut Call<'_>) -> Answer {
     targets(call).map_err(Into::into).map(|_| 0)
 }
@@ -45,7 +46,7 @@ pub(super) fn shutdown(call: &mut Call<'_>) -> Answer {
     Ok(0)
 }
 
-/// The harts of the mask that `a0` points to; no pointer names all.
+/// The harts in the mask that `a0` points to. A null pointer selects all harts.
 fn targets(call: &Call<'_>) -> Result<Vec<usize>, SbiError> {
     match (call.args[0], call.pointee) {
         (0, _) => call.hart_list(0, u64::MAX),

@@ -1,7 +1,8 @@
-//! An SBI of the machine's own: calls from supervisor mode, served without any firmware.
+//! The machine's own SBI: it handles ECALL from S-mode without firmware (RISC-V Supervisor Binary
+//! Interface specification 2.0).
 //!
-//! RISC-V Supervisor Binary Interface specification 2.0. A call is one instruction of the guest,
-//! whatever it does. It is served between two instructions, so it may change any hart.
+//! A call counts as one instruction of the guest. It is handled between two instructions, so it may
+//! change any hart.
 
 mod base;
 mod console;
@@ -18,7 +19,7 @@ use crate::inputs::{Halted, Inputs, Moment};
 use crate::units::PhysAddr;
 use riscv_isa::csr;
 
-/// Error codes (chapter 3, "Binary Encoding").
+/// SBI error codes (chapter 3, "Binary Encoding").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SbiError {
     NotSupported = -2,
@@ -30,7 +31,7 @@ enum SbiError {
 /// Why a call did not succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Failure {
-    /// The guest gets this error code.
+    /// The guest receives this error code.
     Error(SbiError),
     /// The engine stopped the machine.
     Halted,
@@ -48,13 +49,13 @@ impl From<Halted> for Failure {
     }
 }
 
-/// What a call gives back: `sbiret.value`, or for a legacy call the whole answer.
+/// The result of a call: `sbiret.value`, or `a0` of a legacy call.
 type Answer = Result<u64, Failure>;
 
-/// Serves the functions of one extension.
+/// Handles the functions of one extension.
 type Handler = fn(&mut Call<'_>) -> Answer;
 
-/// The extensions by id (`a7`).
+/// The handlers of the extensions, by extension id (`a7`).
 const EXTENSIONS: [(u32, Handler); 16] = [
     (0x00, legacy::set_timer),
     (0x01, legacy::console_putchar),
@@ -74,33 +75,34 @@ const EXTENSIONS: [(u32, Handler); 16] = [
     (0x5449_4d45, timer::call),
 ];
 
-/// Legacy extensions have ids up to this one; their calls answer in `a0` alone (chapter 5).
+/// The highest extension id of a legacy extension. Legacy calls return only `a0` (chapter 5).
 const LAST_LEGACY: u32 = 0x0f;
 
-/// A call, and all that it may touch.
+/// A call, with the parts of the machine that it may change.
 pub(crate) struct Call<'a> {
     pub(crate) harts: &'a mut [Hart],
     pub(crate) devices: &'a mut Devices,
     pub(crate) ram: &'a mut crate::ram::Ram,
     pub(crate) inputs: &'a mut dyn Inputs,
-    /// The moment of the call.
+    /// The point of the run at which the call is made.
     pub(crate) at: Moment,
     /// Virtual time in ns.
     pub(crate) now: u64,
-    /// Index of the hart that calls.
+    /// Index of the calling hart.
     pub(crate) caller: usize,
-    /// Which function of the extension (`a6`).
+    /// Function id (`a6`).
     pub(crate) function: u64,
-    /// `a0` to `a5`.
+    /// Arguments, `a0` to `a5`.
     pub(crate) args: [u64; 6],
-    /// What the word at virtual address `a0` is, for legacy calls.
+    /// The 8 bytes at virtual address `a0`, for legacy calls; `None` if they are not in memory.
     pub(crate) pointee: Option<u64>,
-    /// A hart whose cached translations no longer hold.
+    /// Index of a hart whose cached translations must be flushed after the call.
     pub(crate) flush: Option<usize>,
 }
 
 impl Call<'_> {
-    /// Serves the call, a function of this extension (`a7`), and answers the hart that made it.
+    /// Handles the call for the extension with this id (`a7`), and writes the result to `a0` and
+    /// `a1`.
     pub(crate) fn serve(&mut self, extension: u32) -> Result<(), Halted> {
         let answer = match handler(extension) {
             Some(handler) => handler(self),
@@ -126,14 +128,14 @@ impl Call<'_> {
         self.harts.get_mut(index).ok_or(SbiError::InvalidParam)
     }
 
-    /// The hart that the guest names by its id.
+    /// The hart with this id, and its index.
     fn hart_by_id(&mut self, id: u64) -> Result<(usize, &mut Hart), SbiError> {
         let index = usize::try_from(id).map_err(|_| SbiError::InvalidParam)?;
         Ok((index, self.hart(index)?))
     }
 
-    /// The harts of a mask: bit `n` is hart `base + n`; base -1 names all (chapter 3, "Hart list
-    /// parameter").
+    /// The indices of the harts in a mask: bit `n` selects hart `base + n`. A `base` of -1 selects
+    /// all harts (chapter 3, "Hart list parameter").
     fn hart_list(&self, mask: u64, base: u64) -> Result<Vec<usize>, SbiError> {
         if base == u64::MAX {
             return Ok((0..self.harts.len()).collect());
@@ -147,7 +149,7 @@ impl Call<'_> {
             .collect()
     }
 
-    /// Makes the supervisor software interrupt of a hart pending.
+    /// Makes the supervisor software interrupt of a hart pending (`sip.SSIP`).
     fn raise(&mut self, hart: usize) -> Result<(), SbiError> {
         self.hart(hart)?.csrs.mip_written |= irq::SSI;
         Ok(())
@@ -168,13 +170,13 @@ fn handler(extension: u32) -> Option<Handler> {
     found.map(|(_, handler)| *handler)
 }
 
-/// What firmware sets up before it starts a kernel, as OpenSBI leaves it: all exceptions and
-/// supervisor interrupts go to supervisor mode (OpenSBI passes on by hand what it does not
-/// delegate), Sstc and the counters are on, memory is open, floating point is on.
+/// The CSRs that firmware sets before it starts a kernel, with OpenSBI's values. Exceptions and
+/// supervisor interrupts are delegated to S-mode. (OpenSBI delegates some and forwards the others
+/// by software.) Sstc, the counters and floating point are enabled, and PMP permits all of memory.
 const SETUP: [(u16, u64); 8] = [
     (csr::MEDELEG, 0xb1ff),
     (csr::MIDELEG, irq::SUPERVISOR),
-    // STCE, and ADUE as at reset.
+    // STCE; and ADUE, which is set at reset too.
     (csr::MENVCFG, 1 << 63 | 1 << 61),
     (csr::MCOUNTEREN, u64::MAX),
     (csr::SCOUNTEREN, 7),
@@ -183,8 +185,8 @@ const SETUP: [(u16, u64); 8] = [
     (csr::MSTATUS, crate::cpu::mstatus::FS),
 ];
 
-/// Sets a hart up after power-on: hart 0 starts the kernel at `entry` with the device tree at
-/// `fdt`, the others are stopped (chapter 9).
+/// Sets up a hart at power-on. Hart 0 starts the kernel at `entry` with the devicetree at `fdt` in
+/// `a1`; the other harts are stopped (chapter 9).
 pub(crate) fn power_on(hart: &mut Hart, entry: PhysAddr, fdt: PhysAddr) {
     for (number, value) in SETUP {
         let exists = hart.set_csr(number, value);
@@ -196,8 +198,8 @@ pub(crate) fn power_on(hart: &mut Hart, entry: PhysAddr, fdt: PhysAddr) {
     }
 }
 
-/// Puts a hart at the start of supervisor software: `satp` and interrupts off, its id in `a0` and
-/// `opaque` in `a1` (table 9.2).
+/// Puts a hart at the entry of supervisor software: `satp` is zero, interrupts are disabled, `a0`
+/// is the hart id, and `a1` is `opaque` (table 9.2).
 fn enter(hart: &mut Hart, pc: u64, opaque: u64) {
     hart.pc = pc;
     hart.mode = Mode::Supervisor;
@@ -213,7 +215,8 @@ fn enter(hart: &mut Hart, pc: u64, opaque: u64) {
     hart.power = Power::Started;
 }
 
-/// The offset into RAM of `len` bytes at physical address `address`, if all are there.
+/// The offset into RAM of the `len` bytes at physical address `address`; `None` if they are not all
+/// in RAM.
 fn ram_offset(ram: &crate::ram::Ram, address: PhysAddr, len: u64) -> Option<u64> {
     let offset = address.checked_sub(RAM_BASE)?;
     (offset.checked_add(len)? <= ram.size()).then_some(offset)

@@ -1,9 +1,9 @@
-//! System reset (chapter 10).
+//! The system reset extension (SBI specification, chapter 10).
 
 use super::{Answer, Call, SbiError};
 use crate::device::test_finisher::Request;
 
-/// Reset types (table 10.1): 32 bits.
+/// Reset types (table 10.1), 32 bits wide.
 mod reset_type {
     pub(super) const SHUTDOWN: u32 = 0;
     pub(super) const COLD_REBOOT: u32 = 1;
@@ -11,14 +11,14 @@ mod reset_type {
     pub(super) const FIRST_OF_VENDOR: u32 = 0xf000_0000;
 }
 
-/// Reset reasons (table 10.2): 32 bits.
+/// Reset reasons (table 10.2), 32 bits wide.
 mod reason {
     pub(super) const NONE: u32 = 0;
     pub(super) const SYSTEM_FAILURE: u32 = 1;
     pub(super) const FIRST_OF_SBI: u32 = 0xe000_0000;
 }
 
-/// The code of a shutdown whose reason is a failure of the system.
+/// The exit code of a shutdown with the reason "system failure".
 const FAILURE_CODE: u16 = 1;
 
 pub(super) fn call(call: &mut Call<'_>) -> Answer {

@@ -1,4 +1,4 @@
-//! The SBI as a kernel meets it: calls from supervisor mode, on a small machine.
+//! Tests of the SBI: a guest makes calls from S-mode on a small machine.
 
 use crate::boot::{self, BootConfig};
 use crate::cpu::{Mode, Power, irq};
@@ -20,11 +20,11 @@ const RESET: u64 = 0x5352_5354;
 const CONSOLE: u64 = 0x4442_434e;
 
 const RAM_BASE: u64 = crate::bus::RAM_BASE.get();
-/// Where the kernel is, and where in RAM the tests have their data.
+/// The addresses of the kernel and of the tests' data.
 const ENTRY: u64 = RAM_BASE + (2 << 20);
 const DATA: u64 = ENTRY + 0x1000;
 
-/// What came through the door: (icount, cause), and bytes.
+/// The marks of exceptions, as (icount, cause), and the bytes of output.
 #[derive(Default)]
 struct Door {
     exceptions: Vec<(Icount, u64)>,
@@ -50,7 +50,7 @@ impl Inputs for Door {
     }
 }
 
-/// A machine whose kernel is nothing but calls: `ecall; j .-4`.
+/// A machine whose kernel only makes calls: `ecall; j .-4`.
 fn machine(harts: u8) -> Machine {
     with_kernel(harts, &[0x0000_0073, 0xffdf_f06f])
 }
@@ -72,7 +72,7 @@ fn with_kernel(harts: u8, code: &[u32]) -> Machine {
     Machine::new(&config, power_on)
 }
 
-/// One call by hart 0: what `a0` and `a1` are after it.
+/// Makes one call on hart 0. Returns `a0` and `a1`.
 fn call(machine: &mut Machine, extension: u64, function: u64, args: &[u64]) -> (u64, u64) {
     call_through(machine, &mut Door::default(), extension, function, args)
 }
@@ -126,7 +126,7 @@ fn a_call_is_one_instruction_and_one_mark() {
     assert_eq!(machine.hart(0).unwrap().trapped, 1);
 }
 
-/// Extension, function, arguments; `a0` and `a1` of the answer.
+/// Extension id, function id, arguments; then `a0` and `a1` of the result.
 type Case = (u64, u64, &'static [u64], (u64, u64));
 
 #[test]
@@ -167,7 +167,7 @@ fn answers() {
         (CONSOLE, 0, &[u64::MAX, DATA, 0], (INVALID_PARAM, 0)),
         (CONSOLE, 1, &[4, DATA, 0], (0, 0)),
         (CONSOLE, 3, &[], (NOT_SUPPORTED, 0)),
-        // Legacy calls leave `a1` alone.
+        // Legacy calls leave `a1` unchanged.
         (0x02, 0, &[], (u64::MAX, 0x5555)),
         (0x03, 0, &[], (0, 0x5555)),
         (0x04, 0, &[OUTSIDE], (INVALID_ADDRESS, 0x5555)),
@@ -229,7 +229,7 @@ fn harts_start_stop_and_interrupt_each_other() {
     assert!(pending(&machine, 0));
     assert_eq!(call(&mut machine, 3, 0, &[]).0, 1);
     assert!(!pending(&machine, 0));
-    // Hart 0 stops; the other one's turn comes at once.
+    // Hart 0 stops, so the other hart's turn begins at once.
     call(&mut machine, HSM, 1, &[]);
     let icount = machine.icount();
     assert_eq!(machine.run(icount + 10, &mut Door::default()), Exit::Count);
@@ -273,7 +273,7 @@ fn resets() {
 
 #[test]
 fn exceptions_go_to_the_kernel() {
-    // An illegal instruction; its handler, at 4, makes a call.
+    // An illegal instruction. Its handler, at offset 4, makes a call.
     let mut machine = with_kernel(1, &[0, 0x0000_0073]);
     machine.harts[0].csrs.stvec = ENTRY + 4;
     let mut door = Door::default();

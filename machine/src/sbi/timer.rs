@@ -1,4 +1,4 @@
-//! The timer extension (chapter 6). Supervisor mode has Sstc, so this is its `stimecmp`.
+//! The timer extension (SBI specification, chapter 6). With Sstc it sets `stimecmp`.
 
 use super::{Answer, Call, SbiError};
 
@@ -9,7 +9,7 @@ pub(super) fn call(call: &mut Call<'_>) -> Answer {
     }
 }
 
-/// The next timer interrupt comes when `time` reaches `a0`; one that is pending goes away.
+/// Sets the time of the next timer interrupt to `a0`, in ticks of `time`. It clears a pending one.
 pub(super) fn set(call: &mut Call<'_>) -> Answer {
     let time = call.args[0];
     call.hart(call.caller)?.csrs.stimecmp = time;

@@ -1,4 +1,4 @@
-//! The state of machines, saved and restored.
+//! Tests of saving and restoring machine state.
 
 use super::*;
 use crate::cpu::{Mode, Power};
@@ -22,12 +22,12 @@ fn machine(harts: u8, virtio: Vec<VirtioConfig>) -> Machine {
     Machine::new(&config, power_on)
 }
 
-/// Names, order and types of every field and variant that is saved.
+/// The names, the order and the types of all fields and variants are fixed.
 #[test]
 fn the_shape_belongs_to_the_format() {
     let mut tracer = Tracer::new(TracerConfig::default().record_samples_for_structs(false));
     let samples = Samples::new();
-    // Enums one by one: a trace of what holds them sees one variant of each.
+    // Trace each enum by itself: a trace of its container sees only one variant.
     tracer.trace_type::<Mode>(&samples).unwrap();
     tracer.trace_type::<Power>(&samples).unwrap();
     tracer.trace_type::<Request>(&samples).unwrap();
