@@ -1,4 +1,5 @@
-//! The A extension: load-reserved, store-conditional, and read-modify-write.
+//! The A extension: load-reserved, store-conditional, and atomic memory operations (unprivileged
+//! specification 20191213, chapter 8).
 
 use super::mem::At;
 use super::mmu::access_fault;
@@ -7,14 +8,14 @@ use super::trap::cause;
 use super::{Core, Trap};
 use riscv_isa::{Insn, Op};
 
-/// Whether [`Core::exec_atomic`] is the one to execute it.
+/// Whether [`Core::exec_atomic`] executes this instruction.
 pub(super) fn is_atomic(op: Op) -> bool {
     (Op::LrW as u8..=Op::AmomaxuD as u8).contains(&(op as u8))
 }
 
 impl Core<'_> {
-    /// Executes an instruction of the A extension. Atomics reach RAM only: the PMAs of the device
-    /// regions support none.
+    /// Executes an instruction of the A extension. Atomics work only on RAM: the PMAs of the device
+    /// regions support none (privileged specification, section 3.6).
     pub(super) fn exec_atomic(&mut self, insn: &Insn, at: At) -> Result<(), Trap> {
         let address = self.hart.get_x(insn.rs1);
         let double = insn.op as u8 >= Op::LrD as u8;
@@ -73,7 +74,8 @@ impl Core<'_> {
     }
 }
 
-/// What an AMO stores; words come sign-extended, and only the low half of theirs is stored.
+/// The value that an AMO stores. The words of a 32-bit AMO are sign-extended, and only the low half
+/// of the result is stored.
 fn combine(op: Op, old: u64, operand: u64) -> u64 {
     let word = operand as i32 as i64;
     match op {

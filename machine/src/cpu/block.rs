@@ -1,63 +1,62 @@
-//! Decoded blocks, by the place in RAM that they come from, and which of them are translated.
+//! The block cache: decoded blocks by RAM offset, and which of them are translated.
 //!
-//! A block runs through conditional branches and ends at anything that always leaves the straight
-//! line or may change how the next instruction is to be read. It never crosses a page.
+//! A block continues through conditional branches. It ends at an instruction that always jumps, or
+//! that may change how the next instruction is fetched. It never crosses a page.
 
 use crate::ram::{PAGE, Ram};
 use machine_jit::Jit;
 use riscv_isa::{Insn, Op, decode};
 
-/// Slots; a power of two.
+/// Number of slots, a power of two.
 const SLOTS: usize = 1 << 14;
-/// Instructions in a block, at most.
+/// Most instructions in a block.
 const MAX_LEN: usize = 64;
-/// Bytes in a block, at most.
+/// Most bytes in a block.
 const MAX_BYTES: u64 = 4 * MAX_LEN as u64;
-/// No block starts here.
+/// The `start` of an empty slot.
 const NONE: u64 = u64::MAX;
 
 #[derive(Debug, Clone)]
 struct Block {
-    /// RAM offset of its first instruction.
+    /// RAM offset of the first instruction.
     start: u64,
-    /// Bytes it covers.
+    /// Size of its code in bytes.
     bytes: u64,
-    /// How often it was executed from its start, since it was last thought of translating it.
+    /// Number of executions since the block was built or last considered for translation.
     visits: u32,
     ops: Vec<Insn>,
 }
 
-/// Which tier executes. Results do not depend on it.
+/// The way of execution. It does not affect results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Execution {
-    /// The interpreter alone.
+    /// Interpret all instructions.
     Interpreter,
-    /// Blocks that were interpreted so many times are translated to code of the host, where there
-    /// is a translation for it.
+    /// Translate blocks to host code (JIT) if the host is supported. Interpret all others.
     Translated {
-        /// Visits of a block before.
+        /// Number of executions of a block before it is translated.
         after: u32,
     },
 }
 
 impl Default for Execution {
-    /// Fewer visits do not pay for the translation.
+    /// With fewer executions a translation costs more time than it saves.
     fn default() -> Self {
         Self::Translated { after: 10 }
     }
 }
 
-/// The cache: direct-mapped, so its size is fixed.
+/// The block cache. It is direct-mapped, so its size is fixed.
 #[derive(Debug, Clone)]
 pub(crate) struct BlockCache {
     slots: Vec<Block>,
-    /// Translated blocks; `None`: there are to be none.
+    /// Translated blocks; `None`: blocks are not translated.
     pub(super) jit: Option<Jit>,
     after: u32,
 }
 
 impl BlockCache {
-    /// How it was made.
+    /// The way of execution that it was created for.
     pub(crate) fn execution(&self) -> Execution {
         match self.jit {
             None => Execution::Interpreter,
@@ -65,7 +64,7 @@ impl BlockCache {
         }
     }
 
-    /// An empty cache.
+    /// Creates an empty cache.
     pub(crate) fn new(execution: Execution) -> Self {
         let none = Block {
             start: NONE,
@@ -84,14 +83,14 @@ impl BlockCache {
         }
     }
 
-    /// The block that starts at RAM offset `start`, if it is cached.
+    /// The cached block that starts at RAM offset `start`.
     #[inline(always)]
     pub(super) fn find(&self, start: u64) -> Option<&[Insn]> {
         let block = &self.slots[slot(start)];
         (block.start == start).then_some(&block.ops)
     }
 
-    /// Counts a visit of the block at `start`, which is cached; true if it has just been
+    /// Counts an execution of the cached block at `start`. Returns true if the block has just been
     /// translated.
     #[inline(always)]
     pub(super) fn visit(&mut self, start: u64) -> bool {
@@ -106,8 +105,8 @@ impl BlockCache {
         translate(jit, block)
     }
 
-    /// Decodes the block at `start`. It is empty where the first instruction is illegal or crosses
-    /// the page.
+    /// Decodes the block at `start`. The block is empty if its first instruction is illegal or
+    /// crosses the page.
     pub(super) fn build(&mut self, start: u64, ram: &Ram) {
         let block = &mut self.slots[slot(start)];
         block.start = start;
@@ -128,7 +127,8 @@ impl BlockCache {
         block.bytes = at.max(start + 2) - start;
     }
 
-    /// Drops the blocks that overlap `len` bytes at RAM offset `at`; true if there were any.
+    /// Drops the blocks that overlap `len` bytes at RAM offset `at`. Returns true if there were
+    /// any.
     pub(crate) fn invalidate(&mut self, at: u64, len: u64) -> bool {
         let mut found = false;
         let first = at.saturating_sub(MAX_BYTES) & !1;
@@ -145,7 +145,7 @@ impl BlockCache {
         found
     }
 
-    /// Drops everything.
+    /// Drops all blocks.
     pub(crate) fn clear(&mut self) {
         for block in &mut self.slots {
             block.start = NONE;
@@ -159,7 +159,7 @@ impl BlockCache {
 #[cold]
 fn translate(jit: &mut Jit, block: &mut Block) -> bool {
     let translated = jit.translate(block.start, &block.ops);
-    // A block that cannot be translated is not tried again.
+    // Do not try again if the block cannot be translated.
     block.visits = if translated { 0 } else { u32::MAX };
     translated
 }
@@ -168,7 +168,7 @@ fn slot(start: u64) -> usize {
     (start >> 1) as usize % SLOTS
 }
 
-/// The instruction word at `at`; `None` where it is not all before `end`.
+/// The instruction word at RAM offset `at`; `None` if it is not completely before `end`.
 fn read_insn(ram: &Ram, at: u64, end: u64) -> Option<u32> {
     let low = u16::from_le_bytes(*ram.get(at, 2)?.first_chunk()?);
     if low & 3 != 3 {

@@ -1,4 +1,4 @@
-//! How a hart stops at breakpoints, and what it tells of watchpoints and traps.
+//! The hart's side of the probes: it stops at breakpoints, and reports watchpoint hits and traps.
 
 use super::{Core, Mode};
 use crate::probe::{AddressSpace, Cause, Stop};
@@ -6,19 +6,19 @@ use crate::units::Icount;
 use riscv_isa::Insn;
 
 impl Core<'_> {
-    /// The address space that instructions are fetched in; none in machine mode.
+    /// The address space of fetches; `None` in M-mode.
     fn space(&self) -> Option<AddressSpace> {
         let translated = self.hart.mode != Mode::Machine;
         translated.then(|| AddressSpace::of_satp(self.hart.csrs.satp))
     }
 
-    /// Whether the page of `pc` has breakpoints. The answer holds as long as a cached translation:
-    /// it depends on the mode, on `satp`, and on the probes.
+    /// Whether the page of `pc` has breakpoints. The answer holds as long as a cached translation
+    /// does: it depends on the mode, on `satp`, and on the probes.
     pub(super) fn guards(&self, pc: u64) -> bool {
         self.probes.breakpoints.on_page(pc, self.space())
     }
 
-    /// Whether the hart stops in front of the instruction at `pc`, which is next.
+    /// Whether a breakpoint stops the hart before the instruction at `pc`, which is the next one.
     pub(super) fn stops_before(&mut self, pc: u64) -> bool {
         self.probes.breakpoints.at(pc, self.space())
             && self.fetchable(pc)
@@ -27,8 +27,8 @@ impl Core<'_> {
                 .stop_before((Icount::new(self.head), self.hart.id, pc))
     }
 
-    /// How many of `ops`, the instructions from the pc on, come before the next breakpoint, not
-    /// counting one at the first.
+    /// Number of instructions in `ops` before the next breakpoint. `ops` starts at the pc. A
+    /// breakpoint at the first instruction is ignored.
     pub(super) fn before_breakpoint(&self, ops: &[Insn]) -> usize {
         let space = self.space();
         let mut pc = self.hart.pc;
@@ -40,14 +40,14 @@ impl Core<'_> {
         last.map_or(ops.len(), |last| last + 1)
     }
 
-    /// Stops for what watchpoints saw of the instruction at `pc`.
+    /// Reports the watchpoint hits of the instruction at `pc`.
     #[cold]
     pub(super) fn take_heard(&mut self, pc: u64) {
         let hits = self.bus.ram.take_heard(self.hart.id, pc);
         self.probes.pending.extend(hits.map(Stop::Watch));
     }
 
-    /// The instruction at `pc` raised an exception.
+    /// Reports an exception of the instruction at `pc`.
     pub(super) fn caught(&mut self, pc: u64, cause: u64, tval: u64) {
         let cause = Cause::Exception(cause);
         self.probes.trapped(self.hart.id, pc, cause, tval);

@@ -1,6 +1,5 @@
-//! The CSR file: storage, legal values, privilege.
-//!
-//! Privileged specification 1.12, chapters 2 to 4; Sstc, Svadu.
+//! The CSRs: storage, legal values and access checks (privileged specification 1.12, chapters 2 to
+//! 4; Sstc; Svadu).
 
 use super::Mode;
 use super::pmp::Pmp;
@@ -9,43 +8,43 @@ use serde::{Deserialize, Serialize};
 
 /// Bits of `mstatus` (section 3.1.6).
 pub(crate) mod mstatus {
-    /// Supervisor interrupts enabled.
+    /// Interrupt enable for S-mode.
     pub(crate) const SIE: u64 = 1 << 1;
-    /// Machine interrupts enabled.
+    /// Interrupt enable for M-mode.
     pub(crate) const MIE: u64 = 1 << 3;
-    /// `SIE` before the trap.
+    /// `SIE` before a trap to S-mode.
     pub(crate) const SPIE: u64 = 1 << 5;
-    /// `MIE` before the trap.
+    /// `MIE` before a trap to M-mode.
     pub(crate) const MPIE: u64 = 1 << 7;
-    /// Mode before a trap to S: one bit.
+    /// Mode before a trap to S-mode (1 bit).
     pub(crate) const SPP: u64 = 1 << 8;
-    /// Mode before a trap to M: two bits.
+    /// Mode before a trap to M-mode (2 bits).
     pub(crate) const MPP: u64 = 3 << MPP_SHIFT;
-    /// Position of `MPP`.
+    /// Bit position of `MPP`.
     pub(crate) const MPP_SHIFT: u32 = 11;
-    /// State of the floating-point unit: two bits, 0 off, 3 dirty.
+    /// State of the floating-point unit (2 bits): 0 off, 1 initial, 2 clean, 3 dirty.
     pub(crate) const FS: u64 = 3 << 13;
-    /// Loads and stores in the mode of `MPP`.
+    /// Loads and stores use the mode in `MPP`.
     pub(crate) const MPRV: u64 = 1 << 17;
-    /// Supervisor may access user pages.
+    /// S-mode may access pages of U-mode.
     pub(crate) const SUM: u64 = 1 << 18;
-    /// Loads may read executable pages.
+    /// Loads may read from execute-only pages.
     pub(crate) const MXR: u64 = 1 << 19;
-    /// `satp` and SFENCE.VMA trap in S mode.
+    /// Accesses to `satp` and SFENCE.VMA trap in S-mode.
     pub(crate) const TVM: u64 = 1 << 20;
-    /// WFI traps below M mode.
+    /// WFI traps below M-mode.
     pub(crate) const TW: u64 = 1 << 21;
-    /// SRET traps in S mode.
+    /// SRET traps in S-mode.
     pub(crate) const TSR: u64 = 1 << 22;
-    /// XLEN of U and S mode: 64, read-only.
+    /// XLEN of U-mode and S-mode: 64, read-only.
     pub(crate) const UXL_SXL: u64 = 0xa << 32;
-    /// Summary: `FS` is dirty; read-only.
+    /// Some state is dirty (here: `FS`), read-only.
     pub(crate) const SD: u64 = 1 << 63;
 
-    /// What software may write.
+    /// The bits that software may write.
     pub(super) const WRITABLE: u64 =
         SIE | MIE | SPIE | MPIE | SPP | MPP | FS | MPRV | SUM | MXR | TVM | TW | TSR;
-    /// What of it `sstatus` shows.
+    /// The bits of `mstatus` that are visible in `sstatus`.
     pub(super) const SUPERVISOR: u64 = SIE | SPIE | SPP | FS | SUM | MXR;
 }
 
@@ -53,45 +52,46 @@ pub(crate) mod mstatus {
 pub(crate) mod irq {
     use riscv_isa::cause::interrupt;
 
-    /// Supervisor software.
+    /// Supervisor software interrupt.
     pub(crate) const SSI: u64 = 1 << interrupt::S_SOFTWARE;
-    /// Machine software.
+    /// Machine software interrupt.
     pub(crate) const MSI: u64 = 1 << interrupt::M_SOFTWARE;
-    /// Supervisor timer.
+    /// Supervisor timer interrupt.
     pub(crate) const STI: u64 = 1 << interrupt::S_TIMER;
-    /// Machine timer.
+    /// Machine timer interrupt.
     pub(crate) const MTI: u64 = 1 << interrupt::M_TIMER;
-    /// Supervisor external.
+    /// Supervisor external interrupt.
     pub(crate) const SEI: u64 = 1 << interrupt::S_EXTERNAL;
-    /// Machine external.
+    /// Machine external interrupt.
     pub(crate) const MEI: u64 = 1 << interrupt::M_EXTERNAL;
 
     pub(crate) const SUPERVISOR: u64 = SSI | STI | SEI;
     pub(super) const ALL: u64 = SUPERVISOR | MSI | MTI | MEI;
 }
 
-/// Bits of `menvcfg` (section 3.1.18, Sstc, Svadu).
+/// Bits of `menvcfg` (section 3.1.18; Sstc; Svadu).
 mod menvcfg {
     pub(super) const FIOM: u64 = 1;
-    /// Hardware updates of the A and D bits. On at reset, as in QEMU's `virt`.
+    /// Hardware sets the A and D bits. It is set at reset, as in QEMU's `virt`.
     pub(super) const ADUE: u64 = 1 << 61;
-    /// `stimecmp` exists for S mode.
+    /// `stimecmp` is enabled for S-mode.
     pub(super) const STCE: u64 = 1 << 63;
 }
 
-/// Exceptions that can be delegated: all defined ones but the call from M mode.
+/// The delegable exceptions: all defined ones except the environment call from M-mode.
 const DELEGABLE: u64 = 0xb3ff;
-/// RV64 with A, C, D, F, I, M, S and U.
+/// RV64 with the extensions A, C, D, F, I, M, S and U.
 const MISA: u64 = 2 << 62 | 0x14_112d;
-/// CY, TM and IR of the counter-enable registers; the other counters read zero, yet can be enabled.
+/// Writable bits of `mcounteren` and `scounteren`. The hpmcounters read as zero but can be enabled.
 const COUNTEREN: u64 = 0xffff_ffff;
 
-/// A counter that follows the instruction count.
+/// A counter CSR (`mcycle`, `minstret`). It is the sum of a basis, which counts instructions, and
+/// an offset.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counter {
-    /// Counter value when the basis was zero (wrapping).
+    /// Value of the counter at basis 0 (wrapping).
     offset: u64,
-    /// The value it stands still at while inhibited.
+    /// Value of the counter while it is inhibited by `mcountinhibit`.
     frozen: Option<u64>,
 }
 
@@ -100,8 +100,8 @@ impl Counter {
         self.frozen.unwrap_or(basis.wrapping_add(self.offset))
     }
 
-    /// The instruction that writes does not count itself (section 2.5.1 of the unprivileged
-    /// specification).
+    /// Writes the counter. The writing instruction itself is not counted (unprivileged
+    /// specification, section 2.5.1).
     fn write(&mut self, basis: u64, value: u64) {
         match &mut self.frozen {
             Some(frozen) => *frozen = value,
@@ -121,14 +121,14 @@ impl Counter {
     }
 }
 
-/// Levels that devices drive into `mip`.
+/// Interrupt lines from the devices.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lines {
-    /// The bits of `mip` that are high from outside, `STI` by Sstc included.
+    /// The bits of `mip` that devices set. `STI` of Sstc is one of them.
     pub mip: u64,
 }
 
-/// Control and status registers of a hart.
+/// The CSRs of a hart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)] // each field is the CSR of its name
 pub struct Csrs {
@@ -136,9 +136,9 @@ pub struct Csrs {
     pub medeleg: u64,
     pub mideleg: u64,
     pub mie: u64,
-    /// The bits of `mip` that software wrote.
+    /// The bits of `mip` that software set.
     pub mip_written: u64,
-    /// The bits of `mip` that devices drive.
+    /// The bits of `mip` that devices set.
     pub lines: Lines,
     pub mtvec: u64,
     pub mscratch: u64,
@@ -159,35 +159,35 @@ pub struct Csrs {
     pub senvcfg: u64,
     pub satp: u64,
     pub stimecmp: u64,
-    /// `fflags` in bits 4:0, `frm` in bits 7:5.
+    /// `fflags` in bits 4:0, and `frm` in bits 7:5.
     pub fcsr: u64,
     pub pmp: Pmp,
 }
 
-/// What a CSR read or write needs of its surroundings.
+/// State outside the CSRs that a CSR access depends on.
 pub(crate) struct CsrContext {
-    /// Mode of the hart.
+    /// Privilege mode of the hart.
     pub mode: Mode,
-    /// Number of the hart.
+    /// Id of the hart.
     pub hart: u8,
-    /// Instructions executed before this one, trapping ones included.
+    /// Instructions that the hart has executed before, including those that trapped.
     pub steps: u64,
-    /// Instructions retired before this one.
+    /// Instructions that the hart has retired before.
     pub retired: u64,
-    /// `mtime`.
+    /// `mtime` in ticks.
     pub time: u64,
 }
 
-/// The access is an illegal instruction.
+/// The CSR access is an illegal instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Illegal;
 
-/// What a CSR write touched beyond the register.
+/// Effects of a CSR write beyond the CSR.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Effect {
-    /// Cached translations no longer hold.
+    /// Cached translations must be flushed.
     pub flush: bool,
-    /// The timer comparison changed.
+    /// The timer compare value has changed.
     pub timer: bool,
 }
 
@@ -205,7 +205,7 @@ const TIMER: Effect = Effect {
 };
 
 impl Csrs {
-    /// Power-on values.
+    /// The CSRs at power-on.
     pub fn new() -> Self {
         Self {
             mstatus: 0,
@@ -238,22 +238,23 @@ impl Csrs {
         }
     }
 
-    /// `mip`: what devices drive, and what software wrote.
+    /// `mip`: the bits that devices set and the bits that software set.
     pub fn mip(&self) -> u64 {
         self.mip_written | self.lines.mip
     }
 
-    /// Whether `stimecmp` drives the supervisor timer interrupt.
+    /// Whether `stimecmp` controls the supervisor timer interrupt (Sstc).
     pub fn sstc(&self) -> bool {
         self.menvcfg & menvcfg::STCE != 0
     }
 
-    /// Whether the hardware sets the A and D bits of page tables (else their absence faults).
+    /// Whether hardware sets the A and D bits of page-table entries (Svadu). Otherwise a clear bit
+    /// is a page fault (Svade).
     pub fn hardware_ad(&self) -> bool {
         self.menvcfg & menvcfg::ADUE != 0
     }
 
-    /// `mstatus` with its read-only bits.
+    /// `mstatus` including its read-only bits.
     fn mstatus_value(&self) -> u64 {
         let dirty = if self.mstatus & mstatus::FS == mstatus::FS {
             mstatus::SD
@@ -271,7 +272,7 @@ impl Csrs {
         }
     }
 
-    /// Whether `mode` may read counter `bit` (sections 3.1.11 and 4.1.5).
+    /// Checks that `mode` may read the counter of `bit` (sections 3.1.11 and 4.1.5).
     fn counter_on(&self, mode: Mode, bit: u16) -> Result<(), Illegal> {
         let machine = self.mcounteren >> bit & 1 != 0;
         let supervisor = self.scounteren >> bit & 1 != 0;
@@ -296,7 +297,7 @@ impl Csrs {
     /// Reads CSR `number`.
     ///
     /// # Errors
-    /// [`Illegal`] where the register does not exist or the mode may not read it.
+    /// [`Illegal`] if the CSR does not exist or the mode may not read it.
     pub(crate) fn read(&self, number: u16, cx: &CsrContext) -> Result<u64, Illegal> {
         if u64::from(number >> 8 & 3) > cx.mode as u64 {
             return Err(Illegal);
@@ -356,10 +357,10 @@ impl Csrs {
         })
     }
 
-    /// Writes CSR `number`; what is not a legal value is made one (WARL).
+    /// Writes CSR `number`. An illegal value is converted to a legal one (WARL).
     ///
     /// # Errors
-    /// [`Illegal`] where the register does not exist, is read-only, or the mode may not write it.
+    /// [`Illegal`] if the CSR does not exist, is read-only, or the mode may not write it.
     pub(crate) fn write(
         &mut self,
         number: u16,
@@ -396,7 +397,7 @@ impl Csrs {
             }
             csr::SATP => {
                 self.satp_on(cx.mode)?;
-                // An unsupported mode leaves the whole register as it was (section 4.1.11).
+                // A write of an unsupported mode has no effect (section 4.1.11).
                 if matches!(value >> 60, 0 | 8 | 9 | 10) && value != self.satp {
                     self.satp = value;
                     return Ok(FLUSH);
@@ -428,7 +429,7 @@ impl Csrs {
             csr::MCAUSE => self.mcause = value,
             csr::MTVAL => self.mtval = value,
             csr::MIP => {
-                // With Sstc on, STIP is stimecmp's alone (Sstc, section 2.1).
+                // With Sstc, only stimecmp controls STIP (Sstc, section 2.1).
                 let timer = if self.sstc() { 0 } else { irq::STI };
                 let mask = irq::SSI | irq::SEI | timer;
                 self.mip_written = self.mip_written & !mask | value & mask;
@@ -464,7 +465,7 @@ impl Csrs {
         }
         let changed = self.mstatus ^ value;
         self.mstatus = value;
-        // SUM and MPRV choose among translation caches; MXR changes what is in them.
+        // SUM and MPRV select a set of cached translations; MXR changes the translations.
         Effect {
             flush: changed & mstatus::MXR != 0,
             timer: false,
@@ -478,7 +479,7 @@ impl Default for Csrs {
     }
 }
 
-/// Mode bits 2 and 3 are reserved: direct is taken for them.
+/// The modes 2 and 3 of `xtvec` are reserved. They are stored as 0 (direct).
 fn legal_tvec(value: u64) -> u64 {
     if value & 2 == 0 { value } else { value & !3 }
 }

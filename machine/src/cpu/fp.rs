@@ -1,4 +1,4 @@
-//! The F and D extensions (Unprivileged specification 20191213, chapters 11 and 12), over
+//! The F and D extensions (unprivileged specification 20191213, chapters 11 and 12), on top of
 //! `softfloat`.
 
 use super::csr::mstatus;
@@ -8,12 +8,12 @@ use super::{Core, Trap};
 use riscv_isa::{Insn, Op};
 use softfloat::{Flags, Round, f32, f64};
 
-/// The upper half of a register that holds a single.
+/// The upper half of a register that contains a NaN-boxed single-precision value.
 const BOX: u64 = 0xffff_ffff_0000_0000;
-/// The canonical NaN: what a register that is not NaN-boxed reads as.
+/// The canonical NaN. A register that is not NaN-boxed reads as this.
 const NAN: u32 = 0x7fc0_0000;
 
-/// An operation of the format's operands.
+/// The operands of an operation in one format.
 struct Operands<T> {
     a: T,
     b: T,
@@ -58,7 +58,7 @@ impl Core<'_> {
         self.set_double(register, BOX | u64::from(value));
     }
 
-    /// Loads and stores of floating-point registers.
+    /// Executes loads and stores of floating-point registers.
     pub(super) fn exec_fp_memory(&mut self, insn: &Insn, at: At) -> Result<(), Trap> {
         self.check_fp_on(insn)?;
         let address = self
@@ -80,7 +80,7 @@ impl Core<'_> {
         Ok(())
     }
 
-    /// All other floating-point instructions.
+    /// Executes all other floating-point instructions.
     pub(super) fn exec_fp(&mut self, insn: &Insn, _at: At) -> Result<(), Trap> {
         self.check_fp_on(insn)?;
         let mode = if insn.rm == 7 {
@@ -88,12 +88,12 @@ impl Core<'_> {
         } else {
             insn.rm
         };
-        // Instructions without a rounding mode have 0 in its place.
+        // Instructions without a rounding mode have 0 in that field.
         let Some(rm) = Round::from_bits(mode) else {
             return Err(Self::illegal(insn));
         };
         let before = self.hart.csrs.fcsr;
-        // The accrued flags go in, so that the fast path knows what is recorded already.
+        // Pass in the accrued flags: the fast path skips flags that are already set.
         let mut flags = Flags::from_bits(before as u8);
         self.compute(insn, rm, &mut flags)?;
         let after = before & !0x1f | u64::from(flags.bits());

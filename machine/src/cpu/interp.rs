@@ -1,8 +1,9 @@
-//! The interpreter: the reference for what every instruction does.
+//! The interpreter, which is the reference for all instructions (unprivileged specification
+//! 20191213).
 //!
-//! Unprivileged specification 20191213. Integer instructions are here; the rest is in the files
-//! beside it. A run stops at exactly the instruction count it was given: each block runs at most as
-//! many of its instructions as are left.
+//! Integer instructions are in this file, and the others in the files beside it. A run stops at
+//! exactly the icount that it was given: a block is cut to the number of instructions that are
+//! left.
 
 use super::amo::is_atomic;
 use super::mem::{At, Fetched};
@@ -18,39 +19,39 @@ use crate::units::{Icount, VirtAddr};
 use riscv_isa::{Insn, Op, decode};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Why the interpreter came back.
+/// Why the interpreter returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Leave {
-    /// The instruction count is reached.
+    /// The icount has reached the limit.
     Count,
-    /// Timers, interrupt lines and requests of devices must be looked at.
+    /// The run loop must check timers, interrupt lines and requests of devices.
     Attention,
-    /// The engine asked the machine to come back soon.
+    /// The kick flag is set.
     Kicked,
-    /// The instruction before was a call of the machine's own SBI.
+    /// The previous instruction was an SBI call that the machine itself handles.
     Call,
-    /// An exception for machine mode, where there is no firmware.
+    /// An exception went to M-mode, but the machine has no firmware.
     NoFirmware,
     /// The engine stopped the machine.
     Halted,
-    /// A breakpoint is at the next instruction.
+    /// A breakpoint stops the hart before its next instruction.
     Stopped,
 }
 
-/// What a hart needs around it to execute.
+/// The parts of the machine that a hart needs to execute.
 pub(crate) struct Surroundings<'a> {
     pub(crate) bus: &'a mut Bus,
     pub(crate) tlbs: Tlbs<'a>,
     pub(crate) clock: &'a Clock,
     pub(crate) inputs: &'a mut dyn Inputs,
-    /// The machine's instruction count.
+    /// The icount.
     pub(crate) icount: u64,
-    /// The machine itself serves calls from supervisor mode, and there is no firmware.
+    /// The machine implements the SBI itself, and there is no firmware.
     pub(crate) sbi: bool,
     pub(crate) probes: &'a mut Probes,
 }
 
-/// A hart with all it needs to execute.
+/// A hart together with the parts of the machine that it needs to execute.
 pub(crate) struct Core<'a> {
     pub(super) hart: &'a mut Hart,
     pub(super) bus: &'a mut Bus,
@@ -60,16 +61,16 @@ pub(crate) struct Core<'a> {
     pub(super) fetch_space: Space,
     pub(super) data_space: Space,
     pub(super) probes: &'a mut Probes,
-    /// Leave the block after this instruction.
+    /// End the block after this instruction.
     pub(super) leave: bool,
     sbi: bool,
-    /// Instruction count at the head of the block.
+    /// The icount at the start of the block.
     pub(super) head: u64,
-    /// The hart's steps minus the machine's instruction count (wrapping).
+    /// The hart's count of steps minus the icount (wrapping).
     steps_ahead: u64,
 }
 
-/// How a block ended: instructions executed, and what to do next.
+/// The end of a block: number of executed instructions, and how to continue.
 pub(super) struct Ran {
     pub(super) count: usize,
     pub(super) next: Next,
@@ -85,7 +86,7 @@ pub(super) enum Next {
 }
 
 impl<'a> Core<'a> {
-    /// Puts a hart and its surroundings together.
+    /// Combines a hart with the parts of the machine that it needs.
     pub(crate) fn new(hart: &'a mut Hart, around: Surroundings<'a>) -> Self {
         let Surroundings {
             bus,
@@ -116,8 +117,7 @@ impl<'a> Core<'a> {
         core
     }
 
-    /// Executes until the machine's instruction count is `stop`, or something needs attention.
-    /// Returns the count reached.
+    /// Executes until the icount is `stop`, or until the run loop is needed. Returns the icount.
     pub(crate) fn run(
         &mut self,
         blocks: &mut BlockCache,
@@ -132,7 +132,7 @@ impl<'a> Core<'a> {
                 self.refresh_caches(blocks);
             }
             let fetched = self.fetch_offset(self.hart.pc);
-            // The walk may have marked an entry as used that lies among code.
+            // The page-table walk may have set an A or D bit in a page that contains code.
             if self.bus.ram.caches_stale() {
                 self.refresh_caches(blocks);
             }
@@ -146,8 +146,8 @@ impl<'a> Core<'a> {
             };
             self.head += ran.count as u64;
             match ran.next {
-                // After the first block: an interrupt that was taken and the instruction behind it
-                // belong together, with nothing from outside between them.
+                // Only after the first block: nothing from outside may arrive between an interrupt
+                // and the next instruction.
                 Next::Go if kick.load(Ordering::Relaxed) => break Leave::Kicked,
                 Next::Go => {}
                 Next::Attention => break Leave::Attention,
@@ -161,11 +161,11 @@ impl<'a> Core<'a> {
         (self.head, leave)
     }
 
-    /// Drops from the caches what stores have made stale.
+    /// Removes from the caches what stores have invalidated.
     fn refresh_caches(&mut self, blocks: &mut BlockCache) {
         for (at, len) in self.bus.ram.take_code_stores() {
             if !blocks.invalidate(at, u64::from(len)) {
-                // Data beside code. Once no block is left on the page it is plain data again.
+                // A store to data beside code. A page without any block takes the fast path again.
                 let page = at & !0xfff;
                 blocks.invalidate(page, 0x1000);
                 self.bus.ram.unwatch_code(page);
@@ -176,16 +176,16 @@ impl<'a> Core<'a> {
         }
     }
 
-    /// Forgets all cached translations of this hart.
+    /// Flushes the cached translations of this hart.
     pub(super) fn flush_tlb(&mut self) {
         self.tlbs.own.flush();
-        // Other harts' caches may depend on the same tables.
+        // The cached translations of other harts may depend on the same page tables.
         if self.tlbs.alone() {
             self.bus.ram.unwatch_tables();
         }
     }
 
-    /// Executes up to `left` instructions at RAM offset `offset`, where the pc is.
+    /// Executes at most `left` instructions at RAM offset `offset`, which belongs to the pc.
     #[inline(always)]
     fn step_block(
         &mut self,
@@ -224,8 +224,9 @@ impl<'a> Core<'a> {
         }
     }
 
-    /// Executes up to `left` instructions at RAM offset `offset`, where the pc is, on a page that
-    /// has breakpoints; none but the first that one is at.
+    /// Executes at most `left` instructions at RAM offset `offset`, which belongs to the pc. The
+    /// page has breakpoints, so it stops before the next one; a breakpoint at the first instruction
+    /// is ignored.
     #[cold]
     fn step_guarded(&mut self, blocks: &mut BlockCache, offset: u64, left: u64) -> Ran {
         if blocks.find(offset).is_none() {
@@ -241,13 +242,13 @@ impl<'a> Core<'a> {
         }
     }
 
-    /// One instruction that no block holds: outside RAM, across pages, illegal, or on a page whose
-    /// protection must be looked at each time.
+    /// Executes one instruction that is in no block: it is outside RAM, crosses a page, is illegal,
+    /// or is on a page whose protection must be checked at each fetch.
     #[cold]
     fn step_uncached(&mut self) -> Ran {
         let pc = self.hart.pc;
         let mut ran = self.fetch_and_execute(pc);
-        // The walk of its fetch may have written to what is watched.
+        // The page-table walk of the fetch may have stored to a watched range.
         if self.bus.ram.heard() {
             self.take_heard(pc);
         }
@@ -284,7 +285,7 @@ impl<'a> Core<'a> {
         }
     }
 
-    /// Ends a block with a trap of instruction `index`, which counts as executed.
+    /// Ends a block at instruction `index`, which trapped. The icount includes it.
     #[cold]
     fn trap(&mut self, index: usize, pc: u64, trap: Trap) -> Ran {
         self.hart.pc = pc;
@@ -330,18 +331,19 @@ impl<'a> Core<'a> {
         Ran { count, next }
     }
 
-    /// After a change of mode or of what is enabled: true if an interrupt must be taken now.
+    /// Called after a change of mode or of interrupt enables. Returns true if an interrupt is now
+    /// taken.
     pub(super) fn mode_changed(&mut self) -> bool {
         self.refresh_spaces();
         self.hart.pending_interrupt().is_some()
     }
 
-    /// The machine's instruction count before instruction `at`.
+    /// The icount before the instruction at `at`.
     pub(super) fn icount(&self, at: At) -> u64 {
         self.head + at.index as u64
     }
 
-    /// The hart's own steps before instruction `at`.
+    /// The hart's count of steps before the instruction at `at`.
     pub(super) fn steps(&self, at: At) -> u64 {
         self.icount(at).wrapping_add(self.steps_ahead)
     }
@@ -354,7 +356,7 @@ impl<'a> Core<'a> {
         }
     }
 
-    /// The bus, and what a device may use during a call by instruction `at`.
+    /// The bus, and the context for a device access by the instruction at `at`.
     pub(super) fn device_call(&mut self, at: At) -> (&mut Bus, Context<'_>) {
         let moment = self.moment(at);
         let now = self.clock.now(moment.icount);
@@ -368,7 +370,8 @@ impl<'a> Core<'a> {
         )
     }
 
-    /// Executes instructions of one block. Where the count ends inside the block, `ops` is cut.
+    /// Executes the instructions of one block. `ops` is cut if the icount limit is within the
+    /// block.
     pub(super) fn exec(&mut self, ops: &[Insn]) -> Ran {
         let mut pc = self.hart.pc;
         for (index, insn) in ops.iter().enumerate() {
@@ -506,9 +509,9 @@ impl<'a> Core<'a> {
                         (a as u32).checked_rem(b as u32).unwrap_or(a as u32)
                     )));
                 }
-                // One hart executes at a time, in program order.
+                // Only one hart executes at a time, and in program order, so a fence has no effect.
                 Op::Fence => {}
-                // Blocks follow stores to their code at once.
+                // Stores invalidate decoded blocks at once.
                 Op::FenceI => {}
                 Op::Flw | Op::Fld | Op::Fsw | Op::Fsd => {
                     attempt!(self.exec_fp_memory(insn, at));
@@ -552,7 +555,7 @@ impl<'a> Core<'a> {
 }
 
 impl Core<'_> {
-    /// Ends a block after instruction `index`, which touched something outside the hart.
+    /// Ends a block after instruction `index`, which had an effect outside the hart.
     #[cold]
     fn left(&mut self, at: At, next_pc: u64) -> Ran {
         self.leave = false;
@@ -565,7 +568,7 @@ impl Core<'_> {
     }
 }
 
-/// The low word, sign-extended.
+/// Sign-extends the low 32 bits.
 fn word(value: u64) -> u64 {
     value as i32 as i64 as u64
 }

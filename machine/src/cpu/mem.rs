@@ -1,4 +1,4 @@
-//! Loads, stores and fetches: the fast path through the translation cache, and everything else.
+//! Loads, stores and fetches: the fast path through the TLB, and the slow path.
 
 use super::mmu::access_fault;
 use super::pmp::Access;
@@ -9,29 +9,29 @@ use crate::probe;
 use crate::ram::PAGE;
 use crate::units::PhysAddr;
 
-/// Where in the block an access happens: for the slow path alone.
+/// The position of an instruction in its block, for the slow path.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct At {
-    /// Instructions of the block before this one.
+    /// Number of instructions before it in the block.
     pub(super) index: usize,
-    /// Address of the instruction.
+    /// Virtual address of the instruction.
     pub(super) pc: u64,
 }
 
-/// Where the next instructions come from.
+/// The source of the next instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fetched {
-    /// RAM at this offset, whose page is cached.
+    /// RAM at this offset. The page's translation is cached.
     Cached(u64),
-    /// The same, but for a page that has breakpoints, so that each block is looked at.
+    /// RAM at this offset, on a page with breakpoints. Each block must be checked.
     Guarded(u64),
-    /// One instruction alone is to be fetched, with every check: from outside RAM, or from a page
-    /// that cannot be cached.
+    /// One instruction must be fetched with all checks: it is outside RAM, or its page cannot be
+    /// cached.
     Alone,
 }
 
 impl Core<'_> {
-    /// Recomputes which sets of the translation cache the hart uses now.
+    /// Recomputes which sets of the TLB the hart uses.
     pub(super) fn refresh_spaces(&mut self) {
         let sum = self.hart.csrs.mstatus & mstatus::SUM != 0;
         self.fetch_space = space(self.hart.mode, false);
@@ -72,7 +72,7 @@ impl Core<'_> {
         let mut bytes = [0; 8];
         let in_page = PAGE - (va as usize & (PAGE - 1));
         if size > in_page {
-            // Both halves are checked before either is read; neither may be a device.
+            // Check both halves before the load of either. Both must be in RAM.
             let next = va.wrapping_add(in_page as u64);
             let low = self.ram_offset(va, in_page, Access::Load)?;
             let high = self.ram_offset(next, size - in_page, Access::Load)?;
@@ -130,7 +130,7 @@ impl Core<'_> {
                 self.bus.ram.note_stores(offset);
                 self.tlbs.own.fill(Kind::Store, self.data_space, va, offset);
             }
-            // HTIF is a store to RAM that the host listens to.
+            // A store to RAM may be a command for HTIF.
             if self
                 .bus
                 .devices
@@ -160,20 +160,20 @@ impl Core<'_> {
         }
     }
 
-    /// The hart has loaded `len` bytes at a RAM offset, past the cache.
+    /// Records a load of `len` bytes at a RAM offset that bypassed the TLB.
     pub(super) fn loaded(&mut self, offset: u64, len: usize) {
         self.bus.ram.loaded(offset, len);
         self.leave |= self.bus.ram.heard();
     }
 
-    /// The RAM offset of an access within one page; a device there faults.
+    /// The RAM offset of an access within one page. An access to a device is an access fault.
     pub(super) fn ram_offset(&mut self, va: u64, len: usize, access: Access) -> Result<u64, Trap> {
         let physical = self.translate(va, len as u64, access, self.hart.data_mode())?;
         self.ram_part(physical.address, len)
             .ok_or(access_fault(access, va))
     }
 
-    /// Where the instructions at `pc` come from.
+    /// Finds the source of the instructions at `pc`.
     #[inline(always)]
     pub(super) fn fetch_offset(&mut self, pc: u64) -> Result<Fetched, Trap> {
         match self.tlbs.own.fetch(self.fetch_space, pc) {
@@ -190,7 +190,7 @@ impl Core<'_> {
             return Err(Trap::Stopped);
         }
         let physical = self.translate(pc, 2, Access::Fetch, self.hart.mode)?;
-        // The walk has written to what is watched, for one instruction.
+        // The page-table walk stored to a watched range. Execute one instruction, which reports it.
         if self.bus.ram.heard() {
             return Ok(Fetched::Alone);
         }
@@ -202,12 +202,12 @@ impl Core<'_> {
                     .fill(Kind::Fetch, self.fetch_space, pc, offset);
                 Ok(Fetched::Cached(offset))
             }
-            // Fetched each time, so that every protection check is made.
+            // The protection must be checked at each fetch.
             _ => Ok(Fetched::Alone),
         }
     }
 
-    /// Fetches one half of an instruction, from RAM or ROM.
+    /// Fetches 16 bits of an instruction from RAM or the boot ROM.
     pub(super) fn fetch_half(&mut self, va: u64) -> Result<u16, Trap> {
         if let Some(offset) = self.tlbs.own.fetch(self.fetch_space, va) {
             return Ok(u16::from_le_bytes(self.bus.ram.load(offset)));

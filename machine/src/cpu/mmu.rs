@@ -1,7 +1,8 @@
-//! Address translation: Sv39, Sv48 and Sv57 (Privileged specification 1.12, sections 4.3 to 4.6).
+//! Address translation: Sv39, Sv48 and Sv57 (privileged specification 1.12, sections 4.3 to 4.6).
 //!
-//! One walker finds where an address leads, and has no effect. An access of the guest then acts on
-//! what it found: it marks the page as used, and watches the tables. A debugger only looks.
+//! One page-table walker finds the physical address, without side effects. An access of the guest
+//! then sets A and D bits and makes cached translations depend on the page tables. A debugger's
+//! look-up does not.
 
 use super::csr::mstatus;
 use super::pmp::Access;
@@ -20,23 +21,23 @@ mod pte {
     pub(super) const U: u64 = 1 << 4;
     pub(super) const A: u64 = 1 << 6;
     pub(super) const D: u64 = 1 << 7;
-    /// N, PBMT and reserved bits: none of these extensions is here.
+    /// N, PBMT and reserved bits. Svnapot and Svpbmt are not implemented.
     pub(super) const RESERVED: u64 = !0 << 54;
 }
 
-/// Levels of page tables there can be (Sv57).
+/// Most levels of page tables (Sv57).
 const MAX_LEVELS: usize = 5;
 
-/// What a translation is for.
+/// The purpose of a translation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// An access of the guest, which must have the right to it.
+    /// An access of the guest, with a check of permissions.
     Guest(Access),
-    /// Somebody outside looks: only where it leads counts, not what the hart may do there.
+    /// A debugger's look-up, without a check of permissions.
     Look,
 }
 
-/// Where an access goes.
+/// The result of a translation.
 pub(super) struct Physical {
     /// Physical address.
     pub(super) address: u64,
@@ -44,19 +45,19 @@ pub(super) struct Physical {
     pub(super) cacheable: bool,
 }
 
-/// What a walk through the tables found.
+/// The result of a page-table walk.
 struct Leaf {
     /// Physical address.
     address: u64,
-    /// Physical addresses of the entries on the way, by level; those from `level` up are used.
+    /// Physical addresses of the entries, by level. Only those from `level` up are valid.
     entries: [u64; MAX_LEVELS],
     level: usize,
     levels: usize,
-    /// What the last entry must become: the access sets A or D in it.
+    /// The new value of the leaf entry, if the access sets A or D in it.
     marked: Option<u64>,
 }
 
-/// The page fault of an access.
+/// The page fault of an access to `va`.
 pub(super) fn page_fault(access: Access, va: u64) -> Trap {
     let cause = match access {
         Access::Fetch => cause::FETCH_PAGE,
@@ -66,7 +67,7 @@ pub(super) fn page_fault(access: Access, va: u64) -> Trap {
     Trap::Exception { cause, tval: va }
 }
 
-/// The access fault of an access.
+/// The access fault of an access to `va`.
 pub(super) fn access_fault(access: Access, va: u64) -> Trap {
     let cause = match access {
         Access::Fetch => cause::FETCH_ACCESS,
@@ -76,7 +77,7 @@ pub(super) fn access_fault(access: Access, va: u64) -> Trap {
     Trap::Exception { cause, tval: va }
 }
 
-/// Levels of page tables that `hart` uses for accesses in `mode`; 0: none is translated.
+/// Number of page-table levels for accesses of `hart` in `mode`; 0: no translation.
 fn levels(hart: &Hart, mode: Mode) -> usize {
     match hart.csrs.satp >> 60 {
         _ if mode == Mode::Machine => 0,
@@ -87,8 +88,8 @@ fn levels(hart: &Hart, mode: Mode) -> usize {
     }
 }
 
-/// Where `va` leads for accesses of `hart` in `mode`, whatever its rights; `None`: nowhere. Has no
-/// effect, and costs one walk.
+/// Translates `va` for `hart` in `mode` without a check of permissions and without side effects. It
+/// does not use the TLB. `None`: not mapped.
 pub(crate) fn look(hart: &Hart, ram: &Ram, va: u64, mode: Mode) -> Option<u64> {
     match levels(hart, mode) {
         0 => Some(va),
@@ -101,7 +102,7 @@ pub(crate) fn look(hart: &Hart, ram: &Ram, va: u64, mode: Mode) -> Option<u64> {
 }
 
 impl Core<'_> {
-    /// Translates `va` for an access of `len` bytes within one page, and checks its rights.
+    /// Translates `va` for an access of `len` bytes within one page, and checks its permissions.
     pub(super) fn translate(
         &mut self,
         va: u64,
@@ -132,7 +133,7 @@ impl Core<'_> {
         })
     }
 
-    /// Whether the hart could fetch from `va` now. Has no effect.
+    /// Whether a fetch by the hart from `va` would succeed. It has no side effects.
     pub(super) fn fetchable(&self, va: u64) -> bool {
         let (hart, ram, mode) = (&*self.hart, &self.bus.ram, self.hart.mode);
         let walker = Walker { hart, ram, mode };
@@ -149,7 +150,7 @@ impl Core<'_> {
         })
     }
 
-    /// Marks what an access goes through as used, and watches the tables for stores.
+    /// Sets A and D bits, and makes cached translations depend on the page tables.
     fn use_leaf(&mut self, leaf: &Leaf) {
         if let Some(entry) = leaf.marked {
             let offset = leaf.entries[leaf.level] - RAM_BASE.get();
@@ -165,7 +166,7 @@ impl Core<'_> {
     }
 }
 
-/// Reads page tables, and nothing else.
+/// A page-table walker. It only reads.
 struct Walker<'a> {
     hart: &'a Hart,
     ram: &'a Ram,
@@ -173,7 +174,7 @@ struct Walker<'a> {
 }
 
 impl Walker<'_> {
-    /// Finds where `va` leads. The trap of a [`Purpose::Look`] says only that it leads nowhere.
+    /// Walks the page tables for `va`. For [`Purpose::Look`] a trap only means "not mapped".
     fn walk(&self, va: u64, purpose: Purpose, levels: usize) -> Result<Leaf, Trap> {
         let access = match purpose {
             Purpose::Guest(access) => access,
@@ -200,7 +201,7 @@ impl Walker<'_> {
             }
             let target = (entry >> 10 & ((1 << 44) - 1)) << 12;
             if entry & (pte::R | pte::X) == 0 {
-                // A pointer to the next level; A, D and U are reserved in it.
+                // A pointer to the next level. Its A, D and U bits are reserved.
                 if entry & (pte::A | pte::D | pte::U) != 0 {
                     return Err(page_fault(access, va));
                 }
@@ -226,8 +227,8 @@ impl Walker<'_> {
         Err(page_fault(access, va))
     }
 
-    /// Checks the rights that `entry`, at physical address `at`, gives. What it must become if the
-    /// access sets A, or D for a store; a fault where software must do that (Svade).
+    /// Checks the permissions of the leaf `entry` at physical address `at`. Returns the new entry
+    /// if the access sets A or D. If software must set them (Svade), that is a page fault.
     fn permit(&self, entry: u64, at: u64, va: u64, access: Access) -> Result<Option<u64>, Trap> {
         if !self.permits(entry, access) {
             return Err(page_fault(access, va));
@@ -265,13 +266,13 @@ impl Walker<'_> {
             }
     }
 
-    /// Whether physical memory protection lets the walker access the entry at `address`.
+    /// Whether PMP permits an access of the walker to the entry at `address`.
     fn may(&self, access: Access, address: u64) -> bool {
         let pmp = &self.hart.csrs.pmp;
         pmp.check(Mode::Supervisor, access, address, 8).allowed
     }
 
-    /// The entry at a physical address; `None`: it is not in RAM, or may not be read.
+    /// The entry at a physical address; `None` if it is not in RAM or PMP forbids the read.
     fn entry(&self, address: u64, purpose: Purpose) -> Option<u64> {
         if purpose != Purpose::Look && !self.may(Access::Load, address) {
             return None;
@@ -286,7 +287,7 @@ mod tests {
     use super::*;
     use crate::ram::PAGE;
 
-    /// RAM with page-table entries at these offsets; the root is at 0.
+    /// RAM with page-table entries at these offsets. The root table is at offset 0.
     fn ram(entries: &[(u64, u64)]) -> Ram {
         let mut ram = Ram::new(8 * PAGE as u64);
         for &(at, entry) in entries {
@@ -306,7 +307,7 @@ mod tests {
     }
 
     const POINTER: u64 = pte::V;
-    /// Neither readable nor writable, a user's, never used: no rights for anybody but fetches.
+    /// An execute-only page of U-mode with A and D clear. Only fetches from U-mode are permitted.
     const EXECUTE_ONLY: u64 = pte::V | pte::X | pte::U;
 
     #[test]
@@ -334,7 +335,7 @@ mod tests {
         let looked = |entries: &[_], va| look(&hart, &ram(entries), va, Mode::User);
         let large = |bits| [(0, to(1, POINTER)), (0x1000, to(0, bits))];
         let all = EXECUTE_ONLY | pte::R | pte::W;
-        // 2 MiB from the start of RAM.
+        // A megapage (2 MiB) at the start of RAM.
         assert_eq!(looked(&large(all), 0x4321), Some(RAM_BASE.get() + 0x4321));
         assert_eq!(looked(&large(all), 1 << 39), None, "not canonical");
         for wrong in [
@@ -343,7 +344,7 @@ mod tests {
             all | 1 << 54,
             all | 1 << 61,
             all | 1 << 63,
-            // A page that is not aligned to its size.
+            // A misaligned superpage.
             all | 1 << 10,
         ] {
             assert_eq!(looked(&large(wrong), 0x4321), None, "{wrong:#x}");
@@ -354,7 +355,7 @@ mod tests {
         }
         let outside = [(0, 0x1000 >> 2 | POINTER)];
         assert_eq!(looked(&outside, 0), None, "a table that is not in RAM");
-        // Pointers all the way down.
+        // Only pointers, at all levels.
         let endless = [(0, to(0, POINTER))];
         assert_eq!(looked(&endless, 0), None);
     }

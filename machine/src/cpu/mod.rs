@@ -1,4 +1,5 @@
-//! A hart: its architectural state, and the interpreter that is the reference for all semantics.
+//! A hart: its architectural state, and the interpreter, which is the reference for all
+//! instructions.
 
 mod amo;
 mod block;
@@ -26,19 +27,19 @@ pub(crate) use tlb::{Tlb, Tlbs};
 
 use serde::{Deserialize, Serialize};
 
-/// Privilege modes (Privileged specification 1.12, section 1.2), by their encoding.
+/// Privilege modes by their encoding (privileged specification 1.12, section 1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Mode {
-    /// U: applications.
+    /// U-mode: applications.
     User = 0,
-    /// S: kernels.
+    /// S-mode: kernels.
     Supervisor = 1,
-    /// M: firmware.
+    /// M-mode: firmware.
     Machine = 3,
 }
 
 impl Mode {
-    /// The mode with this two-bit encoding; the reserved 2 is none.
+    /// The mode with this two-bit encoding; `None` for the reserved encoding 2.
     pub fn from_bits(bits: u64) -> Option<Self> {
         match bits & 3 {
             0 => Some(Self::User),
@@ -49,47 +50,47 @@ impl Mode {
     }
 }
 
-/// What the SBI's hart state management holds of a hart (SBI specification 2.0, table 9.1). Without an
-/// SBI of the machine's own every hart is started.
+/// State of a hart in SBI hart state management (SBI specification 2.0, table 9.1). Without the
+/// machine's own SBI every hart is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Power {
-    /// It executes, or waits in WFI.
+    /// The hart executes, or waits in WFI.
     Started,
-    /// It executes nothing until another hart starts it.
+    /// The hart executes nothing until another hart starts it.
     Stopped,
-    /// It waits for an interrupt in a call of the SBI.
+    /// The hart waits for an interrupt in an SBI call.
     Suspended,
 }
 
 /// The architectural state of one hart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hart {
-    /// Number of the hart, as in `mhartid`.
+    /// Hart id, as in `mhartid`.
     pub id: u8,
-    /// Program counter: a virtual address.
+    /// Program counter, a virtual address.
     pub pc: u64,
-    /// Integer registers; `x[0]` is always zero.
+    /// Integer registers. `x[0]` is always zero.
     pub x: [u64; 32],
-    /// Floating-point registers; single precision is NaN-boxed.
+    /// Floating-point registers. Single-precision values are NaN-boxed.
     pub f: [u64; 32],
-    /// Current privilege mode.
+    /// Privilege mode.
     pub mode: Mode,
-    /// Waiting in WFI.
+    /// The hart waits in WFI.
     pub waiting: bool,
-    /// Whether it executes at all.
+    /// Whether it is started, stopped or suspended.
     pub power: Power,
-    /// Physical address that LR reserved.
+    /// Physical address of the reservation set of LR; `None` without a reservation.
     pub reservation: Option<u64>,
-    /// Instructions executed, trapping ones included.
+    /// Number of executed instructions, including those that trapped.
     pub steps: u64,
-    /// Of these, how many trapped and so did not retire.
+    /// Number of executed instructions that trapped and so did not retire.
     pub trapped: u64,
     /// Control and status registers.
     pub csrs: Csrs,
 }
 
 impl Hart {
-    /// Hart `id` at power-on: machine mode, at the reset vector.
+    /// Hart `id` at power-on: in M-mode, at the reset vector (a physical address).
     pub fn new(id: u8, reset_vector: u64) -> Self {
         Self {
             id,
@@ -106,12 +107,13 @@ impl Hart {
         }
     }
 
-    /// Whether it has an instruction to execute.
+    /// Whether the hart can execute an instruction.
     pub(crate) fn runnable(&self) -> bool {
         self.power != Power::Stopped && (!self.waiting || self.wakes())
     }
 
-    /// Writes a CSR as machine mode would, for what stands in for firmware; false if there is none such.
+    /// Writes a CSR as from M-mode, for the machine's own SBI. Returns false if there is no such
+    /// CSR.
     pub(crate) fn set_csr(&mut self, number: u16, value: u64) -> bool {
         let cx = csr::CsrContext {
             mode: Mode::Machine,
@@ -123,7 +125,7 @@ impl Hart {
         self.csrs.write(number, value, &cx).is_ok()
     }
 
-    /// Writes an integer register; `x0` stays zero.
+    /// Writes an integer register. A write to `x0` has no effect.
     #[inline(always)]
     pub(crate) fn set_x(&mut self, index: u8, value: u64) {
         self.x[usize::from(index & 31)] = value;
@@ -136,7 +138,7 @@ impl Hart {
         self.x[usize::from(index & 31)]
     }
 
-    /// The mode that loads and stores run in: `MPRV` lends the mode of `MPP` to machine mode.
+    /// The privilege mode of loads and stores: that in `MPP` if `MPRV` is set.
     pub(crate) fn data_mode(&self) -> Mode {
         let status = self.csrs.mstatus;
         if self.mode == Mode::Machine && status & csr::mstatus::MPRV != 0 {

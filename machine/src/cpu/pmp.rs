@@ -1,9 +1,10 @@
-//! Physical memory protection: 16 entries, grain 4 bytes (Privileged specification, section 3.7).
+//! PMP (physical memory protection): 16 entries, granularity of 4 bytes (privileged specification
+//! 1.12, section 3.7).
 
 use super::Mode;
 use serde::{Deserialize, Serialize};
 
-/// Entries there are.
+/// Number of entries.
 const ENTRIES: usize = 16;
 
 const READ: u8 = 1;
@@ -11,7 +12,7 @@ const WRITE: u8 = 2;
 const EXECUTE: u8 = 4;
 const LOCKED: u8 = 0x80;
 
-/// What an access wants.
+/// The kind of an access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Instruction fetch.
@@ -22,24 +23,24 @@ pub enum Access {
     Store,
 }
 
-/// The registers.
+/// The PMP registers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pmp {
     cfg: [u8; ENTRIES],
     addr: [u64; ENTRIES],
 }
 
-/// How an access fares.
+/// The result of a PMP check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
-    /// It may go on.
+    /// The access is permitted.
     pub allowed: bool,
-    /// The same holds for the whole 4 KiB page around it.
+    /// The result holds for the whole 4 KiB page.
     pub whole_page: bool,
 }
 
 impl Pmp {
-    /// `pmpcfg` of eight entries; `index` 0 or 1.
+    /// `pmpcfg` of eight entries. `index` is 0 or 1.
     pub(super) fn read_cfg(&self, index: usize) -> u64 {
         let mut bytes = [0; 8];
         bytes.copy_from_slice(&self.cfg[index * 8..index * 8 + 8]);
@@ -50,7 +51,7 @@ impl Pmp {
         for (cfg, mut byte) in self.cfg[index * 8..].iter_mut().zip(value.to_le_bytes()) {
             if *cfg & LOCKED == 0 {
                 byte &= 0x9f;
-                // W without R is reserved.
+                // The combination of W and not R is reserved.
                 if byte & (READ | WRITE) == WRITE {
                     byte &= !WRITE;
                 }
@@ -73,7 +74,8 @@ impl Pmp {
         }
     }
 
-    /// The range of entry `index`: first byte, and the byte after; `None` where it is off.
+    /// The range of entry `index`: first byte, and the byte after the last; `None` if the entry is
+    /// off.
     fn range(&self, index: usize) -> Option<(u128, u128)> {
         let addr = u128::from(self.addr[index]);
         match self.cfg[index] >> 3 & 3 {
@@ -95,8 +97,8 @@ impl Pmp {
         }
     }
 
-    /// Judges an access of `len` bytes at physical `address`: the first entry that matches any byte
-    /// decides, and must cover all of them.
+    /// Checks an access of `len` bytes at physical `address`. The first entry that matches any byte
+    /// decides, and it must match all of them.
     pub fn check(&self, mode: Mode, access: Access, address: u64, len: u64) -> Verdict {
         let first = u128::from(address);
         let end = first + u128::from(len);
@@ -128,7 +130,7 @@ impl Pmp {
                 whole_page,
             };
         }
-        // No match: machine mode may, the others may not while there is any entry at all.
+        // Without a match M-mode is permitted. The other modes are not if any entry is on.
         Verdict {
             allowed: mode == Mode::Machine,
             whole_page,

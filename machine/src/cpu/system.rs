@@ -1,5 +1,5 @@
-//! CSR instructions, environment calls, returns, WFI and fences (Zicsr; Privileged specification,
-//! chapter 3).
+//! CSR instructions, environment calls, trap returns, WFI and fences (Zicsr; privileged
+//! specification, chapter 3).
 
 use super::csr::{CsrContext, mstatus};
 use super::mem::At;
@@ -9,7 +9,7 @@ use crate::units::Icount;
 use riscv_isa::{Insn, Op};
 
 impl Core<'_> {
-    /// Executes an instruction that ends its block; `next` is the address after it. Returns the new
+    /// Executes an instruction that ends its block. `next` is the address after it. Returns the new
     /// pc.
     pub(super) fn exec_system(&mut self, insn: &Insn, at: At, next: u64) -> Result<u64, Trap> {
         let mode = self.hart.mode;
@@ -57,14 +57,15 @@ impl Core<'_> {
                 if mode == Mode::User || trapped {
                     return Err(illegal);
                 }
-                // Cached translations follow stores to page tables at once: nothing is left to do.
+                // Stores to page tables flush cached translations at once, so nothing is left to
+                // do.
             }
             _ => self.exec_csr(insn, at).ok_or(illegal)?,
         }
         Ok(next)
     }
 
-    /// A CSR instruction; `None` where it is illegal.
+    /// Executes a CSR instruction; `None` if it is illegal.
     fn exec_csr(&mut self, insn: &Insn, at: At) -> Option<()> {
         let number = insn.imm as u16;
         let steps = self.steps(at);
@@ -83,7 +84,8 @@ impl Core<'_> {
             self.hart.get_x(insn.rs1)
         };
         let swap = matches!(insn.op, Op::Csrrw | Op::Csrrwi);
-        // Only a swap into x0 does not read, and only set and clear with a zero field do not write.
+        // Only CSRRW with rd=x0 does not read. Only set and clear with a zero operand field do not
+        // write.
         let reads = !swap || insn.rd != 0;
         let writes = swap || insn.rs1 != 0;
         let csrs = &mut self.hart.csrs;
@@ -93,7 +95,7 @@ impl Core<'_> {
             0
         };
         if writes {
-            // A bit that a device drives must not be copied into what software wrote.
+            // A bit that a device sets must not become a bit that software set.
             let base = if number == riscv_isa::csr::MIP && !swap {
                 csrs.mip_written
             } else {

@@ -1,4 +1,4 @@
-//! The second tier: translated blocks, and the instructions that they hand over to the interpreter.
+//! Execution of translated blocks, and of the instructions that they leave to the interpreter.
 
 use super::Core;
 use super::csr::mstatus;
@@ -8,8 +8,9 @@ use machine_jit::{Jit, State};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 impl Core<'_> {
-    /// Executes up to `left` instructions of translated code from the pc on, which is at RAM offset
-    /// `offset`. `None`: there is none, or its first block is longer, and nothing was executed.
+    /// Executes at most `left` instructions of translated code from the pc on, whose RAM offset is
+    /// `offset`. `None`: there is no translated block, or it is longer than `left`; nothing was
+    /// executed.
     #[inline(always)]
     pub(super) fn run_translated(
         &mut self,
@@ -26,7 +27,7 @@ impl Core<'_> {
         Some(self.after(jit, exit, left, kick))
     }
 
-    /// Goes on from `exit` for as long as only single instructions are the interpreter's.
+    /// Interprets single instructions and returns to translated code, starting at `exit`.
     fn after(&mut self, jit: &mut Jit, exit: jit::Exit, left: u64, kick: &AtomicBool) -> Ran {
         let (mut exit, mut left) = (exit, left);
         loop {
@@ -42,7 +43,7 @@ impl Core<'_> {
             let trapped = self.hart.trapped;
             let ran = self.exec(&[insn]);
             left = exit.left - ran.count as u64;
-            // Where it trapped, the page behind the new pc may be another one.
+            // If it trapped, the new pc may be on another page.
             let plain = matches!(ran.next, Next::Go) && self.hart.trapped == trapped;
             if !plain || left == 0 || kick.load(Ordering::Relaxed) {
                 return ran;
@@ -56,7 +57,7 @@ impl Core<'_> {
         }
     }
 
-    /// What translated code works on.
+    /// The state that translated code works on.
     #[inline(always)]
     fn state<'s>(&'s mut self, kick: &'s AtomicBool) -> State<'s> {
         let dirty = self.hart.csrs.mstatus & mstatus::FS == mstatus::FS;

@@ -1,13 +1,12 @@
-//! The translation caches of the harts.
+//! The TLBs of the harts.
 //!
-//! A pure cache: the pages of the tables it was filled from are watched, and a store to one of them
-//! empties it, so a guest cannot tell it from no cache at all. That is what makes a run the same
-//! from whatever snapshot it goes on.
+//! A TLB is a pure cache. A store to a page table that it depends on flushes it, so a guest cannot
+//! observe it. Therefore a run does not depend on the snapshot from which it started.
 
 use super::Mode;
 pub(crate) use machine_jit::tlb::{Kind, Space, Tlb};
 
-/// The set for accesses in `mode`; `sum` matters in supervisor mode alone.
+/// The set of entries for accesses in `mode`. `sum` matters only in S-mode.
 pub(super) fn space(mode: Mode, sum: bool) -> Space {
     Space::new(match mode {
         Mode::User => 0,
@@ -16,17 +15,17 @@ pub(super) fn space(mode: Mode, sum: bool) -> Space {
     })
 }
 
-/// The translation caches of all harts, seen from the one that executes: a page that one hart's
-/// cache depends on, or that code comes from, is watched in the stores of all.
+/// The TLBs of all harts, for one hart that executes. A page that contains page tables or code must
+/// be protected from cached stores in all of them.
 pub(crate) struct Tlbs<'a> {
-    /// Of the hart that executes.
+    /// The TLB of the hart that executes.
     pub(crate) own: &'a mut Tlb,
-    /// Of the harts with lower numbers, and of those with higher ones.
+    /// The TLBs of the harts with lower indices, and of those with higher indices.
     others: [&'a mut [Box<Tlb>]; 2],
 }
 
 impl<'a> Tlbs<'a> {
-    /// The caches `all`, seen from hart `own`; `None` where there is no such hart.
+    /// Splits `all` for hart `own`; `None` if there is no such hart.
     pub(crate) fn new(all: &'a mut [Box<Tlb>], own: usize) -> Option<Self> {
         let (lower, rest) = all.split_at_mut_checked(own)?;
         let (own, higher) = rest.split_first_mut()?;
@@ -43,19 +42,19 @@ impl<'a> Tlbs<'a> {
             .map(Box::as_mut)
     }
 
-    /// [`Tlb::protect`] for every hart.
+    /// Does [`Tlb::protect`] on the TLB of every hart.
     pub(crate) fn protect(&mut self, offset: u64) {
         self.own.protect(offset);
         self.others().for_each(|tlb| tlb.protect(offset));
     }
 
-    /// [`Tlb::flush`] for every hart.
+    /// Does [`Tlb::flush`] on the TLB of every hart.
     pub(crate) fn flush(&mut self) {
         self.own.flush();
         self.others().for_each(Tlb::flush);
     }
 
-    /// Whether there is one hart alone.
+    /// Whether the machine has only one hart.
     pub(crate) fn alone(&self) -> bool {
         self.others.iter().all(|part| part.is_empty())
     }

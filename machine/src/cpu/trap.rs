@@ -1,6 +1,5 @@
-//! Traps: how a hart enters and leaves a handler, and which interrupt it takes.
-//!
-//! Privileged specification 1.12, sections 3.1.6 to 3.1.9, 3.3.2 and 4.1.
+//! Traps: entry and return, and the selection of interrupts (privileged specification 1.12,
+//! sections 3.1.6 to 3.1.9, 3.3.2 and 4.1).
 
 use super::csr::{irq, mstatus};
 use super::{Hart, Mode};
@@ -10,16 +9,16 @@ use riscv_isa::cause::interrupt;
 /// Why an instruction did not complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trap {
-    /// A synchronous exception: its number in `mcause`, and what goes into `mtval`.
+    /// A synchronous exception.
     Exception {
-        /// Number in `mcause`/`scause`.
+        /// Exception code in `mcause` or `scause`.
         cause: u64,
-        /// Value for `mtval`/`stval`.
+        /// Value of `mtval` or `stval`.
         tval: u64,
     },
-    /// The engine stopped the machine in the middle of it.
+    /// The engine stopped the machine during the instruction.
     Halted,
-    /// A breakpoint stopped the machine in front of it.
+    /// A breakpoint stopped the machine before the instruction.
     Stopped,
 }
 
@@ -29,7 +28,7 @@ impl From<Halted> for Trap {
     }
 }
 
-/// Exception numbers (Privileged specification, table 3.6).
+/// Exception codes (privileged specification, table 3.6).
 pub(crate) mod cause {
     pub(crate) const FETCH_ACCESS: u64 = 1;
     pub(crate) const ILLEGAL: u64 = 2;
@@ -45,9 +44,9 @@ pub(crate) mod cause {
     pub(crate) const STORE_PAGE: u64 = 15;
 }
 
-/// `xcause` of an interrupt has the top bit.
+/// The top bit of `mcause` and `scause` means an interrupt.
 const INTERRUPT: u64 = 1 << 63;
-/// Interrupts from the highest priority down (section 3.1.9).
+/// Interrupts by falling priority (section 3.1.9).
 const PRIORITY: [u32; 6] = [
     interrupt::M_EXTERNAL,
     interrupt::M_SOFTWARE,
@@ -58,7 +57,8 @@ const PRIORITY: [u32; 6] = [
 ];
 
 impl Hart {
-    /// The interrupt that the hart must take before its next instruction: its number.
+    /// The number of the interrupt that the hart takes before its next instruction; `None` without
+    /// one.
     pub fn pending_interrupt(&self) -> Option<u64> {
         let csrs = &self.csrs;
         let pending = csrs.mip() & csrs.mie;
@@ -84,34 +84,34 @@ impl Hart {
             .map(u64::from)
     }
 
-    /// Whether WFI is over: an enabled interrupt is pending, masked globally or not (section
-    /// 3.3.3).
+    /// Whether WFI ends: an interrupt that is enabled in `mie` is pending (section 3.3.3). The
+    /// global enables in `mstatus` do not matter.
     pub fn wakes(&self) -> bool {
         self.csrs.mip() & self.csrs.mie != 0
     }
 
-    /// Whether the machine timer could wake this hart.
+    /// Whether the machine timer interrupt is enabled, so that it can wake this hart.
     pub fn timer_wakes(&self) -> bool {
         self.csrs.mie & irq::MTI != 0
     }
 
-    /// Whether the supervisor timer of Sstc could wake this hart.
+    /// Whether the supervisor timer interrupt of Sstc is enabled, so that it can wake this hart.
     pub fn stimer_wakes(&self) -> bool {
         self.csrs.sstc() && self.csrs.mie & irq::STI != 0
     }
 
-    /// Enters the handler of interrupt `number`.
+    /// Takes interrupt `number`: enters its handler.
     pub fn take_interrupt(&mut self, number: u64) {
         let delegated = self.mode < Mode::Machine && self.csrs.mideleg >> number & 1 != 0;
         self.enter(INTERRUPT | number, 0, delegated);
     }
 
-    /// Enters the handler of exception `cause`.
+    /// Takes exception `cause`: enters its handler.
     pub fn take_exception(&mut self, cause: u64, tval: u64) {
         self.enter(cause, tval, self.delegates(cause));
     }
 
-    /// Whether supervisor mode handles exception `cause`, as things are.
+    /// Whether exception `cause` is now delegated to S-mode.
     pub(crate) fn delegates(&self, cause: u64) -> bool {
         self.mode < Mode::Machine && self.csrs.medeleg >> cause & 1 != 0
     }
@@ -161,7 +161,7 @@ impl Hart {
         self.waiting = false;
     }
 
-    /// MRET.
+    /// Executes MRET.
     pub(super) fn machine_return(&mut self) {
         let status = self.csrs.mstatus;
         let mode = Mode::from_bits(status >> mstatus::MPP_SHIFT).unwrap_or(Mode::User);
@@ -181,7 +181,7 @@ impl Hart {
         self.pc = self.csrs.mepc;
     }
 
-    /// SRET.
+    /// Executes SRET.
     pub(super) fn supervisor_return(&mut self) {
         let status = self.csrs.mstatus;
         let mode = if status & mstatus::SPP != 0 {

@@ -1,20 +1,19 @@
-//! The platform-level interrupt controller.
+//! The PLIC (RISC-V Platform-Level Interrupt Controller Specification 1.0.0).
 //!
-//! RISC-V Platform-Level Interrupt Controller Specification 1.0.0. Each source has a level gateway:
-//! a high level makes the source pending unless it is in service, and completion looks at the level
-//! again. A pending bit goes only when a hart claims it, as the specification has it, even if the
-//! device has lowered its line by then.
+//! Each source has a level gateway. A high level makes the source pending unless the source is in
+//! service, and a completion samples the level again. As the specification demands, only a claim
+//! clears a pending bit, even if the device has lowered its line before.
 
 use serde::{Deserialize, Serialize};
 
 use super::{AccessError, Context, Device};
 
-/// The number of interrupt sources; their ids are `1..=SOURCES`. `riscv,ndev` in the device tree.
+/// Number of interrupt sources (`riscv,ndev` in the devicetree). Their ids are `1..=SOURCES`.
 pub const SOURCES: u32 = 95;
-/// Priorities and thresholds go from 0 (never) to this.
+/// Highest priority and threshold. A source of priority 0 never interrupts.
 pub const MAX_PRIORITY: u8 = 7;
 
-/// Words of a bit field with one bit for each id, 0 included.
+/// Number of 32-bit words in a bit field with one bit for each id, including 0.
 const WORDS: usize = (SOURCES as usize + 1).div_ceil(32);
 
 /// Offsets of the registers (specification, "Memory Map").
@@ -27,34 +26,34 @@ mod reg {
     pub(super) const CONTEXT: u64 = 0x20_0000;
     pub(super) const CONTEXT_STRIDE: u64 = 0x1000;
     pub(super) const CONTEXT_END: u64 = 0x400_0000;
-    /// Within a context's page.
+    /// Offset within the page of a context.
     pub(super) const THRESHOLD: u64 = 0;
     pub(super) const CLAIM: u64 = 4;
 }
 
-/// What one target (a hart in one mode) has set.
+/// The settings of one context (a hart in one mode).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Target {
     pub(crate) enable: [u32; WORDS],
     pub(crate) threshold: u8,
 }
 
-/// The PLIC of the board. Context `2 * hart` is the hart's M mode, `2 * hart + 1` its S mode.
+/// The PLIC of the board. Context `2 * hart` is the hart's M-mode, and `2 * hart + 1` its S-mode.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plic {
-    /// By source id; entry 0 is not used.
+    /// Priority by source id. Entry 0 is unused.
     pub(crate) priority: Vec<u8>,
-    /// One entry a context.
+    /// Settings by context.
     pub(crate) targets: Vec<Target>,
-    /// The lines as the devices drive them.
+    /// The levels of the interrupt lines.
     pub(crate) level: [u32; WORDS],
-    /// Requests that no hart has claimed yet.
+    /// Interrupt requests that no hart has claimed.
     pub(crate) pending: [u32; WORDS],
-    /// Claimed, not completed: the gateway is closed.
+    /// Sources that are claimed and not completed. Their gateways are closed.
     pub(crate) in_service: [u32; WORDS],
 }
 
-/// Which register an offset names. Reserved ones within an array read as zero.
+/// The register at an offset. Reserved registers within an array read as zero.
 enum Register {
     Priority(usize),
     Pending(usize),
@@ -64,7 +63,7 @@ enum Register {
 }
 
 impl Plic {
-    /// A PLIC for `harts` harts, with two contexts each, in its power-on state.
+    /// A PLIC for `harts` harts, with two contexts per hart, in its power-on state.
     #[must_use]
     pub fn new(harts: usize) -> Self {
         Self {
@@ -76,7 +75,7 @@ impl Plic {
         }
     }
 
-    /// A device drives the line of `source`; ids that do not exist are ignored.
+    /// Sets the level of the interrupt line of `source`. An id that does not exist is ignored.
     pub fn set_level(&mut self, source: u32, high: bool) {
         let Some((word, bit)) = position(source) else {
             return;
@@ -89,8 +88,8 @@ impl Plic {
         self.sample(word);
     }
 
-    /// Whether the external interrupt of context `ctx` is pending (`mip.MEIP` of hart `ctx / 2` for
-    /// an even, `mip.SEIP` for an odd context).
+    /// Whether the external interrupt of context `ctx` is pending: `mip.MEIP` of hart `ctx / 2` for
+    /// an even context, `mip.SEIP` for an odd one.
     #[must_use]
     pub fn external(&self, ctx: usize) -> bool {
         let Some(target) = self.targets.get(ctx) else {
@@ -100,12 +99,13 @@ impl Plic {
             .is_some_and(|(_, priority)| priority > target.threshold)
     }
 
-    /// The gateways of one word: a high level that is not in service becomes a request.
+    /// Samples the gateways of one word: a high level that is not in service becomes a request.
     fn sample(&mut self, word: usize) {
         self.pending[word] |= self.level[word] & !self.in_service[word];
     }
 
-    /// The pending and enabled source of the highest priority above 0, the lowest id among equals.
+    /// The pending and enabled source with the highest priority above 0, and its priority. Among
+    /// equal priorities the lowest id wins.
     fn best(&self, target: &Target) -> Option<(u32, u8)> {
         let mut best: Option<(u32, u8)> = None;
         for (base, (pending, enable)) in (0u32..)
@@ -125,7 +125,8 @@ impl Plic {
         best
     }
 
-    /// The specification lets a claim ignore the threshold, so it does.
+    /// Claims a source for a context. The threshold has no effect on a claim (specification,
+    /// "Interrupt Claim Process").
     fn claim(&mut self, ctx: usize) -> u32 {
         let Some((id, _)) = self.targets.get(ctx).and_then(|target| self.best(target)) else {
             return 0;
@@ -137,8 +138,9 @@ impl Plic {
         id
     }
 
-    /// Opens the gateway again. As in QEMU, and unlike the specification, also where the source is
-    /// not enabled for the context: drivers exist that mask a source before they complete it.
+    /// Completes a source, which opens its gateway. As in QEMU, and unlike the specification, the
+    /// source need not be enabled for the context: some drivers mask a source before they complete
+    /// it.
     fn complete(&mut self, source: u64) {
         let Some((word, bit)) = u32::try_from(source).ok().and_then(position) else {
             return;
@@ -185,13 +187,13 @@ impl Plic {
     }
 }
 
-/// Word (below [`WORDS`]) and bit of a source that exists.
+/// The word (below [`WORDS`]) and the bit of a source; `None` if there is no such source.
 fn position(source: u32) -> Option<(usize, u32)> {
     let exists = (1..=SOURCES).contains(&source);
     exists.then(|| (source as usize / 32, 1 << (source % 32)))
 }
 
-/// The bits of a word that belong to sources that exist.
+/// The mask of the bits in a word that belong to existing sources.
 fn implemented(word: usize) -> u32 {
     match word {
         0 => !1,
@@ -225,7 +227,7 @@ impl Device for Plic {
         value: u64,
         _cx: &mut Context<'_>,
     ) -> Result<(), AccessError> {
-        // WARL: the low bits count.
+        // WARL: only the low bits are stored.
         let level = (value & u64::from(MAX_PRIORITY)) as u8;
         let word32 = (value & 0xffff_ffff) as u32;
         match self.register(offset, size)? {
@@ -251,7 +253,7 @@ impl Device for Plic {
         Ok(())
     }
 
-    /// The lines stay as the devices drive them; a level that is high is a request again.
+    /// Resets the registers. The line levels stay, so a high level becomes a request again.
     fn reset(&mut self) {
         let level = self.level;
         *self = Self {
@@ -272,7 +274,7 @@ mod tests {
     const CLAIM_M: u64 = 0x20_0004;
     const CLAIM_S: u64 = 0x20_1004;
 
-    /// Sources 1..=40 at priority 1, all enabled for M and S of hart 0.
+    /// Sources 1..=40 have priority 1 and are enabled for M-mode and S-mode of hart 0.
     fn bench() -> Bench<Plic> {
         let mut bench = Bench::new(Plic::new(2));
         for id in 1..=40 {

@@ -1,13 +1,12 @@
-//! The serial port: a 16550A, as in the National Semiconductor PC16550D data sheet, section 8.
+//! The UART: a 16550A (National Semiconductor PC16550D data sheet, section 8).
 //!
-//! **No received byte is lost**, however fast the host sends: what comes from outside waits in a
-//! backlog that is machine state, and the receive FIFO is filled from it at the speed of the line,
-//! only when it is empty. A byte leaves the machine's care only when the guest reads it: where the
-//! guest resets the FIFO, as drivers do when they probe, the bytes go back to the head of the
-//! backlog.
+//! **No received byte is lost**, at any rate. Input waits in a backlog, which is machine state. The
+//! receive FIFO is filled from it at the speed of the line, and only when the FIFO is empty. A byte
+//! is dropped only when the guest has read it: if the guest resets the FIFO, as drivers do when
+//! they probe, its bytes return to the head of the backlog.
 //!
-//! **Transmission never blocks**: the transmitter is always empty. Bytes gather, so that the log has
-//! an event a line and not one a byte.
+//! **Transmission never blocks**: the transmitter is always empty. Output bytes are buffered, so
+//! that the log has one event per line and not one per byte.
 
 mod registers;
 
@@ -19,25 +18,25 @@ use super::{AccessError, Context, Device};
 use crate::inputs::{Halted, Output};
 use registers::{TRIGGER, fcr, ier, iir, lcr, lsr, mcr, msr, reg};
 
-/// One character at 115200 baud, 8N1, in nanoseconds of virtual time.
+/// Time of one character at 115200 baud, 8N1, in nanoseconds of virtual time.
 pub const CHARACTER_NS: u64 = 86_805;
-/// Sixteen characters.
+/// Time of sixteen characters in nanoseconds of virtual time.
 pub const FIFO_NS: u64 = 1_388_888;
-/// After the guest resets the receiver nothing arrives for this long: drivers follow the reset with
-/// blind reads of the receive register, to clear interrupts.
+/// Time without input after the guest resets the receive FIFO, in nanoseconds of virtual time.
+/// Drivers read the receive register blindly after the reset, to clear interrupts.
 pub const RESET_HOLD_NS: u64 = 10_000_000;
-/// How long the first of the bytes to send may wait for others.
+/// Longest time that a byte to send stays buffered, in nanoseconds of virtual time.
 pub const FLUSH_NS: u64 = 1_000_000;
-/// The bytes to send go out when there are this many.
+/// Number of buffered bytes at which they are sent.
 pub const FLUSH_BYTES: usize = 64;
 
 const FIFO_SIZE: usize = 16;
 
-/// A 16550A on the serial line `port`.
+/// The registers and buffers of a 16550A.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Uart16550 {
     // Configuration.
-    /// Its number at the door.
+    /// Number of the serial port in [`Output::Serial`].
     pub(crate) port: u8,
 
     // Registers.
@@ -47,31 +46,31 @@ pub struct Uart16550 {
     pub(crate) mcr: u8,
     pub(crate) scr: u8,
     pub(crate) divisor: [u8; 2],
-    /// MSR bits 3:0.
+    /// MSR bits 3:0: changes of the modem lines since the last read.
     pub(crate) modem_changes: u8,
-    /// LSR.OE; only loopback can overrun.
+    /// LSR.OE. An overrun is possible only in loopback mode.
     pub(crate) overrun: bool,
-    /// "Transmitter holding register empty" waits to be reported in IIR.
+    /// "Transmitter holding register empty" is not yet reported in IIR.
     pub(crate) thre_pending: bool,
-    /// The same for the interrupt line, which drops earlier: see [`Uart16550::irq`].
+    /// The same for the interrupt line, which falls earlier: see [`Uart16550::irq`].
     pub(crate) thre_line: bool,
 
     // Volatile state.
     /// The receive FIFO.
     pub(crate) rx: VecDeque<u8>,
-    /// The FIFO holds what the guest sent to itself.
+    /// The FIFO contains bytes that the guest sent in loopback mode.
     pub(crate) rx_is_loopback: bool,
-    /// Received bytes that have not reached the FIFO.
+    /// Received bytes that are not yet in the FIFO.
     pub(crate) backlog: VecDeque<u8>,
-    /// Virtual time (ns) before which the FIFO is not filled.
+    /// Earliest virtual time (ns) at which the FIFO is filled.
     pub(crate) refill_at: u64,
-    /// Bytes to send, and the virtual time (ns) at which they go at the latest.
+    /// Bytes to send, and the latest virtual time (ns) at which they are sent.
     pub(crate) output: Vec<u8>,
     pub(crate) flush_at: u64,
 }
 
 impl Uart16550 {
-    /// The port in its power-on state; `port` is its number at the door.
+    /// A UART in its power-on state. `port` is its number in [`Output::Serial`].
     #[must_use]
     pub fn new(port: u8) -> Self {
         Self {
@@ -95,23 +94,22 @@ impl Uart16550 {
         }
     }
 
-    /// Bytes arrive from outside at virtual time `now` (ns). None is ever refused.
+    /// Receives bytes from outside at virtual time `now` (ns). It accepts any number.
     pub fn push_input(&mut self, data: &[u8], now: u64) {
         self.backlog.extend(data);
         self.refill(now);
     }
 
-    /// Received bytes that have not yet reached the FIFO.
+    /// Number of received bytes that are not yet in the FIFO.
     #[must_use]
     pub fn backlog_len(&self) -> usize {
         self.backlog.len()
     }
 
-    /// Hands the gathered bytes to the outside. For the run loop: when the machine idles, stops or
-    /// resets.
+    /// Sends the buffered bytes. The run loop calls it when the machine idles, stops or resets.
     ///
     /// # Errors
-    /// [`Halted`] where the engine stops the machine.
+    /// [`Halted`] if the engine stops the machine.
     pub fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), Halted> {
         if self.output.is_empty() {
             return Ok(());
@@ -137,7 +135,7 @@ impl Uart16550 {
         self.ier & ier::MSI != 0 && self.modem_changes != 0
     }
 
-    /// The interrupt of the highest priority, as in IIR bits 3:0.
+    /// The pending interrupt of the highest priority, encoded as in IIR bits 3:0.
     fn cause(&self) -> u8 {
         let trigger = match self.fifos_on() {
             true => TRIGGER[usize::from(self.fcr >> fcr::TRIGGER_SHIFT)],
@@ -148,7 +146,8 @@ impl Uart16550 {
         } else if self.ier & ier::RDI != 0 && self.rx.len() >= trigger {
             iir::DATA
         } else if self.ier & ier::RDI != 0 && !self.rx.is_empty() {
-            // Nothing is added before the guest has drained the FIFO, so there is nothing to wait for.
+            // The FIFO is filled only when it is empty, so no further byte can reach it before a
+            // timeout.
             iir::TIMEOUT
         } else if self.ier & ier::THRI != 0 && self.thre_pending {
             iir::THRE
@@ -159,7 +158,7 @@ impl Uart16550 {
         }
     }
 
-    /// MSR bits 7:4: the terminal's lines, or the port's own in loopback.
+    /// MSR bits 7:4: the lines of a connected terminal, or the UART's own outputs in loopback mode.
     fn modem_lines(&self) -> u8 {
         if !self.loopback() {
             return msr::CONNECTED;
@@ -206,7 +205,7 @@ impl Uart16550 {
 
     fn set_fcr(&mut self, value: u8, now: u64) {
         let switched = (value ^ self.fcr) & fcr::ENABLE != 0;
-        // The other bits are taken only together with the enable bit (data sheet, 8.5).
+        // The other bits are written only together with the enable bit (data sheet, section 8.5).
         let on = value & fcr::ENABLE != 0;
         if switched || (on && value & fcr::RESET_RX != 0) {
             self.return_to_backlog();
@@ -215,7 +214,7 @@ impl Uart16550 {
         self.fcr = if on { value & fcr::KEPT } else { 0 };
     }
 
-    /// Empties the FIFO without losing what came over the line.
+    /// Empties the FIFO. Bytes that came over the line return to the backlog.
     fn return_to_backlog(&mut self) {
         let looped = std::mem::take(&mut self.rx_is_loopback);
         let bytes = std::mem::take(&mut self.rx);
@@ -226,7 +225,7 @@ impl Uart16550 {
         }
     }
 
-    /// Fills an empty FIFO from the backlog when the time has come.
+    /// Fills an empty FIFO from the backlog if it is time.
     pub(crate) fn refill(&mut self, now: u64) {
         if self.refill_due().is_none_or(|due| due > now) {
             return;
@@ -273,10 +272,10 @@ impl Uart16550 {
         self.send(byte, cx)
     }
 
-    /// Bytes for the line that do not pass through the port's registers: firmware's own.
+    /// Buffers bytes that the machine's own firmware sends, without the UART's registers.
     ///
     /// # Errors
-    /// [`Halted`] where the engine stops the machine.
+    /// [`Halted`] if the engine stops the machine.
     pub(crate) fn console_write(
         &mut self,
         bytes: &[u8],
@@ -285,7 +284,7 @@ impl Uart16550 {
         bytes.iter().try_for_each(|&byte| self.send(byte, cx))
     }
 
-    /// The next byte that came over the line, for firmware.
+    /// Takes the next received byte for the machine's own firmware.
     pub(crate) fn console_read(&mut self) -> Option<u8> {
         match self.rx_is_loopback {
             false => self.rx.pop_front().or_else(|| self.backlog.pop_front()),
@@ -293,7 +292,7 @@ impl Uart16550 {
         }
     }
 
-    /// Gathers a byte to send.
+    /// Buffers a byte to send.
     fn send(&mut self, byte: u8, cx: &mut Context<'_>) -> Result<(), Halted> {
         if self.output.is_empty() {
             self.flush_at = cx.now.saturating_add(FLUSH_NS);
@@ -332,7 +331,7 @@ impl Uart16550 {
 }
 
 impl Device for Uart16550 {
-    /// Wider accesses reach the low byte, as on QEMU.
+    /// A wider access reads the register as its low byte, as on QEMU.
     fn read(&mut self, offset: u64, _size: u8, cx: &mut Context<'_>) -> Result<u64, AccessError> {
         let divisor = self.lcr & lcr::DLAB != 0;
         Ok(u64::from(match offset {
@@ -367,22 +366,22 @@ impl Device for Uart16550 {
             reg::IIR => self.set_fcr(byte, cx.now),
             reg::LCR => self.lcr = byte,
             reg::MCR => self.set_mcr(byte),
-            // The status registers: writes are for factory tests.
+            // LSR and MSR: a write is meant for factory tests only.
             reg::LSR | reg::MSR => {}
             reg::SCR => self.scr = byte,
             _ => return Err(AccessError::InvalidRegister),
         }
-        // Leaving loopback, or a reset of the receiver, may have made room.
+        // The FIFO may be empty now, after a reset of it or the end of loopback mode.
         self.refill(cx.now);
         Ok(())
     }
 
-    /// The interrupt line.
+    /// The level of the interrupt line.
     ///
-    /// "Transmitter empty" leaves the line when the guest reads LSR, though it stays in IIR until
-    /// that is read: drivers that never read IIR (xv6 before February 2023) work on QEMU, whose PLIC
-    /// does not look at the level again on completion, and would be interrupted without end here.
-    /// The PLIC keeps the request, so none gets lost.
+    /// "Transmitter holding register empty" lowers the line when the guest reads LSR, but stays in
+    /// IIR until IIR is read. Some drivers never read IIR (xv6 before February 2023). They work on
+    /// QEMU, whose PLIC does not sample the level again at a completion. Here they would be
+    /// interrupted without end. No interrupt is lost, because the PLIC keeps the request.
     fn irq(&self) -> bool {
         match self.cause() {
             iir::NONE => false,
@@ -403,8 +402,8 @@ impl Device for Uart16550 {
         }
     }
 
-    /// What came from outside stays: it is on its way to the guest, whoever that is by then. So does
-    /// what is to be sent.
+    /// Resets the registers. Received bytes and bytes to send are kept: they belong to the line and
+    /// not to the guest's driver.
     fn reset(&mut self) {
         self.return_to_backlog();
         let backlog = std::mem::take(&mut self.backlog);

@@ -13,7 +13,7 @@ pub enum Stop {
     Breakpoint {
         /// The hart that is about to execute it.
         hart: u8,
-        /// Its virtual address.
+        /// Virtual address of the instruction.
         pc: VirtAddr,
     },
     /// The previous instruction, or a device, accessed a watched range.
@@ -32,7 +32,7 @@ pub enum Stop {
     },
     /// An instruction was executed, or it trapped.
     Step {
-        /// The hart that executed it.
+        /// The hart that executed the instruction.
         hart: u8,
         /// Virtual address of the next instruction.
         pc: VirtAddr,

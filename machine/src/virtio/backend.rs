@@ -1,4 +1,4 @@
-//! What differs from device to device, and what the transport lends to each.
+//! The interface between the transport and the devices.
 
 use super::chain::Chain;
 use super::error::{DeviceError, Fault};
@@ -7,25 +7,25 @@ use super::queue::Queue;
 use crate::device::Context;
 use crate::inputs::Arrival;
 
-/// The queues of a device whose driver is ready, while the device works on them.
+/// The queues of a device while it works on them. Its driver has set DRIVER_OK.
 #[derive(Debug)]
 pub(super) struct Live<'a> {
     pub(super) dma: Dma<'a>,
     pub(super) queues: &'a mut [Queue],
-    /// What driver and device agreed on.
+    /// The negotiated features.
     pub(super) features: u64,
-    /// The driver wants to hear of a used buffer.
+    /// The driver must get an interrupt for a used buffer.
     pub(super) interrupt: bool,
 }
 
 impl Live<'_> {
-    /// How many chains wait in a queue.
+    /// Number of chains that wait in a queue.
     pub(super) fn waiting(&self, queue: usize) -> Result<u16, DeviceError> {
         let queue = self.queues.get(queue);
         queue.map_or(Ok(0), |queue| queue.waiting(&self.dma))
     }
 
-    /// Takes the next chain, with `limit` bytes of buffers at most.
+    /// Takes the next available chain. Its buffers may have at most `limit` bytes.
     pub(super) fn pop(&mut self, queue: usize, limit: u64) -> Result<Option<Chain>, DeviceError> {
         match self.queues.get_mut(queue) {
             Some(queue) => queue.pop(&self.dma, self.features, limit),
@@ -33,21 +33,21 @@ impl Live<'_> {
         }
     }
 
-    /// Gives the last `count` chains back to the queue.
+    /// Returns the last `count` chains to the queue.
     pub(super) fn unpop(&mut self, queue: usize, count: u16) {
         if let Some(queue) = self.queues.get_mut(queue) {
             queue.unpop(count);
         }
     }
 
-    /// Hands a chain back to the driver, with `written` bytes of it stored to.
+    /// Puts a chain into the used ring, with `written` bytes of it written by the device.
     pub(super) fn push(&mut self, queue: usize, head: u16, written: u32) {
         if let Some(queue) = self.queues.get_mut(queue) {
             queue.push(&mut self.dma, head, written);
         }
     }
 
-    /// Ends a batch; `starved`: the device wants to hear of any new chain.
+    /// Ends a batch. `starved`: the device needs a notification of every new chain.
     pub(super) fn settle(&mut self, queue: usize, starved: bool) {
         if let Some(queue) = self.queues.get_mut(queue) {
             self.interrupt |= queue.settle(&mut self.dma, self.features, starved);
@@ -57,21 +57,21 @@ impl Live<'_> {
 
 /// A device behind the transport.
 ///
-/// A device that has no business with something leaves that method as it is.
+/// The default of each method is for devices that do not need it.
 pub(super) trait Backend {
     /// Device ID (section 5).
     fn id(&self) -> u32;
 
-    /// Feature bits of the device itself.
+    /// Feature bits of the device type.
     fn features(&self) -> u64;
 
-    /// The most entries of each queue: powers of two.
+    /// Largest size of each queue. Each one is a power of two.
     fn queues(&self) -> &'static [u16];
 
-    /// The configuration space.
+    /// Contents of the configuration space.
     fn config(&self) -> Vec<u8>;
 
-    /// Works on a queue of which the driver says that it has new chains.
+    /// Handles a queue notification of the driver.
     fn notify(
         &mut self,
         queue: usize,
@@ -79,8 +79,8 @@ pub(super) trait Backend {
         cx: &mut Context<'_>,
     ) -> Result<(), Fault>;
 
-    /// Takes something that arrives from outside, if it is for this device; says whether it is.
-    /// `live`: the queues, where the driver is ready.
+    /// Handles an arrival. Returns false if it is for another device. `live` has the queues if the
+    /// driver is ready.
     fn arrive(
         &mut self,
         _arrival: &Arrival,
@@ -89,27 +89,27 @@ pub(super) trait Backend {
         Ok(false)
     }
 
-    /// The virtual time (ns) at which the device next wants [`Backend::tick`]; `None`: never. It is
-    /// asked only where the driver is ready.
+    /// The virtual time (ns) at which [`Backend::tick`] must be called next; `None`: never. It is
+    /// called only if the driver is ready.
     fn deadline(&self) -> Option<u64> {
         None
     }
 
-    /// Whether the device wants [`Backend::tick`] before the next instruction, for another reason
-    /// than time: an arrival lets it go on with what it had put off. An idle machine is not woken.
+    /// Whether [`Backend::tick`] must be called before the next instruction: an arrival lets the
+    /// device continue deferred work. It does not wake an idle machine.
     fn ready(&self) -> bool {
         false
     }
 
-    /// Called before an instruction, when virtual time has reached [`Backend::deadline`] or the
-    /// device is [`Backend::ready`].
+    /// Called before an instruction, if virtual time has reached [`Backend::deadline`] or
+    /// [`Backend::ready`] is true.
     fn tick(&mut self, _live: &mut Live<'_>, _cx: &mut Context<'_>) -> Result<(), Fault> {
         Ok(())
     }
 
-    /// Forgets what differs between two recordings of one machine from the start.
+    /// Drops state that differs from the start between two recordings of the same machine.
     fn forget_seed(&mut self) {}
 
-    /// The driver takes its queues back: what is under way is no longer theirs to see.
+    /// Resets the device. Requests in flight are dropped.
     fn reset(&mut self);
 }

@@ -1,7 +1,7 @@
 //! Block device (section 5.2).
 //!
-//! What the guest writes leaves its memory when the request is submitted; what it reads gets there
-//! when the request is complete, never before. Requests that cannot be good are answered at once,
+//! The data of a write leaves guest memory when the request is submitted. The data of a read
+//! reaches guest memory only when the request completes. An invalid request is answered at once,
 //! without the host.
 
 use super::backend::{Backend, Live};
@@ -16,38 +16,38 @@ use virtio_bindings::virtio_blk::*;
 use virtio_bindings::virtio_ids::VIRTIO_ID_BLOCK;
 
 const QUEUE: u16 = 128;
-/// Bytes in a sector, the unit of all places in requests.
+/// Size of a sector in bytes. Requests address the disk in sectors.
 pub(super) const SECTOR: u64 = 512;
-/// Bytes of a request's header: type, reserved, sector.
+/// Size of a request header in bytes: type, reserved, sector.
 const HEADER: u64 = 16;
-/// The most data of one request; more is an I/O error.
+/// Most data bytes of one request. A larger request gets an I/O error.
 pub(super) const DATA_MAX: u64 = 64 << 20;
-/// With so much data under way, further requests wait in the queue.
+/// Data bytes in flight at which further requests wait in the queue.
 pub(super) const IN_FLIGHT_MAX: u64 = 32 << 20;
-/// The most sectors that one request discards or makes zero: 1 GiB.
+/// Most sectors that one request discards or fills with zeroes: 1 GiB.
 const SECTORS_MAX: u32 = 1 << 21;
 
 /// A request that the host works on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct InFlight {
     head: u16,
-    /// Where data read goes, and then the status.
+    /// The buffers for the data of a read and then the status.
     writable: Vec<Segment>,
-    /// Bytes of data, either way.
+    /// Number of data bytes of a read or a write.
     data: u64,
     read: bool,
 }
 
-/// A disk to be.
+/// The configuration of a disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockConfig {
-    /// Which, in the order of the command line.
+    /// Number of the drive, in the order of the command line.
     pub drive: u8,
-    /// Its size in bytes, a multiple of 512.
+    /// Size in bytes, a multiple of 512.
     pub size: u64,
-    /// The guest may not write.
+    /// The guest cannot write to it.
     pub read_only: bool,
-    /// Its serial number, 20 bytes at most.
+    /// Serial number, at most 20 bytes.
     pub serial: String,
 }
 
@@ -55,23 +55,23 @@ pub struct BlockConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Block {
     drive: u8,
-    /// In bytes, a multiple of [`SECTOR`].
+    /// Size in bytes, a multiple of [`SECTOR`].
     size: u64,
     read_only: bool,
     serial: [u8; VIRTIO_BLK_ID_BYTES as usize],
-    /// Requests that the driver waits for, by number.
+    /// Requests in flight, by their number.
     in_flight: BTreeMap<u64, InFlight>,
-    /// Number of the next request; a reset does not set it back.
+    /// Number of the next request. A reset does not change it.
     next_id: u64,
-    /// Requests wait in the queue until less data is under way.
+    /// Requests wait in the queue until fewer bytes are in flight.
     stalled: bool,
 }
 
-/// What becomes of a request.
+/// How a request is handled.
 enum Verdict {
-    /// The host is asked; so many bytes of data are read.
+    /// Submit it to the host. It reads this number of bytes.
     Submit(BlockOp, u64),
-    /// It is answered at once, with a status and data.
+    /// Answer it at once, with a status and data.
     Answer(u32, Vec<u8>),
 }
 
@@ -101,7 +101,7 @@ impl Block {
         self.in_flight.values().map(|request| request.data).sum()
     }
 
-    /// Takes requests from the queue: all, or until enough is under way.
+    /// Handles requests from the queue until it is empty or enough bytes are in flight.
     fn work(&mut self, live: &mut Live<'_>, cx: &mut Context<'_>) -> Result<(), Fault> {
         self.stalled = false;
         for _ in 0..live.waiting(0)? {
@@ -168,7 +168,7 @@ impl Block {
         Ok(())
     }
 
-    /// The part of the disk that a request is about, in bytes.
+    /// The byte offset of a request's range; `None` if the range is not within the disk.
     fn place(&self, sector: u64, len: u64) -> Option<u64> {
         let offset = sector.checked_mul(SECTOR)?;
         (offset.checked_add(len)? <= self.size).then_some(offset)
@@ -198,7 +198,7 @@ impl Block {
             VIRTIO_BLK_T_OUT => REFUSED,
             VIRTIO_BLK_T_FLUSH => Submit(BlockOp::Flush, 0),
             VIRTIO_BLK_T_GET_ID => {
-                // As much as there is room for (section 5.2.6).
+                // As many bytes as the buffers have room for (section 5.2.6).
                 let id = self.serial.iter().copied();
                 Answer(VIRTIO_BLK_S_OK, id.take(room as usize).collect())
             }
@@ -211,7 +211,8 @@ impl Block {
         }
     }
 
-    /// Discard and write zeroes: one range a request, as the configuration says.
+    /// Handles a discard or write-zeroes request. It has one range, as the configuration space
+    /// says.
     fn judge_range(&self, discard: bool, range: &[u8]) -> Verdict {
         let fields = (
             number(range, 0, 8),
@@ -235,11 +236,11 @@ impl Block {
         }
     }
 
-    /// The host is done with a request.
+    /// Completes a request with the host's result.
     fn complete(&self, request: &InFlight, result: &BlockResult, live: &mut Live<'_>) {
         let (status, data) = match result {
             BlockResult::Done(data) if !request.read => (VIRTIO_BLK_S_OK, &data[..0]),
-            // Less than was asked for is no success.
+            // A short read is an error.
             BlockResult::Done(data) if data.len() as u64 == request.data => {
                 (VIRTIO_BLK_S_OK, data.as_slice())
             }
@@ -251,18 +252,18 @@ impl Block {
     }
 }
 
-/// A little-endian number of `len` bytes.
+/// The little-endian number of `len` bytes at `at`.
 fn number(bytes: &[u8], at: usize, len: usize) -> Option<u64> {
     let bytes = bytes.get(at..at + len)?.iter().rev();
     Some(bytes.fold(0, |value, &byte| value << 8 | u64::from(byte)))
 }
 
-/// Writes the data, and the status into the last byte; returns how much counts as written.
+/// Writes the data, and the status into the last byte. Returns the length for the used ring.
 fn finish(dma: &mut Dma<'_>, writable: &[Segment], status: u32, data: &[u8]) -> u32 {
     scatter(dma, writable, 0, data);
     let last = total(writable).saturating_sub(1);
     scatter(dma, writable, last, &[status as u8]);
-    // The length must not claim bytes that were not written (section 2.7.8.2).
+    // The length must not include bytes that were not written (section 2.7.8.2).
     match data.len() as u64 == last {
         true => last as u32 + 1,
         false => data.len() as u32,
@@ -290,7 +291,7 @@ impl Backend for Block {
         &[QUEUE]
     }
 
-    /// Section 5.2.4; fields of features that are not offered are zero.
+    /// Configuration layout (section 5.2.4). Fields of features that are not offered are zero.
     fn config(&self) -> Vec<u8> {
         let mut bytes = vec![0; 60];
         let mut put = |at: usize, value: &[u8]| {
@@ -319,7 +320,7 @@ impl Backend for Block {
         self.work(live, cx)
     }
 
-    /// Without effect if the driver no longer waits for it.
+    /// A completion has no effect if a reset has dropped the request.
     fn arrive(
         &mut self,
         arrival: &Arrival,
@@ -338,7 +339,7 @@ impl Backend for Block {
         Ok(true)
     }
 
-    /// Requests wait that the device can take now.
+    /// Whether requests wait that can be handled now.
     fn ready(&self) -> bool {
         self.stalled && self.bytes_in_flight() < IN_FLIGHT_MAX
     }

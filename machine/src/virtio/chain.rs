@@ -1,31 +1,31 @@
-//! A chain of descriptors, read and checked (sections 2.7.5 and 2.7.5.3).
+//! Descriptor chains: parsing and checks (sections 2.7.5 and 2.7.5.3).
 
 use super::error::DeviceError;
 use super::memory::{Dma, Segment, total};
 use crate::units::PhysAddr;
 use virtio_bindings::virtio_ring::{VRING_DESC_F_INDIRECT, VRING_DESC_F_NEXT, VRING_DESC_F_WRITE};
 
-/// The most descriptors of an indirect table. Linux makes tables that are longer than the queue.
+/// Most descriptors in an indirect table. Linux makes tables that are longer than the queue.
 const INDIRECT_MAX: u32 = 1024;
 
 /// The buffers of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Chain {
-    /// By which the driver knows it.
+    /// Index of the head descriptor, which identifies the chain to the driver.
     pub(super) head: u16,
-    /// What the device may read.
+    /// Device-readable buffers.
     pub(super) readable: Vec<Segment>,
-    /// What the device may write.
+    /// Device-writable buffers.
     pub(super) writable: Vec<Segment>,
 }
 
 impl Chain {
-    /// Bytes for the device to read.
+    /// Number of device-readable bytes.
     pub(super) fn readable_len(&self) -> u64 {
         total(&self.readable)
     }
 
-    /// Bytes for the device to write.
+    /// Number of device-writable bytes.
     pub(super) fn writable_len(&self) -> u64 {
         total(&self.writable)
     }
@@ -57,8 +57,8 @@ fn descriptor(dma: &Dma<'_>, table: (u64, u32), index: u16) -> Result<Descriptor
     })
 }
 
-/// Reads the chain that starts at `head`; `table` is the address of the descriptor table, in RAM,
-/// and the number of its entries. The buffers may have `limit` bytes in all.
+/// Parses the chain that starts at `head`. `table` is the address of the descriptor table, which is
+/// in RAM, and the number of its entries. The buffers may have at most `limit` bytes.
 pub(super) fn walk(
     dma: &Dma<'_>,
     table: (u64, u32),

@@ -1,4 +1,4 @@
-//! Console device (section 5.3) with its one port.
+//! Console device (section 5.3) with one port.
 
 use super::backend::{Backend, Live};
 use super::error::{DeviceError, Fault};
@@ -10,22 +10,22 @@ use std::collections::VecDeque;
 use virtio_bindings::virtio_ids::VIRTIO_ID_CONSOLE;
 
 const RECEIVE: usize = 0;
-/// The most bytes that the guest may send at once.
+/// Most bytes of one transmit request.
 const SEND_MAX: u64 = 1 << 20;
 
-/// A console to be.
+/// The configuration of a console.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConsoleConfig {
-    /// Number of the serial port at the door, from 1: 0 is the UART.
+    /// Number of the serial port, from 1 on. The UART is port 0.
     pub port: u8,
 }
 
 /// A console.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Console {
-    /// Its number at the door.
+    /// Number of the serial port.
     port: u8,
-    /// Bytes that arrived and that the guest has no buffer for yet. None is ever refused.
+    /// Received bytes for which the guest has no buffer yet. It accepts any number.
     pub(super) backlog: VecDeque<u8>,
 }
 
@@ -37,7 +37,7 @@ impl Console {
         }
     }
 
-    /// Hands waiting bytes to the guest's buffers.
+    /// Moves received bytes to the guest's buffers.
     fn receive(&mut self, live: &mut Live<'_>) -> Result<(), DeviceError> {
         while !self.backlog.is_empty() {
             let Some(chain) = live.pop(RECEIVE, u32::MAX.into())? else {
@@ -70,7 +70,8 @@ impl Backend for Console {
         &[64, 64]
     }
 
-    /// Columns, rows, ports and emergency write: none of these features is offered.
+    /// Configuration layout. The features for columns, rows, ports and emergency write are not
+    /// offered.
     fn config(&self) -> Vec<u8> {
         vec![0; 12]
     }
@@ -99,7 +100,7 @@ impl Backend for Console {
         Ok(())
     }
 
-    /// Bytes are taken whether or not a driver is there.
+    /// Received bytes are kept even without a driver.
     fn arrive(
         &mut self,
         arrival: &Arrival,
@@ -118,6 +119,6 @@ impl Backend for Console {
         Ok(true)
     }
 
-    /// What has arrived stays: drivers reset the device when they probe.
+    /// Received bytes are kept, because drivers reset the device when they probe.
     fn reset(&mut self) {}
 }

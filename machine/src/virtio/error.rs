@@ -1,17 +1,17 @@
-//! What can be wrong with a queue or with what lies in it.
+//! Errors of virtqueues and of requests.
 
 use crate::inputs::Halted;
 use crate::units::PhysAddr;
 use serde::{Deserialize, Serialize};
 
-/// One of the three parts of a split queue (section 2.7).
+/// A part of a split virtqueue (section 2.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ring {
     /// The descriptor table.
     Descriptors,
-    /// The driver's ring of available chains.
+    /// The available ring (driver area).
     Available,
-    /// The device's ring of used chains.
+    /// The used ring (device area).
     Used,
 }
 
@@ -25,101 +25,101 @@ impl std::fmt::Display for Ring {
     }
 }
 
-/// Why a device is broken: what its driver did against the specification (Virtual I/O Device 1.2,
-/// section 2.7). The device then wants to be reset; nothing else suffers.
+/// How a driver violated the specification (Virtual I/O Device 1.2, section 2.7). The device sets
+/// DEVICE_NEEDS_RESET; the rest of the machine is not affected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum DeviceError {
-    /// QueueNum is not a power of two, or more than the device has.
+    /// QueueNum is not a power of two, or exceeds the device's limit.
     #[error("a queue of {size} entries: it must be a power of two, {max} at most")]
     QueueSize {
-        /// What the driver set.
+        /// The size that the driver set.
         size: u32,
-        /// The most the device takes.
+        /// The largest size that the device supports.
         max: u16,
     },
     /// A part of the queue is not aligned.
     #[error("the {ring} at {address:#x} is not aligned")]
     RingUnaligned {
-        /// Which part.
+        /// The part.
         ring: Ring,
-        /// Where the driver put it.
+        /// Its physical address.
         address: PhysAddr,
     },
-    /// A part of the queue is not all in RAM.
+    /// A part of the queue is not completely in RAM.
     #[error("the {ring} at {address:#x} is not all in RAM")]
     RingOutside {
-        /// Which part.
+        /// The part.
         ring: Ring,
-        /// Where the driver put it.
+        /// Its physical address.
         address: PhysAddr,
     },
-    /// The driver's index moved on by more than the queue holds.
+    /// The available index advanced by more than the queue size.
     #[error("the available index jumps from {from} to {to} in a queue of {size}")]
     IndexJump {
-        /// The index up to which the device has come.
+        /// The index up to which the device has taken chains.
         from: u16,
-        /// The driver's.
+        /// The driver's available index.
         to: u16,
-        /// Entries of the queue.
+        /// The queue size.
         size: u16,
     },
-    /// A descriptor index beyond its table.
+    /// A descriptor index is beyond its table.
     #[error("descriptor {index} in a table of {len}")]
     DescriptorOutside {
-        /// The index.
+        /// The descriptor index.
         index: u16,
-        /// Entries of the table.
+        /// Number of entries in the table.
         len: u32,
     },
-    /// A chain has more descriptors than it may: a loop, most likely.
+    /// A chain has too many descriptors, most likely because of a loop.
     #[error("a chain of more than {0} descriptors; does it loop?")]
     ChainTooLong(u32),
-    /// The buffers of a chain are more than the device takes at once.
+    /// The buffers of a chain have more bytes than the device accepts at once.
     #[error("a chain with buffers of more than {0} bytes")]
     TooManyBytes(u64),
-    /// A buffer is not all in RAM.
+    /// A buffer is not completely in RAM.
     #[error("the buffer of {len} bytes at {address:#x} is not all in RAM")]
     BufferOutside {
-        /// Where it starts.
+        /// Its physical address.
         address: PhysAddr,
         /// Its length in bytes.
         len: u32,
     },
-    /// A device-readable buffer behind a device-writable one.
+    /// A device-readable buffer follows a device-writable one.
     #[error("a buffer for the device to read comes after one for it to write")]
     ReadableAfterWritable,
-    /// An indirect descriptor, without the feature that allows it.
+    /// An indirect descriptor is used without VIRTIO_F_INDIRECT_DESC.
     #[error("an indirect descriptor, but VIRTIO_F_INDIRECT_DESC was not negotiated")]
     IndirectNotNegotiated,
-    /// An indirect descriptor in an indirect table, or one with a successor.
+    /// An indirect descriptor is in an indirect table, or has the NEXT flag.
     #[error("an indirect descriptor inside an indirect table, or with a successor")]
     NestedIndirect,
-    /// An indirect table whose length is none.
+    /// The length of an indirect table is zero or no multiple of the descriptor size.
     #[error("an indirect table of {0} bytes: not a multiple of 16, empty, or too long")]
     IndirectLength(u32),
-    /// An indirect table that is not all in RAM.
+    /// An indirect table is not completely in RAM.
     #[error("the indirect table of {len} bytes at {address:#x} is not all in RAM")]
     IndirectOutside {
-        /// Where it starts.
+        /// Its physical address.
         address: PhysAddr,
         /// Its length in bytes.
         len: u32,
     },
-    /// A chain that the device still works on is made available again.
+    /// A chain is made available while the device still uses it.
     #[error("chain {0} is made available again before the device is done with it")]
     HeadInUse(u16),
-    /// A request without room for its header.
+    /// The device-readable part of a request is shorter than its header.
     #[error("a request of {0} bytes is shorter than its header")]
     ShortRequest(u64),
-    /// A request without room for the answer.
+    /// The device-writable part of a request has no room for the answer.
     #[error("a request without room for the device to write to")]
     NoRoom,
 }
 
-/// Why a device stopped working on its queues.
+/// Why a device stopped work on its queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// The driver broke the device.
+    /// The driver violated the specification.
     Broken(DeviceError),
     /// The engine stopped the machine.
     Halted(Halted),

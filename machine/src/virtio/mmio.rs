@@ -1,5 +1,5 @@
-//! The transport: virtio over memory-mapped registers (section 4.2, version 2), with the device
-//! status machine (section 2.1) and the negotiation of features (section 2.2).
+//! The MMIO transport (section 4.2, version 2), with the device status (section 2.1) and feature
+//! negotiation (section 2.2).
 
 use super::backend::{Backend, Live};
 use super::error::{DeviceError, Fault};
@@ -18,10 +18,10 @@ use virtio_bindings::virtio_mmio::*;
 /// "virt".
 const MAGIC: u32 = u32::from_le_bytes(*b"virt");
 const VERSION: u32 = 2;
-/// "QEMU": teaching kernels insist on it.
+/// "QEMU". Some teaching kernels require it.
 const VENDOR: u32 = u32::from_le_bytes(*b"QEMU");
 
-/// A device in a slot, with all of its state.
+/// A device in a virtio-mmio slot, with its whole state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VirtioMmio {
     pub(super) device: Kind,
@@ -29,18 +29,19 @@ pub struct VirtioMmio {
     status: u32,
     device_features_sel: u32,
     driver_features_sel: u32,
-    /// What the driver accepted.
+    /// The features that the driver accepted.
     driver_features: u64,
     queue_sel: u32,
     interrupt_status: u32,
     config_generation: u32,
     queues: Vec<Queue>,
-    // For messages; a reset by the driver leaves them.
+    // For messages only. A reset by the driver does not clear them.
     last_error: Option<DeviceError>,
     errors: u64,
 }
 
-/// Reads a register of a slot without a device: it says that it is one, and no more.
+/// Reads a register of an empty slot. The device ID is 0, which means that there is no device
+/// (section 4.2.2).
 pub(crate) fn read_empty(offset: u64, size: u8) -> Result<u64, AccessError> {
     match (u32::try_from(offset).unwrap_or(u32::MAX), size) {
         (VIRTIO_MMIO_MAGIC_VALUE, 4) => Ok(MAGIC.into()),
@@ -56,18 +57,18 @@ fn set_half(whole: &mut u64, high: bool, value: u32) {
 }
 
 impl VirtioMmio {
-    /// Whether both are devices of one kind.
+    /// Whether both are of the same device type.
     pub(crate) fn same_kind(&self, other: &Self) -> bool {
         std::mem::discriminant(&self.device) == std::mem::discriminant(&other.device)
             && self.queues.len() == other.queues.len()
     }
 
-    /// Forgets what differs between two recordings of one machine from the start.
+    /// Drops state that differs from the start between two recordings of the same machine.
     pub(crate) fn forget_seed(&mut self) {
         self.device.backend_mut().forget_seed();
     }
 
-    /// The device in its power-on state.
+    /// A device in its power-on state.
     #[must_use]
     pub fn new(config: &VirtioConfig) -> Self {
         let device = Kind::new(config);
@@ -87,44 +88,46 @@ impl VirtioMmio {
         }
     }
 
-    /// The interrupt line.
+    /// The level of the interrupt line.
     #[must_use]
     pub fn irq(&self) -> bool {
         self.interrupt_status != 0
     }
 
-    /// Whether the driver broke the device, and has not reset it since.
+    /// Whether DEVICE_NEEDS_RESET is set: the driver violated the specification and has not reset
+    /// the device since.
     #[must_use]
     pub fn needs_reset(&self) -> bool {
         self.status & VIRTIO_CONFIG_S_NEEDS_RESET != 0
     }
 
-    /// What last broke the device. It stays after the driver's reset.
+    /// The last violation of the specification by the driver. A reset by the driver does not clear
+    /// it.
     #[must_use]
     pub fn last_error(&self) -> Option<&DeviceError> {
         self.last_error.as_ref()
     }
 
-    /// How often the driver broke the device since power-on.
+    /// Number of violations of the specification by the driver since power-on.
     #[must_use]
     pub fn errors(&self) -> u64 {
         self.errors
     }
 
-    /// The features that are offered to the driver.
+    /// The features offered to the driver.
     pub(super) fn offered(&self) -> u64 {
         let common = feature::VERSION_1 | feature::INDIRECT | feature::EVENT_IDX;
         self.device.backend().features() | common
     }
 
-    /// Whether driver and device are both at work.
+    /// Whether FEATURES_OK and DRIVER_OK are set and the device needs no reset.
     fn live(&self) -> bool {
         let mask =
             VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_NEEDS_RESET;
         self.status & mask == VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_FEATURES_OK
     }
 
-    /// Lets the device work on its queues, if its driver is ready.
+    /// Runs `act` on the device and its queues, if the driver is ready.
     fn work(
         &mut self,
         ram: &mut Ram,
@@ -153,7 +156,7 @@ impl VirtioMmio {
         }
     }
 
-    /// The driver broke the device (section 2.1.2): it does nothing until it is reset.
+    /// Sets DEVICE_NEEDS_RESET (section 2.1.2). The device does nothing until it is reset.
     fn fail(&mut self, error: DeviceError) {
         self.device.backend_mut().reset();
         self.last_error = Some(error);
@@ -165,7 +168,7 @@ impl VirtioMmio {
         }
     }
 
-    /// Resets the device, as the driver or the board asks.
+    /// Resets the device, for the driver or for the board.
     pub fn reset(&mut self) {
         self.device.backend_mut().reset();
         for queue in &mut self.queues {
@@ -186,7 +189,7 @@ impl VirtioMmio {
     /// Reads `size` bytes at `offset` from the slot's base.
     ///
     /// # Errors
-    /// What is wrong with the access.
+    /// [`AccessError`] if there is no register of that size at the offset.
     pub fn read(&mut self, offset: u64, size: u8) -> Result<u64, AccessError> {
         let offset = u32::try_from(offset).map_err(|_| AccessError::InvalidRegister)?;
         if let Some(at) = offset.checked_sub(VIRTIO_MMIO_CONFIG) {
@@ -215,7 +218,8 @@ impl VirtioMmio {
             VIRTIO_MMIO_QUEUE_READY => self.queue().map_or(0, |queue| queue.ready.into()),
             VIRTIO_MMIO_INTERRUPT_STATUS => self.interrupt_status,
             VIRTIO_MMIO_STATUS => self.status,
-            // There is no shared memory (section 4.2.2): length and address are all ones.
+            // There is no shared memory region: its length and base read as all ones (section
+            // 4.2.2).
             VIRTIO_MMIO_SHM_LEN_LOW..=VIRTIO_MMIO_SHM_BASE_HIGH => u32::MAX,
             VIRTIO_MMIO_CONFIG_GENERATION => self.config_generation,
             _ => return Err(AccessError::InvalidRegister),
@@ -223,11 +227,12 @@ impl VirtioMmio {
         Ok(value.into())
     }
 
-    /// Writes the low `size` bytes of `value` at `offset` from the slot's base; the device may act
+    /// Writes the low `size` bytes of `value` at `offset` from the slot's base. The device may work
     /// on its queues in `ram`.
     ///
     /// # Errors
-    /// What is wrong with the access.
+    /// [`AccessError`] if there is no register of that size at the offset or the engine stops the
+    /// machine.
     pub fn write(
         &mut self,
         offset: u64,
@@ -237,7 +242,7 @@ impl VirtioMmio {
         cx: &mut Context<'_>,
     ) -> Result<(), AccessError> {
         let offset = u32::try_from(offset).map_err(|_| AccessError::InvalidRegister)?;
-        // No field of our devices' configurations is the driver's to write.
+        // The configuration space of these devices has no field that the driver can write.
         if size != 4 || offset >= VIRTIO_MMIO_CONFIG {
             return Err(AccessError::InvalidRegister);
         }
@@ -256,7 +261,7 @@ impl VirtioMmio {
         Ok(())
     }
 
-    /// The driver says which features it wants, until both sides have agreed.
+    /// Stores the features that the driver accepts. It has no effect after FEATURES_OK.
     fn accept(&mut self, value: u32) {
         if self.status & VIRTIO_CONFIG_S_FEATURES_OK == 0 && self.driver_features_sel < 2 {
             let high = self.driver_features_sel == 1;
@@ -264,7 +269,7 @@ impl VirtioMmio {
         }
     }
 
-    /// Size and places of a queue: they can be set until it is ready.
+    /// Stores the size and the addresses of a queue. They are fixed while the queue is ready.
     fn set_up_queue(&mut self, offset: u32, value: u32) -> Result<(), AccessError> {
         let mut unused = Queue::new(0);
         let queue = self.queue().filter(|queue| !queue.ready);
@@ -286,7 +291,7 @@ impl VirtioMmio {
         let enabled = match self.queue() {
             Some(queue) if queue.ready && value & 1 == 0 => {
                 queue.ready = false;
-                // What is under way belongs to a queue that is no more.
+                // Requests in flight belong to the queue that the driver has just disabled.
                 self.device.backend_mut().reset();
                 Ok(())
             }
@@ -316,8 +321,8 @@ impl VirtioMmio {
             self.reset();
             return Ok(());
         }
-        // Only features that were offered. Those of version 1 are not insisted on: xv6 reads and
-        // writes the low half alone, and QEMU takes it so.
+        // Accept only features that were offered. VIRTIO_F_VERSION_1 is not required: xv6 reads and
+        // writes only the low half of the features, and QEMU accepts that.
         if self.driver_features & !self.offered() != 0 {
             value &= !VIRTIO_CONFIG_S_FEATURES_OK;
         }
@@ -325,7 +330,7 @@ impl VirtioMmio {
         let broken = self.status & VIRTIO_CONFIG_S_NEEDS_RESET;
         self.status = value & !VIRTIO_CONFIG_S_NEEDS_RESET | broken;
         if self.live() && !was_live {
-            // Buffers may lie ready since before.
+            // Buffers may have been available before DRIVER_OK.
             for queue in 0..self.queues.len() {
                 self.work(ram, |device, live| device.notify(queue, live, cx))?;
             }
@@ -333,12 +338,12 @@ impl VirtioMmio {
         Ok(())
     }
 
-    /// The virtual time (ns) at which the device next wants [`VirtioMmio::tick`]; `None`: never.
+    /// The virtual time (ns) at which [`VirtioMmio::tick`] must be called next; `None`: never.
     pub(crate) fn deadline(&self) -> Option<u64> {
         self.device.backend().deadline().filter(|_| self.live())
     }
 
-    /// Calls the device if its time has come, or it can go on with what it had put off.
+    /// Calls the device if its deadline has passed or it can continue deferred work.
     pub(crate) fn tick(&mut self, ram: &mut Ram, cx: &mut Context<'_>) -> Result<(), Halted> {
         let device = self.device.backend();
         if !device.ready() && device.deadline().is_none_or(|due| due > cx.now) {
@@ -347,15 +352,15 @@ impl VirtioMmio {
         self.work(ram, |device, live| device.tick(live, cx))
     }
 
-    /// Something arrives from outside. Says whether it is for this device.
+    /// Delivers an arrival. Returns false if it is for another device.
     pub fn arrive(&mut self, arrival: &Arrival, ram: &mut Ram) -> bool {
         if !self.live() {
             let device = self.device.backend_mut();
-            // Without its queues there is nothing that could be wrong with them.
+            // Without queues this call cannot find an invalid one.
             return device.arrive(arrival, None) == Ok(true);
         }
         let mut taken = true;
-        // Nothing here asks the engine, which alone could halt the machine.
+        // No device calls the engine here, and only the engine could halt the machine.
         let _: Result<(), Halted> = self.work(ram, |device, live| {
             taken = device.arrive(arrival, Some(live))?;
             Ok(())

@@ -1,9 +1,10 @@
-//! Virtio devices on the virtio-mmio transport (Virtual I/O Device specification 1.2; the sections
+//! Virtio devices on the virtio-mmio transport (Virtual I/O Device specification 1.2; all sections
 //! named in this module are of that document).
 //!
-//! A device acts when it is notified, and at once: everything between notification and interrupt
-//! falls on the one instruction that wrote the register. What comes from outside (a disk that is
-//! done, a frame, a key) arrives between instructions, through [`crate::Machine`].
+//! A device handles a notification at once: everything from the notification to the interrupt
+//! happens at the instruction that wrote the register. Input from outside, such as the completion
+//! of a disk request or a frame, arrives between two instructions, through
+//! [`crate::Machine::arrive`].
 
 mod backend;
 mod block;
@@ -31,16 +32,16 @@ pub use rng::RngConfig;
 use backend::Backend;
 use serde::{Deserialize, Serialize};
 
-/// Makes the two enums of the kinds of devices from a row a kind.
+/// Defines the two enums of device types, from one row per type.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident: $config:ty => $device:ty,)*) => {
-        /// What sits in one of the eight virtio-mmio slots.
+        /// The configuration of a device in a virtio-mmio slot.
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         pub enum VirtioConfig {
             $($(#[$doc])* $kind($config),)*
         }
 
-        /// A device of one of the kinds that there are.
+        /// A device of one of the types.
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         pub(in crate::virtio) enum Kind {
             $($kind($device),)*
@@ -64,7 +65,7 @@ macro_rules! kinds {
     };
 }
 
-// The order is that of saved state: a new kind comes last.
+// Saved state depends on the order: add a new type at the end.
 kinds! {
     /// A disk.
     Block: BlockConfig => block::Block,

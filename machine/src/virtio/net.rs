@@ -1,4 +1,4 @@
-//! Network device (section 5.1): plain Ethernet frames, without offloads.
+//! Network device (section 5.1): Ethernet frames without offloads.
 
 use super::backend::{Backend, Live};
 use super::error::{DeviceError, Fault};
@@ -15,19 +15,19 @@ use virtio_bindings::virtio_net::{
 
 const RECEIVE: usize = 0;
 const QUEUE: u16 = 256;
-/// The most frames that wait for the guest.
+/// Most received frames that wait for the guest.
 pub(super) const BACKLOG: usize = 256;
-/// The longest frame, either way.
+/// Longest frame in bytes, in both directions.
 pub(super) const FRAME_MAX: usize = 0xffff;
-/// The most bytes of buffers with which the guest may send a frame.
+/// Most buffer bytes of one transmit request.
 const SEND_MAX: u64 = 128 << 10;
 
-/// A network adapter to be.
+/// The configuration of a network adapter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetConfig {
-    /// Which, in the order of the command line.
+    /// Number of the adapter, in the order of the command line.
     pub adapter: u8,
-    /// Its hardware address.
+    /// MAC address.
     pub mac: [u8; 6],
 }
 
@@ -36,9 +36,9 @@ pub struct NetConfig {
 pub(super) struct Net {
     adapter: u8,
     mac: [u8; 6],
-    /// Frames that arrived and that the guest has no buffers for yet.
+    /// Received frames for which the guest has no buffers yet.
     backlog: VecDeque<Vec<u8>>,
-    /// Frames that were dropped: nobody was there, or too many waited, or they were too long.
+    /// Number of dropped frames: they were too long, the queue was full, or there was no driver.
     pub(super) dropped: u64,
 }
 
@@ -52,7 +52,7 @@ impl Net {
         }
     }
 
-    /// A frame arrives; `up`: the guest's driver is there.
+    /// Queues a received frame. `up`: the driver is ready.
     fn keep(&mut self, frame: &[u8], up: bool) {
         let good = up && (1..=FRAME_MAX).contains(&frame.len()) && self.backlog.len() < BACKLOG;
         if good {
@@ -62,7 +62,7 @@ impl Net {
         }
     }
 
-    /// Hands waiting frames to the guest's buffers.
+    /// Moves received frames to the guest's buffers.
     fn receive(&mut self, live: &mut Live<'_>) -> Result<(), DeviceError> {
         while let Some(frame) = self.backlog.front() {
             match deliver(frame, live)? {
@@ -78,10 +78,10 @@ impl Net {
 }
 
 enum Delivery {
-    /// There are not enough buffers yet.
+    /// There are not enough buffers now.
     Wait,
     Done,
-    /// There never will be.
+    /// There cannot be enough buffers at any time.
     Impossible,
 }
 
@@ -99,7 +99,8 @@ fn deliver(frame: &[u8], live: &mut Live<'_>) -> Result<Delivery, DeviceError> {
             None
         }) else {
             live.unpop(RECEIVE, popped);
-            // The driver cannot add to a queue that is full; buffers that do not merge are alone.
+            // The driver cannot add to a full queue. Without mergeable buffers a frame has one
+            // chain.
             let size = live.queues.get(RECEIVE).map_or(0, |queue| queue.size);
             let full = popped > 0 && (!merge || u32::from(popped) == size);
             return Ok(if full {
@@ -114,7 +115,7 @@ fn deliver(frame: &[u8], live: &mut Live<'_>) -> Result<Delivery, DeviceError> {
         room += chain.writable_len();
         chains.push(chain);
     }
-    // Flags, GSO type, lengths: all zero; then the number of buffers (section 5.1.6).
+    // Flags, GSO type and lengths are zero; num_buffers follows (section 5.1.6).
     let mut data = vec![0; header];
     if let Some(count) = data.get_mut(10..12) {
         count.copy_from_slice(&(chains.len() as u16).to_le_bytes());
@@ -131,8 +132,8 @@ fn deliver(frame: &[u8], live: &mut Live<'_>) -> Result<Delivery, DeviceError> {
     Ok(Delivery::Done)
 }
 
-/// Bytes before each frame. Drivers from before version 1 have no count of buffers, unless they
-/// merge them (section 5.1.6.1).
+/// Size of the header before each frame in bytes. The legacy header has num_buffers only with
+/// mergeable buffers (section 5.1.6.1).
 fn header_len(features: u64) -> usize {
     match features & (VERSION_1 | 1 << VIRTIO_NET_F_MRG_RXBUF) {
         0 => 10,
@@ -153,7 +154,7 @@ impl Backend for Net {
         &[QUEUE, QUEUE]
     }
 
-    /// Hardware address and status (section 5.1.4).
+    /// Configuration layout: MAC address and status (section 5.1.4).
     fn config(&self) -> Vec<u8> {
         let mut bytes = self.mac.to_vec();
         bytes.extend((VIRTIO_NET_S_LINK_UP as u16).to_le_bytes());

@@ -1,7 +1,7 @@
-//! A split virtqueue, from the device's side (section 2.7).
+//! A split virtqueue from the device's side (section 2.7).
 //!
-//! Everything in guest memory is read once and checked before it is used: the guest may change it
-//! at any time, and may have written anything.
+//! Everything in guest memory is read once and checked before use: the guest may write any value,
+//! and may change it at any time.
 
 use super::chain::{Chain, walk};
 use super::error::{DeviceError, Ring};
@@ -14,7 +14,7 @@ use virtio_bindings::virtio_ring::{
     VRING_AVAIL_F_NO_INTERRUPT, VRING_DESC_ALIGN_SIZE, VRING_USED_ALIGN_SIZE,
 };
 
-/// Feature bits of all our devices (sections 2.2 and 6).
+/// Feature bits that all devices share (sections 2.2 and 6).
 pub(super) mod feature {
     use super::*;
     pub(in crate::virtio) const VERSION_1: u64 = 1 << VIRTIO_F_VERSION_1;
@@ -22,23 +22,23 @@ pub(super) mod feature {
     pub(in crate::virtio) const EVENT_IDX: u64 = 1 << VIRTIO_RING_F_EVENT_IDX;
 }
 
-/// A queue: what the driver set up, and how far the device has come.
+/// A virtqueue: its configuration by the driver, and the device's indices.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Queue {
-    /// The most entries the device takes.
+    /// Largest size that the device supports.
     pub(super) max: u16,
-    /// Entries, as the driver set them; checked when the queue becomes ready.
+    /// Size (QueueNum) as the driver wrote it. It is checked when the queue becomes ready.
     pub(super) size: u32,
     pub(super) ready: bool,
-    /// Physical addresses of the three parts.
+    /// Physical addresses of the descriptor table, the available ring and the used ring.
     pub(super) descriptors: u64,
     pub(super) available: u64,
     pub(super) used: u64,
-    /// Index of the chain that the device takes next.
+    /// Available index of the next chain to take.
     next_available: u16,
-    /// Index of the next entry of the used ring.
+    /// Used index of the next entry to write.
     next_used: u16,
-    /// `next_used` when the driver was last considered for an interrupt; `None`: never yet.
+    /// `next_used` at the last decision about an interrupt; `None` before the first one.
     considered: Option<u16>,
 }
 
@@ -57,7 +57,7 @@ impl Queue {
         }
     }
 
-    /// The driver says that the queue is set up: from now on its size and places are good.
+    /// Checks size and addresses when the driver sets QueueReady.
     pub(super) fn enable(&mut self, dma: &Dma<'_>) -> Result<(), DeviceError> {
         let (size, max) = (self.size, self.max);
         if !size.is_power_of_two() || size > u32::from(max) {
@@ -103,7 +103,7 @@ impl Queue {
     }
 
     fn len(&self) -> u16 {
-        // `enable` has checked it against `max`.
+        // It fits, because `enable` has checked it against `max`.
         self.size as u16
     }
 
@@ -111,7 +111,7 @@ impl Queue {
         u64::from(index & self.len().wrapping_sub(1))
     }
 
-    /// How many chains the driver has made available and the device not taken.
+    /// Number of available chains that the device has not taken.
     pub(super) fn waiting(&self, dma: &Dma<'_>) -> Result<u16, DeviceError> {
         if !self.ready {
             return Ok(0);
@@ -125,7 +125,7 @@ impl Queue {
         Ok(count)
     }
 
-    /// Takes the next chain, whose buffers have `limit` bytes at most.
+    /// Takes the next available chain. Its buffers may have at most `limit` bytes.
     pub(super) fn pop(
         &mut self,
         dma: &Dma<'_>,
@@ -142,12 +142,12 @@ impl Queue {
         Ok(Some(chain))
     }
 
-    /// Gives back the last `count` chains that were taken: they come again.
+    /// Returns the last `count` chains to the queue, to be taken again.
     pub(super) fn unpop(&mut self, count: u16) {
         self.next_available = self.next_available.wrapping_sub(count);
     }
 
-    /// Hands a chain back to the driver; `written` bytes of it were stored to.
+    /// Puts a chain into the used ring, with `written` bytes of it written by the device.
     pub(super) fn push(&mut self, dma: &mut Dma<'_>, head: u16, written: u32) {
         if !self.ready {
             return;
@@ -159,8 +159,9 @@ impl Queue {
         dma.write(self.used + 2, &self.next_used.to_le_bytes());
     }
 
-    /// After a batch: says which new chain the device wants to hear of, and returns whether the
-    /// driver wants an interrupt. `starved`: of any new one, not only of those it has yet to take.
+    /// Ends a batch: requests notifications, and returns whether the driver must get an interrupt.
+    /// `starved`: request a notification of every new chain, not only of those after the untaken
+    /// ones.
     pub(super) fn settle(&mut self, dma: &mut Dma<'_>, features: u64, starved: bool) -> bool {
         if !self.ready {
             return false;
@@ -186,7 +187,7 @@ impl Queue {
             return flags & VRING_AVAIL_F_NO_INTERRUPT == 0;
         }
         let event = dma.u16(self.available + 4 + 2 * u64::from(self.size));
-        // Section 2.7.10: has the used index passed the event since the last look?
+        // Section 2.7.10: has the used index passed used_event since the last decision?
         before.is_none_or(|old| new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old))
     }
 }

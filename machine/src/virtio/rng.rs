@@ -1,5 +1,5 @@
-//! Entropy device (section 5.4): a ChaCha20 stream, so that every byte is a function of the seed
-//! and of how many were taken before.
+//! Entropy device (section 5.4): a ChaCha20 stream. Each byte is a function of the seed and of the
+//! number of bytes taken before.
 
 use super::backend::{Backend, Live};
 use super::error::{DeviceError, Fault};
@@ -10,21 +10,21 @@ use chacha20::rand_core::{Rng as _, SeedableRng};
 use serde::{Deserialize, Serialize};
 use virtio_bindings::virtio_ids::VIRTIO_ID_RNG;
 
-/// The most bytes for one request; the device may always give fewer than were asked for.
+/// Most bytes for one request. The device may always return fewer bytes than requested.
 const REQUEST_MAX: u64 = 64 << 10;
 
-/// An entropy device to be.
+/// The configuration of an entropy device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RngConfig {
-    /// All of its bytes are a function of this.
+    /// The seed, which determines all bytes.
     pub seed: [u8; 32],
 }
 
-/// A source of entropy.
+/// An entropy device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Rng {
     seed: [u8; 32],
-    /// 32-bit words of the stream that were used up. A reset does not give them again.
+    /// Number of 32-bit words taken from the stream. A reset does not change it.
     words: u64,
 }
 
@@ -83,7 +83,7 @@ impl Backend for Rng {
         Ok(())
     }
 
-    /// How much of the stream was used stays.
+    /// The position in the stream is kept.
     fn forget_seed(&mut self) {
         self.seed = [0; 32];
     }

@@ -1,4 +1,4 @@
-//! A small driver for tests: it negotiates, builds queues in RAM, and reads what comes back.
+//! A small driver for tests: it negotiates features, builds queues in RAM, and reads results.
 
 use super::{Kind, VirtioConfig, VirtioMmio};
 use crate::device::{AccessError, Context};
@@ -7,20 +7,20 @@ use crate::ram::Ram;
 use crate::units::{Icount, VirtAddr};
 use virtio_bindings::virtio_mmio::*;
 
-/// Bytes of RAM.
+/// Size of RAM in bytes.
 pub(super) const RAM: u64 = 1 << 20;
-/// Entries of every queue.
+/// Size of every queue.
 pub(super) const SIZE: u16 = 8;
-/// Free for buffers, up to the end of RAM.
+/// Address of free RAM for buffers.
 pub(super) const RAM_BASE: u64 = crate::board::RAM_BASE.get();
 pub(super) const BUFFERS: u64 = RAM_BASE + 0x4_0000;
 
-/// Flags of a descriptor.
+/// Descriptor flags.
 pub(super) const NEXT: u16 = 1;
 pub(super) const WRITE: u16 = 2;
 pub(super) const INDIRECT: u16 = 4;
 
-/// What the devices sent out.
+/// The output of devices in a test.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Outside {
     pub(super) blocks: Vec<BlockRequest>,
@@ -53,11 +53,11 @@ pub(super) struct Bench {
     pub(super) dev: VirtioMmio,
     pub(super) ram: Ram,
     pub(super) outside: Outside,
-    /// Per queue: next descriptor, available index, used index.
+    /// Per queue: next free descriptor, available index, used index.
     next: [(u16, u16, u16); 2],
 }
 
-/// Where the parts of a queue are.
+/// Physical addresses of the parts of a queue.
 pub(super) fn descriptors(queue: usize) -> u64 {
     RAM_BASE + 0x1_0000 * (queue as u64 + 1)
 }
@@ -71,7 +71,7 @@ pub(super) fn used(queue: usize) -> u64 {
 }
 
 impl Bench {
-    /// A device nobody has touched.
+    /// A device at power-on.
     pub(super) fn new(config: &VirtioConfig) -> Self {
         Self {
             dev: VirtioMmio::new(config),
@@ -81,7 +81,7 @@ impl Bench {
         }
     }
 
-    /// A device with a driver that accepted `features` besides version 1.
+    /// A device whose driver has accepted `features` and VIRTIO_F_VERSION_1 and set DRIVER_OK.
     pub(super) fn started(config: &VirtioConfig, features: u64) -> Self {
         let mut bench = Self::new(config);
         bench.start(features);
@@ -112,7 +112,7 @@ impl Bench {
         self.try_write(register.into(), 4, value.into()).unwrap();
     }
 
-    /// What the bus does before each run.
+    /// Ticks the device as the bus does before each run.
     pub(super) fn tick(&mut self) {
         let at = Moment {
             icount: Icount::ZERO,
@@ -124,30 +124,30 @@ impl Bench {
         self.dev.tick(&mut self.ram, &mut cx).unwrap();
     }
 
-    /// Something arrives for the device.
+    /// Delivers an arrival to the device.
     pub(super) fn arrive(&mut self, arrival: &Arrival) {
         assert!(self.dev.arrive(arrival, &mut self.ram), "{arrival:?}");
     }
 
-    /// Request `id` of the disk is done.
+    /// Completes request `id` of the disk.
     pub(super) fn complete(&mut self, id: u64, result: BlockResult) {
         let drive = 3;
         self.arrive(&Arrival::Block { drive, id, result });
     }
 
-    /// A frame arrives at the network adapter.
+    /// Delivers a frame to the network adapter.
     pub(super) fn receive(&mut self, frame: &[u8]) {
         let (adapter, data) = (1, frame.to_vec());
         self.arrive(&Arrival::Frame { adapter, data });
     }
 
-    /// Bytes arrive at the console.
+    /// Delivers bytes to the console.
     pub(super) fn input(&mut self, data: &[u8]) {
         let (port, data) = (1, data.to_vec());
         self.arrive(&Arrival::Serial { port, data });
     }
 
-    /// Frames that the network adapter has dropped.
+    /// Number of frames that the network adapter has dropped.
     pub(super) fn dropped(&self) -> u64 {
         match &self.dev.device {
             Kind::Net(net) => net.dropped,
@@ -155,7 +155,7 @@ impl Bench {
         }
     }
 
-    /// Bytes that wait in the console.
+    /// Number of bytes that wait in the console.
     pub(super) fn backlog(&self) -> usize {
         match &self.dev.device {
             Kind::Console(console) => console.backlog.len(),
@@ -163,7 +163,7 @@ impl Bench {
         }
     }
 
-    /// Reset, negotiation, queues, DRIVER_OK (section 3.1.1).
+    /// Initializes the device (section 3.1.1): reset, negotiation, queues, DRIVER_OK.
     pub(super) fn start(&mut self, features: u64) {
         self.next = [(0, 0, 0); 2];
         self.negotiate(features | 1 << 32);
@@ -188,7 +188,7 @@ impl Bench {
         self.write(VIRTIO_MMIO_STATUS, 11);
     }
 
-    /// Size and places of a queue, without making it ready.
+    /// Sets the size and the addresses of a queue, without QueueReady.
     pub(super) fn place(&mut self, queue: usize, size: u32) {
         self.write(VIRTIO_MMIO_QUEUE_SEL, queue as u32);
         self.write(VIRTIO_MMIO_QUEUE_NUM, size);
@@ -224,7 +224,7 @@ impl Bench {
         self.put(at, &bytes);
     }
 
-    /// Makes head `head` available.
+    /// Makes the chain with this head available.
     pub(super) fn publish(&mut self, queue: usize, head: u16) {
         let index = self.next[queue].1;
         self.put(
@@ -235,7 +235,7 @@ impl Bench {
         self.put(available(queue) + 2, &index.wrapping_add(1).to_le_bytes());
     }
 
-    /// Makes a chain of (address, length, flags) available, and returns its head.
+    /// Makes a chain of (address, length, flags) available. Returns its head.
     pub(super) fn offer(&mut self, queue: usize, chain: &[(u64, u32, u16)]) -> u16 {
         let head = self.next[queue].0 % SIZE;
         for (i, &(address, len, flags)) in chain.iter().enumerate() {
@@ -255,7 +255,7 @@ impl Bench {
         self.write(VIRTIO_MMIO_QUEUE_NOTIFY, queue as u32);
     }
 
-    /// The chains that came back since the last call: head and length.
+    /// The used chains since the last call: head and length.
     pub(super) fn take_used(&mut self, queue: usize) -> Vec<(u32, u32)> {
         let (from, to) = (self.next[queue].2, self.u16(used(queue) + 2));
         self.next[queue].2 = to;
@@ -267,7 +267,7 @@ impl Bench {
             .collect()
     }
 
-    /// The interrupt line, which is acknowledged.
+    /// Returns the level of the interrupt line, and acknowledges the interrupt.
     pub(super) fn interrupted(&mut self) -> bool {
         let status = self.read(VIRTIO_MMIO_INTERRUPT_STATUS);
         assert_eq!(self.dev.irq(), status != 0);
@@ -277,7 +277,7 @@ impl Bench {
     }
 }
 
-/// For the shape of saved state: the kinds of devices are known here alone.
+/// Traces all device types, for the test of the shape of saved state.
 pub(crate) fn trace_kinds(
     tracer: &mut serde_reflection::Tracer,
     samples: &serde_reflection::Samples,

@@ -1,4 +1,4 @@
-//! Exchanges that must work, and drivers that misbehave.
+//! Tests of the transport and of queues, with correct and with faulty drivers.
 
 mod devices;
 mod malformed;
@@ -8,7 +8,7 @@ use super::testing::Bench;
 use super::{BlockConfig, ConsoleConfig, NetConfig, RngConfig, VirtioConfig};
 use virtio_bindings::virtio_mmio::*;
 
-/// 1 MiB.
+/// A disk of 1 MiB.
 fn disk() -> VirtioConfig {
     VirtioConfig::Block(BlockConfig {
         drive: 3,
@@ -50,7 +50,7 @@ fn the_transport_says_what_it_is() {
             let max = bench.read(VIRTIO_MMIO_QUEUE_NUM_MAX);
             assert_eq!(max > 0, queue < queues);
         }
-        // Registers are words; bytes of the configuration may be read one by one.
+        // Registers need 32-bit accesses. The configuration space allows bytes.
         assert!(bench.dev.read(0, 1).is_err());
         assert!(bench.try_write(0x70, 1, 1).is_err());
         let whole = bench.dev.read(0x100, 4).unwrap();
@@ -66,7 +66,7 @@ fn features_that_were_not_offered_are_not_agreed_on() {
     assert_eq!(bench.read(VIRTIO_MMIO_STATUS), 3);
     bench.negotiate(1 << 32 | 1 << 28);
     assert_eq!(bench.read(VIRTIO_MMIO_STATUS), 11);
-    // What is agreed on stays so.
+    // The negotiated features do not change.
     bench.write(VIRTIO_MMIO_DRIVER_FEATURES, u32::MAX);
     bench.write(VIRTIO_MMIO_STATUS, 15);
     assert_eq!(bench.read(VIRTIO_MMIO_STATUS), 15);

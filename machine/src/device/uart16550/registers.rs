@@ -1,6 +1,7 @@
-//! Registers of the 16550A and their bits, by the names of the data sheet and of Linux.
+//! Registers of the 16550A and their bits, with the names of the data sheet and of Linux.
 
-/// Offsets of the registers (data sheet, table II). With LCR.DLAB the first two are the divisor.
+/// Offsets of the registers (data sheet, table II). If LCR.DLAB is set, the first two are the
+/// divisor.
 pub(crate) mod reg {
     /// RBR (read), THR (write), DLL.
     pub(crate) const DATA: u64 = 0;
@@ -24,7 +25,7 @@ pub(crate) mod ier {
     pub(crate) const ALL: u8 = 0xf;
 }
 
-/// Values of IIR, in the order of their priority.
+/// Values of IIR, by falling priority.
 pub(crate) mod iir {
     pub(crate) const LINE_STATUS: u8 = 0x6;
     pub(crate) const DATA: u8 = 0x4;
@@ -39,7 +40,7 @@ pub(crate) mod iir {
 pub(crate) mod fcr {
     pub(crate) const ENABLE: u8 = 1;
     pub(crate) const RESET_RX: u8 = 2;
-    /// What stays of a write: enable, DMA mode, trigger level.
+    /// The bits that a write stores: enable, DMA mode, trigger level.
     pub(crate) const KEPT: u8 = 0xc9;
     pub(crate) const TRIGGER_SHIFT: u32 = 6;
 }
@@ -67,17 +68,17 @@ pub(crate) mod lsr {
     pub(crate) const TEMT: u8 = 0x40;
 }
 
-/// Bits of MSR. The low half says what has changed since the last read.
+/// Bits of MSR. The low half has the changes since the last read.
 pub(crate) mod msr {
-    /// The ring indicator counts only when it ends.
+    /// Trailing edge of the ring indicator: only the fall of the line sets it.
     pub(crate) const TERI: u8 = 4;
     pub(crate) const CTS: u8 = 0x10;
     pub(crate) const DSR: u8 = 0x20;
     pub(crate) const RI: u8 = 0x40;
     pub(crate) const DCD: u8 = 0x80;
-    /// The line of a terminal that is there.
+    /// The levels of the modem lines with a connected terminal.
     pub(crate) const CONNECTED: u8 = CTS | DSR | DCD;
 }
 
-/// Receive trigger levels by FCR bits 7:6.
+/// Receive trigger levels in bytes, by FCR bits 7:6.
 pub(crate) const TRIGGER: [usize; 4] = [1, 4, 8, 14];

@@ -1,4 +1,4 @@
-//! Register behaviour of the serial port as drivers see it.
+//! Tests of the UART's registers.
 
 use proptest::prelude::*;
 
@@ -16,7 +16,7 @@ fn push(bench: &mut Bench<Uart16550>, data: &[u8]) {
     bench.dev.push_input(data, now);
 }
 
-/// With FIFOs on, and the time after the reset of the receiver over.
+/// A UART with its FIFOs enabled, after the time without input that follows their reset.
 fn bench_with_fifos(trigger: u8) -> Bench<Uart16550> {
     let mut bench = bench();
     bench.w8(reg::IIR, FIFOS_ON | trigger << 6);
@@ -24,7 +24,7 @@ fn bench_with_fifos(trigger: u8) -> Bench<Uart16550> {
     bench
 }
 
-/// Reads while LSR says that there is data.
+/// Reads bytes while LSR reports data.
 fn drain(bench: &mut Bench<Uart16550>) -> Vec<u8> {
     let mut got = Vec::new();
     while bench.r8(reg::LSR) & lsr::DR != 0 {
@@ -114,7 +114,7 @@ fn without_fifos_one_byte_a_character_time() {
     assert_eq!(drain(&mut bench), b"c");
 }
 
-/// What a Linux driver does when it probes and opens the port: nothing typed before may be lost.
+/// A Linux driver probes and opens the port. No byte that was received before may be lost.
 #[test]
 fn bytes_survive_the_resets_of_a_probe() {
     let mut bench = bench();
@@ -149,12 +149,12 @@ fn transmitter_interrupt() {
     assert!(!bench.dev.irq());
     bench.w8(reg::DATA, b'x');
     assert!(bench.dev.irq());
-    // Off and on again reasserts; Linux tests that.
+    // Disabling and enabling it raises the interrupt again. Linux tests that.
     assert_eq!(bench.r8(reg::IIR), 0xc2);
     bench.w8(reg::IER, 0);
     bench.w8(reg::IER, ier::THRI);
     assert_eq!(bench.r8(reg::IIR), 0xc2);
-    // Received data goes first, and does not acknowledge the transmitter.
+    // Received data has priority, and does not clear the transmitter's interrupt.
     bench.w8(reg::DATA, b'y');
     bench.w8(reg::IER, ier::THRI | ier::RDI);
     push(&mut bench, b"z");
@@ -163,7 +163,7 @@ fn transmitter_interrupt() {
     assert_eq!(bench.r8(reg::IIR), 0xc2);
 }
 
-/// xv6 before February 2023 reads LSR in its handler, and never IIR.
+/// xv6 before February 2023 reads LSR in its interrupt handler and never reads IIR.
 #[test]
 fn reading_lsr_lowers_the_line_and_not_iir() {
     let mut bench = bench();
@@ -174,8 +174,8 @@ fn reading_lsr_lowers_the_line_and_not_iir() {
     assert_eq!(bench.r8(reg::IIR), iir::THRE);
 }
 
-/// The handler of old xv6 (claim, read LSR, send what there is, complete) against the PLIC, whose
-/// level gateway would otherwise interrupt it for ever; each byte sent still brings an interrupt.
+/// The interrupt handler of old xv6: claim, read LSR, send, complete. The level gateway of the PLIC
+/// must not interrupt it without end, and each byte that was sent must raise an interrupt.
 #[test]
 fn a_driver_that_never_reads_iir_is_not_interrupted_without_end() {
     use crate::device::plic::Plic;
@@ -256,7 +256,7 @@ fn loopback_data_and_overrun() {
     );
 }
 
-/// The table of data sheet section 8.6: RTS, DTR, OUT1, OUT2 to CTS, DSR, RI, DCD.
+/// The table of data sheet section 8.6: RTS, DTR, OUT1, OUT2 drive CTS, DSR, RI, DCD.
 #[test]
 fn loopback_wires_the_modem_lines() {
     let mut bench = bench();
@@ -311,8 +311,8 @@ proptest! {
         exercise(uart, &steps);
     }
 
-    /// Whatever is pushed when, and however the guest resets the FIFOs, a guest that reads only
-    /// when LSR says so gets every byte, in order.
+    /// For all inputs and all resets of the FIFO: a guest that reads only if LSR reports data gets
+    /// every byte, in order.
     #[test]
     fn no_byte_is_lost(
         bursts in prop::collection::vec((

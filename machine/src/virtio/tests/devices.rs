@@ -1,4 +1,4 @@
-//! Each device, with a driver that does as it should.
+//! Tests of each device with a correct driver.
 
 use super::super::block::{DATA_MAX, IN_FLIGHT_MAX};
 use super::super::net::BACKLOG;
@@ -11,7 +11,7 @@ const HEADER: u64 = BUFFERS;
 const DATA: u64 = BUFFERS + 0x1000;
 const STATUS: u64 = BUFFERS + 0x800;
 
-/// A block request: type, sector, and its buffers between header and status.
+/// Submits a block request: type, sector, and the buffers between header and status.
 fn request(bench: &mut Bench, kind: u32, sector: u64, buffers: &[(u64, u32, u16)]) -> u16 {
     let mut header = kind.to_le_bytes().to_vec();
     header.extend([0; 4]);
@@ -42,7 +42,7 @@ fn take_op(bench: &mut Bench) -> (u64, BlockOp) {
 fn data_read_reaches_memory_at_completion() {
     let mut bench = Bench::started(&disk(), 0);
     bench.put(DATA, &[0xee; 1024]);
-    // In pieces that no sector fits.
+    // The buffers are not aligned to sectors.
     let buffers = [(DATA, 100, WRITE), (DATA + 100, 924, WRITE)];
     let head = request(&mut bench, 0, 5, &buffers);
     let (id, op) = take_op(&mut bench);
@@ -99,7 +99,7 @@ fn flush_discard_zeroes_and_id() {
         take_op(&mut bench).1,
         BlockOp::WriteZeroes { offset, len, unmap }
     );
-    // A discard takes no flags.
+    // A discard must not set flags.
     assert_eq!(answer(&mut bench, 11, 0, &[(DATA, 16, 0)]), 2);
     assert_eq!(answer(&mut bench, 8, 0, &[(DATA, 20, WRITE)]), 0);
     assert_eq!(
@@ -166,7 +166,7 @@ fn requests_wait_while_much_is_under_way() {
         read_only: false,
         serial: String::new(),
     });
-    // Each 20 MiB: forty times the same half of a MiB.
+    // 20 MiB each: the same half MiB forty times.
     let piece = (DATA, 0x8_0000, WRITE);
     let len = 40 * piece.1;
     let mut bench = Bench::started(&config, 1 << 28);

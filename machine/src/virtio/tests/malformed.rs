@@ -1,4 +1,4 @@
-//! Drivers that break the rules: the device is broken, nothing else, and a reset heals it.
+//! Tests of drivers that violate the specification: only the device fails, and a reset recovers it.
 
 use super::super::DeviceError as E;
 use super::super::Ring;
@@ -10,7 +10,7 @@ use crate::units::PhysAddr;
 
 const INDIRECT_DESC: u64 = 1 << 28;
 
-/// Lets `act` misbehave towards a console that is ready, and expects that it breaks.
+/// Runs `act` on a console that is ready, and expects that the device fails with `expected`.
 fn broken(features: u64, expected: E, act: impl FnOnce(&mut Bench)) {
     let mut bench = Bench::started(&console(), features);
     act(&mut bench);
@@ -19,7 +19,7 @@ fn broken(features: u64, expected: E, act: impl FnOnce(&mut Bench)) {
     assert!(bench.dev.needs_reset());
     assert_eq!(bench.read(VIRTIO_MMIO_STATUS), 15 | 0x40);
     assert_eq!(bench.read(VIRTIO_MMIO_INTERRUPT_STATUS) & 2, 2);
-    // The driver cannot talk it out of that, and it does nothing more.
+    // The driver cannot clear DEVICE_NEEDS_RESET, and the device does nothing more.
     bench.write(VIRTIO_MMIO_STATUS, 15);
     bench.notify(1);
     assert_eq!((bench.dev.errors(), bench.dev.needs_reset()), (1, true));

@@ -1,12 +1,12 @@
-//! Random drivers: nothing panics, everything ends, no state is hidden, and memory that no buffer
-//! covers stays as it is.
+//! Tests of random drivers: nothing panics, every call returns, all state is in the saved fields,
+//! and memory outside the buffers does not change.
 
 use super::super::testing::{BUFFERS, Bench, RAM, RAM_BASE, SIZE, available, descriptors, used};
 use super::*;
 use crate::inputs::{Arrival, BlockOp, BlockResult};
 use proptest::prelude::*;
 
-/// One thing that a driver, or the outside, does.
+/// One action of the driver or of the outside.
 #[derive(Debug, Clone)]
 enum Step {
     Read(u64, u8),
@@ -18,7 +18,7 @@ enum Step {
     Poke(u64, u8),
     Notify(usize),
     Arrive(Vec<u8>),
-    /// The oldest request; false: with an error.
+    /// Completes the oldest request; false: with an error.
     Complete(bool),
 }
 
@@ -124,7 +124,7 @@ fn play(bench: &mut Bench, step: &Step) {
     bench.tick();
 }
 
-/// Twins, of which one is saved and restored before each step, must never differ.
+/// Runs the steps on two devices. One is saved and restored before each step; they must stay equal.
 fn exercise(config: &VirtioConfig, steps: &[Step]) {
     let mut original = Bench::new(config);
     let mut twin = original.clone();
@@ -162,7 +162,7 @@ proptest! {
         exercise(&console(), &steps);
     }
 
-    /// Chains with nothing to write in them: only the used rings change.
+    /// Chains without device-writable buffers: only the used rings change.
     #[test]
     fn memory_that_is_not_offered_stays(
         steps in steps(),
