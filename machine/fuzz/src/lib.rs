@@ -1,5 +1,5 @@
-//! A driver of virtio devices that does whatever the fuzzer's bytes say: registers, queues in
-//! memory, notifications, and answers from outside.
+//! A fuzzed driver of virtio devices: the fuzzer's input decides on register accesses, queues in
+//! memory, notifications, and arrivals.
 
 use machine::{Icount, VirtAddr};
 use machine::device::Context;
@@ -19,7 +19,7 @@ const AT: Moment = Moment {
     pc: VirtAddr::new(0),
 };
 
-/// The outside: keeps the disk's requests, and forgets the rest.
+/// The inputs of the machine. They keep the requests to the disk, and ignore other output.
 #[derive(Default)]
 struct Outside(VecDeque<BlockRequest>);
 
@@ -40,7 +40,7 @@ impl Inputs for Outside {
     }
 }
 
-/// The fuzzer's bytes; zero when they have run out.
+/// The fuzzer's input. It reads as zeroes after its end.
 struct Bytes<'a>(&'a [u8]);
 
 impl Bytes<'_> {
@@ -56,7 +56,7 @@ struct Bench {
     device: VirtioMmio,
     ram: Ram,
     outside: Outside,
-    /// Available index of each queue.
+    /// Next available index of each queue.
     next: [u16; 2],
 }
 
@@ -80,7 +80,7 @@ impl Bench {
         self.ram.write(address - RAM_BASE, data);
     }
 
-    /// Negotiation and queues as a good driver does it; the low half of the features is given.
+    /// Negotiates features and sets up queues as a correct driver does. `features` is the low half.
     fn start(&mut self, features: u32) {
         self.next = [0; 2];
         for (offset, value) in [(0x70, 0), (0x70, 3), (0x24, 0), (0x20, features)] {
@@ -180,7 +180,7 @@ impl Bench {
     }
 }
 
-/// Lets the fuzzer's bytes drive a device: it must never panic, nor have state that is not saved.
+/// Runs a device with the fuzzer's input. It must never panic, and all its state must be saved.
 pub fn drive(config: &VirtioConfig, data: &[u8]) {
     let mut bytes = Bytes(data);
     let mut bench = Bench {
