@@ -1,6 +1,8 @@
-//! A run does not depend on where it is stopped, nor on what is cached or translated: the same guest, stopped
-//! every few instructions with all caches dropped, interpreted, translated, or both in turns, takes the same interrupts and exceptions at the same
-//! instruction counts, prints the same, and ends in the same state.
+//! A run depends neither on where it is stopped nor on what is cached or translated.
+//!
+//! The same guest is stopped every few instructions with all caches dropped. It is interpreted,
+//! translated, or both in alternation. Each run must take the same traps at the same icounts, print
+//! the same output, and end in the same state.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,22 +16,22 @@ use machine::inputs::Arrival;
 use machine::{Digest, Execution, Exit, Icount, Machine};
 use std::collections::VecDeque;
 
-/// How a run is cut into pieces.
+/// The way in which a run is split into periods.
 #[derive(Debug, Clone, Copy)]
 struct Cut {
-    /// Instructions of a piece.
+    /// Instructions in a period.
     period: u64,
-    /// At one in so many stops all caches are dropped, and a digest is taken.
+    /// Caches are dropped and a digest is taken at one in this many stops.
     disturb_every: u64,
-    /// These execute in turns, each until the next disturbance.
+    /// The ways of execution. Each is used until caches are dropped the next time.
     tiers: &'static [Execution],
 }
 
-/// Everything is interpreted.
+/// Interpret everything.
 const INTERPRETED: &[Execution] = &[Execution::Interpreter];
-/// Everything is translated before it first executes.
+/// Translate every block before its first execution.
 const TRANSLATED: &[Execution] = &[Execution::Translated { after: 0 }];
-/// Some of everything.
+/// Alternate between the ways of execution.
 const MIXED: &[Execution] = &[
     Execution::Translated { after: 2 },
     Execution::Interpreter,
@@ -60,7 +62,7 @@ fn run(guest: Guest<'_>, input: &[(u64, &[u8])], cut: Cut) -> (Script, Digest) {
                     }
                 }
             }
-            // An idle guest gets its input, or else skips to its next timer.
+            // An idle guest gets its input; without input it skips to its next timer.
             Exit::Idle => {
                 let waits = !script.wake(&mut machine);
                 assert!(!(waits && input.is_empty()), "the guest waits for ever");
@@ -80,10 +82,10 @@ fn run(guest: Guest<'_>, input: &[(u64, &[u8])], cut: Cut) -> (Script, Digest) {
     }
 }
 
-/// One in so many disturbances puts the whole state into another machine.
+/// At one in this many of these stops, move the state to another machine.
 const MOVED_EVERY: u64 = 16;
 
-/// Saves the state, and restores it on top of nothing but what the machine was switched on with.
+/// Saves the state and restores it into a machine at power-on.
 fn move_out_and_in(machine: &mut Machine) {
     let digest = machine.digest();
     let state = machine.save();
@@ -97,7 +99,7 @@ fn move_out_and_in(machine: &mut Machine) {
     assert_eq!(machine.digest(), digest);
 }
 
-/// The run with the most stops has this many instructions between two looks at every page.
+/// In the run with the most stops: instructions between two comparisons of all pages.
 const DISTURBED_EVERY: u64 = 313;
 
 fn all_alike(guest: Guest<'_>, input: &[(u64, &[u8])]) -> Script {
@@ -160,7 +162,7 @@ fn echo_with_input_at_odd_places() {
     all_alike(Guest::alone(elf, ""), &input);
 }
 
-/// Harts that contend for locks and interrupt each other; the sample checks itself.
+/// Harts that contend for locks and interrupt each other. The sample checks its own result.
 fn several_harts(harts: u8, append: &str, chaos: Option<u64>) -> Script {
     let guest = Guest {
         harts,
@@ -214,7 +216,7 @@ fn caches_of_one_hart_follow_the_stores_of_another() {
             chaos,
             ..Guest::alone(include_bytes!("guests/caches.elf"), "")
         };
-        // One that was wrong prints nothing, and reports a failure.
+        // The guest prints nothing and reports a failure if a result is wrong.
         assert_eq!(all_alike(guest, &[]).output, b"k");
     }
 }

@@ -1,7 +1,9 @@
-//! Probes against a reference: a run is executed one instruction after the other, without any
-//! probe, and from the states in between it is worked out what every probe there could be would
-//! see. Then random probes are inserted, and the machine runs at full speed, on each tier: it must
-//! stop where the reference says, and what the guest does must not change.
+//! Tests of probes against a reference.
+//!
+//! A run without probes executes one instruction at a time. The states in between show what every
+//! possible probe would report. Then random probes are inserted and the machine runs at full speed,
+//! in each way of execution. It must stop where the reference says, and the guest must not be
+//! affected.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,7 +26,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// A stop, and the instruction count there.
+/// The icount of a stop, and the stop.
 type At = (Icount, Stop);
 
 const TIERS: [Execution; 3] = [
@@ -37,7 +39,7 @@ const TIERS: [Execution; 3] = [
 const PROGRAMS: u64 = 150;
 const ROUNDS: u64 = 9;
 
-/// A generator: additive, its output mixed (splitmix64).
+/// A random generator: additive, with mixed output (splitmix64).
 struct Random(u64);
 
 impl Random {
@@ -59,7 +61,7 @@ impl Random {
     }
 }
 
-/// Some of each kind of probe, at places that the run comes to.
+/// Random probes of each kind, at places that the run reaches.
 fn probes(trace: &Trace, random: &mut Random) -> Vec<Probe> {
     let mut probes = Vec::new();
     for _ in 0..random.below(4) {
@@ -95,7 +97,7 @@ fn probes(trace: &Trace, random: &mut Random) -> Vec<Probe> {
     probes
 }
 
-/// What a run comes to.
+/// The end of a run.
 #[derive(Debug, PartialEq, Eq)]
 struct End {
     script: Script,
@@ -103,7 +105,7 @@ struct End {
     digest: Digest,
 }
 
-/// Lets the guest run to an instruction count or its end; `stop` hears of every stop.
+/// Runs the guest to an icount or to its end. `stop` is called at every stop.
 fn run(
     machine: &mut Machine,
     input: &[(u64, &[u8])],
@@ -157,7 +159,7 @@ fn still_comes((icount, stop): &At, from: Icount) -> bool {
     *icount > from || *icount == from && next
 }
 
-/// What is compared of a stop: the reference knows no `tval`, and harts alone.
+/// The part of a stop that is compared. The reference knows no `tval`, and only accesses by harts.
 fn comparable((icount, mut stop): At) -> Option<At> {
     match &mut stop {
         Stop::Trap { tval, .. } => *tval = 0,

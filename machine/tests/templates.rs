@@ -1,5 +1,5 @@
-//! Each instruction that is translated does what the interpreter does: random instructions with
-//! operands at the edges, executed by both.
+//! Tests of each translated instruction: random instructions with boundary values as operands give
+//! the same results in the JIT and in the interpreter.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,14 +15,14 @@ use proptest::prelude::*;
 use riscv_isa::table::{Entry, Format, TABLE};
 use riscv_isa::{Insn, Op, encode};
 
-/// Where the data is: the initial registers, and room to store to.
+/// Address of the data: initial registers, and memory for stores.
 const DATA: u64 = 0x4000;
-/// Points there, and is never written.
+/// The register that contains the address of the data. It is never written.
 const BASE: u8 = 31;
-/// Instructions that a run has: far more than the program.
+/// Instructions in a run, far more than the program has.
 const STEPS: u64 = 400;
 
-/// Nothing outside is asked for anything.
+/// Inputs that fail the test if they are called.
 struct Deaf;
 
 impl Inputs for Deaf {
@@ -40,13 +40,13 @@ impl Inputs for Deaf {
     }
 }
 
-/// What may be in the middle of a program: all but what only the interpreter knows.
+/// The instructions of a random program: all except those that only the interpreter executes.
 fn entries() -> impl Iterator<Item = &'static Entry> {
     let system = |op: Op| (Op::Ecall as u8..=Op::Csrrci as u8).contains(&(op as u8));
     TABLE.iter().filter(move |entry| !system(entry.op))
 }
 
-/// An instruction that goes forward, and reaches only the data.
+/// A random instruction that branches only forward and accesses only the data.
 fn instruction() -> impl Strategy<Value = Insn> {
     let register = || prop_oneof![0u8..31, 8u8..16];
     let immediate = prop_oneof![-2048..2048i32, -8..8i32, any::<i32>()];
@@ -64,17 +64,18 @@ fn instruction() -> impl Strategy<Value = Insn> {
                 ..Insn::new(op)
             };
             match op.entry().format {
-                // Over the next one, or not.
+                // To the next instruction, or to the one after it.
                 Format::J | Format::B => insn.imm = [4, 8][(imm & 1) as usize],
                 Format::Load | Format::Store | Format::FLoad | Format::FStore => {
                     insn.rs1 = BASE;
-                    // Most are aligned.
+                    // Most accesses are aligned.
                     insn.imm = (imm % 2048) & if rs1 < 8 { !0 } else { !7 };
                 }
                 Format::LoadReserved | Format::Amo => insn.rs1 = BASE,
                 _ => {}
             }
-            // Its target is computed: `j` is in its place, and `a_jump_through_a_register` has it.
+            // The target of JALR is computed, so `j` takes its place; `a_jump_through_a_register`
+            // tests it.
             if op == Op::Jalr {
                 insn = Insn {
                     imm: 8,
@@ -106,7 +107,7 @@ fn value() -> impl Strategy<Value = u64> {
     ]
 }
 
-/// Loads all registers, touches the page for stores, runs `body` twice, and stays where it is.
+/// Loads all registers, stores to the page once, executes `body` twice, and loops.
 fn program(body: &[Insn]) -> Vec<Insn> {
     let memory = |op, register, imm| Insn {
         rd: register,
@@ -121,7 +122,7 @@ fn program(body: &[Insn]) -> Vec<Insn> {
             imm: DATA as i32,
             ..Insn::new(Op::Auipc)
         },
-        // The floating-point unit is on.
+        // Enable the floating-point unit.
         Insn {
             rd: 1,
             imm: 3 << 13,
@@ -139,7 +140,7 @@ fn program(body: &[Insn]) -> Vec<Insn> {
     program.extend_from_slice(body);
     program.extend_from_slice(body);
     let end = Insn::new(Op::Jal);
-    // Whoever jumps over the next instruction may jump over the first of these.
+    // The last instruction of `body` may jump over the first of these.
     program.extend([end, end]);
     program
 }
@@ -185,7 +186,7 @@ proptest! {
     }
 }
 
-/// Every instruction on its own, with every pair of values at the edges.
+/// Each instruction by itself, with every pair of boundary values.
 #[test]
 fn each_instruction_at_the_edges() {
     const EDGES: [u64; 6] = [0, 1, u64::MAX, 1 << 31, u32::MAX as u64, 1 << 63];
@@ -202,7 +203,7 @@ fn each_instruction_at_the_edges() {
         })
         .collect();
     assert!(all.len() > 35);
-    // Each result is stored, so that it counts.
+    // Store each result, so that it is compared.
     let store = |index: usize| Insn {
         rs1: BASE,
         rs2: 5,
@@ -220,11 +221,11 @@ fn each_instruction_at_the_edges() {
     }
 }
 
-/// To an odd address, from a register that the jump itself overwrites.
+/// Jumps to an odd address in a register, which the jump may overwrite.
 #[test]
 fn a_jump_through_a_register() {
     for (rd, rs1) in [(0, 1), (1, 1), (1, 5), (10, 10), (5, 10)] {
-        // From its place to the second instruction after it; bit 0 of the sum is ignored.
+        // From the AUIPC to the second instruction after the jump. Bit 0 of the target is ignored.
         let body = [
             Insn {
                 rd: rs1,

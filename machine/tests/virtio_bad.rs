@@ -1,5 +1,6 @@
-//! A guest whose virtio drivers break the rules, on a whole machine: each device breaks, is healed
-//! by a reset, and the machine goes on; and the run is the same however often it is stopped.
+//! A guest whose virtio drivers violate the specification, on a whole machine. Each device fails
+//! and recovers by a reset, and the machine keeps running. The run does not depend on where it is
+//! stopped.
 
 #![allow(
     clippy::unwrap_used,
@@ -70,7 +71,7 @@ fn machine() -> Machine {
     Machine::new(&config, power_on)
 }
 
-/// Runs to the end, with a stop every `period` instructions.
+/// Runs to the end, with a stop after every `period` instructions.
 fn run(period: u64) -> (Outside, Machine) {
     let (mut machine, mut outside) = (machine(), Outside::default());
     loop {

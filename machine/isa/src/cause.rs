@@ -21,20 +21,20 @@ pub fn exception_name(code: u64) -> Option<&'static str> {
     })
 }
 
-/// Numbers of the interrupts: codes in `mcause`, bits of `mip` and `mie` (section 3.1.9), and in a
-/// device tree the inputs of a hart's own interrupt controller.
+/// Interrupt numbers: codes in `mcause`, bits of `mip` and `mie` (section 3.1.9), and inputs of a
+/// hart's local interrupt controller in a devicetree.
 pub mod interrupt {
-    /// Supervisor software.
+    /// Supervisor software interrupt.
     pub const S_SOFTWARE: u32 = 1;
-    /// Machine software.
+    /// Machine software interrupt.
     pub const M_SOFTWARE: u32 = 3;
-    /// Supervisor timer.
+    /// Supervisor timer interrupt.
     pub const S_TIMER: u32 = 5;
-    /// Machine timer.
+    /// Machine timer interrupt.
     pub const M_TIMER: u32 = 7;
-    /// Supervisor external.
+    /// Supervisor external interrupt.
     pub const S_EXTERNAL: u32 = 9;
-    /// Machine external.
+    /// Machine external interrupt.
     pub const M_EXTERNAL: u32 = 11;
 }
 

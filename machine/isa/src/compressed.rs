@@ -1,11 +1,11 @@
-//! Compressed instructions (RV64C) to the 32-bit words that they stand for.
+//! Expansion of compressed instructions (RV64C) to 32-bit instructions.
 //!
 //! Source: volume I, chapter 16 "C Standard Extension for Compressed Instructions", tables 16.5 to
 //! 16.7.
 
 use crate::{Insn, Op, encode};
 
-/// `dst[at..at + width]` of an immediate is bits `from..from + width` of the halfword.
+/// Maps bits `from..from + width` of the halfword to `dst[at..at + width]` of an immediate.
 struct Piece {
     from: u32,
     width: u32,
@@ -16,7 +16,7 @@ const fn piece(from: u32, width: u32, at: u32) -> Piece {
     Piece { from, width, at }
 }
 
-// The immediates, as the manual draws them.
+// The immediates, in the order of the manual's figures.
 /// `nzimm[5] | nzimm[4:0]`: c.addi, c.li, c.addiw, c.andi, and the shift amounts.
 const IMM6: &[Piece] = &[piece(12, 1, 5), piece(2, 5, 0)];
 /// c.addi4spn
@@ -73,7 +73,7 @@ fn gather(half: u32, pieces: &[Piece]) -> i32 {
     imm as i32
 }
 
-/// The same, with the sign in bit `bits - 1`.
+/// The gathered immediate, sign-extended from bit `bits - 1`.
 fn signed(half: u32, pieces: &[Piece], bits: u32) -> i32 {
     gather(half, pieces) << (32 - bits) >> (32 - bits)
 }
@@ -82,9 +82,9 @@ const ZERO: u8 = 0;
 const RA: u8 = 1;
 const SP: u8 = 2;
 
-/// The 32-bit word that a compressed instruction stands for. `None` if it is reserved, or not in
-/// RV64C, or if the low two bits are 3 (no compressed instruction). HINTs give the word of the
-/// instruction that they are an encoding of.
+/// Expands a compressed instruction to the equivalent 32-bit word. `None` if it is reserved, is not
+/// in RV64C, or has 3 in its low two bits (not compressed). A HINT expands like the instruction
+/// that it encodes.
 pub fn expand_compressed(half: u16) -> Option<u32> {
     let h = u32::from(half);
     let op = |op, rd, rs1, rs2, imm| Insn {
@@ -94,7 +94,7 @@ pub fn expand_compressed(half: u16) -> Option<u32> {
         imm,
         ..Insn::new(op)
     };
-    // Full register fields, and the short ones that reach x8 to x15.
+    // The full register fields. The short ones select x8 to x15.
     let rd = (h >> 7 & 31) as u8;
     let rs2 = (h >> 2 & 31) as u8;
     let rs1_short = (h >> 7 & 7) as u8 + 8;
@@ -103,7 +103,8 @@ pub fn expand_compressed(half: u16) -> Option<u32> {
     let insn = match (h & 3, h >> 13) {
         (0, 0) => {
             let imm = gather(h, ADDI4SPN);
-            // 0 is reserved; with all other bits 0 it is the defined illegal instruction.
+            // An immediate of 0 is reserved. If all other bits are 0 too, it is the defined illegal
+            // instruction.
             if imm == 0 {
                 return None;
             }

@@ -1,23 +1,22 @@
-//! Numbers and names of the control and status registers: user, supervisor and machine level of the
-//! privileged architecture 1.12 (volume II, section 2.2), the debug triggers, and `stimecmp` of
-//! Sstc.
+//! Numbers and names of the CSRs: user, supervisor and machine level (privileged specification
+//! 1.12, section 2.2), the debug triggers, and `stimecmp` of Sstc.
 
 macro_rules! csrs {
     ($($constant:ident $number:literal $name:literal $what:literal;)*) => {
         $(#[doc = concat!($what, " (`", $name, "`).")] pub const $constant: u16 = $number;)*
 
-        /// Every CSR that is named here, by ascending number.
+        /// Every CSR in this module, by ascending number.
         pub const ALL: &[(u16, &str)] = &[$(($number, $name)),*];
     };
 }
 
-/// The name of CSR `number`, if it is named here.
+/// The name of CSR `number`; `None` if it is not in this module.
 pub fn name(number: u16) -> Option<&'static str> {
     let at = ALL.binary_search_by_key(&number, |row| row.0).ok()?;
     ALL.get(at).map(|row| row.1)
 }
 
-/// The number of the CSR with this name (lower case).
+/// The number of the CSR with this name (lower case); `None` if it is not in this module.
 pub fn from_name(name: &str) -> Option<u16> {
     ALL.iter().find(|row| row.1 == name).map(|row| row.0)
 }

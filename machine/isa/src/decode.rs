@@ -1,24 +1,23 @@
-//! Words to instructions.
+//! The decoder: words to instructions.
 
 use crate::table::{ENTRIES, Entry, Format, TABLE};
 use crate::{Insn, compressed};
 
-/// Bits 6:2 (major opcode) and 14:12 (`funct3`) choose a bucket, so that a word is compared with a
-/// handful of entries.
+/// Bits 6:2 (major opcode) and 14:12 (`funct3`) select a bucket, so that a word is compared with
+/// only a few entries.
 const BUCKETS: usize = 32 * 8;
 
 const fn bucket_of(word: u32) -> usize {
     ((word >> 2 & 0x1f) << 3 | word >> 12 & 7) as usize
 }
 
-/// Whether an entry has words in this bucket: they agree in those bits of the bucket that the entry
-/// fixes.
+/// Whether an entry has words in this bucket: the bucket matches all bits that the entry fixes.
 const fn belongs(entry: &Entry, bucket: usize) -> bool {
     let word = (bucket as u32 >> 3) << 2 | (bucket as u32 & 7) << 12;
     (word ^ entry.match_bits) & entry.mask & 0x707c == 0
 }
 
-/// An entry whose `funct3` is free is in eight buckets; so the flat list is longer than the table.
+/// An entry with a free `funct3` is in eight buckets, so the flat list is longer than the table.
 const FLAT_LEN: usize = {
     let mut total = 0;
     let mut bucket = 0;
@@ -36,7 +35,7 @@ const FLAT_LEN: usize = {
 };
 
 struct Index {
-    /// `flat[start[b]..start[b + 1]]` are the entries of bucket `b`, as indices into the table.
+    /// `flat[start[b]..start[b + 1]]` are the entries of bucket `b`, as indices in the table.
     start: [u16; BUCKETS + 1],
     flat: [u8; FLAT_LEN],
 }
@@ -70,12 +69,12 @@ fn find(word: u32) -> Option<&'static Entry> {
         .find(|entry| word & entry.mask == entry.match_bits)
 }
 
-/// Decodes the instruction at the start of `raw`. If the low two bits are not 3 it is a compressed
-/// one, and the upper 16 bits are ignored.
+/// Decodes the instruction at the start of `raw`. If its low two bits are not 3, it is a compressed
+/// instruction, and the upper 16 bits are ignored.
 ///
-/// `None` is an illegal instruction: reserved encodings, the rounding modes 5 and 6 in an
-/// instruction, and whatever belongs to an extension that RV64GC does not have. HINTs are decoded
-/// as the instruction that they are an encoding of.
+/// `None`: an illegal instruction. That includes reserved encodings, the static rounding modes 5
+/// and 6, and instructions of extensions other than RV64GC. A HINT is decoded as the instruction
+/// that it encodes.
 pub fn decode(raw: u32) -> Option<Insn> {
     if raw & 3 != 3 {
         let half = raw as u16;
@@ -187,7 +186,7 @@ fn decode_word(raw: u32) -> Option<Insn> {
     Some(insn)
 }
 
-/// Rounding modes 5 and 6 are reserved (volume I, 11.2).
+/// Rounding modes 5 and 6 are reserved (volume I, section 11.2).
 fn static_or_dynamic(rm: u8) -> Option<u8> {
     (rm != 5 && rm != 6).then_some(rm)
 }

@@ -1,6 +1,6 @@
-//! Instructions to text, as GNU objdump prints them: ABI names and the usual pseudo-instructions.
-//! One difference is on purpose: an immediate operation keeps its own name (`addi`), where objdump
-//! 2.40 writes `add` for it too.
+//! The disassembler. Its output is that of GNU objdump: ABI names and the usual
+//! pseudo-instructions. One difference is intended: an immediate operation keeps its name (`addi`),
+//! where objdump 2.40 prints `add`.
 
 use crate::reg::{f, x};
 use crate::table::Format;
@@ -9,9 +9,9 @@ use crate::{Insn, Op, csr, decode};
 const ZERO: u8 = 0;
 const RA: u8 = 1;
 
-/// The text of the instruction at address `pc` (which jumps and branches need): mnemonic, a space,
-/// and the operands with commas between them. What [`decode`] does not know is `.word 0x...` or, if
-/// its low two bits are not 3, `.half 0x...`.
+/// The text of the instruction at address `pc`, which jumps and branches need: mnemonic, a space,
+/// and operands separated by commas. A word that [`decode`] rejects becomes `.word 0x...`, or
+/// `.half 0x...` if its low two bits are not 3.
 pub fn disassemble(raw: u32, pc: u64) -> String {
     if raw & 0xffff == 0 {
         return "unimp".to_owned();
@@ -36,7 +36,7 @@ fn csr_name(insn: &Insn) -> String {
     csr::name(number).map_or_else(|| format!("{number:#x}"), str::to_owned)
 }
 
-/// The instruction under its own name.
+/// The text of an instruction under its own mnemonic.
 fn plain(insn: &Insn, pc: u64) -> String {
     let name = insn.op.mnemonic();
     let Insn {
@@ -93,8 +93,8 @@ fn ordering(bits: u8) -> &'static str {
         .unwrap_or("")
 }
 
-/// The rounding mode as a last operand. Nothing for the dynamic one, nor for mode 0 of a conversion
-/// that is always exact.
+/// The rounding mode as the last operand. It is empty for the dynamic mode, and for mode 0 of a
+/// conversion that is always exact.
 fn rounding(insn: &Insn) -> &'static str {
     let exact = matches!(insn.op, Op::FcvtDS | Op::FcvtDW | Op::FcvtDWu);
     match insn.rm {
@@ -127,8 +127,8 @@ fn fence(insn: &Insn) -> String {
     }
 }
 
-/// The instruction under the name of a pseudo-instruction, if there is one (volume I, tables 25.2
-/// and 25.3).
+/// The text of an instruction as a pseudo-instruction, if there is one (volume I, tables 25.2 and
+/// 25.3).
 fn pseudo(insn: &Insn, pc: u64) -> Option<String> {
     let Insn {
         op,

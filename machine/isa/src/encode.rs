@@ -1,11 +1,12 @@
-//! Instructions to words.
+//! The encoder: instructions to words.
 
 use crate::Insn;
 use crate::table::Format;
 
-/// The 32-bit word of an instruction; `len` and `raw` play no part, so a compressed one gives the
-/// word that it stands for. Fields are cut to their width, and those that the format does not have
-/// are ignored: `decode(encode(&insn))` gives `insn` back if its fields are in range.
+/// Encodes an instruction as a 32-bit word. `len` and `raw` are ignored, so a compressed
+/// instruction gives its 32-bit equivalent. Fields are truncated to their widths, and fields that
+/// the format does not have are ignored. `decode(encode(&insn))` returns `insn` if its fields are
+/// in range.
 pub fn encode(insn: &Insn) -> u32 {
     let entry = insn.op.entry();
     let rd = (u32::from(insn.rd) & 31) << 7;

@@ -29,31 +29,30 @@ pub use table::Op;
 /// A decoded instruction. Fields that its format ([`table::Format`]) does not have are 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Insn {
-    /// What it does.
+    /// The operation.
     pub op: Op,
     /// Destination register, 0 to 31.
     pub rd: u8,
-    /// First source register, 0 to 31; of `csrrwi`, `csrrsi` and `csrrci` the immediate.
+    /// First source register, 0 to 31. For `csrrwi`, `csrrsi` and `csrrci` it is the immediate.
     pub rs1: u8,
     /// Second source register, 0 to 31.
     pub rs2: u8,
     /// Third source register (multiply-add), 0 to 31.
     pub rs3: u8,
-    /// Rounding mode (0 to 4, 7 for the dynamic one); of atomics the ordering bits, `aq << 1 | rl`.
+    /// Rounding mode: 0 to 4, or 7 (dynamic). For atomics the ordering bits, `aq << 1 | rl`.
     pub rm: u8,
-    /// 2 if it was fetched as a compressed instruction, else 4.
+    /// Length in bytes: 2 for a compressed instruction, otherwise 4.
     pub len: u8,
-    /// The immediate, sign-extended. In bytes for loads, stores, jumps and branches; of `lui` and
-    /// `auipc` the value that is added (a multiple of 4096). Unsigned: shift amounts, CSR numbers
-    /// (0 to 4095), the 12 bits `fm, pred, succ` of a fence.
+    /// The immediate, sign-extended. It is in bytes for loads, stores, jumps and branches. For
+    /// `lui` and `auipc` it is the added value, a multiple of 4096. Unsigned are shift amounts, CSR
+    /// numbers (0 to 4095), and the 12 bits `fm, pred, succ` of a fence.
     pub imm: i32,
-    /// As fetched; of a compressed instruction the low 16 bits.
+    /// The fetched bits. For a compressed instruction only the low 16 bits are used.
     pub raw: u32,
 }
 
 impl Insn {
-    /// An instruction without operands, of length 4: a start for building one field by field. `raw`
-    /// is 0.
+    /// An instruction of length 4 whose operands and `raw` are 0. Callers then set single fields.
     pub const fn new(op: Op) -> Self {
         Self {
             op,

@@ -14,12 +14,12 @@ pub const F: [&str; 32] = [
     "fs10", "fs11", "ft8", "ft9", "ft10", "ft11",
 ];
 
-/// The name of integer register `n`; only its low five bits count.
+/// The name of integer register `n`. Only the low five bits of `n` are used.
 pub fn x(n: u8) -> &'static str {
     X[usize::from(n & 31)]
 }
 
-/// The name of floating-point register `n`; only its low five bits count.
+/// The name of floating-point register `n`. Only the low five bits of `n` are used.
 pub fn f(n: u8) -> &'static str {
     F[usize::from(n & 31)]
 }

@@ -1,14 +1,15 @@
-//! The instruction table: every instruction of RV64GC, Zicsr, Zifencei and the privileged ones,
-//! once.
+//! The instruction table: one entry per instruction of RV64GC, Zicsr, Zifencei and the privileged
+//! architecture.
 //!
 //! Source: RISC-V ISA Manual, volume I (20191213), chapter 24 "RV32/64G Instruction Set Listings";
-//! volume II (1.12), chapter "Instruction Set Listings". A word is an instruction if
-//! `word & mask == match`. No two entries overlap, so the order does not matter (`tests/table.rs`).
+//! volume II (1.12), chapter "Instruction Set Listings". A word is an instruction if `word & mask
+//! == match`. No two entries overlap, so their order does not matter (`tests/table.rs`).
 
-/// Where an instruction's operands are in its word. Names follow the manual where it has one.
+/// The operands of an instruction and their position in the word. Names follow the manual if it has
+/// one.
 ///
-/// In the names of the floating-point formats `X` is an integer register, `F` a floating-point one,
-/// destination first; `Rm` says that a rounding mode is in `funct3`.
+/// In the names of floating-point formats `X` is an integer register and `F` a floating-point one,
+/// destination first. `Rm` means that `funct3` is a rounding mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
     /// `rd`, and 20 upper bits.
@@ -74,17 +75,17 @@ pub struct Entry {
     pub op: Op,
     /// Its name in assembly language.
     pub mnemonic: &'static str,
-    /// The value of the bits that are fixed.
+    /// Values of the fixed bits.
     pub match_bits: u32,
-    /// Which bits are fixed.
+    /// Mask of the fixed bits.
     pub mask: u32,
-    /// Where the operands are in the others.
+    /// The operands, in the other bits.
     pub format: Format,
 }
 
 macro_rules! instructions {
     ($($variant:ident $mnemonic:literal $match_bits:literal $mask:literal $format:ident;)*) => {
-        /// An instruction, without its operands; the number of a variant is its index in [`TABLE`].
+        /// An instruction without its operands. The number of a variant is its index in [`TABLE`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
         pub enum Op {
@@ -110,7 +111,7 @@ macro_rules! instructions {
 }
 
 impl Op {
-    /// The row of the table.
+    /// The entry in [`TABLE`].
     pub fn entry(self) -> &'static Entry {
         &TABLE[self as usize]
     }
@@ -176,7 +177,7 @@ instructions! {
     Sllw      "sllw"       0x0000103b 0xfe00707f R;
     Srlw      "srlw"       0x0000503b 0xfe00707f R;
     Sraw      "sraw"       0x4000503b 0xfe00707f R;
-    // RV64I and Zifencei: fences; the fields that are reserved in them are to be ignored
+    // RV64I and Zifencei: fences. Implementations ignore their reserved fields.
     Fence     "fence"      0x0000000f 0x0000707f Fence;
     FenceI    "fence.i"    0x0000100f 0x0000707f Fence;
     // System and privileged

@@ -1,6 +1,6 @@
-//! The decoder and disassembler against an independent one: `riscv64-unknown-elf-objdump`, on all
-//! 65536 halfwords and on random words of every entry. Skipped where objdump is absent, unless
-//! RR_REQUIRE_TOOLS=1 makes that a failure.
+//! Compares decoder and disassembler with `riscv64-unknown-elf-objdump`, on all 65536 halfwords and
+//! on random words of every entry. It is skipped if objdump is absent, unless RR_REQUIRE_TOOLS=1
+//! makes that a failure.
 #![allow(
     clippy::unwrap_used,
     reason = "a test: a panic is how it reports a failure"
@@ -19,8 +19,7 @@ use riscv_isa::{Op, csr, decode, disassemble};
 
 const OBJDUMP: &str = "riscv64-unknown-elf-objdump";
 
-/// What objdump prints at each of these words, which are laid out at addresses 0, 4, 8 and so on.
-/// `None` without objdump.
+/// The output of objdump for these words at addresses 0, 4, 8 and so on. `None` without objdump.
 fn objdump(words: &[u32], name: &str) -> Option<Vec<String>> {
     if let Err(error) = Command::new(OBJDUMP).arg("--version").output() {
         assert!(
@@ -59,8 +58,8 @@ fn objdump(words: &[u32], name: &str) -> Option<Vec<String>> {
     Some((0..words.len()).map(at).collect())
 }
 
-/// Two differences of style: objdump 2.40 drops the `i` of immediate operations, and writes data in
-/// its own way.
+/// Removes two differences of style: objdump 2.40 drops the `i` of immediate operations, and prints
+/// data in its own way.
 fn normal(text: &str) -> String {
     let Some((mnemonic, operands)) = text.split_once(' ') else {
         return text.to_owned();
@@ -86,26 +85,24 @@ fn normal(text: &str) -> String {
     format!("{mnemonic} {operands}")
 }
 
-/// Where the two differ in substance, and why ours is right.
+/// Known differences from objdump, with the reason why our result is correct.
 fn known_difference(word: u32, theirs: &str) -> bool {
     let Some(insn) = decode(word) else {
-        // Volume I, 11.2: the rounding modes 5 and 6 are invalid. And 16.5: c.addi16sp without an
-        // immediate is reserved.
+        // The rounding modes 5 and 6 are invalid (volume I, section 11.2). c.addi16sp without an
+        // immediate is reserved (section 16.5).
         return theirs.ends_with(",unknown") || word & 0xffff == 0x6101;
     };
     let unknown = theirs.starts_with(".4byte");
     match insn.op {
-        // HINTs: objdump writes the compressed instruction's own name, we the instruction that it
-        // is an encoding of.
+        // HINTs: objdump prints the compressed mnemonic, we print the instruction that it encodes.
         _ if insn.len == 2 && theirs.starts_with("c.") => insn.rd == 0 || insn.imm == 0,
         Op::Addi if insn.len == 2 && insn.imm == 0 => normal(theirs).starts_with("addi "),
-        // Volume I, 2.7: an implementation ignores the reserved fields of fences, for forward
-        // compatibility.
+        // Implementations ignore the reserved fields of fences (volume I, section 2.7).
         Op::Fence | Op::FenceI => unknown,
-        // These never round, but nothing says that their rounding mode has to be 0; QEMU accepts
-        // all of the valid ones.
+        // These conversions are exact. The specification does not require rounding mode 0, and QEMU
+        // accepts every valid one.
         Op::FcvtDS | Op::FcvtDW | Op::FcvtDWu => insn.rm != 0 && unknown,
-        // CSRs that this machine does not have: of the hypervisor, of RV32.
+        // CSRs that this machine does not have: those of the hypervisor extension and of RV32.
         Op::Csrrw | Op::Csrrs | Op::Csrrc | Op::Csrrwi | Op::Csrrsi | Op::Csrrci => {
             csr::name(insn.imm as u16).is_none()
         }
@@ -136,13 +133,13 @@ fn compare(words: &[u32], name: &str, at_least: usize, skip: impl Fn(u32) -> boo
         .collect::<Vec<_>>()
         .join("\n");
     assert!(wrong.is_empty(), "{} differ:\n{shown}", wrong.len());
-    // A filter that leaves nothing would make the test empty.
+    // Fail if a filter leaves nothing to compare.
     assert!(compared >= at_least, "only {compared} compared");
 }
 
 #[test]
 fn all_halfwords() {
-    // Each followed by a c.nop, so that objdump is back in step at the next word.
+    // A c.nop follows each halfword, so that objdump stays aligned to words.
     let words: Vec<u32> = (0..=u16::MAX)
         .filter(|half| half & 3 != 3)
         .map(|half| 0x0001_0000 | u32::from(half))
@@ -183,7 +180,7 @@ fn random_words() {
                 .wrapping_add(1);
             (random >> 32) as u32 | 3
         })
-        // Those are longer than 32 bits.
+        // Instructions longer than 32 bits.
         .filter(|word| word & 0x1f != 0x1f)
         .collect();
     compare(&words, "random.bin", 240_000, |_| false);

@@ -1,5 +1,5 @@
-//! The table against itself: no two entries overlap, and every word of every entry survives
-//! decoding and encoding.
+//! Tests of the instruction table: no two entries overlap, and decoding and encoding preserve every
+//! word.
 #![allow(
     clippy::unwrap_used,
     reason = "a test: a panic is how it reports a failure"
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use riscv_isa::table::{Format, TABLE};
 use riscv_isa::{Insn, Op, csr, decode, disassemble, encode, expand_compressed};
 
-/// Such a word matches its entry, and is illegal all the same.
+/// The word matches its entry but has a reserved rounding mode, so it is illegal.
 fn has_reserved_rounding(format: Format, word: u32) -> bool {
     use Format::{F4, FFRm, FRm, FXRm, XFRm};
     matches!(format, F4 | FRm | FFRm | XFRm | FXRm) && matches!(word >> 12 & 7, 5 | 6)
@@ -37,7 +37,7 @@ fn no_two_entries_overlap() {
 
 #[test]
 fn what_is_fixed_or_an_operand_is_the_whole_word() {
-    // A bit that is in neither would be ignored in decoding, and lost in encoding.
+    // A bit in neither would be ignored by the decoder and lost by the encoder.
     for entry in &TABLE {
         let zeros = decode(entry.match_bits).unwrap();
         for bit in 0..32 {

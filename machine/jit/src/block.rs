@@ -1,93 +1,94 @@
-//! One block of guest instructions: where it ends, how it is left, and what else is known of its
-//! code, whatever host that is for.
+//! A block of guest instructions: its end, its exits, and the bookkeeping of its code. Nothing here
+//! depends on the host.
 //!
-//! The head of a block takes its length off the budget; every other way out than the end gives back
-//! what was not executed. So a run stops at exactly the count it was given, however blocks are cut.
+//! The head of a block subtracts its length from the budget. Every exit other than the end gives
+//! back the instructions that were not executed. So a run stops at exactly the icount that it was
+//! given, however blocks are cut.
 
 use riscv_isa::{Insn, Op};
 
-/// Instructions in a block, at most.
+/// Most instructions in a block.
 pub(crate) const MAX_LEN: usize = 64;
-/// Bytes of guest code in a block, at most.
+/// Most bytes of guest code in a block.
 pub(crate) const MAX_BYTES: u64 = 4 * MAX_LEN as u64;
-/// Bytes of a page. No block crosses one.
+/// Size of a page in bytes. No block crosses a page.
 pub(crate) const PAGE: u64 = 4096;
 
-/// Where a block comes from and goes to.
+/// The position of a block: its guest code, and its host code.
 #[derive(Debug, Clone, Copy)]
 pub struct Start {
-    /// RAM offset of its first instruction.
+    /// RAM offset of the first instruction.
     pub(crate) ram: u64,
-    /// Offset of its code in the arena.
+    /// Offset of the code in the arena.
     pub(crate) code: usize,
-    /// Address of its code.
+    /// Address of the code.
     pub(crate) address: usize,
-    /// Number of its first site.
+    /// Number of the first exit site.
     pub(crate) site: u32,
 }
 
-/// A way out of translated code.
+/// An exit from translated code.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Site {
-    /// Where the guest goes on: distance from the start of the page.
+    /// Where the guest continues: offset in the page, in bytes.
     pub(crate) offset: i64,
-    /// How many instructions that the budget was charged for were not executed.
+    /// Instructions that were subtracted from the budget but not executed.
     pub(crate) give_back: u64,
-    /// `None` for a jump to where there is no code.
+    /// The instruction to interpret; `None` for a jump to a target without code.
     pub(crate) interpret: Option<Interpret>,
 }
 
-/// An instruction for the interpreter.
+/// An instruction that the interpreter executes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Interpret {
     pub(crate) insn: Insn,
-    /// Offset in the arena of the code behind it.
+    /// Offset in the arena of the code after it.
     pub(crate) resume: Option<usize>,
 }
 
 impl Site {
-    /// Where the instruction after this one is: distance from the start of the page.
+    /// Offset in the page of the next instruction.
     pub(crate) fn next(&self) -> u64 {
         let len = self.interpret.map_or(0, |interpret| interpret.insn.len);
         self.offset as u64 + u64::from(len)
     }
 }
 
-/// A jump within a page, by offsets in the arena.
+/// A jump within a page. Its fields are offsets in the arena.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Link {
-    /// The four bytes of it that say where it leads.
+    /// The four bytes that encode the target.
     pub(crate) jump: usize,
-    /// Where it leads as long as there is no code for its target.
+    /// The target while there is no code for the guest's target.
     pub(crate) stub: usize,
 }
 
-/// A block, ready to be put at its [`Start`].
+/// The code of a block, which is only valid at its [`Start`].
 #[derive(Debug)]
 pub struct Translation {
     pub(crate) code: Vec<u8>,
     pub(crate) sites: Vec<Site>,
-    /// Jumps, with the RAM offsets that they lead to. Each leads to its stub.
+    /// Jumps, each with the RAM offset of its target. Each one leads to its stub.
     pub(crate) links: Vec<(u64, Link)>,
     /// Bytes of guest code.
     pub(crate) bytes: u64,
 }
 
-/// A block in the making: what a back end keeps beside the code that it emits. Places in the code
-/// are given as distances from its beginning.
+/// The bookkeeping of a block while a back end emits its code. Positions in the code are offsets
+/// from its start.
 #[derive(Debug)]
 pub(crate) struct Draft {
     start: Start,
     sites: Vec<Site>,
     links: Vec<(u64, Link)>,
-    /// Where the instruction at hand is: distance from the start of the page.
+    /// Offset in the page of the current instruction.
     pub(crate) offset: i64,
-    /// Instructions of the block from this one on.
+    /// Number of instructions from the current one to the end of the block.
     pub(crate) rest: u64,
 }
 
 impl Draft {
-    /// At the first of `ops`.
+    /// Starts at the first instruction of `ops`.
     pub(crate) fn new(start: Start, ops: &[Insn]) -> Self {
         Self {
             start,
@@ -98,14 +99,14 @@ impl Draft {
         }
     }
 
-    /// Goes on to the instruction behind `insn`, which is the one at hand.
+    /// Advances from `insn`, the current instruction, to the next one.
     pub(crate) fn pass(&mut self, insn: &Insn) {
         self.offset += i64::from(insn.len);
         self.rest -= 1;
     }
 
-    /// A way out in front of the instruction at hand: with `insn`, which is that one, to the
-    /// interpreter.
+    /// An exit before the current instruction. With `insn`, which must be the current instruction,
+    /// the interpreter executes it.
     pub(crate) fn leave(&self, insn: Option<&Insn>) -> Site {
         Site {
             offset: self.offset,
@@ -117,27 +118,26 @@ impl Draft {
         }
     }
 
-    /// Says that what `site` left to the interpreter goes on at this place in the code.
+    /// Sets the position in the code at which execution resumes after `site`.
     pub(crate) fn resume_at(&self, site: &mut Site, code: usize) {
         if let Some(interpret) = &mut site.interpret {
             interpret.resume = Some(self.start.code + code);
         }
     }
 
-    /// The number for a site, which the code leaves in the frame.
+    /// Adds a site. Returns its number, which the code stores into the frame.
     pub(crate) fn number(&mut self, site: Site) -> u32 {
         self.sites.push(site);
         self.start.site + (self.sites.len() - 1) as u32
     }
 
-    /// Whether `target`, a distance from the start of the page, is on the page: if so a jump there
-    /// is a link.
+    /// Whether `target`, an offset in the page, is on the page. If so, a jump to it is a link.
     pub(crate) fn on_page(target: i64) -> bool {
         (0..PAGE as i64).contains(&target)
     }
 
-    /// Says that the jump with its four bytes at `jump` leads to `target` on the page, and to the
-    /// stub at `stub` as long as there is no code. Returns the way out that the stub is.
+    /// Adds a link: the jump whose four bytes are at `jump` leads to `target` on the page, or to
+    /// the stub at `stub` while there is no code. Returns the exit of the stub.
     pub(crate) fn link(&mut self, target: i64, jump: usize, stub: usize) -> Site {
         let page = self.start.ram - self.start.ram % PAGE;
         let link = Link {
@@ -152,7 +152,7 @@ impl Draft {
         }
     }
 
-    /// The block, all of which has been passed, with its code.
+    /// Completes the block with its code. All instructions must have been passed.
     pub(crate) fn finish(self, code: Vec<u8>) -> Translation {
         Translation {
             code,
@@ -163,8 +163,8 @@ impl Draft {
     }
 }
 
-/// The part of `ops` that becomes a block: a loop is one of its own, without what comes behind it.
-/// `None` where there is nothing to gain, as the first instruction is the interpreter's.
+/// The part of `ops` that becomes a block. A loop becomes a block without the instructions after
+/// it. `None` if the first instruction must be interpreted, so a block is of no use.
 pub(crate) fn cut(ops: &[Insn]) -> Option<&[Insn]> {
     if is_system(ops.first()?.op) {
         return None;
@@ -175,18 +175,18 @@ pub(crate) fn cut(ops: &[Insn]) -> Option<&[Insn]> {
     Some(&ops[..len])
 }
 
-/// Whether a block goes on behind its last instruction.
+/// Whether execution can continue after the last instruction of a block.
 pub(crate) fn falls_through(ops: &[Insn]) -> bool {
     !ops.last()
         .is_some_and(|insn| matches!(insn.op, Op::Jal | Op::Jalr) || is_system(insn.op))
 }
 
-/// Whether it is a conditional branch.
+/// Whether the instruction is a conditional branch.
 pub(crate) fn is_branch(op: Op) -> bool {
     (Op::Beq as u8..=Op::Bgeu as u8).contains(&(op as u8))
 }
 
-/// Whether the instruction ends its block and is the interpreter's.
+/// Whether the instruction ends its block and must be interpreted.
 pub(crate) fn is_system(op: Op) -> bool {
     (Op::Ecall as u8..=Op::Csrrci as u8).contains(&(op as u8))
 }

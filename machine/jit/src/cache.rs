@@ -1,4 +1,4 @@
-//! Which code there is: how blocks are found, linked, dropped, entered and left.
+//! The code cache: how blocks are found, linked, dropped, entered and left.
 
 use crate::arena::Arena;
 use crate::block::{self, Link, MAX_BYTES, PAGE, Site, Start, Translation};
@@ -8,33 +8,33 @@ use crate::{Exit, Next, Resume, State};
 use riscv_isa::Insn;
 use std::collections::BTreeMap;
 
-/// Translated code of host `H`, by the place in RAM that it comes from. A copy begins without any.
+/// Translated code for host `H`, by RAM offset. A clone starts empty.
 #[derive(Debug)]
 pub struct CodeCache<H> {
-    /// `None` until there is something to translate.
+    /// `None` before the first translation.
     memory: Option<Memory<H>>,
     table: Box<Table>,
     places: BTreeMap<u64, Place>,
     sites: Vec<Site>,
-    /// Counts how often all code was dropped.
+    /// Number of times that all code was dropped.
     generation: u64,
 }
 
-/// Where the code is.
+/// The memory of the code.
 #[derive(Debug)]
 struct Memory<H> {
     arena: Arena,
     host: H,
-    /// Bytes of the arena that the glue takes.
+    /// Bytes in the arena that the glue uses.
     keep: usize,
 }
 
-/// A place in RAM that a block begins at, or that a block jumps to.
+/// A RAM offset at which a block starts or to which a block jumps.
 #[derive(Debug, Default)]
 struct Place {
     block: Option<Block>,
-    /// Jumps here from the same page, those of dropped blocks included: their code stays as it is
-    /// until all is dropped.
+    /// Jumps to this place from the same page. Those of dropped blocks are included: their code
+    /// stays in the arena until all code is dropped.
     links: Vec<Link>,
 }
 
@@ -68,7 +68,8 @@ impl<H: Host> Memory<H> {
         Some(memory)
     }
 
-    /// Adds code, assembled for the place behind what is in use; false where it does not fit.
+    /// Appends code that was assembled for the end of the used part. Returns false if it does not
+    /// fit.
     fn push(&mut self, code: &[u8]) -> bool {
         let at = self.arena.used();
         if !self.arena.push(code) {
@@ -78,7 +79,7 @@ impl<H: Host> Memory<H> {
         true
     }
 
-    /// Makes the jump whose four bytes are at offset `jump` lead to offset `target`.
+    /// Sets the target of the jump whose four bytes are at offset `jump` to offset `target`.
     fn set_jump(&mut self, jump: usize, target: usize) {
         let bytes = H::jump(jump, target);
         self.arena.patch(jump, &bytes);
@@ -104,18 +105,17 @@ impl<H> CodeCache<H> {
 }
 
 impl<H: Host> CodeCache<H> {
-    /// Without any code yet. `None` where there is no translation for this host.
+    /// An empty cache; `None` if the host is not supported.
     pub fn new() -> Option<Self> {
         H::available().then(Self::empty)
     }
 
-    /// Translates the block `ops` at RAM offset `start`, or the first part of it. It is on one
-    /// page, and only its last instruction may be one that never goes on behind itself. False where
-    /// that is of no use, as the first instruction is the interpreter's, and where the host gives
-    /// no memory.
+    /// Translates the block `ops` at RAM offset `start`, or its first part. The block must be on
+    /// one page. Only its last instruction may be one after which execution cannot continue.
+    /// Returns false if the first instruction must be interpreted, or if the host gives no memory.
     pub fn translate(&mut self, start: u64, ops: &[Insn]) -> bool {
         if let Some(block) = self.places.get(&start).and_then(|place| place.block) {
-            // Another block took its slot.
+            // Another block has taken its slot in the jump table.
             self.publish(start, block);
             return true;
         }
@@ -131,7 +131,7 @@ impl<H: Host> CodeCache<H> {
         self.add(start, translation)
     }
 
-    /// The code of a block, for where the next one goes. Drops all others if it would not fit.
+    /// Assembles a block for the end of the used part. It drops all code first if there is no room.
     fn assemble(&mut self, start: u64, ops: &[Insn]) -> Option<Translation> {
         let translation = self.translated(start, ops)?;
         if self.memory.as_ref()?.arena.fits(translation.code.len()) {
@@ -164,7 +164,7 @@ impl<H: Host> CodeCache<H> {
             return false;
         }
         self.sites.extend(translation.sites);
-        // Before its own links, some of which may lead to itself.
+        // Before the links of the block, some of which may lead to itself.
         let place = self.places.entry(start).or_default();
         place.block = Some(block);
         for link in &place.links {
@@ -181,7 +181,7 @@ impl<H: Host> CodeCache<H> {
         true
     }
 
-    /// Makes the block known to jumps from other pages.
+    /// Enters the block into the jump table, for jumps from other pages.
     fn publish(&mut self, start: u64, block: Block) {
         if let Some(memory) = &self.memory {
             self.table[slot(start)] = Slot {
@@ -191,8 +191,8 @@ impl<H: Host> CodeCache<H> {
         }
     }
 
-    /// Drops the code that comes from `len` bytes at RAM offset `at`; true if there was any. No
-    /// code may be resumed that was left before.
+    /// Drops the code of `len` bytes at RAM offset `at`. Returns true if there was any. The caller
+    /// must not resume code that was left before.
     pub fn invalidate(&mut self, at: u64, len: u64) -> bool {
         let Some(memory) = &mut self.memory else {
             return false;
@@ -232,7 +232,7 @@ impl<H: Host> CodeCache<H> {
         }
     }
 
-    /// Executes up to `left` instructions from RAM offset `start` on, which is at address `pc`.
+    /// Executes at most `left` instructions from RAM offset `start` on, which has address `pc`.
     /// `None` if there is no code for it.
     #[inline(always)]
     pub fn run(&mut self, start: u64, pc: u64, state: &mut State<'_>, left: u64) -> Option<Exit> {
@@ -243,8 +243,8 @@ impl<H: Host> CodeCache<H> {
         self.enter(slot.code as usize, pc, state, left)
     }
 
-    /// Goes on behind an instruction that was interpreted, and of which the `left` instructions no
-    /// longer count; `pc` is the address behind it. `None` if the code is gone.
+    /// Resumes after an interpreted instruction. `left` does not include that instruction, and `pc`
+    /// is the address after it. `None` if the code was dropped.
     pub fn resume(
         &mut self,
         resume: Resume,
@@ -257,7 +257,7 @@ impl<H: Host> CodeCache<H> {
         }
         let site = self.sites.get(resume.site as usize)?;
         let code = site.interpret?.resume?;
-        // The instructions of the block behind it: its head made sure that there are as many left.
+        // The rest of the block. Its head has checked that as many instructions are left.
         let rest = site.give_back - 1;
         let (page, left) = (pc.wrapping_sub(site.next()), left.checked_sub(rest)?);
         let address = self.memory.as_ref()?.arena.base() + code;
@@ -269,15 +269,15 @@ impl<H: Host> CodeCache<H> {
             return None;
         }
         let memory = self.memory.as_ref()?;
-        // More than anybody executes in one go.
+        // No caller asks for as many instructions.
         let budget = left.min(1 << 62);
         let mut frame = Frame::new(state, &self.table, pc & !(PAGE - 1), budget as i64);
-        // SAFETY: the glue is in the arena that it was assembled for. `code` is the start of a
-        // block or a place to resume in one, from `table` or `sites`, which are emptied together
-        // with the arena. The frame leads to the jump table, the kick flag and the sets of
-        // translations, all of which outlive the call and are borrowed for it, and to RAM at
-        // offsets that `Tlb::fill` made sure are inside `limit`, so inside `state.ram`, which is
-        // borrowed mutably.
+        // SAFETY: the glue is in the arena at the address that it was assembled for. `code` is the
+        // start of a block or a position to resume in one: it comes from `table` or `sites`, which
+        // are emptied together with the arena. The frame points to the jump table, the kick flag
+        // and the TLB, which are borrowed for the call. It also points to RAM, `state.ram`, which
+        // is borrowed mutably; `Tlb::fill` ensures that all offsets are below `limit` and so within
+        // it.
         unsafe { memory.host.enter(&mut frame, code) };
         *state.reservation = frame.reserved();
         let unused = (left - budget).wrapping_add(frame.budget as u64);

@@ -1,26 +1,26 @@
-//! What translated code finds in memory: the frame, and the jump table.
+//! The data of translated code: the frame, and the jump table.
 
 use crate::State;
 use crate::tlb::Set;
 
-/// What goes into translated code and comes back.
+/// The state that is passed to and from translated code.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Frame {
-    /// Guest register 16, the middle one: so all are within 128 bytes, the shortest distance that a
-    /// host has in its instructions.
+    /// Guest register 16, the middle one. So all registers are within 128 bytes, which the shortest
+    /// displacement of any host reaches.
     pub(crate) middle: *mut u64,
-    /// Floating-point registers, or null.
+    /// Floating-point registers; null if they must not be used.
     pub(crate) f: *mut u64,
-    /// Address of the page that the pc is on.
+    /// Virtual address of the page of the pc.
     pub(crate) page: u64,
-    /// Where a jump went that no code is known for, with [`NO_SITE`].
+    /// Virtual address of a jump target without code. It is valid with [`NO_SITE`].
     pub(crate) pc: u64,
-    /// Number of the [`crate::block::Site`] that was left through, or [`NO_SITE`].
+    /// Number of the exit [`crate::block::Site`], or [`NO_SITE`].
     pub(crate) site: u64,
-    /// Instructions that may still be executed.
+    /// Number of instructions that may still be executed.
     pub(crate) budget: i64,
-    /// RAM offset that LR reserved, or [`NO_RESERVATION`].
+    /// RAM offset of the reservation of LR, or [`NO_RESERVATION`].
     pub(crate) reservation: u64,
     pub(crate) kick: *const bool,
     pub(crate) load: *const Set,
@@ -29,13 +29,13 @@ pub struct Frame {
     pub(crate) table: *const Slot,
 }
 
-/// No address in RAM.
+/// A value that is no RAM offset.
 pub(crate) const NO_RESERVATION: u64 = u64::MAX;
 
-/// No site has this number: the pc is in the frame.
+/// A value that is no site number: the pc is in the frame.
 pub(crate) const NO_SITE: u32 = u32::MAX;
 
-/// An entry of the jump table: where the code is for a place in RAM.
+/// An entry of the jump table: the code for a RAM offset.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
 pub(crate) struct Slot {
@@ -46,26 +46,26 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// There is no code.
+    /// An entry without code.
     pub(crate) const EMPTY: Self = Self {
         start: u64::MAX,
         code: 0,
     };
 }
 
-/// Slots of the jump table; a power of two.
+/// Number of entries in the jump table, a power of two.
 pub(crate) const SLOTS: usize = 1 << 15;
 
-/// The jump table: direct-mapped.
+/// The jump table. It is direct-mapped.
 pub(crate) type Table = [Slot; SLOTS];
 
-/// The slot of the code for RAM offset `start`.
+/// The index of the entry for RAM offset `start`.
 pub(crate) fn slot(start: u64) -> usize {
     (start >> 1) as usize % SLOTS
 }
 
 impl Frame {
-    /// A frame for code on the page at address `page`.
+    /// A frame for code on the page at virtual address `page`.
     #[inline(always)]
     pub(crate) fn new(state: &mut State<'_>, table: &Table, page: u64, budget: i64) -> Self {
         Self {
@@ -87,7 +87,7 @@ impl Frame {
         }
     }
 
-    /// What LR has reserved, as a RAM offset.
+    /// The reservation of LR, as a RAM offset.
     #[inline(always)]
     pub(crate) fn reserved(&self) -> Option<u64> {
         match self.reservation {

@@ -1,77 +1,77 @@
-//! The one door to a host's instruction set: what a back end is.
+//! The interface of a back end to a host's instruction set.
 
 use crate::block::{Start, Translation};
 use crate::frame::Frame;
 use riscv_isa::Insn;
 use std::fmt::Debug;
 
-/// A back end: translates blocks to the instructions of one host. A value of it is the code that
-/// all its blocks share (its *glue*), assembled for one arena.
+/// A back end: it translates blocks to the instructions of one host. A value of it describes the
+/// code that all its blocks share (its *glue*), assembled for one arena.
 ///
 /// # Why it has this shape
 ///
-/// * **A block is the unit, and not an instruction.** A macro assembler, with a method for each
-///   operation, would make the hosts share how an instruction is emitted. That is where they
-///   differ: x86 has two operands, flags and short displacements, others have three operands and
-///   none of these. What they do share is how a block is cut, left, charged and linked, and that is
-///   in [`crate::block`] and [`crate::cache`].
-/// * **A link is four bytes.** The cache knows which jumps lead to a block, the back end knows what
-///   a jump looks like. On x86 the four bytes are a displacement, on AArch64 they are a whole
-///   instruction. Either way a jump is changed by writing four bytes, at a time when no code runs.
-/// * **Nothing here knows the guest's state.** It goes through the [`Frame`] alone, so code is
-///   entered and left in one way.
-/// * **The trait is for this crate alone.** It is public only because [`crate::Jit`] is.
+/// * **A block is the unit, not an instruction.** A macro assembler with a method for each
+///   operation would share how an instruction is emitted. That is where hosts differ: x86 has two
+///   operands, flags and short displacements; others have three operands and none of these. Hosts
+///   do share how a block is cut, left, charged to the budget and linked. That is in
+///   [`crate::block`] and [`crate::cache`].
+/// * **A link is four bytes.** The cache knows which jumps lead to a block, and the back end knows
+///   the encoding of a jump. On x86 the four bytes are a displacement; on AArch64 they are a whole
+///   instruction. In both cases a jump is changed by a write of four bytes, while no code executes.
+/// * **Nothing here knows the guest's state.** It is passed only in the [`Frame`], so all code is
+///   entered and left in the same way.
+/// * **Only this crate uses the trait.** It is public only because [`crate::Jit`] is.
 ///
 /// # Safety
 ///
 /// The cache executes what [`Host::glue`] and [`Host::translate`] return, so the code itself must
 /// be sound. Under the conditions of [`Host::enter`]
 ///
-/// * it keeps the calling convention that the back end enters it by, and never unwinds;
-/// * it accesses the frame and what the frame points to, within its bounds, and RAM at offsets from
-///   [`crate::tlb`] alone: a set gives an offset only for an address whose page it has, and that is
-///   aligned to the size of the access;
-/// * it jumps only inside the arena: through links, through the jump table, where the RAM offset in
-///   the slot is the one that was looked for, and to the glue.
+/// * it keeps the calling convention with which the back end enters it, and never unwinds;
+/// * it accesses the frame and what the frame points to, within bounds. It accesses RAM only at
+///   offsets from [`crate::tlb`]: a set gives an offset only for an address whose page it contains
+///   and that is aligned to the access size;
+/// * it jumps only within the arena: through links, to the glue, and through the jump table if the
+///   RAM offset in the entry is the one that was looked up.
 ///
-/// And so that a run does not depend on what is translated,
+/// A run must not depend on what is translated. Therefore
 ///
-/// * the head of a block takes its length off the budget, or leaves; every way out gives back what
-///   was not executed;
-/// * at every exit the guest's registers are exact, and so is the pc: the site says where on the
-///   page it is, or it is in the frame with [`crate::frame::NO_SITE`];
-/// * a jump inside a page is a link, any other goes through the fetch TLB and the jump table each
+/// * the head of a block subtracts its length from the budget, or leaves; every exit gives back the
+///   instructions that were not executed;
+/// * at every exit the guest's registers and the pc are exact. The pc is in the site as an offset
+///   in the page, or in the frame with [`crate::frame::NO_SITE`];
+/// * a jump within a page is a link. Any other jump looks up the fetch TLB and the jump table each
 ///   time;
-/// * every loop looks at the kick flag: jumps backward do, and those through the jump table.
+/// * every loop reads the kick flag: jumps backward do, and jumps through the jump table.
 pub unsafe trait Host: Debug + Sized {
-    /// Bytes of the arena, at most as far as a jump reaches.
+    /// Size of the arena in bytes. A jump must reach all of it.
     const ARENA: usize;
 
-    /// Whether this processor can execute what the back end makes.
+    /// Whether this processor can execute the code of the back end.
     fn available() -> bool;
 
-    /// Assembles the glue for address `base`; `None` if the assembler refuses.
+    /// Assembles the glue for address `base`; `None` if the assembler fails.
     fn glue(base: usize) -> Option<(Self, Vec<u8>)>;
 
-    /// Translates the block `ops`, which is neither empty nor longer than [`crate::block::MAX_LEN`]
-    /// instructions, to be put at `start`. `None` if the assembler refuses.
+    /// Translates the block `ops` for the position `start`. It has 1 to [`crate::block::MAX_LEN`]
+    /// instructions. `None` if the assembler fails.
     fn translate(&self, start: Start, ops: &[Insn]) -> Option<Translation>;
 
-    /// What to write at the place of a [`crate::block::Link`] in the arena, so that it leads to the
-    /// code at `target`; both are offsets in the arena.
+    /// The four bytes of a [`crate::block::Link`] at `place` that jumps to `target`. Both are
+    /// offsets in the arena.
     fn jump(place: usize, target: usize) -> [u8; 4];
 
-    /// Makes the processor execute what was written. `written` is the bytes, at the address where
-    /// they were written; they execute at address `executed`.
+    /// Makes new code visible to instruction fetches. `written` is the bytes in the writable
+    /// mapping, and `executed` is their address in the executable mapping.
     fn flush_icache(&self, written: &[u8], executed: usize);
 
-    /// Executes code with this frame, until it leaves.
+    /// Executes code with this frame until it leaves.
     ///
     /// # Safety
     ///
-    /// The glue is where it was assembled for, and address `code` is the beginning of a block, or a
-    /// place in one to resume at, which is as [`Host::translate`] and [`Host::jump`] made it. What
-    /// the frame points to is borrowed for as long as this takes, and RAM is at least as large as
-    /// the limit of the TLB.
+    /// The glue must be at the address that it was assembled for. Address `code` must be the start
+    /// of a block, or a position to resume in one, as [`Host::translate`] and [`Host::jump`] made
+    /// it. What the frame points to must be borrowed for the duration of the call. RAM must be at
+    /// least as large as the limit of the TLB.
     unsafe fn enter(&self, frame: &mut Frame, code: usize);
 }

@@ -1,38 +1,38 @@
-//! The second tier of the machine: blocks of guest instructions, translated to the host's.
+//! The JIT (just-in-time compiler) of the machine: it translates blocks of guest instructions to
+//! host instructions.
 //!
-//! Translated code does what is frequent and cannot go wrong: integer arithmetic, jumps, and
-//! accesses to RAM that the [`tlb`] knows. At anything else it stops in front of the instruction
-//! and hands it to the interpreter, which stays the only home of traps, devices and system
-//! instructions. Where code was translated, where blocks begin and when translations are dropped
-//! cannot be told from the state of the machine.
+//! Translated code executes instructions that are frequent and cannot trap: integer arithmetic,
+//! jumps, and accesses to RAM through the [`tlb`]. It stops before any other instruction and hands
+//! it to the interpreter, which alone implements traps, devices and system instructions. The state
+//! of the machine does not depend on what is translated, where blocks begin, or when translations
+//! are dropped.
 //!
-//! On hosts other than x86-64 Linux nothing is ever translated.
+//! Only x86-64 Linux is supported. Other hosts translate nothing.
 //!
 //! # The two parts
 //!
-//! What no host's instruction set is in is shared: `cache.rs` (which blocks there are, how they are
-//! linked, dropped, entered and left), `block.rs` (where a block ends, and what is known of its
-//! code), `frame.rs` (what code finds in memory), `arena.rs` (where the code is) and `tlb.rs`. What
-//! one is in is a *back end*, a folder of its own (`x64/`). Between them is one trait, `Host` in
-//! `host.rs`. It says what a back end owes, and why it has the shape that it has.
+//! What does not depend on the host is shared: `cache.rs` (how blocks are found, linked, dropped,
+//! entered and left), `block.rs` (where a block ends, and the bookkeeping of its code), `frame.rs`
+//! (the data of translated code), `arena.rs` (its memory) and `tlb.rs`. What depends on the host is
+//! a *back end* in a folder of its own (`x64/`). Between them is the trait `Host` in `host.rs`. It
+//! states the duties of a back end, and the reasons for its shape.
 //!
 //! # How to add a back end
 //!
-//! 1. Read `Host`. The list under *Safety* is what the code of every block must keep.
-//! 2. Make a folder beside `x64/`, with a type that implements `Host`. First the glue and `enter`;
-//!    then a `translate` that makes the head of a block and leaves every instruction to the
-//!    interpreter, jumps without a place to resume at: `Draft` in `block.rs` does the book-keeping.
-//!    That is correct already. Then one group of instructions after the other.
-//! 3. Name it here, with its `cfg`, as `Native`, and take its host out of the `cfg` of `none.rs`.
-//!    Its assembler goes into `Cargo.toml` under the same `cfg`. `map` in `arena.rs` must know the
+//! 1. Read `Host`. The code of every block must keep the list under *Safety*.
+//! 2. Make a folder beside `x64/` with a type that implements `Host`. First write the glue and
+//!    `enter`. Then write a `translate` that emits the head of a block and leaves every instruction
+//!    to the interpreter, jumps without a position to resume; `Draft` in `block.rs` does the
+//!    bookkeeping. That is already correct. Then add one group of instructions after the other.
+//! 3. Name it here as `Native`, with its `cfg`, and exclude its host from the `cfg` of `none.rs`.
+//!    Add its assembler to `Cargo.toml` under the same `cfg`. `map` in `arena.rs` must support the
 //!    system.
-//! 4. Put the host into the `cfg` of `tests/leaving.rs`. `cargo test -p machine-jit -p machine`
-//!    then tests it: `exact_stops` and `templates` compare it with the interpreter, `leaving` holds
+//! 4. Add the host to the `cfg` of `tests/leaving.rs`. Then `cargo test -p machine-jit -p machine`
+//!    tests it: `exact_stops` and `templates` compare it with the interpreter, and `leaving` checks
 //!    the budget and the kick flag. `cargo test -p rr-cli --test isa` compares it with QEMU.
 //!
-//! The shared part is tested without any back end for a real host, in `cache/tests.rs`: by one
-//! whose code is two or three made-up instructions, with jumps and a cache of instructions as on
-//! AArch64.
+//! `cache/tests.rs` tests the shared part without a real host. Its back end has two or three
+//! invented instructions, with jumps and an instruction cache like those of AArch64.
 
 mod arena;
 #[cfg_attr(
@@ -50,7 +50,7 @@ mod x64;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 use x64::X64 as Native;
 
-// With the tests on all hosts, so that it is not forgotten where it is not used.
+// Tests compile it on every host, so that it is not broken unnoticed.
 #[cfg(any(test, not(all(target_arch = "x86_64", target_os = "linux"))))]
 mod none;
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
@@ -58,61 +58,61 @@ use none::Nothing as Native;
 
 pub use cache::CodeCache;
 
-/// Translated code for this host.
+/// The code cache of this host.
 pub type Jit = CodeCache<Native>;
 
 use riscv_isa::Insn;
 use std::sync::atomic::AtomicBool;
 use tlb::{Space, Tlb};
 
-/// What translated code works on.
+/// The state that translated code works on.
 #[derive(Debug)]
 pub struct State<'a> {
-    /// Integer registers; `x[0]` is zero.
+    /// Integer registers. `x[0]` is zero.
     pub x: &'a mut [u64; 32],
-    /// Floating-point registers, where they are on and their status is dirty: so that a store to
-    /// one changes nothing else.
+    /// Floating-point registers; `None` unless `mstatus.FS` is dirty. So a store to one changes no
+    /// other state.
     pub f: Option<&'a mut [u64; 32]>,
-    /// RAM offset that LR reserved.
+    /// RAM offset of the reservation of LR.
     pub reservation: &'a mut Option<u64>,
-    /// Cached translations of the hart.
+    /// The TLB of the hart.
     pub tlb: &'a Tlb,
-    /// Which set of them instructions are fetched through.
+    /// The set of the TLB for fetches.
     pub fetch: Space,
-    /// Which set loads and stores go through.
+    /// The set of the TLB for loads and stores.
     pub data: Space,
-    /// The RAM that the translations lead to.
+    /// The RAM that the TLB's offsets refer to.
     pub ram: &'a mut [u8],
-    /// Looked at in every loop: ends the run.
+    /// The kick flag. Every loop reads it, and ends the run if it is set.
     pub kick: &'a AtomicBool,
 }
 
-/// How translated code ended.
+/// How translated code was left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exit {
-    /// Address of the next instruction.
+    /// Virtual address of the next instruction.
     pub pc: u64,
-    /// Instructions of those allowed that were not executed.
+    /// Number of the allowed instructions that were not executed.
     pub left: u64,
-    /// What is there.
+    /// How to continue.
     pub next: Next,
 }
 
-/// What to do after an [`Exit`].
+/// How to continue after an [`Exit`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// Go on at the pc: nothing is known of the instruction there.
+    /// Continue at the pc. Nothing is known about the instruction there.
     Go,
-    /// The interpreter must execute this instruction, of which nothing has happened yet. If it
-    /// completes, and neither the translation of its page nor the mode has changed,
-    /// [`CodeCache::resume`] goes on behind it.
+    /// The interpreter must execute this instruction, which has had no effect yet. If it completes
+    /// without a change of mode or of its page's translation, [`CodeCache::resume`] continues after
+    /// it.
     Interpret(Insn, Resume),
 }
 
-/// Where to go on after an instruction that was interpreted.
+/// The position after an interpreted instruction at which to resume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resume {
     site: u32,
-    /// Of the code that the site belongs to.
+    /// The generation of the code that the site belongs to.
     generation: u64,
 }

@@ -1,11 +1,11 @@
-//! For hosts that no translation is made for.
+//! The back end for hosts that are not supported.
 
 use crate::block::{Start, Translation};
 use crate::frame::Frame;
 use crate::host::Host;
 use riscv_isa::Insn;
 
-/// The back end that there is none of: it translates nothing.
+/// A back end that translates nothing.
 #[cfg_attr(
     test,
     allow(unreachable_pub, reason = "on other hosts the tests alone know it")
@@ -13,7 +13,7 @@ use riscv_isa::Insn;
 #[derive(Debug)]
 pub enum Nothing {}
 
-// SAFETY: there is no code.
+// SAFETY: it returns no code, so none is executed.
 unsafe impl Host for Nothing {
     const ARENA: usize = 0;
 

@@ -1,37 +1,38 @@
-//! Cached translations: from a page of virtual addresses to an offset in RAM.
+//! The TLB: it maps a page of virtual addresses to an offset in RAM.
 //!
-//! Translated code reads these tables and believes them: a hit is accessed without another check.
-//! So the only way in is [`Tlb::fill`], which refuses what is not a whole page inside RAM, and the
-//! code is only entered with RAM that is at least as large.
+//! Translated code trusts its entries: a hit is accessed without another check. Therefore only
+//! [`Tlb::fill`] adds entries. It rejects a page that is not completely in RAM. Code is entered
+//! only with RAM that is at least as large.
 
-/// Entries of each set; a power of two.
+/// Number of entries in each set, a power of two.
 pub(crate) const ENTRIES: usize = 256;
-/// Sets for each kind of access.
+/// Number of sets for each kind of access.
 const SETS: usize = 4;
-/// Bits of an address that a lookup compares: its page, and those that are zero where it is
-/// aligned. Bit 11 is never among them, so no address matches this.
+/// A tag that no address matches. A look-up compares the page of an address and the low bits that
+/// alignment makes zero. Bit 11 is never compared as non-zero.
 const NONE: u64 = 1 << 11;
 const PAGE: u64 = 4096;
 
-/// One page.
+/// An entry: one page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub(crate) struct Entry {
     /// Virtual address of the page.
     pub(crate) tag: u64,
-    /// Added to a virtual address in the page it gives the offset in RAM.
+    /// RAM offset minus virtual address (wrapping).
     pub(crate) addend: u64,
 }
 
-/// The pages of one space, for one kind of access; direct-mapped.
+/// The entries of one space for one kind of access. It is direct-mapped.
 pub(crate) type Set = [Entry; ENTRIES];
 
-/// Which set an access uses: privilege mode, and whatever else decides what may be accessed.
+/// The set that an access uses. It stands for the privilege mode and everything else that decides
+/// about permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space(u8);
 
 impl Space {
-    /// Space number `index` of four; the number is taken modulo 4.
+    /// Space number `index` modulo 4.
     pub const fn new(index: u8) -> Self {
         Self(index % SETS as u8)
     }
@@ -41,18 +42,18 @@ impl Space {
     }
 }
 
-/// Kinds of access.
+/// The kind of an access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Instruction fetch.
+    /// An instruction fetch.
     Fetch,
-    /// Load.
+    /// A load.
     Load,
-    /// Store that needs no book-keeping.
+    /// A store that needs no bookkeeping.
     Store,
 }
 
-/// The translation cache of a hart.
+/// The TLB of a hart.
 #[derive(Debug, Clone)]
 #[repr(C)]
 pub struct Tlb {
@@ -64,7 +65,7 @@ pub struct Tlb {
 }
 
 impl Tlb {
-    /// An empty cache, for RAM of `limit` bytes.
+    /// An empty TLB for RAM of `limit` bytes.
     pub fn new(limit: u64) -> Box<Self> {
         let none = Entry {
             tag: NONE,
@@ -79,31 +80,31 @@ impl Tlb {
         })
     }
 
-    /// Size of the RAM that the offsets are in, in bytes.
+    /// Size of RAM in bytes, which all offsets are below.
     pub fn limit(&self) -> u64 {
         self.limit
     }
 
-    /// The RAM offset of `va`, if its page is cached for loads and `va` is aligned to `size`.
+    /// The RAM offset of `va` if its page is cached for loads and `va` is aligned to `size` bytes.
     #[inline(always)]
     pub fn load(&self, space: Space, va: u64, size: u64) -> Option<usize> {
         lookup(&self.load[space.index()], va, size)
     }
 
-    /// As [`Tlb::load`], for stores.
+    /// Does [`Tlb::load`] for stores.
     #[inline(always)]
     pub fn store(&self, space: Space, va: u64, size: u64) -> Option<usize> {
         lookup(&self.store[space.index()], va, size)
     }
 
-    /// As [`Tlb::load`], for instructions.
+    /// Does [`Tlb::load`] for fetches.
     #[inline(always)]
     pub fn fetch(&self, space: Space, va: u64) -> Option<usize> {
         lookup(&self.fetch[space.index()], va, 2)
     }
 
-    /// Caches that the page of `va` is at the RAM page of `offset`. Where that is not wholly inside
-    /// RAM nothing is cached.
+    /// Caches that the page of `va` maps to the RAM page of `offset`. Nothing is cached if that
+    /// page is not completely in RAM.
     pub fn fill(&mut self, kind: Kind, space: Space, va: u64, offset: u64) {
         let page = offset & !(PAGE - 1);
         if page.checked_add(PAGE).is_none_or(|end| end > self.limit) {
@@ -121,7 +122,7 @@ impl Tlb {
         };
     }
 
-    /// Forgets everything.
+    /// Drops all entries.
     pub fn flush(&mut self) {
         for set in self.fetch.iter_mut().chain(&mut self.load) {
             forget(set);
@@ -129,12 +130,12 @@ impl Tlb {
         self.flush_stores();
     }
 
-    /// Forgets what stores may take the fast path to.
+    /// Drops all entries for stores.
     pub fn flush_stores(&mut self) {
         self.store.iter_mut().for_each(forget);
     }
 
-    /// Stores to the RAM page of `offset` must take the slow path from now on.
+    /// Drops the entries for stores to the RAM page of `offset`, so that these take the slow path.
     pub fn protect(&mut self, offset: u64) {
         let page = offset & !(PAGE - 1);
         for entry in self.store.as_flattened_mut() {

@@ -1,4 +1,5 @@
-//! When translated code comes back: at its budget, and in any loop as soon as the kick flag is up.
+//! Tests of the exits of translated code: at the end of its budget, and in any loop once the kick
+//! flag is set.
 
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 #![allow(
@@ -13,7 +14,7 @@ use std::sync::atomic::AtomicBool;
 
 const SPACE: Space = Space::new(3);
 const RAM: u64 = 4 * 4096;
-/// Where the guest sees RAM.
+/// Virtual address of RAM.
 const AT: u64 = 0x8000_0000;
 
 fn jump(imm: i32) -> Insn {
@@ -23,10 +24,10 @@ fn jump(imm: i32) -> Insn {
     }
 }
 
-/// Blocks, and the RAM offsets that they start at; the first is where execution starts.
+/// Blocks with the RAM offsets of their starts. Execution starts at the first one.
 type Code = Vec<(u64, Vec<Insn>)>;
 
-/// Loops that nothing in them ends.
+/// Endless loops.
 fn loops() -> Vec<Code> {
     let add = Insn {
         rd: 10,
@@ -56,7 +57,7 @@ fn loops() -> Vec<Code> {
     ]
 }
 
-/// Registers that are all zero, for a hart that sees RAM through `tlb`.
+/// Calls with the state of a hart whose registers are zero and that accesses RAM through `tlb`.
 fn with_state<T>(
     tlb: &Tlb,
     ram: &mut [u8],
@@ -119,7 +120,7 @@ fn ram_that_is_too_small_is_not_entered() {
     assert_eq!(exit, None);
 }
 
-/// The arena is emptied when it is full, and what was left before is not resumed.
+/// A full arena is emptied, and code that was left before is not resumed.
 #[test]
 fn a_full_arena_is_emptied() {
     let mut jit = Jit::new().unwrap();
@@ -136,7 +137,7 @@ fn a_full_arena_is_emptied() {
             panic!("{exit:?}: the translation is not cached");
         };
         assert_eq!((insn, exit.pc, exit.left), (load, AT, 100));
-        // It goes on behind the instruction.
+        // Execution resumes after the instruction.
         let again = jit.resume(resume, AT + 4, state, 99).unwrap();
         assert_eq!((again.pc, again.left), (AT + 4, 99));
         for place in 1..20_000 {

@@ -1,4 +1,4 @@
-//! Cost of the operations with the host's help (mode RNE, NX already set) and without (NX clear).
+//! Benchmarks of the operations with the fast path (mode RNE, NX set) and without it (NX clear).
 #![allow(missing_docs, reason = "criterion's macros define undocumented items")]
 
 use std::hint::black_box;

@@ -5,7 +5,7 @@ use crate::format::{Finite, Format, Value, sign_bit, unpack};
 use crate::round::{fold, round_pack, shift_sticky, shift_sticky_wide};
 use crate::{Flags, Round};
 
-/// The result when an operand is a NaN, which is signalling if either argument says so.
+/// The result if an operand is a NaN. It is invalid if one is `signalling`.
 #[inline]
 fn nan<F: Format>(signalling: bool, flags: &mut Flags) -> u64 {
     if signalling {
@@ -14,7 +14,7 @@ fn nan<F: Format>(signalling: bool, flags: &mut Flags) -> u64 {
     F::NAN
 }
 
-/// The result of an operation that has none.
+/// The result of an invalid operation.
 #[inline]
 fn invalid<F: Format>(flags: &mut Flags) -> u64 {
     nan::<F>(true, flags)

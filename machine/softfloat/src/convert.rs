@@ -5,8 +5,8 @@ use crate::format::{Finite, Format, Value, sign_bit, unpack};
 use crate::round::{round_pack, rounds_up, shift_sticky};
 use crate::{Flags, Round};
 
-/// Rounds to an integer in `min..=max` (with `min <= 0`). Beyond it the result saturates; a NaN
-/// gives `max`; both are invalid and then nothing else is raised.
+/// Rounds to an integer in `min..=max` (with `min <= 0`). Out of range the result saturates, and a
+/// NaN gives `max`. Both raise NV and no other flag.
 #[inline]
 pub(crate) fn to_int<F: Format>(
     a: u64,

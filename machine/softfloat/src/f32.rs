@@ -4,10 +4,10 @@ use crate::format::{Binary32, Binary64};
 
 crate::operations::operations!(u32, Binary32, binary32);
 
-/// To binary64 (`fcvt.d.s`), which is always exact. A NaN becomes canonical; a signalling one is
-/// invalid.
+/// Converts to binary64 (`fcvt.d.s`), which is always exact. A NaN becomes canonical. A signalling
+/// NaN raises NV.
 #[inline]
 pub fn widen(a: u32, flags: &mut Flags) -> u64 {
-    // Exact, so the mode does not matter.
+    // The conversion is exact, so the rounding mode does not matter.
     convert::to_format::<Binary32, Binary64>(a.into(), Round::NearestEven, flags)
 }

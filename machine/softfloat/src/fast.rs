@@ -1,24 +1,23 @@
-//! Results from the host's FPU, where they are the same to the bit and no flag can be missed.
+//! The fast path: results of the host's FPU, where they are equal to the bit and no flag is lost.
 //!
 //! Rust's `+ - * /` and `sqrt` on `f32` and `f64` are IEEE 754 with ties to even on x86-64 (SSE2)
-//! and AArch64. The host's flags are out of reach, so the answer is taken only if
+//! and AArch64. The host's flags are not accessible, so a result is used only if
 //!
-//! 1. the mode is `NearestEven`, the host's;
-//! 2. the accumulated flags hold NX already, so that it does not matter whether this result is
-//!    exact (programs with real arithmetic set it early and rarely clear it);
-//! 3. the result's exponent field is neither 0, 1 nor all ones. This alone excludes all other
-//!    flags, and every result with a special rule of its own:
-//!    - NV: the result would be a NaN. So would it for a NaN operand.
-//!    - DZ and OF: in this mode the result would be infinite.
-//!    - UF: a tiny result is at most the smallest normal number after rounding, which has field 1.
-//!      Fields 0 and 1 are left to the software.
+//! 1. the rounding mode is `NearestEven`, which is the host's;
+//! 2. the accrued flags already contain NX, so that it does not matter whether this result is exact
+//!    (numerical programs set it early and rarely clear it);
+//! 3. the exponent field of the result is neither 0, 1 nor all ones. This excludes all other flags,
+//!    and every result with a special rule:
+//!    - NV: the result would be a NaN. A NaN operand gives a NaN too.
+//!    - DZ and OF: the result would be infinite in this mode.
+//!    - UF: a tiny result is at most the smallest normal number after rounding, with field 1.
 //!
-//! Operands need no test: a subnormal one is as exact as any other, and a NaN or infinite one makes
-//! a result that condition 3 refuses (infinite, NaN or, for a finite number over infinity, zero).
+//! Operands need no check. A subnormal operand is exact like any other. A NaN or an infinity gives
+//! a result that condition 3 rejects: infinite, NaN, or zero (a finite number over infinity).
 //!
-//! `mul_add` is asked only where it is one instruction: on AArch64, and on x86-64 if the build has
-//! the FMA feature (`-C target-feature=+fma` or a `target-cpu` with it). Otherwise it is a call
-//! into the C library, and the software is as fast.
+//! `mul_add` is used only where it is one instruction: on AArch64, and on x86-64 if the build has
+//! the FMA feature (`-C target-feature=+fma` or a `target-cpu` with it). Otherwise it calls the C
+//! library, which is no faster than the software.
 
 use crate::{Flags, Round};
 
@@ -30,7 +29,7 @@ fn may_ask_host(rm: Round, flags: Flags) -> bool {
         && flags.contains(Flags::INEXACT)
 }
 
-/// Whether `mul_add` is an instruction of this host.
+/// Whether the host has an instruction for `mul_add`.
 pub(crate) const HOST_FMA: bool = cfg!(any(
     target_arch = "aarch64",
     all(target_arch = "x86_64", target_feature = "fma")
@@ -38,7 +37,7 @@ pub(crate) const HOST_FMA: bool = cfg!(any(
 
 macro_rules! host {
     ($module:ident, $float:ty, $bits:ty, $frac_bits:literal) => {
-        /// The operations on this format; `None` means that the software must answer.
+        /// The operations of the fast path on this format. `None`: use the software.
         pub(crate) mod $module {
             use super::{HOST_FMA, may_ask_host};
             use crate::{Flags, Round};

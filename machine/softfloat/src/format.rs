@@ -1,17 +1,16 @@
-//! Binary interchange formats (IEEE 754-2019, 3.4), and taking bits apart.
+//! Binary interchange formats (IEEE 754-2019, 3.4), and unpacking.
 
-/// A binary format of at most 64 bits. Bits travel right-aligned in a `u64`; those above the format
-/// are zero.
+/// A binary format of at most 64 bits. Its bits are right-aligned in a `u64`, with zeroes above.
 pub(crate) trait Format {
     /// Width of the exponent field, 2 to 11.
     const EXP_BITS: u32;
     /// Width of the fraction field, 1 to 52.
     const FRAC_BITS: u32;
 
-    /// Whether quotient and root are taken in 128 bits; in 64 bits there is room for up to 29.
+    /// Whether quotient and root need 128 bits. 64 bits suffice for a fraction of up to 29 bits.
     const WIDE: bool = Self::FRAC_BITS > 29;
 
-    /// What is added to an exponent to make the exponent field.
+    /// The bias of the exponent field.
     const BIAS: i32 = (1 << (Self::EXP_BITS - 1)) - 1;
     /// The exponent field of infinities and NaNs.
     const MAX_FIELD: u64 = (1 << Self::EXP_BITS) - 1;
@@ -21,9 +20,9 @@ pub(crate) trait Format {
     const SIGN: u64 = 1 << (Self::EXP_BITS + Self::FRAC_BITS);
     /// Plus infinity.
     const INFINITY: u64 = Self::MAX_FIELD << Self::FRAC_BITS;
-    /// The fraction bit that tells a quiet NaN from a signalling one.
+    /// The fraction bit that is set in a quiet NaN and clear in a signalling one.
     const QUIET: u64 = 1 << (Self::FRAC_BITS - 1);
-    /// RISC-V's canonical NaN, the only one that arithmetic returns.
+    /// RISC-V's canonical NaN, the only NaN that arithmetic returns.
     const NAN: u64 = Self::INFINITY | Self::QUIET;
 }
 
@@ -46,12 +45,12 @@ impl Format for Binary64 {
 pub(crate) struct Finite {
     pub(crate) sign: bool,
     pub(crate) exp: i32,
-    /// Left-aligned: bit 63 is set, also for numbers that are subnormal in their format. What comes
-    /// out of `unpack` has at least its low 11 bits zero.
+    /// The significand, left-aligned: bit 63 is set, also for a number that is subnormal in its
+    /// format. After `unpack` at least the low 11 bits are zero.
     pub(crate) sig: u64,
 }
 
-/// What a bit pattern stands for.
+/// The value of a bit pattern.
 #[derive(Clone, Copy)]
 pub(crate) enum Value {
     Zero { sign: bool },
@@ -85,7 +84,7 @@ pub(crate) fn unpack<F: Format>(bits: u64) -> Value {
     if frac == 0 {
         return Value::Zero { sign };
     }
-    // Subnormal: the fraction counts units of 2^(1 - BIAS - FRAC_BITS).
+    // Subnormal: the unit of the fraction is 2^(1 - BIAS - FRAC_BITS).
     let zeros = frac.leading_zeros();
     let exp = 1 - F::BIAS + (63 - F::FRAC_BITS as i32) - zeros as i32;
     Value::Finite(Finite {

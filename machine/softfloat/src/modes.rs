@@ -1,4 +1,4 @@
-//! The two halves of `fcsr`: the rounding mode and the accrued exception flags.
+//! The two fields of `fcsr`: the rounding mode and the accrued exception flags.
 
 use core::ops::{BitOr, BitOrAssign};
 
@@ -30,8 +30,8 @@ impl Round {
         Round::NearestMaxMagnitude,
     ];
 
-    /// The mode with this number; `None` for the reserved 5 and 6, for 7 (dynamic, which the caller
-    /// must have replaced by `frm`) and for anything larger.
+    /// The mode with this number. `None` for the reserved 5 and 6, for larger numbers, and for 7
+    /// (dynamic), which the caller must replace by `frm`.
     #[inline]
     pub const fn from_bits(bits: u8) -> Option<Round> {
         match bits {

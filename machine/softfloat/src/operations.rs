@@ -1,7 +1,7 @@
-//! The public operations, written once for both formats.
+//! The public operations, defined once for both formats.
 
-/// Defines the public functions of a format's module: bits of type `$bits`, format `$format`, host
-/// operations in `$fast`.
+/// Defines the public functions of a format: bits of type `$bits`, format `$format`, and the fast
+/// path in `$fast`.
 macro_rules! operations {
     ($bits:ty, $format:ty, $fast:ident) => {
         use crate::fast::$fast as fast;
@@ -55,8 +55,8 @@ macro_rules! operations {
             }
         }
 
-        /// a x b + c with one rounding (`fmadd`; the other three negate a or c, or both, before).
-        /// Infinity x 0 is invalid even if c is a quiet NaN.
+        /// a x b + c with one rounding (`fmadd`; the three related instructions negate a or c or
+        /// both first). Infinity x 0 is invalid even if c is a quiet NaN.
         #[inline]
         pub fn fma(a: $bits, b: $bits, c: $bits, rm: Round, flags: &mut Flags) -> $bits {
             match fast::fma(a, b, c, rm, *flags) {
@@ -65,8 +65,9 @@ macro_rules! operations {
             }
         }
 
-        /// The smaller operand (`fmin`, IEEE 754-2019 minimumNumber): -0 is below +0, one NaN gives
-        /// the other operand, two give the canonical NaN, a signalling NaN is invalid.
+        /// The smaller operand (`fmin`, IEEE 754-2019 minimumNumber). -0 is below +0. If one
+        /// operand is a NaN the result is the other one; if both are, it is the canonical NaN. A
+        /// signalling NaN is invalid.
         #[inline]
         pub fn min(a: $bits, b: $bits, flags: &mut Flags) -> $bits {
             compare::min::<$format>(a.into(), b.into(), flags) as $bits
@@ -104,71 +105,71 @@ macro_rules! operations {
             compare::classify::<$format>(a.into())
         }
 
-        /// a with the sign of b (`fsgnj`). No NaN is special.
+        /// a with the sign of b (`fsgnj`). NaNs are not treated specially.
         #[inline]
         pub fn sgnj(a: $bits, b: $bits) -> $bits {
             compare::sgnj::<$format>(a.into(), b.into()) as $bits
         }
 
-        /// a with the opposite of b's sign (`fsgnjn`). No NaN is special.
+        /// a with the opposite of b's sign (`fsgnjn`). NaNs are not treated specially.
         #[inline]
         pub fn sgnjn(a: $bits, b: $bits) -> $bits {
             compare::sgnjn::<$format>(a.into(), b.into()) as $bits
         }
 
-        /// a with the exclusive or of both signs (`fsgnjx`). No NaN is special.
+        /// a with the exclusive or of both signs (`fsgnjx`). NaNs are not treated specially.
         #[inline]
         pub fn sgnjx(a: $bits, b: $bits) -> $bits {
             compare::sgnjx::<$format>(a.into(), b.into()) as $bits
         }
 
-        /// To a signed 32-bit integer (`fcvt.w`). Out of range it saturates and is invalid; a NaN
-        /// gives the largest integer and is invalid.
+        /// Converts to a signed 32-bit integer (`fcvt.w`). A value out of range saturates, and a
+        /// NaN gives the largest integer; both are invalid.
         #[inline]
         pub fn to_i32(a: $bits, rm: Round, flags: &mut Flags) -> i32 {
             let (min, max) = (i32::MIN.into(), i32::MAX.into());
             convert::to_int::<$format>(a.into(), rm, min, max, flags) as i32
         }
 
-        /// To an unsigned 32-bit integer (`fcvt.wu`), with the rules of [`to_i32`]. The caller
-        /// sign-extends it for a 64-bit register.
+        /// Converts to an unsigned 32-bit integer (`fcvt.wu`), with the rules of [`to_i32`]. The
+        /// caller sign-extends it for a 64-bit register.
         #[inline]
         pub fn to_u32(a: $bits, rm: Round, flags: &mut Flags) -> u32 {
             convert::to_int::<$format>(a.into(), rm, 0, u32::MAX.into(), flags) as u32
         }
 
-        /// To a signed 64-bit integer (`fcvt.l`), with the rules of [`to_i32`].
+        /// Converts to a signed 64-bit integer (`fcvt.l`), with the rules of [`to_i32`].
         #[inline]
         pub fn to_i64(a: $bits, rm: Round, flags: &mut Flags) -> i64 {
             let (min, max) = (i64::MIN.into(), i64::MAX.into());
             convert::to_int::<$format>(a.into(), rm, min, max, flags) as i64
         }
 
-        /// To an unsigned 64-bit integer (`fcvt.lu`), with the rules of [`to_i32`].
+        /// Converts to an unsigned 64-bit integer (`fcvt.lu`), with the rules of [`to_i32`].
         #[inline]
         pub fn to_u64(a: $bits, rm: Round, flags: &mut Flags) -> u64 {
             convert::to_int::<$format>(a.into(), rm, 0, u64::MAX.into(), flags) as u64
         }
 
-        /// From a signed 32-bit integer (`fcvt` from `w`).
+        /// Converts from a signed 32-bit integer (`fcvt` from `w`).
         #[inline]
         pub fn from_i32(n: i32, rm: Round, flags: &mut Flags) -> $bits {
             from_i64(n.into(), rm, flags)
         }
 
-        /// From an unsigned 32-bit integer (`fcvt` from `wu`).
+        /// Converts from an unsigned 32-bit integer (`fcvt` from `wu`).
         #[inline]
         pub fn from_u32(n: u32, rm: Round, flags: &mut Flags) -> $bits {
             from_u64(n.into(), rm, flags)
         }
 
-        /// From a signed 64-bit integer (`fcvt` from `l`).
+        /// Converts from a signed 64-bit integer (`fcvt` from `l`).
         #[inline]
         pub fn from_i64(n: i64, rm: Round, flags: &mut Flags) -> $bits {
             convert::from_int::<$format>(n < 0, n.unsigned_abs(), rm, flags) as $bits
         }
 
-        /// From an unsigned 64-bit integer (`fcvt` from `lu`).
+        /// Converts from an unsigned 64-bit integer (`fcvt` from `lu`).
         #[inline]
         pub fn from_u64(n: u64, rm: Round, flags: &mut Flags) -> $bits {
             convert::from_int::<$format>(false, n, rm, flags) as $bits

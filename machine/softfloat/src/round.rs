@@ -1,11 +1,11 @@
-//! From an exact outcome to bits: the one place that rounds to a format and raises NX, UF and OF
-//! (IEEE 754-2019, 4.3, 7.4 to 7.6).
+//! Rounding: the only code that rounds an exact result to a format and raises NX, UF and OF (IEEE
+//! 754-2019, 4.3, 7.4 to 7.6).
 
 use crate::format::{Finite, Format, sign_bit};
 use crate::{Flags, Round};
 
-/// `x` shifted right, with every bit that falls out kept in bit 0 ("sticky"): enough to tell below,
-/// at and above one half, and exact from inexact, as long as bit 0 lies below the rounding bit.
+/// Shifts `x` right. Bit 0 is sticky: it is set if any bit below it was. As long as bit 0 is below
+/// the rounding bit, that tells below, at and above one half apart, and exact from inexact.
 #[inline]
 pub(crate) fn shift_sticky(x: u64, by: u32) -> u64 {
     match by {
@@ -15,7 +15,7 @@ pub(crate) fn shift_sticky(x: u64, by: u32) -> u64 {
     }
 }
 
-/// As [`shift_sticky`], for 128 bits.
+/// Does [`shift_sticky`] on 128 bits.
 #[inline]
 pub(crate) fn shift_sticky_wide(x: u128, by: u32) -> u128 {
     match by {
@@ -25,14 +25,14 @@ pub(crate) fn shift_sticky_wide(x: u128, by: u32) -> u128 {
     }
 }
 
-/// The upper half of a wide significand, with the lower half folded into bit 0.
+/// The upper half of a 128-bit significand, with the lower half as sticky bit 0.
 #[inline]
 pub(crate) fn fold(x: u128) -> u64 {
     (x >> 64) as u64 | u64::from(x as u64 != 0)
 }
 
-/// Whether a magnitude rounds up: `odd` is the last bit that is kept, `rest` what is dropped,
-/// `half` one half of the last bit that is kept.
+/// Whether a magnitude is rounded up. `odd` is the last bit that is kept, `rest` the dropped bits,
+/// and `half` one half of the last bit that is kept.
 #[inline]
 pub(crate) fn rounds_up(rm: Round, sign: bool, odd: bool, rest: u64, half: u64) -> bool {
     match rm {
@@ -44,8 +44,8 @@ pub(crate) fn rounds_up(rm: Round, sign: bool, odd: bool, rest: u64, half: u64) 
     }
 }
 
-/// A left-aligned significand rounded to `FRAC_BITS + 1` bits, right-aligned, and whether anything
-/// was dropped. The outcome is 2^(FRAC_BITS + 1) if the rounding carries out.
+/// Rounds a left-aligned significand to `FRAC_BITS + 1` bits, right-aligned. Returns it and whether
+/// it is inexact. It is 2^(FRAC_BITS + 1) if the rounding carries out.
 #[inline]
 fn round_significand<F: Format>(sig: u64, sign: bool, rm: Round) -> (u64, bool) {
     let drop = 63 - F::FRAC_BITS;
@@ -79,13 +79,14 @@ pub(crate) fn round_pack<F: Format>(x: Finite, rm: Round, flags: &mut Flags) -> 
     sign_bit::<F>(sign) | magnitude
 }
 
-/// [`round_pack`] for a number below the smallest normal one.
+/// Does [`round_pack`] for a number below the smallest normal one.
 #[cold]
 fn round_subnormal<F: Format>(x: Finite, rm: Round, flags: &mut Flags) -> u64 {
     let Finite { sign, exp, sig } = x;
     let field = exp + F::BIAS;
-    // Tininess after rounding: rounded as if the exponent had no bounds, is it still below the
-    // smallest normal number? Only a carry from the binade right below can lift it there.
+    // Tininess after rounding: the number is tiny if it stays below the smallest normal number when
+    // rounded with an unbounded exponent. Only a carry from the binade right below can prevent
+    // that.
     let carries = || round_significand::<F>(sig, sign, rm).0 >> (F::FRAC_BITS + 1) != 0;
     let tiny = field < 0 || !carries();
     let (magnitude, inexact) =

@@ -1,8 +1,8 @@
-//! Bits and flags of binary32 and binary64, in every mode, against big-integer arithmetic.
+//! Compares bits and flags of binary32 and binary64, in every mode, with big-integer arithmetic.
 //!
-//! The reference rounds by definition. The bit patterns of the non-negative numbers are in the
-//! order of their values, so the two neighbours of an exact outcome are found by bisection, and the
-//! outcome is compared with them and with the middle between them.
+//! The reference rounds by definition. The bit patterns of non-negative numbers are in the order of
+//! their values. So bisection finds the two neighbours of an exact result, which is then compared
+//! with them and with their midpoint.
 
 mod common;
 
@@ -35,12 +35,12 @@ impl Exact {
     }
 }
 
-/// 2^this units make 1.
+/// The binary logarithm of the number of units in 1.
 fn scale(w: Widths) -> u32 {
     (1 << (w.exp - 1)) - 2 + w.frac
 }
 
-/// The units of a non-negative number by its bits; of infinity's, 2^(emax + 1).
+/// The units of a non-negative number with these bits. For infinity they are 2^(emax + 1).
 fn units(w: Widths, bits: u64) -> BigUint {
     let (field, frac) = (bits >> w.frac, bits & ((1 << w.frac) - 1));
     match field {
@@ -58,8 +58,8 @@ fn signed(w: Widths, bits: u64) -> BigInt {
     BigInt::from_biguint(sign, units(w, bits & !w.sign()))
 }
 
-/// The bits of the number that `x` rounds to (infinity's for 2^(emax + 1) and beyond), and whether
-/// it is `x` itself. `hint` only makes the search short.
+/// The bits of the number to which `x` is rounded (infinity for 2^(emax + 1) and above), and
+/// whether it equals `x`. `hint` only shortens the search.
 fn nearest(w: Widths, negative: bool, x: &Exact, rm: Round, hint: u64) -> (u64, bool) {
     let at_most = |bits: u64| x.cmp_half(&(units(w, bits) * 2u32)).is_ge();
     let (mut low, mut high) = (0, w.infinity());
@@ -109,7 +109,7 @@ fn nearest(w: Widths, negative: bool, x: &Exact, rm: Round, hint: u64) -> (u64, 
     (rounded, false)
 }
 
-/// Bits and flags of an exact outcome.
+/// Bits and flags of an exact result.
 fn round(w: Widths, negative: bool, x: &Exact, rm: Round, hint: u64) -> (u64, Flags) {
     let sign = if negative { w.sign() } else { 0 };
     let (rounded, exact) = nearest(w, negative, x, rm, hint & !w.sign());
@@ -128,8 +128,8 @@ fn round(w: Widths, negative: bool, x: &Exact, rm: Round, hint: u64) -> (u64, Fl
     }
     let smallest_normal = 1 << w.frac;
     let mut flags = Flags::INEXACT;
-    // Tiny after rounding with an unbounded exponent: the double of a number in the binade below
-    // the normal ones has full precision, so it rounds as the number would.
+    // Tiny after rounding with an unbounded exponent. Twice a number in the binade below the normal
+    // numbers has full precision, so it is rounded as the number would be.
     if x.cmp_half(&(units(w, smallest_normal) * 2u32)).is_lt() {
         let (doubled, _) = nearest(w, negative, &x.doubled(), rm, 2 * rounded);
         if doubled < 2 * smallest_normal {
@@ -139,7 +139,7 @@ fn round(w: Widths, negative: bool, x: &Exact, rm: Round, hint: u64) -> (u64, Fl
     (sign | rounded, flags)
 }
 
-/// A signed outcome n / d, where a zero has the sign `zero_negative`.
+/// A signed result n / d. A zero has the sign `zero`.
 fn ratio(w: Widths, n: BigInt, d: BigUint, zero: bool, rm: Round, hint: u64) -> (u64, Flags) {
     match n.sign() {
         Sign::NoSign => (if zero { w.sign() } else { 0 }, Flags::NONE),
@@ -165,7 +165,8 @@ macro_rules! against_exact {
             for _ in 0..repeat(15_000) {
                 let a = w.operand(&mut rng, 0);
                 let b = w.operand(&mut rng, a);
-                // Finite numbers only: the rest is in `known`, and exhaustive on toy formats.
+                // Only finite numbers: `known` tests the others, and toy formats test them
+                // exhaustively.
                 if [a, b].iter().any(|x| x & w.infinity() == w.infinity()) {
                     continue;
                 }
@@ -211,7 +212,8 @@ macro_rules! against_exact {
                         assert_eq!(got, round(w, false, &square, rm, got.0), "sqrt {what}");
                     }
 
-                    // An addend near the product, so that they cancel or just touch, or anything.
+                    // An addend near the product, so that they cancel or barely overlap; or an
+                    // arbitrary one.
                     let near = softfloat::$float::mul(p, q, rm, &mut Flags::NONE.clone());
                     let near = u64::from(near);
                     let c = match rng.below(4) {
@@ -236,13 +238,13 @@ macro_rules! against_exact {
 against_exact!(binary32, u32, f32, SINGLE);
 against_exact!(binary64, u64, f64, DOUBLE);
 
-/// From binary64 to binary32 and from integers to both, every mode.
+/// Conversions from binary64 to binary32 and from integers to both, in every mode.
 #[test]
 fn conversions() {
     let mut rng = Rng(0xc0417);
     for _ in 0..repeat(40_000) {
         let n = rng.next() >> rng.below(64);
-        // Binary64 numbers in and around binary32's range, often just off one of its numbers.
+        // binary64 numbers in and around the range of binary32, often next to a binary32 number.
         let near =
             softfloat::f32::widen(SINGLE.operand(&mut rng, 0) as u32, &mut Flags::NONE.clone());
         let a = match rng.below(3) {

@@ -1,4 +1,4 @@
-//! Bits against the host's FPU: millions of operands, in the host's rounding mode.
+//! Compares results with the host's FPU for millions of operands, in the host's rounding mode.
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
 mod common;
@@ -6,7 +6,7 @@ mod common;
 use common::{DOUBLE, Rng, SINGLE, repeat};
 use softfloat::{Flags, Round};
 
-/// A host result as the guest sees it: NaNs are canonical.
+/// The host's result with canonical NaNs.
 fn single(x: f32) -> u32 {
     if x.is_nan() { 0x7fc0_0000 } else { x.to_bits() }
 }
@@ -26,7 +26,7 @@ macro_rules! against_host {
             let check = |a: $bits, b: $bits| {
                 let rm = Round::NearestEven;
                 let (x, y) = ($float::from_bits(a), $float::from_bits(b));
-                // With NX set the fast path answers, without it the software.
+                // With NX set the fast path is used, without it the software.
                 for before in [Flags::NONE, Flags::INEXACT] {
                     let f = &mut before.clone();
                     assert_eq!(
@@ -70,7 +70,7 @@ macro_rules! against_host {
                         "<= {a:#x} {b:#x} {before:?}"
                     );
                 }
-                // `as` saturates as RISC-V does, but takes a NaN to 0.
+                // `as` saturates as RISC-V does, but converts a NaN to 0.
                 let (f, rtz) = (&mut Flags::NONE.clone(), Round::TowardZero);
                 if !x.is_nan() {
                     assert_eq!(softfloat::$float::to_i32(a, rtz, f), x as i32, "{a:#x}");
@@ -156,7 +156,7 @@ fn integers_and_formats() {
         assert_eq!(softfloat::f32::widen(a, f), widened, "{a:#x}");
         let narrowed = single(f64::from_bits(b) as f32);
         assert_eq!(softfloat::f64::narrow(b, rm, f), narrowed, "{b:#x}");
-        // Around binary32's own thresholds.
+        // Near binary32's thresholds.
         let b = (widened & !0x1fff_ffff) | (rng.next() & 0x3fff_ffff);
         let narrowed = single(f64::from_bits(b) as f32);
         assert_eq!(softfloat::f64::narrow(b, rm, f), narrowed, "{b:#x}");

@@ -1,5 +1,5 @@
-//! Known answers: the tables of the RISC-V unprivileged ISA ("F" and "D" extensions) and the
-//! special cases of IEEE 754-2019, clauses 6 and 7.
+//! Known results: the tables of the RISC-V unprivileged specification ("F" and "D" extensions) and
+//! the special cases of IEEE 754-2019, clauses 6 and 7.
 
 use softfloat::{Flags, Round};
 
@@ -17,7 +17,7 @@ const NAN32: u32 = 0x7fc0_0000;
 const NAN64: u64 = 0x7ff8_0000_0000_0000;
 const SNAN32: u32 = 0x7f80_0001;
 const SNAN64: u64 = 0x7ff0_0000_0000_0001;
-/// A quiet NaN with a sign and a payload, which must not come out of anything but sign injection.
+/// A quiet NaN with a sign and a payload. Only sign injection may return it.
 const PAYLOAD32: u32 = 0xffc1_2345;
 const PAYLOAD64: u64 = 0xfff8_1234_5678_9abc;
 const SIGN32: u32 = 1 << 31;
@@ -126,7 +126,7 @@ fn float_to_integer_domains() {
             assert_eq!(run(|fl| g::to_i64(x, rm, fl)), (i64::MAX, NV), "{x:#x}");
             assert_eq!(run(|fl| g::to_u64(x, rm, fl)), (u64::MAX, NV), "{x:#x}");
         }
-        // The ends of the domains are in.
+        // The limits of the range are valid.
         assert_eq!(
             run(|fl| g::to_i32(d(-2147483648.0), rm, fl)),
             (i32::MIN, NONE)
@@ -163,7 +163,7 @@ fn float_to_integer_domains() {
     }
 }
 
-/// Rounding to an integer comes first, the test of the range after it.
+/// The value is rounded to an integer before the range check.
 #[test]
 fn float_to_integer_rounding() {
     use softfloat::f64 as g;
@@ -181,7 +181,7 @@ fn float_to_integer_rounding() {
     for (x, want) in cases {
         for (rm, want) in modes.into_iter().zip(want) {
             assert_eq!(run(|f| g::to_i32(d(x), rm, f)), (want, NX), "{x} {rm:?}");
-            // Negative results are outside the unsigned domain; those that round to 0 are not.
+            // A negative result is out of the unsigned range, unless it rounds to 0.
             let unsigned = if want < 0 { (0, NV) } else { (want as u32, NX) };
             assert_eq!(run(|f| g::to_u32(d(x), rm, f)), unsigned, "{x} {rm:?}");
         }
@@ -250,7 +250,7 @@ fn comparisons_with_nans() {
     assert_eq!(run(|fl| f::lt(SIGN32, 0, fl)), (false, NONE));
 }
 
-/// No NaN is special to sign injection: payloads pass through.
+/// Sign injection does not treat NaNs specially: payloads are preserved.
 #[test]
 fn sign_injection() {
     use softfloat::f32 as f;
@@ -346,12 +346,12 @@ fn overflow_and_underflow() {
             "{rm:?}"
         );
     }
-    // A sum of less than half a unit over the largest number is no overflow, except rounding up.
+    // A sum of less than half a unit above the largest number overflows only when rounding up.
     assert_eq!(run(|fl| f::add(max, s(1.0), RNE, fl)), (max, NX));
     assert_eq!(run(|fl| f::add(max, s(1.0), RUP, fl)), (inf, of));
 
-    // Just below the smallest normal number, by 2^-24 and by 2^-25 of it: both give that number,
-    // but the first, with an unbounded exponent, would not have rounded to it.
+    // Just below the smallest normal number, by 2^-24 and by 2^-25 of it. Both round to that
+    // number, but the first would not with an unbounded exponent.
     let below = |x: f32| s(1.0 - x);
     assert_eq!(
         run(|fl| f::mul(smallest, below(f32::EPSILON / 2.0), RNE, fl)),
@@ -369,7 +369,7 @@ fn overflow_and_underflow() {
     assert_eq!(run(|fl| f::div(1, s(2.0), RNE, fl)), (0, uf));
 }
 
-/// Flags accumulate: what was set stays set.
+/// Flags accumulate: a set flag stays set.
 #[test]
 fn flags_accumulate() {
     let mut flags = DZ;
@@ -380,7 +380,7 @@ fn flags_accumulate() {
 }
 
 proptest::proptest! {
-    /// No bits panic, in any mode, and every NaN that arithmetic returns is canonical.
+    /// No bits cause a panic in any mode, and every NaN from arithmetic is canonical.
     #[test]
     fn any_bits(a: u64, b: u64, c: u64, mode in 0u8..5, before: u8) {
         use softfloat::{f32 as f, f64 as g};

@@ -137,7 +137,8 @@ pub(crate) enum Step {
 
 /// Random steps in a window of `span` bytes. Low offsets are frequent, as registers are there.
 pub(crate) fn steps(span: u64) -> impl Strategy<Value = Vec<Step>> {
-    let offset = || prop_oneof![4 => 0..0x20u64.min(span), 2 => (0..span / 4).prop_map(|n| n * 4), 1 => 0..span];
+    let aligned = move || (0..span / 4).prop_map(|n| n * 4);
+    let offset = move || prop_oneof![4 => 0..0x20u64.min(span), 2 => aligned(), 1 => 0..span];
     let size = || prop_oneof![Just(1u8), Just(2), Just(4), Just(8)];
     let value = prop_oneof![0..=0xffu64, any::<u64>(), Just(0), Just(u64::MAX)];
     let step = prop_oneof![

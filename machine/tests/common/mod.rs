@@ -1,4 +1,4 @@
-//! Guests, and inputs that are a function of the instruction count.
+//! Guests, and inputs that are a function of the icount.
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
@@ -6,16 +6,16 @@ use machine::boot::{self, BootConfig};
 use machine::inputs::{Halted, Inputs, Mark, Moment, Output};
 use machine::{Config, Machine, PowerOn};
 
-/// In a mark: it is an exception.
+/// The bit in the number of a mark that means an exception.
 pub(crate) const EXCEPTION: u64 = 1 << 63;
 
-/// Inputs that are a function of the instruction count, and everything that happened.
+/// Inputs that are a function of the icount, and a record of marks and output.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Script {
-    /// Place and number, exceptions with the top bit.
+    /// The marks: point of the run, and number. Exceptions have the top bit set.
     pub(crate) marks: Vec<(Moment, u64)>,
     pub(crate) output: Vec<u8>,
-    /// How far the host's clock has jumped, ns.
+    /// The total of the jumps of the host's clock in ns.
     jumped: i64,
 }
 
@@ -43,7 +43,7 @@ impl Inputs for Script {
 }
 
 impl Script {
-    /// Lets time pass for an idle machine; false if it waits for its input.
+    /// Lets an idle machine's time pass. Returns false if it waits for input.
     pub(crate) fn wake(&mut self, machine: &mut Machine) -> bool {
         match machine.wake_deadline() {
             Some(deadline) => machine.warp(deadline - machine.now()),
@@ -57,19 +57,19 @@ impl Script {
     }
 }
 
-/// What is run.
+/// A guest to run, and the machine that it needs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Guest<'a> {
     pub(crate) elf: &'a [u8],
     pub(crate) append: &'a str,
     pub(crate) harts: u8,
     pub(crate) chaos: Option<u64>,
-    /// The machine is its own firmware.
+    /// The machine implements the SBI itself.
     pub(crate) sbi: bool,
 }
 
 impl<'a> Guest<'a> {
-    /// On one hart.
+    /// A guest on one hart.
     pub(crate) fn alone(elf: &'a [u8], append: &'a str) -> Self {
         Self {
             elf,
@@ -80,7 +80,7 @@ impl<'a> Guest<'a> {
         }
     }
 
-    /// A machine that is about to run it.
+    /// A machine at power-on with the guest loaded.
     pub(crate) fn machine(self) -> Machine {
         let config = BootConfig {
             kernel: Some(self.elf),

@@ -1,5 +1,6 @@
-//! The reference: what could be seen of a run, from the states between its instructions alone. It
-//! decodes instructions, follows addresses and keeps a copy of RAM by itself, and uses no probe.
+//! The reference for probes: everything that a probe could report, derived from the states between
+//! the instructions of a run. It decodes instructions, translates addresses and keeps a copy of RAM
+//! by itself, and uses no probe.
 
 use crate::common::EXCEPTION;
 use crate::{At, End, Script, run};
@@ -16,10 +17,10 @@ const PAGE: u64 = 4096;
 const MPRV: u64 = 1 << 17;
 const FETCH_FAULTS: [u64; 2] = [1, 12];
 
-/// Something that a probe may stop for.
+/// An event that a probe may stop for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Seen {
-    /// In front of an instruction that can be fetched.
+    /// The point before an instruction that can be fetched.
     Execute {
         hart: u8,
         pc: u64,
@@ -40,24 +41,24 @@ pub(crate) enum Seen {
         old: Option<Vec<u8>>,
         new: Vec<u8>,
     },
-    /// Behind an instruction.
+    /// The point after an instruction.
     Executed {
         hart: u8,
         pc: u64,
     },
 }
 
-/// A run, with instruction counts.
+/// The events of a run, with their icounts.
 pub(crate) struct Trace {
     pub(crate) harts: u8,
     pub(crate) seen: Vec<(u64, Seen)>,
-    /// RAM before the instruction that is next.
+    /// RAM before the next instruction.
     ram: Vec<u8>,
-    /// Marks that are dealt with.
+    /// Number of marks that have been processed.
     marks: usize,
 }
 
-/// A hart with the RAM that it sees.
+/// A hart and RAM.
 struct View<'a> {
     hart: &'a Hart,
     ram: &'a [u8],
@@ -69,7 +70,7 @@ impl View<'_> {
         self.ram.get(start..start + len)
     }
 
-    /// Where `va` leads in `mode`, and the entries on the way.
+    /// Translates `va` in `mode`. Returns the physical address, and the addresses of the entries.
     fn walk(&self, va: u64, mode: Mode) -> Option<(u64, Vec<u64>)> {
         let satp = self.hart.csrs.satp;
         if mode == Mode::Machine || satp >> 60 == 0 {
@@ -104,11 +105,11 @@ impl View<'_> {
         }
     }
 
-    /// The instruction at the pc, from RAM or `rom`.
+    /// The instruction at the pc, from RAM or the boot ROM.
     fn instruction(&self, machine: &Machine) -> Option<Insn> {
         let half = |va: u64| {
             let (address, _) = self.walk(va, self.hart.mode)?;
-            // The ROM never changes.
+            // The boot ROM never changes.
             let bytes = self.bytes(address, 2);
             let bytes = bytes.or_else(|| machine.bus().memory(PhysAddr::new(address), 2))?;
             Some(u32::from(u16::from_le_bytes(*bytes.first_chunk()?)))
@@ -121,8 +122,7 @@ impl View<'_> {
         decode(half(pc.wrapping_add(2))? << 16 | low)
     }
 
-    /// What the instruction reads and writes: address, length, whether it reads and whether it
-    /// writes.
+    /// The memory access of an instruction: address, length, whether it reads, whether it writes.
     fn access(&self, insn: &Insn, after: &Hart) -> Option<(u64, usize, bool, bool)> {
         let base = self.hart.x[usize::from(insn.rs1)];
         let at = base.wrapping_add_signed(insn.imm.into());
@@ -188,7 +188,7 @@ impl Trace {
         end
     }
 
-    /// One instruction was executed since `icount`, with the harts as they were `before`.
+    /// Records the instruction that was executed at `icount`. `before` are the harts before it.
     fn executed(&mut self, icount: u64, before: &[Hart], machine: &Machine, script: &Script) {
         let harts = machine.harts();
         let mut changed = before.iter().zip(harts).filter(|(a, b)| a.steps != b.steps);
@@ -236,7 +236,7 @@ impl Trace {
                 },
             );
         }
-        // What may have been written to.
+        // The ranges that may have been stored to.
         let mut stale: Vec<(u64, usize)> = Vec::new();
         for va in [pc, pc.wrapping_add(2)] {
             let walked = view.walk(va, hart.mode);
@@ -319,7 +319,7 @@ impl Trace {
         self.seen.iter().filter_map(address).collect()
     }
 
-    /// The traps that it takes.
+    /// The traps that the run takes.
     pub(crate) fn causes(&self) -> Vec<Cause> {
         let cause = |(_, seen): &(u64, Seen)| match seen {
             Seen::Trap { cause, .. } => Some(*cause),
@@ -328,7 +328,7 @@ impl Trace {
         self.seen.iter().filter_map(cause).collect()
     }
 
-    /// Where these probes stop it.
+    /// The stops that these probes cause.
     pub(crate) fn stops(&self, probes: &[Probe]) -> Vec<At> {
         let mut watches: Vec<Watchpoint> = Vec::new();
         for probe in probes {
@@ -415,7 +415,7 @@ fn register(
     value.to_le_bytes()[..len].to_vec()
 }
 
-/// What a watchpoint sees of an access.
+/// The hit of a watchpoint at an access.
 fn hit(watch: &Watchpoint, seen: &Seen) -> Option<WatchHit> {
     let Seen::Access {
         hart,

@@ -1,4 +1,4 @@
-//! Blocks, links and what is dropped, without a real host: see [`super::toy`].
+//! Tests of the code cache with an invented host: see [`super::toy`].
 
 use super::toy::{GLUE, Toy};
 use super::*;
@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 
 type Cache = CodeCache<Toy>;
 
-/// Bytes of RAM, which the guest sees at its offsets; the toy's code never accesses it.
+/// Size of RAM in bytes. Virtual addresses equal RAM offsets. The toy's code never accesses RAM.
 const RAM: u64 = 2 * PAGE;
 
 fn jump(imm: i32) -> Insn {
@@ -33,10 +33,10 @@ fn load() -> Insn {
     Insn::new(Op::Ld)
 }
 
-/// No page is cached.
+/// A TLB without entries.
 static TLB: LazyLock<Box<Tlb>> = LazyLock::new(|| Tlb::new(0));
 
-/// Calls with the state of a hart that nothing is known of.
+/// Calls `then` with the state of a hart at reset.
 fn with_state<T>(then: impl FnOnce(&mut State<'_>) -> T) -> T {
     let space = Space::new(3);
     then(&mut State {
@@ -59,7 +59,7 @@ fn host(cache: &Cache) -> &Toy {
     &cache.memory.as_ref().unwrap().host
 }
 
-/// Runs, and says where it ended and which instructions were executed in one go.
+/// Runs code. Returns the pc at its exit, and the executed instructions.
 fn executed(cache: &mut Cache, pc: u64, left: u64) -> (Option<u64>, Vec<u64>) {
     host(cache).executed.borrow_mut().clear();
     let entered = host(cache).entered.get();
@@ -123,7 +123,7 @@ fn jumps_on_a_page_are_linked_in_either_order() {
         let mut cache = cache(&blocks);
         let all = vec![0, 4, 100, 104];
         assert_eq!(executed(&mut cache, 0, 9), (Some(4200), all));
-        // Across pages nothing is linked.
+        // There are no links across pages.
         assert!(cache.translate(4200, &[jump(0)]));
         assert_eq!(executed(&mut cache, 0, 9).0, Some(4200));
     }
@@ -138,7 +138,7 @@ fn the_budget_is_kept_by_every_way_out() {
     ]);
     for left in 0..20 {
         let (pc, all) = executed(&mut cache, 0, left);
-        // Whole turns of 4, and what is left over is less than the block that comes next.
+        // Whole rounds of 4 instructions. The rest is shorter than the next block.
         let (turns, over) = (left / 4, left % 4);
         assert_eq!(
             (pc, all.len() as u64),
@@ -164,7 +164,7 @@ fn what_is_dropped_is_not_reached() {
         assert!(cache.translate(second.0, second.1));
         assert_eq!(executed(&mut cache, 0, 9).0, Some(4200));
     }
-    // One that leads to itself, and one whose code is no longer what it was.
+    // A block that jumps to itself, and a block whose code has changed.
     assert!(cache.invalidate(200, 4));
     assert_eq!(run(&mut cache, 200, 9), None);
     assert!(cache.translate(200, &[add(), jump(4096)]));
@@ -182,7 +182,7 @@ fn a_slot_belongs_to_one_block() {
     assert!(cache.translate(8, &ops));
     assert_eq!(cache.memory.as_ref().unwrap().arena.used(), used);
     assert!(run(&mut cache, 8, 9).is_some());
-    // The slot is not taken from whom it belongs to now.
+    // A dropped block must not clear the entry of another block.
     assert!(cache.invalidate(8 + far, 1));
     assert!(run(&mut cache, 8, 9).is_some());
 }
@@ -203,7 +203,7 @@ fn what_was_left_goes_on_as_long_as_its_code_is_there() {
         };
         assert_eq!((insn, exit.pc, exit.left), (load(), 4, 8));
         drop(&mut cache);
-        // The budget must hold what is left of the block.
+        // The budget must suffice for the rest of the block.
         assert_eq!(with_state(|state| cache.resume(resume, 8, state, 1)), None);
         let again = with_state(|state| cache.resume(resume, 8, state, 7));
         let at_end = again.map(|exit| (exit.pc, exit.left, exit.next));
@@ -228,8 +228,8 @@ fn a_full_arena_is_emptied() {
     assert!(run(&mut cache, 0, 9).is_none());
 }
 
-/// A guest that changes its code: by translated blocks and one instruction at a time it goes the
-/// same way.
+/// A guest that modifies its code. It takes the same path with translated blocks as one instruction
+/// at a time.
 #[test]
 fn code_follows_what_is_stored_to_it() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
@@ -265,8 +265,8 @@ fn code_follows_what_is_stored_to_it() {
     );
 }
 
-/// What the machine would translate from `pc` on: to the end of the page, of the straight line, or
-/// after `len` instructions.
+/// The instructions that the machine would translate from `pc` on: to the end of the page or of the
+/// straight line, at most `len`.
 fn straight(ram: &[Insn], pc: u64, len: u64) -> &[Insn] {
     let on_page = (PAGE - pc % PAGE) / 4;
     let ops = &ram[pc as usize / 4..][..on_page.min(len + 1) as usize];
@@ -275,7 +275,7 @@ fn straight(ram: &[Insn], pc: u64, len: u64) -> &[Insn] {
     &ops[..len]
 }
 
-/// Where the guest comes along, by the toy's rules.
+/// The path of the guest by the toy's rules.
 fn singly(ram: &[Insn], mut pc: u64, left: u64) -> Vec<u64> {
     let mut way = Vec::new();
     for _ in 0..left {
@@ -293,7 +293,8 @@ fn next(insn: &Insn, pc: u64) -> u64 {
     }
 }
 
-/// The same by the code there is, and without it where there is none; and how much of it by code.
+/// The path of the guest with code where it exists. Returns it with the number of instructions that
+/// code executed.
 fn way(cache: &mut Cache, ram: &[Insn], mut pc: u64, mut left: u64) -> (Vec<u64>, usize) {
     let (mut way, mut by_code) = (Vec::new(), 0);
     let mut resume = None;
@@ -335,7 +336,7 @@ impl Random {
         (self.0 >> 20) % end
     }
 
-    /// An instruction for this place; jumps stay on the page, and the last one does not leave RAM.
+    /// A random instruction. Jumps stay on the page, and the last instruction does not leave RAM.
     fn insn(&mut self, at: u64) -> Insn {
         let near = self.below(PAGE / 4) as i32 * 4 - (at % PAGE) as i32;
         match self.below(12) {

@@ -1,8 +1,9 @@
-//! A back end for a host that does not exist, so that what is shared is tested on any.
+//! A back end for an invented host, so that the shared part can be tested on any host.
 //!
-//! Its code is words of four bytes, and a jump is one whole word, as AArch64's `b` is. It executes
-//! from a cache of instructions of its own, which holds only what was flushed. No register of the
-//! guest exists: `beq` is always taken, the other branches never, and arithmetic is only counted.
+//! Its code consists of words of four bytes. A jump is one whole word, as AArch64's `b`. It
+//! executes from its own instruction cache, which contains only words that were flushed. It has no
+//! guest registers: `beq` is always taken, other branches never are, and arithmetic is only
+//! counted.
 
 use crate::block::{Draft, Site, Start, Translation, falls_through, is_branch, is_system};
 use crate::frame::{Frame, NO_SITE};
@@ -10,34 +11,34 @@ use crate::host::Host;
 use riscv_isa::{Insn, Op};
 use std::cell::{Cell, RefCell};
 
-/// Takes so many instructions off the budget, and then skips the next word where it allows them.
+/// Subtracts a number of instructions from the budget. If the budget allows them, skips a word.
 const CHARGE: u32 = 1 << 24;
-/// Executes the instruction at this distance from the start of the page.
+/// Executes the instruction at this offset in the page.
 const STEP: u32 = 2 << 24;
-/// Gives back so many instructions.
+/// Gives back a number of instructions.
 const GIVE_BACK: u32 = 3 << 24;
 /// Leaves through the site of this number.
 const LEAVE: u32 = 4 << 24;
-/// Leaves to this distance from the start of the page.
+/// Leaves to this offset in the page.
 const LEAVE_PAGE: u32 = 5 << 24;
-/// Where no code was flushed to.
+/// The content of words that were never flushed.
 const NEVER_WRITTEN: u32 = u32::MAX;
-/// `b` of AArch64: 26 bits of displacement, in words, beside the opcode.
+/// `b` of AArch64: an opcode, and a displacement of 26 bits in words.
 const JUMP: u32 = 0b000101 << 26;
 const DISPLACEMENT: u32 = (1 << 26) - 1;
 
 #[derive(Debug)]
 pub(super) struct Toy {
     base: usize,
-    /// What was flushed, by word.
+    /// The flushed words.
     icache: RefCell<Vec<u32>>,
-    /// Addresses of the instructions that were executed.
+    /// Addresses of the executed instructions.
     pub(super) executed: RefCell<Vec<u64>>,
-    /// How often code was entered.
+    /// Number of entries into code.
     pub(super) entered: Cell<u32>,
 }
 
-// SAFETY: no code is executed but by `enter` below, in safe Rust.
+// SAFETY: only `enter` below executes the code, and it is safe Rust.
 unsafe impl Host for Toy {
     const ARENA: usize = 8192;
 
@@ -52,7 +53,7 @@ unsafe impl Host for Toy {
             executed: RefCell::default(),
             entered: Cell::default(),
         };
-        // It needs none: a word that is looked for by the tests.
+        // This host needs no glue. The tests look for this word.
         Some((toy, GLUE.to_le_bytes().to_vec()))
     }
 
@@ -122,15 +123,15 @@ unsafe impl Host for Toy {
     }
 }
 
-/// What the shared code is: nothing that may be executed.
+/// The glue. It must not be executed.
 pub(super) const GLUE: u32 = 0xee00_0000;
 
 struct Translator {
     words: Vec<u32>,
     draft: Draft,
-    /// Jumps, by their word, and where they lead.
+    /// Jumps: position of the word, and target.
     stubs: Vec<(usize, i64)>,
-    /// Words that leave, and what they leave through.
+    /// Exits: position of the word, and site.
     sites: Vec<(usize, Site)>,
 }
 

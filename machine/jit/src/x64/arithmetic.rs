@@ -5,12 +5,12 @@ use super::translate::Translator;
 use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
 use riscv_isa::{Insn, Op};
 
-/// An operation of two operands: computes in the first register, with the second.
+/// Assembles an operation on two registers. The result is in the first one.
 type Binary = fn(&mut Translator<'_>, u8, u8);
-/// An operation with a constant.
+/// Assembles an operation on a register and a constant.
 type Constant = fn(&mut Translator<'_>, u8, i32);
 
-/// A function that assembles one instruction on whole registers.
+/// A function that assembles one instruction on 64-bit registers.
 macro_rules! binary {
     ($op:ident) => {
         |t, to, from| dynasm!(t.asm ; .arch x64 ; $op Rq(to), Rq(from))
@@ -24,7 +24,7 @@ macro_rules! constant {
     };
 }
 
-/// A function that assembles a shift by a constant, of the whole register or its low half.
+/// A function that assembles a shift by a constant, of 64 or of the low 32 bits.
 macro_rules! shift {
     ($op:ident, $size:ident) => {
         |t, to, value| dynasm!(t.asm ; .arch x64 ; $op $size(to), BYTE value as i8)
@@ -39,9 +39,9 @@ macro_rules! shift_by_cl {
 }
 
 impl Translator<'_> {
-    /// Translates arithmetic other than division; false if it is none.
+    /// Translates arithmetic other than division. Returns false for other instructions.
     pub(super) fn arithmetic(&mut self, insn: &Insn) -> bool {
-        // The encodings for nothing at all.
+        // With rd=x0 the instruction has no effect (HINT).
         if insn.rd == 0 && is_arithmetic(insn.op) {
             return true;
         }
@@ -114,7 +114,7 @@ impl Translator<'_> {
     }
 
     fn binary(&mut self, insn: &Insn, op: Binary, word: bool) {
-        // Where `rd` is the second operand it must not be overwritten by the first.
+        // If `rd` is the second operand, the first one must not overwrite it.
         let to = match Self::work(insn.rd) {
             _ if insn.rd == insn.rs2 && insn.rd != insn.rs1 => RAX,
             own => own,
@@ -126,7 +126,7 @@ impl Translator<'_> {
         self.write(insn.rd, to);
     }
 
-    /// The host takes as many bits of the shift amount as RISC-V does.
+    /// x86 uses as many bits of the shift amount as RISC-V does.
     fn shift(&mut self, insn: &Insn, op: Binary, word: bool) {
         let to = Self::work(insn.rd);
         self.read(RCX, insn.rs2);
@@ -136,14 +136,14 @@ impl Translator<'_> {
         self.write(insn.rd, to);
     }
 
-    /// Sign-extends the low word.
+    /// Sign-extends the low 32 bits of a 32-bit operation.
     pub(super) fn finish_word(&mut self, to: u8, word: bool) {
         if word {
             dynasm!(self.asm ; .arch x64 ; movsxd Rq(to), Rd(to));
         }
     }
 
-    /// Compares guest registers; uses `rax` and `rcx`.
+    /// Compares guest registers. Uses `rax` and `rcx`.
     pub(super) fn compare(&mut self, left: u8, right: u8) {
         let left = self.held(left, RAX);
         match home(right) {
@@ -185,10 +185,10 @@ impl Translator<'_> {
     }
 }
 
-/// Where the host's division would trap, RISC-V says what the result is (Unprivileged specification
-/// 20191213, section 7.2).
+/// Division. Where x86 traps, RISC-V defines the result (unprivileged specification 20191213,
+/// section 7.2).
 impl Translator<'_> {
-    /// Translates a division; false if it is none.
+    /// Translates a division. Returns false for other instructions.
     pub(super) fn divide(&mut self, insn: &Insn) -> bool {
         let (signed, remainder, word) = match insn.op {
             Op::Div => (true, false, false),
@@ -206,7 +206,8 @@ impl Translator<'_> {
         self.read(RAX, insn.rs1);
         self.read(RCX, insn.rs2);
         if word {
-            // With both sign-extended, the signed division of words is one that cannot overflow.
+            // With both operands sign-extended to 64 bits, the signed 32-bit division cannot
+            // overflow.
             match signed {
                 true => dynasm!(self.asm ; .arch x64 ; movsxd rax, eax ; movsxd rcx, ecx),
                 false => dynasm!(self.asm ; .arch x64 ; mov eax, eax ; mov ecx, ecx),
@@ -231,7 +232,7 @@ impl Translator<'_> {
         true
     }
 
-    /// `rax` by `rcx`, which is not zero: quotient in `rax`, remainder in `rdx`.
+    /// Divides `rax` by `rcx`, which is not zero. The quotient is in `rax`, the remainder in `rdx`.
     fn divide_signed(&mut self, word: bool) {
         if word {
             dynasm!(self.asm ; .arch x64 ; cqo ; idiv rcx);
@@ -254,7 +255,7 @@ impl Translator<'_> {
     }
 }
 
-/// Whether it changes nothing but `rd`.
+/// Whether the instruction has no effect other than on `rd`.
 fn is_arithmetic(op: Op) -> bool {
     use Op as O;
     let number = op as u8;

@@ -1,4 +1,4 @@
-//! Jumps, branches, and ways out.
+//! Jumps, branches and exits.
 
 use super::registers::{RAX, RCX, on_stack};
 use super::translate::Translator;
@@ -6,19 +6,19 @@ use crate::block::{Draft, Site};
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 use riscv_isa::{Insn, Op};
 
-/// Code behind the block.
+/// Code that is emitted after the block.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Later {
-    /// Leaves through a site.
+    /// An exit through a site.
     Leave { label: DynamicLabel, site: Site },
-    /// A branch forward that was taken.
+    /// A forward branch that was taken.
     Taken {
         label: DynamicLabel,
         target: i64,
         give_back: u64,
     },
-    /// Where a jump within the page leads as long as its target has no code; `jump` is the offset
-    /// of its displacement in the block.
+    /// The target of a jump within the page while there is no code for it. `jump` is the offset of
+    /// its displacement in the block.
     Stub {
         label: DynamicLabel,
         target: i64,
@@ -62,8 +62,8 @@ impl Translator<'_> {
         );
     }
 
-    /// Goes on at `target`, a distance from the start of the page. In every loop there is a jump
-    /// backward or one through the shared code, and both look at the kick flag.
+    /// Jumps to `target`, an offset in the page. Every loop has a backward jump or a jump through
+    /// the glue, and both read the kick flag.
     pub(super) fn go(&mut self, target: i64, give_back: u64, backward: bool) {
         if give_back != 0 {
             dynasm!(self.asm ; .arch x64 ; add r13, BYTE give_back as i8);
@@ -82,7 +82,7 @@ impl Translator<'_> {
                 ; jne =>label
             );
         }
-        // One byte of opcode.
+        // The opcode has one byte.
         let jump = self.asm.offset().0 + 1;
         dynasm!(self.asm ; .arch x64 ; jmp =>label);
         debug_assert_eq!(self.asm.offset().0, jump + 4);
@@ -103,12 +103,12 @@ impl Translator<'_> {
         self.read(RAX, insn.rs1);
         self.add(RAX, insn.imm);
         dynasm!(self.asm ; .arch x64 ; and rax, BYTE -2);
-        // `rs1` may be `rd`.
+        // After the read of `rs1`, which may be the same register as `rd`.
         self.set_link(insn);
         dynasm!(self.asm ; .arch x64 ; jmp extern self.glue.jump);
     }
 
-    /// The return address; keeps `rax`.
+    /// Sets `rd` to the return address. Keeps `rax`.
     fn set_link(&mut self, insn: &Insn) {
         if insn.rd != 0 {
             self.page_plus(RCX, self.draft.offset + i64::from(insn.len));
@@ -122,7 +122,7 @@ impl Translator<'_> {
         self.compare(insn.rs1, insn.rs2);
         let label = self.asm.new_dynamic_label();
         if insn.imm <= 0 {
-            // A loop: most often taken.
+            // A backward branch is a loop, so it is usually taken.
             self.jump_if(opposite(insn.op), label);
             self.go(target, give_back, true);
             dynasm!(self.asm ; .arch x64 ; =>label);
@@ -136,7 +136,7 @@ impl Translator<'_> {
         });
     }
 
-    /// Jumps where what was compared is as the branch `op` wants it.
+    /// Jumps if the comparison satisfies the branch `op`.
     fn jump_if(&mut self, op: Op, label: DynamicLabel) {
         match op {
             Op::Beq => dynasm!(self.asm ; .arch x64 ; je =>label),
@@ -149,7 +149,7 @@ impl Translator<'_> {
     }
 }
 
-/// The branch that is taken where `op` is not.
+/// The branch with the opposite condition.
 fn opposite(op: Op) -> Op {
     match op {
         Op::Beq => Op::Bne,

@@ -1,5 +1,5 @@
-//! Floating-point registers, as far as they are only moved: through memory, to and from integer
-//! registers, and with another sign. No arithmetic of the host's is used.
+//! Moves of floating-point registers: loads, stores, moves to and from integer registers, and sign
+//! injection. The host's floating-point arithmetic is not used.
 
 use super::registers::{LOAD_TO_STORE, RAX, on_stack};
 use super::translate::Translator;
@@ -7,7 +7,7 @@ use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 use riscv_isa::{Insn, Op};
 
 impl Translator<'_> {
-    /// Translates a move of a floating-point register; false if it is none.
+    /// Translates a move of a floating-point register. Returns false for other instructions.
     pub(super) fn float_move(&mut self, insn: &Insn) -> bool {
         match insn.op {
             Op::Fld | Op::Flw => self.float_load(insn),
@@ -20,7 +20,7 @@ impl Translator<'_> {
         true
     }
 
-    /// Puts the address of the registers into `rcx`, or leaves where they may not be used.
+    /// Loads the address of the registers into `rcx`. Jumps to `off` if they must not be used.
     fn float_registers(&mut self, off: DynamicLabel) {
         dynasm!(self.asm
             ; .arch x64
@@ -86,7 +86,7 @@ impl Translator<'_> {
     fn float_sign(&mut self, insn: &Insn) {
         let off = self.leave_to_interpret(insn);
         self.float_registers(off);
-        // What the sign is changed by, in the top bit.
+        // The value whose top bit changes the sign.
         dynasm!(self.asm ; .arch x64 ; mov rax, [rcx + place(insn.rs2)]);
         match insn.op {
             Op::FsgnjD => dynasm!(self.asm ; .arch x64 ; xor rax, [rcx + place(insn.rs1)]),
@@ -107,7 +107,7 @@ impl Translator<'_> {
         self.resume_here();
     }
 
-    /// Sets a register to `rax`, or to its low word, NaN-boxed. Uses `rdx`.
+    /// Sets a floating-point register to `rax`, or to its NaN-boxed low half. Uses `rdx`.
     fn float_set(&mut self, rd: u8, double: bool) {
         dynasm!(self.asm ; .arch x64 ; mov rcx, [BYTE rsp + on_stack::F]);
         if !double {
@@ -122,7 +122,7 @@ impl Translator<'_> {
     }
 }
 
-/// The distance of a register from the first.
+/// Offset of a register from the first one, in bytes.
 fn place(register: u8) -> i32 {
     i32::from(register & 31) * 8
 }

@@ -1,5 +1,4 @@
-//! Code that all translations share: the way in, the way out, and jumps to where only the address
-//! is known.
+//! The glue, which all translated blocks share: entry, exit, and jumps to a computed address.
 
 use super::registers::{HELD, in_frame, in_memory, on_stack};
 use crate::frame::{NO_SITE, SLOTS};
@@ -7,29 +6,29 @@ use crate::tlb::{ENTRIES, Entry};
 use dynasmrt::x64::X64Relocation;
 use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
 
-/// Assembles for a given address.
+/// An assembler for code at a given address.
 pub(super) type Assembler = VecAssembler<X64Relocation>;
 
-/// Where the shared code is, as addresses.
+/// Addresses of the glue's routines.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Glue {
-    /// `extern "sysv64" fn(frame, code)`.
+    /// The entry: `extern "sysv64" fn(frame, code)`.
     pub(super) enter: usize,
-    /// Leaves; the number of the site is in `edx`.
+    /// The exit. The number of the site is in `edx`.
     pub(super) exit: usize,
-    /// Goes on at the address in `rax`, without leaving if there is code for it.
+    /// Jumps to the guest address in `rax`. It leaves only if there is no code for it.
     pub(super) jump: usize,
-    /// Leaves with the address in `rax` as pc.
+    /// The exit with the address in `rax` as pc.
     pub(super) exit_at: usize,
 }
 
-/// Shift from a virtual address to the distance of its entry in a set.
+/// The shift from a virtual address to the offset of its entry in a set.
 const ENTRY_SHIFT: i8 = 12 - ENTRY_BITS;
 const ENTRY_BITS: i8 = size_of::<Entry>().trailing_zeros() as i8;
-/// Mask of that distance.
+/// The mask of that offset.
 pub(super) const ENTRY_MASK: i32 = ((ENTRIES - 1) << ENTRY_BITS) as i32;
 
-/// Puts the distance of the entry for the address in `rax` into `rcx`.
+/// Computes the offset of the entry for the address in `rax`, into `rcx`.
 pub(super) fn entry_of_address(asm: &mut Assembler) {
     dynasm!(asm
         ; .arch x64
@@ -39,7 +38,7 @@ pub(super) fn entry_of_address(asm: &mut Assembler) {
     );
 }
 
-/// Assembles the shared code for address `base`; `None` if the assembler refuses.
+/// Assembles the glue for address `base`; `None` if the assembler fails.
 pub(super) fn assemble(base: usize) -> Option<(Glue, Vec<u8>)> {
     let mut asm = Assembler::new(base);
     let mut glue = Glue::default();
@@ -104,8 +103,8 @@ pub(super) fn assemble(base: usize) -> Option<(Glue, Vec<u8>)> {
         ; ret
     );
 
-    // The address is translated and then looked for, each time: nothing has to be undone when a
-    // translation changes.
+    // Each jump looks up the TLB and then the jump table, so a change of address translation needs
+    // no change of code.
     glue.jump = place(&asm);
     dynasm!(asm
         ; .arch x64
@@ -123,7 +122,7 @@ pub(super) fn assemble(base: usize) -> Option<(Glue, Vec<u8>)> {
         ; jne ->exit_at
         ; mov rcx, [rcx + 8]
         ; add rcx, rax
-        // Two bytes of guest code a slot, 16 bytes each.
+        // One entry of 16 bytes per two bytes of guest code.
         ; lea rdx, [rcx * 8]
         ; and edx, DWORD ((SLOTS - 1) << 4) as i32
         ; add rdx, [BYTE rsp + on_stack::TABLE]

@@ -1,4 +1,4 @@
-//! Loads, stores and atomic instructions: on RAM through the cached translations, or not at all.
+//! Loads, stores and atomic instructions on RAM, through the TLB.
 
 use super::glue::entry_of_address;
 use super::registers::{LOAD_TO_STORE, RAX, RCX, RDX, in_frame, on_stack};
@@ -8,7 +8,7 @@ use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 use riscv_isa::{Insn, Op};
 
 impl Translator<'_> {
-    /// Translates a load or a store; false if it is neither.
+    /// Translates a load or a store. Returns false for other instructions.
     pub(super) fn memory(&mut self, insn: &Insn) -> bool {
         match insn.op {
             Op::Lb | Op::Lbu => self.load(insn, 1),
@@ -58,8 +58,8 @@ impl Translator<'_> {
         self.resume_here();
     }
 
-    /// Turns the address in `rax` into an offset in RAM through the set that is `set` bytes behind
-    /// that for loads, or jumps to `miss`. Uses `rcx` and `rdx`.
+    /// Converts the virtual address in `rax` to a RAM offset, or jumps to `miss`. `set` is the
+    /// offset of the TLB set from the set for loads, in bytes. Uses `rcx` and `rdx`.
     pub(super) fn ram_offset(&mut self, size: i32, set: i32, miss: DynamicLabel) {
         entry_of_address(&mut self.asm);
         dynasm!(self.asm
@@ -73,9 +73,9 @@ impl Translator<'_> {
     }
 }
 
-/// The A extension on RAM. One hart executes at a time, so plain loads and stores do.
+/// The A extension on RAM. Only one hart executes at a time, so plain loads and stores are atomic.
 impl Translator<'_> {
-    /// Translates an atomic instruction; false if it is none.
+    /// Translates an atomic instruction. Returns false for other instructions.
     pub(super) fn atomic(&mut self, insn: &Insn) -> bool {
         if !(Op::LrW as u8..=Op::AmomaxuD as u8).contains(&(insn.op as u8)) {
             return false;
@@ -110,7 +110,7 @@ impl Translator<'_> {
         true
     }
 
-    /// Leaves in `rcx` whether it failed.
+    /// Translates SC. It leaves 0 or 1 (failure) in `rcx`.
     fn store_conditional(&mut self, insn: &Insn, double: bool) {
         let done = self.asm.new_dynamic_label();
         dynasm!(self.asm
@@ -138,7 +138,7 @@ impl Translator<'_> {
         }
     }
 
-    /// Puts into `rdx` what an AMO stores where `rcx` was.
+    /// Computes in `rdx` what an AMO stores. The old value is in `rcx`.
     fn combine(&mut self, insn: &Insn) {
         self.read(RDX, insn.rs2);
         match insn.op {
@@ -154,7 +154,7 @@ impl Translator<'_> {
             Op::AmomaxD => dynasm!(self.asm ; .arch x64 ; cmp rcx, rdx ; cmovg rdx, rcx),
             Op::AmominuD => dynasm!(self.asm ; .arch x64 ; cmp rcx, rdx ; cmovb rdx, rcx),
             Op::AmomaxuD => dynasm!(self.asm ; .arch x64 ; cmp rcx, rdx ; cmova rdx, rcx),
-            // A swap.
+            // AMOSWAP.
             _ => {}
         }
     }

@@ -1,4 +1,4 @@
-//! Translation to x86-64 (System V calling convention).
+//! The back end for x86-64 (System V calling convention).
 #![allow(
     clippy::useless_conversion,
     reason = "dynasm! converts the numbers of registers to what they are"
@@ -24,13 +24,13 @@ pub struct X64 {
     glue: Glue,
 }
 
-// SAFETY: the code is as the trait wants it: `glue` saves the registers that the ABI says and
-// leaves through one place; RAM is accessed behind `Translator::ram_offset` alone; what leaves a
-// block is in `control`. Nothing in it unwinds.
+// SAFETY: the code keeps the rules of the trait. The glue saves the registers that the ABI
+// preserves, and has one exit. RAM is accessed only after `Translator::ram_offset`. All exits of
+// blocks are in `control`. Nothing in the code unwinds.
 unsafe impl Host for X64 {
     const ARENA: usize = 24 << 20;
 
-    /// It needs nothing that an x86-64 may be without.
+    /// It uses only instructions that every x86-64 processor has.
     fn available() -> bool {
         true
     }
@@ -44,19 +44,19 @@ unsafe impl Host for X64 {
         translate::translate(&self.glue, start, ops)
     }
 
-    /// A displacement from the end of the jump, which is its last four bytes.
+    /// The displacement from the end of the jump. It is the jump's last four bytes.
     fn jump(place: usize, target: usize) -> [u8; 4] {
         let from = place as i64 + 4;
         ((target as i64 - from) as i32).to_le_bytes()
     }
 
-    /// The processor sees what is written, whichever mapping it went through.
+    /// x86 keeps instruction fetches coherent with stores through any mapping.
     fn flush_icache(&self, _: &[u8], _: usize) {}
 
     #[inline(always)]
     unsafe fn enter(&self, frame: &mut Frame, code: usize) {
-        // SAFETY: `Glue::enter` is the address of code for this signature, and the caller says that
-        // it is still there, and that the frame and `code` are fit for it.
+        // SAFETY: `Glue::enter` is the address of code with this signature. The caller guarantees
+        // that the code is still there, and that the frame and `code` are valid for it.
         unsafe {
             let enter: extern "sysv64" fn(*mut Frame, usize) = std::mem::transmute(self.glue.enter);
             enter(frame, code);

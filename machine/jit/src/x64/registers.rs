@@ -1,19 +1,18 @@
-//! Which host register holds what, and where the rest is.
+//! The mapping of guest registers to host registers and memory.
 //!
-//! The map from guest to host registers is fixed, so the state is exact wherever code stops.
+//! The mapping is fixed, so the guest's registers are exact at every exit.
 
 use crate::tlb::Tlb;
 use std::mem::offset_of;
 
-/// Host registers by their numbers.
+/// Numbers of host registers.
 pub(super) const RAX: u8 = 0;
 pub(super) const RCX: u8 = 1;
 pub(super) const RDX: u8 = 2;
 
-/// Guest registers that live in host registers, and which. The others are in memory, around `rbp`;
-/// `rax`, `rcx` and `rdx` are scratch, `r13` counts down what may still be executed, `r14` is the
-/// set of translations for loads, `r15` the base of RAM, and `rsp` points to what [`on_stack`]
-/// lists.
+/// The guest registers in host registers, as (guest, host). The others are in memory, around `rbp`.
+/// `rax`, `rcx` and `rdx` are scratch registers. `r13` is the budget, `r14` the TLB set for loads,
+/// `r15` the base of RAM, and `rsp` points to the values in [`on_stack`].
 pub(super) const HELD: [(u8, u8); 8] = [
     (2, 3),   // sp in rbx
     (8, 12),  // s0 in r12
@@ -25,18 +24,18 @@ pub(super) const HELD: [(u8, u8); 8] = [
     (15, 11), // a5 in r11
 ];
 
-/// Where a guest register is.
+/// The place of a guest register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Home {
     /// `x0`.
     Zero,
     /// A host register.
     Host(u8),
-    /// Memory, at this distance from `rbp`.
+    /// Memory at this offset from `rbp`.
     Memory(i8),
 }
 
-/// Where guest register `x` is.
+/// The place of guest register `x`.
 pub(super) fn home(x: u8) -> Home {
     if x == 0 {
         return Home::Zero;
@@ -47,12 +46,12 @@ pub(super) fn home(x: u8) -> Home {
     }
 }
 
-/// The distance of guest register `x` from `rbp`, which is in the middle: so all are within a byte.
+/// Offset of guest register `x` from `rbp`, which points to the middle, so that a byte is enough.
 pub(super) fn in_memory(x: u8) -> i8 {
     (i16::from(x & 31) * 8 - 128) as i8
 }
 
-/// Distances in the frame.
+/// Offsets in the frame.
 pub(super) mod in_frame {
     use super::offset_of;
     use crate::frame::Frame;
@@ -71,7 +70,7 @@ pub(super) mod in_frame {
     pub(in super::super) const TABLE: i32 = offset_of!(Frame, table) as i32;
 }
 
-/// Distances from `rsp`, of copies from the frame.
+/// Offsets from `rsp` of copies of the frame's fields.
 pub(super) mod on_stack {
     pub(in super::super) const PAGE: i8 = 0;
     pub(in super::super) const FRAME: i8 = 8;
@@ -82,5 +81,5 @@ pub(super) mod on_stack {
     pub(in super::super) const SIZE: i8 = 48;
 }
 
-/// From a set for loads to the set for stores of the same space.
+/// Offset from a set for loads to the set for stores of the same space.
 pub(super) const LOAD_TO_STORE: i32 = offset_of!(Tlb, store) as i32 - offset_of!(Tlb, load) as i32;

@@ -1,4 +1,4 @@
-//! One block, as x86-64 code: instruction by instruction, then what is rarely executed.
+//! The translation of a block to x86-64: its instructions, then the code that rarely executes.
 
 use super::control::Later;
 use super::glue::{Assembler, Glue};
@@ -7,19 +7,19 @@ use crate::block::{self, Draft, MAX_LEN, Start, Translation, is_branch, is_syste
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 use riscv_isa::{Insn, Op};
 
-/// Counts of instructions are a signed byte in the code.
+/// Counts of instructions are encoded as signed bytes.
 const _: () = assert!(MAX_LEN <= i8::MAX as usize);
 
-/// A block in the making.
+/// A block during its translation.
 pub(super) struct Translator<'a> {
     pub(super) asm: Assembler,
     pub(super) glue: &'a Glue,
     pub(super) draft: Draft,
-    /// What comes behind the block: rarely executed.
+    /// Code that rarely executes. It is emitted after the block.
     pub(super) later: Vec<Later>,
 }
 
-/// Translates a block; `None` if the assembler refuses.
+/// Translates a block; `None` if the assembler fails.
 pub(super) fn translate(glue: &Glue, start: Start, ops: &[Insn]) -> Option<Translation> {
     let mut translator = Translator {
         asm: Assembler::new(start.address),
@@ -39,7 +39,7 @@ pub(super) fn translate(glue: &Glue, start: Start, ops: &[Insn]) -> Option<Trans
 }
 
 impl Translator<'_> {
-    /// Takes the whole block off the budget, or leaves.
+    /// Subtracts the block's length from the budget, or leaves.
     fn head(&mut self) {
         let label = self.asm.new_dynamic_label();
         dynasm!(self.asm
@@ -56,7 +56,7 @@ impl Translator<'_> {
             Op::Jal => self.jal(insn),
             Op::Jalr => self.jalr(insn),
             op if is_branch(op) => self.branch(insn),
-            // One hart executes at a time, and code follows stores to it at once.
+            // Only one hart executes at a time, and stores to code invalidate it at once.
             Op::Fence | Op::FenceI => {}
             _ if self.arithmetic(insn) || self.divide(insn) => {}
             _ if self.memory(insn) || self.atomic(insn) || self.float_move(insn) => {}
@@ -64,7 +64,7 @@ impl Translator<'_> {
         }
     }
 
-    /// Always leaves to the interpreter.
+    /// Leaves the instruction to the interpreter unconditionally.
     fn interpret(&mut self, insn: &Insn, resume: bool) {
         let label = self.leave_to_interpret(insn);
         dynasm!(self.asm ; .arch x64 ; jmp =>label);
@@ -73,8 +73,8 @@ impl Translator<'_> {
         }
     }
 
-    /// A label to jump to where the interpreter must execute `insn`; [`Translator::resume_here`]
-    /// says where it goes on.
+    /// A label to jump to if the interpreter must execute `insn`. [`Translator::resume_here`] marks
+    /// the position at which to resume.
     pub(super) fn leave_to_interpret(&mut self, insn: &Insn) -> DynamicLabel {
         let label = self.asm.new_dynamic_label();
         let site = self.draft.leave(Some(insn));
@@ -82,7 +82,7 @@ impl Translator<'_> {
         label
     }
 
-    /// Behind the instruction that the last label of [`Translator::leave_to_interpret`] is for.
+    /// Marks the position after the instruction of the last [`Translator::leave_to_interpret`].
     pub(super) fn resume_here(&mut self) {
         if let Some(Later::Leave { site, .. }) = self.later.last_mut() {
             self.draft.resume_at(site, self.asm.offset().0);
@@ -93,14 +93,14 @@ impl Translator<'_> {
         for later in std::mem::take(&mut self.later) {
             self.emit(later);
         }
-        // What those jumped to in turn.
+        // The code that was just emitted may have deferred more.
         for later in std::mem::take(&mut self.later) {
             self.emit(later);
         }
         Some(self.draft.finish(self.asm.finalize().ok()?))
     }
 
-    /// Puts guest register `x` into a host register.
+    /// Copies guest register `x` to a host register.
     pub(super) fn read(&mut self, to: u8, x: u8) {
         match home(x) {
             Home::Zero => dynasm!(self.asm ; .arch x64 ; xor Rd(to), Rd(to)),
@@ -110,7 +110,7 @@ impl Translator<'_> {
         }
     }
 
-    /// Puts a host register into guest register `x`.
+    /// Copies a host register to guest register `x`.
     pub(super) fn write(&mut self, x: u8, from: u8) {
         match home(x) {
             Home::Zero => {}
@@ -120,7 +120,8 @@ impl Translator<'_> {
         }
     }
 
-    /// A host register that holds guest register `x`: its own, or `spare` after loading it.
+    /// A host register with the value of guest register `x`: its own, or `spare`, which is then
+    /// loaded.
     pub(super) fn held(&mut self, x: u8, spare: u8) -> u8 {
         match home(x) {
             Home::Host(host) => host,
@@ -131,7 +132,7 @@ impl Translator<'_> {
         }
     }
 
-    /// The host register to compute `rd` in: its own where it has one.
+    /// The host register in which to compute `rd`: its own if it has one.
     pub(super) fn work(rd: u8) -> u8 {
         match home(rd) {
             Home::Host(host) => host,
@@ -139,7 +140,7 @@ impl Translator<'_> {
         }
     }
 
-    /// Puts the address `distance` behind the start of the page into a host register.
+    /// Computes the address at `distance` from the start of the page, in a host register.
     pub(super) fn page_plus(&mut self, to: u8, distance: i64) {
         dynasm!(self.asm ; .arch x64 ; mov Rq(to), [BYTE rsp + on_stack::PAGE]);
         self.add(to, distance as i32);

@@ -1,12 +1,12 @@
-//! The host's answers against the software's: same bits, same flags, for every operation that has
-//! a fast path, and the fast path is in fact taken.
+//! Compares the fast path with the software: same bits and same flags for every operation that has
+//! a fast path. The test fails if the fast path is never taken.
 
 use super::{Rng, long};
 use crate::format::{Binary32, Binary64};
 use crate::{Flags, Round, arith, fast};
 
-/// Operand bits that lead near the places where the fast path must step aside: boundary exponents,
-/// exponents close to another operand's, few bits, and anything at all.
+/// Operands near the limits of the fast path: boundary exponents, exponents close to another
+/// operand's, few bits, and arbitrary bits.
 fn operand(rng: &mut Rng, exp_bits: u32, frac_bits: u32, other: u64) -> u64 {
     let max_field = (1 << exp_bits) - 1;
     let frac_mask = (1 << frac_bits) - 1;
@@ -43,7 +43,7 @@ macro_rules! both_ways {
                 let b = operand(&mut rng, $exp_bits, $frac_bits, a.into()) as $bits;
                 let c = operand(&mut rng, $exp_bits, $frac_bits, b.into()) as $bits;
                 let before = Flags::from_bits(rng.next() as u8);
-                // Half of the time such that the fast path may answer.
+                // In half of the cases the fast path may be used.
                 let (rm, before) = if rng.below(2) == 0 {
                     (Round::NearestEven, before | Flags::INEXACT)
                 } else {
@@ -122,9 +122,9 @@ both_ways!(binary64, u64, 11, 52, Binary64, binary64, crate::f64);
 
 macro_rules! tiny_results_that_round_to_normal {
     ($name:ident, $float:ident, $frac_bits:literal) => {
-        /// Just below the smallest normal number, halfway to it: the host's bits are right, but the
-        /// result is tiny (after rounding), so the fast path must step aside. Chance operands
-        /// hardly get here.
+        /// Results just below the smallest normal number, by half a unit. The host's bits are
+        /// correct, but the result is tiny (after rounding), so the fast path must not be used.
+        /// Random operands rarely give such results.
         #[test]
         fn $name() {
             let smallest = $float::MIN_POSITIVE;

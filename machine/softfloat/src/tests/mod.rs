@@ -1,18 +1,17 @@
-//! Tests that need the inside: the generic code on tiny formats, exhaustively (`toy`), and the two
-//! ways to an answer, host and software, against each other (`both_ways`). Those on the public
-//! functions are in `tests/`.
+//! Tests that use private functions: the generic code on tiny formats, exhaustively (`toy`), and
+//! the fast path against the software (`both_ways`). Tests of the public functions are in `tests/`.
 
 mod both_ways;
 mod toy;
 mod toy_operations;
 mod toy_reference;
 
-/// Whether `RR_LONG_TESTS` asks for the long runs.
+/// Whether `RR_LONG_TESTS` requests long runs.
 fn long() -> bool {
     std::env::var_os("RR_LONG_TESTS").is_some()
 }
 
-/// A small generator of test operands (xorshift64*, Vigna 2016); the seed must not be 0.
+/// A random generator for operands (xorshift64*, Vigna 2016). The seed must not be 0.
 struct Rng(u64);
 
 impl Rng {

@@ -1,5 +1,5 @@
-//! Every operation on every operand of formats of 6 and 8 bits, in every mode, against exact
-//! rational arithmetic. The code is the one that binary32 and binary64 run.
+//! Tests every operation on every operand of formats of 6 and 8 bits, in every mode, against exact
+//! rational arithmetic. binary32 and binary64 use the same generic code.
 
 use super::toy_operations::{Outcome, integer};
 use super::toy_reference::{Table, Toy};
@@ -22,7 +22,7 @@ macro_rules! for_formats {
             checks::$check::<Tiny<4, 3>>();
             checks::$check::<Tiny<5, 2>>();
             checks::$check::<Tiny<3, 4>>();
-            // As binary64: quotient and root in 128 bits.
+            // As for binary64: quotient and root in 128 bits.
             checks::$check::<Tiny<4, 3, true>>();
         }
     )*};
@@ -48,7 +48,7 @@ fn run(op: impl FnOnce(&mut Flags) -> u64) -> Outcome {
 mod checks {
     use super::*;
 
-    /// Every operand with every other, in every mode.
+    /// Calls `check` with every pair of operands, in every mode.
     fn pairs(table: &Table, mut check: impl FnMut(u64, u64, Toy, Toy, Round)) {
         for (a, &x) in table.values.iter().enumerate() {
             for (b, &y) in table.values.iter().enumerate() {
@@ -97,7 +97,7 @@ mod checks {
         }
     }
 
-    /// All triples of the 6-bit format; of the others a sample, and all in a long run.
+    /// All triples of the 6-bit format, and a sample for the others; all of them in a long run.
     pub(super) fn fused<F: Format>() {
         let table = Table::new::<F>();
         let count = table.values.len() as u64;
@@ -208,7 +208,7 @@ mod checks {
         }
     }
 
-    /// From this format to each of the others.
+    /// Conversions from this format to each of the others.
     pub(super) fn formats<F: Format>() {
         to_format::<F, Tiny<3, 2>>();
         to_format::<F, Tiny<4, 3>>();
@@ -235,7 +235,7 @@ mod checks {
         }
     }
 
-    /// A host number of the same value and kind, to compare by the host's operators.
+    /// A host number with the same value and kind, for comparisons by the host.
     fn host(x: Toy) -> f64 {
         match x {
             Toy::Number { negative, units } => {

@@ -1,5 +1,5 @@
-//! The operations of a tiny format from their definitions in IEEE 754-2019: exact integers, special
-//! cases one by one, and the rounding of `toy_reference`.
+//! The operations of a tiny format by their definitions in IEEE 754-2019: exact integers, explicit
+//! special cases, and the rounding of `toy_reference`.
 
 use super::toy_reference::{Exact, Table, Toy};
 use crate::{Flags, Round};
@@ -7,7 +7,7 @@ use crate::{Flags, Round};
 /// Result bits and flags.
 pub(super) type Outcome = (u64, Flags);
 
-/// A number with its sign, for the arithmetic of the references.
+/// A signed number, for the reference's arithmetic.
 pub(super) fn integer(negative: bool, units: u128) -> i128 {
     let n = units as i128;
     if negative { -n } else { n }
@@ -53,7 +53,8 @@ impl Table {
                     units: n,
                 },
             ) => {
-                // Operands of like sign give that sign to a zero; others +0, but -0 rounding down.
+                // Equal signs give that sign to a zero. Otherwise it is +0, or -0 if the mode
+                // rounds down.
                 let zero = if s == t { s } else { rm == Round::Down };
                 self.ratio(integer(s, m) + integer(t, n), 1, zero, rm)
             }
@@ -61,7 +62,7 @@ impl Table {
         }
     }
 
-    /// a x b + c; without c, a x b.
+    /// a x b + c, or a x b without c.
     pub(super) fn fma(&self, a: Toy, b: Toy, c: Option<Toy>, rm: Round) -> Outcome {
         use Toy::{Infinity, Number};
         let negative = |v: Toy| match v {

@@ -1,5 +1,5 @@
-//! Rounding by its definition: an exact number is looked up in the sorted list of all the numbers
-//! that the format has. Nothing of the code under test is used but the widths of the format.
+//! Rounding by its definition: an exact number is looked up in the sorted list of all numbers of
+//! the format. It shares only the widths of the format with the code under test.
 
 use std::cmp::Ordering;
 
@@ -25,7 +25,7 @@ impl Exact {
     }
 }
 
-/// What a bit pattern stands for: a number of units of the smallest subnormal, or something else.
+/// The value of a bit pattern: a number of units of the smallest subnormal, or a special value.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) enum Toy {
     Number { negative: bool, units: u128 },
@@ -34,7 +34,7 @@ pub(super) enum Toy {
     Signalling,
 }
 
-/// All that there is to know about a tiny format.
+/// Tables of a tiny format.
 pub(super) struct Table {
     pub(super) values: Vec<Toy>,
     /// 2^scale units make 1.
@@ -42,7 +42,7 @@ pub(super) struct Table {
     pub(super) sign: u64,
     pub(super) infinity: u64,
     pub(super) nan: u64,
-    /// The finite magnitudes by bit pattern, in eighths of the unit, and 2^(emax + 1) after them.
+    /// The finite magnitudes by bit pattern, in eighths of the unit, followed by 2^(emax + 1).
     bounded: Vec<u128>,
     /// The numbers of full precision from half the smallest normal number up to it, as if the
     /// exponent had no bounds; in eighths of the unit.
@@ -125,8 +125,8 @@ impl Table {
     }
 }
 
-/// The index of the list's number that `x` rounds to, and whether it is `x` itself. Numbers at even
-/// indices have an even significand. Beyond the list's end there is only its last number.
+/// The index of the list's number to which `x` is rounded, and whether it equals `x`. Numbers at
+/// even indices have an even significand. Numbers beyond the end round to the last one.
 fn nearest(list: &[u128], negative: bool, x: Exact, rm: Round) -> (usize, bool) {
     let above = list.partition_point(|&c| x.cmp_eighths(c).is_gt());
     if above == list.len() {

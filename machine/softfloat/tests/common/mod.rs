@@ -1,12 +1,12 @@
-//! Operands that lead to trouble, for both formats.
+//! Operands at and near special cases, for both formats.
 #![allow(dead_code, reason = "each test file uses its part")]
 
 /// The widths of a format.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Widths {
-    /// Of the exponent field.
+    /// Width of the exponent field.
     pub(crate) exp: u32,
-    /// Of the fraction field.
+    /// Width of the fraction field.
     pub(crate) frac: u32,
 }
 
@@ -15,7 +15,7 @@ pub(crate) const SINGLE: Widths = Widths { exp: 8, frac: 23 };
 /// binary64.
 pub(crate) const DOUBLE: Widths = Widths { exp: 11, frac: 52 };
 
-/// A small generator (xorshift64*, Vigna 2016); the seed must not be 0.
+/// A random generator (xorshift64*, Vigna 2016). The seed must not be 0.
 pub(crate) struct Rng(pub(crate) u64);
 
 impl Rng {
@@ -33,7 +33,7 @@ impl Rng {
     }
 }
 
-/// How often to repeat: a hundred times more if `RR_LONG_TESTS` is set.
+/// The number of repetitions: a hundred times `n` if `RR_LONG_TESTS` is set.
 pub(crate) fn repeat(n: u64) -> u64 {
     if std::env::var_os("RR_LONG_TESTS").is_some() {
         n * 100
@@ -58,7 +58,7 @@ impl Widths {
         self.infinity() | 1 << (self.frac - 1)
     }
 
-    /// The positive numbers next to every boundary, infinity, NaNs of both kinds; each also
+    /// The positive numbers next to every boundary, infinity, and both kinds of NaN; each also
     /// negated.
     pub(crate) fn specials(self) -> Vec<u64> {
         let one = ((1u64 << (self.exp - 1)) - 1) << self.frac;
@@ -117,7 +117,7 @@ impl Widths {
     }
 
     /// A random operand: special, uniform, near a boundary, near `other`'s exponent, subnormal, or
-    /// a small integer; its fraction often with few bits set or few bits clear.
+    /// a small integer. Its fraction often has few bits set or few bits clear.
     pub(crate) fn operand(self, rng: &mut Rng, other: u64) -> u64 {
         let max_field = (1u64 << self.exp) - 1;
         let frac_mask = (1u64 << self.frac) - 1;
@@ -141,7 +141,7 @@ impl Widths {
                 u64::from(self.frac) + 4,
             ),
             6 => near(bias, rng, 70),
-            // Such that the product with `other` is near the underflow threshold.
+            // The product with `other` is near the underflow threshold.
             7 => near(bias.saturating_sub(other >> self.frac & max_field), rng, 30),
             _ => rng.below(max_field + 1),
         };
