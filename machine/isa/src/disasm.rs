@@ -10,7 +10,7 @@ const ZERO: u8 = 0;
 const RA: u8 = 1;
 
 /// The text of the instruction at address `pc`, which jumps and branches need: mnemonic, a space,
-/// and operands separated by commas. A word that [`decode`] rejects becomes `.word 0x...`, or
+/// and operands separated by commas. A word that [`decode()`] rejects becomes `.word 0x...`, or
 /// `.half 0x...` if its low two bits are not 3.
 pub fn disassemble(raw: u32, pc: u64) -> String {
     if raw & 0xffff == 0 {
