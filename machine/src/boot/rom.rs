@@ -47,8 +47,8 @@ const CODE: [u32; 6] = [
     i_type(0x67, 0, 0, T0, 0),                 // jr t0
 ];
 
-/// The content of the boot ROM, position-independent: jumps to `entry` with the device tree at
-/// `fdt_addr`, and tells firmware to start the kernel at `kernel_entry`.
+/// The content of the boot ROM. The code is position-independent. It jumps to `entry` with
+/// `fdt_addr` in `a1`. Firmware starts the kernel at `kernel_entry`, if there is one.
 #[must_use]
 pub fn reset_rom(entry: PhysAddr, fdt_addr: PhysAddr, kernel_entry: Option<PhysAddr>) -> Vec<u8> {
     let words = [
