@@ -116,7 +116,7 @@ impl Devices {
     }
 
     /// Whether a store of `size` bytes to RAM at `address` is a command for HTIF.
-    pub(crate) fn listens(&self, address: PhysAddr, size: usize) -> bool {
+    pub(crate) fn is_htif_store(&self, address: PhysAddr, size: usize) -> bool {
         // A guest that stores 32-bit halves stores the upper half last.
         self.htif.as_ref().is_some_and(|htif| {
             let upper = htif.tohost().saturating_add(4);
@@ -227,9 +227,9 @@ impl Bus {
             Part::Fixed(device) => self.devices.fixed(device).write(offset, size, value, cx),
             Part::Virtio(slot) => match self.devices.virtio.get_mut(usize::from(slot)) {
                 Some(device) => {
-                    self.ram.acting(Accessor::Virtio { slot });
+                    self.ram.set_accessor(Accessor::Virtio { slot });
                     let done = device.write(offset, size, value, &mut self.ram, cx);
-                    self.ram.acting(Accessor::Hart);
+                    self.ram.set_accessor(Accessor::Hart);
                     done
                 }
                 None => Ok(()),
@@ -242,16 +242,16 @@ impl Bus {
     pub(crate) fn tick(&mut self, cx: &mut Context<'_>) -> Result<(), Halted> {
         self.devices.tick(cx)?;
         for (slot, device) in (0..).zip(&mut self.devices.virtio) {
-            self.ram.acting(Accessor::Virtio { slot });
+            self.ram.set_accessor(Accessor::Virtio { slot });
             let done = device.tick(&mut self.ram, cx);
-            self.ram.acting(Accessor::Hart);
+            self.ram.set_accessor(Accessor::Hart);
             done?;
         }
         Ok(())
     }
 
     /// Handles a store to `tohost` that has just happened.
-    pub(crate) fn stored(&mut self, cx: &mut Context<'_>) -> Result<(), Halted> {
+    pub(crate) fn htif_stored(&mut self, cx: &mut Context<'_>) -> Result<(), Halted> {
         let Some(htif) = &mut self.devices.htif else {
             return Ok(());
         };
@@ -307,9 +307,9 @@ impl Bus {
                 let ram = &mut self.ram;
                 let mut virtio = (0..).zip(&mut self.devices.virtio);
                 virtio.any(|(slot, device)| {
-                    ram.acting(Accessor::Virtio { slot });
+                    ram.set_accessor(Accessor::Virtio { slot });
                     let taken = device.arrive(arrival, ram);
-                    ram.acting(Accessor::Hart);
+                    ram.set_accessor(Accessor::Hart);
                     taken
                 })
             }

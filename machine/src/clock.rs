@@ -25,7 +25,7 @@ impl Clock {
     }
 
     /// Whether an instruction takes the same time on both clocks.
-    pub(crate) fn runs_like(&self, other: &Self) -> bool {
+    pub(crate) fn has_same_shift(&self, other: &Self) -> bool {
         self.shift == other.shift
     }
 

@@ -100,7 +100,7 @@ impl Machine {
             .map(|(tohost, fromhost)| Htif::new(tohost, fromhost));
         let mut ram = Ram::new(config.ram_size);
         if let Some((tohost, _)) = power_on.htif {
-            ram.watch_for_device(tohost.wrapping_sub(RAM_BASE));
+            ram.mark_device(tohost.wrapping_sub(RAM_BASE));
         }
         let harts = config.harts.clamp(1, Config::MAX_HARTS);
         let tlbs = (0..harts).map(|_| Tlb::new(ram.size())).collect();
@@ -128,8 +128,8 @@ impl Machine {
     /// Resets harts and devices and loads the images again. The rest of RAM keeps its content, and
     /// the icount and virtual time go on.
     pub fn reset(&mut self) {
-        self.probes.moved();
-        self.bus.ram.forget_heard();
+        self.probes.clear_stops();
+        self.bus.ram.clear_watch_hits();
         for hart in &mut self.harts {
             *hart = Hart::new(hart.id, ROM_BASE.get());
         }
@@ -167,7 +167,7 @@ impl Machine {
     pub fn drop_caches(&mut self) {
         self.blocks.clear();
         self.tlbs.iter_mut().for_each(|tlb| tlb.flush());
-        self.bus.ram.unwatch_tables();
+        self.bus.ram.unmark_tables();
     }
 
     /// The configuration that the machine was created with.

@@ -6,7 +6,7 @@
 //! not slow down other stores.
 
 use crate::board::RAM_BASE;
-use crate::probe::{Access, Accessor, Listener, WatchHit, WatchKind, Watchpoint};
+use crate::probe::{Access, Accessor, WatchHit, WatchKind, Watchpoint, Watchpoints};
 use crate::units::PhysAddr;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
@@ -45,7 +45,7 @@ pub struct Ram {
     /// Stores to code pages that the block cache has not processed: (offset, length).
     code_stores: Vec<(u64, u32)>,
     tables_changed: bool,
-    listener: Listener,
+    watchpoints: Watchpoints,
 }
 
 impl Ram {
@@ -60,7 +60,7 @@ impl Ram {
             tables: Vec::new(),
             code_stores: Vec::new(),
             tables_changed: false,
-            listener: Listener::default(),
+            watchpoints: Watchpoints::default(),
         }
     }
 
@@ -116,20 +116,21 @@ impl Ram {
     /// Stores `data` for the guest or a device, and updates flags and watchpoints. Returns false,
     /// and changes nothing, if the range is not completely in RAM.
     pub fn write(&mut self, offset: u64, data: &[u8]) -> bool {
-        if self.watched(offset, data.len(), flag::WATCHED) {
+        if self.has_watchpoint(offset, data.len(), flag::WATCHED) {
             let start = offset as usize;
             let old = &self.bytes[start..start + data.len()];
             let address = RAM_BASE + offset;
-            self.listener.hear(Access::Write, address, Some(old), data);
+            self.watchpoints
+                .check(Access::Write, address, Some(old), data);
         }
         self.place(offset, data)
     }
 
     /// Does [`Ram::write`] for an accessor other than a hart.
     pub(crate) fn write_for(&mut self, by: Accessor, offset: u64, data: &[u8]) {
-        self.acting(by);
+        self.set_accessor(by);
         self.write(offset, data);
-        self.acting(Accessor::Hart);
+        self.set_accessor(Accessor::Hart);
     }
 
     /// Does [`Ram::write`] for the engine. Watchpoints do not see it.
@@ -177,8 +178,8 @@ impl Ram {
     }
 
     /// Whether the range is in RAM and one of its pages has this flag.
-    fn watched(&self, offset: u64, len: usize, flag: u8) -> bool {
-        if self.listener.points().is_empty() || self.get(offset, len).is_none() || len == 0 {
+    fn has_watchpoint(&self, offset: u64, len: usize, flag: u8) -> bool {
+        if self.watchpoints.points().is_empty() || self.get(offset, len).is_none() || len == 0 {
             return false;
         }
         let start = offset as usize;
@@ -187,9 +188,9 @@ impl Ram {
     }
 
     /// Replaces all watchpoints. The caller must drop cached translations.
-    pub(crate) fn listen(&mut self, points: Vec<Watchpoint>) {
+    pub(crate) fn set_watchpoints(&mut self, points: Vec<Watchpoint>) {
         self.flag_pages(|flags, _| *flags &= !(flag::WATCHED | flag::LOADS_WATCHED));
-        self.listener.listen(points);
+        self.watchpoints.set(points);
         self.flag_pages(|flags, point| {
             *flags |= flag::WATCHED;
             if point.kind != WatchKind::Write {
@@ -201,7 +202,12 @@ impl Ram {
     /// Applies `change` to the flags of each page that has a watchpoint.
     fn flag_pages(&mut self, change: impl Fn(&mut u8, &Watchpoint)) {
         let size = u128::from(self.size());
-        for point in self.listener.points().iter().filter(|point| point.len > 0) {
+        for point in self
+            .watchpoints
+            .points()
+            .iter()
+            .filter(|point| point.len > 0)
+        {
             let from = point.address.checked_sub(RAM_BASE).unwrap_or(0);
             let end = u128::from(point.address.get()) + u128::from(point.len);
             let end = end.saturating_sub(u128::from(RAM_BASE.get())).min(size) as usize;
@@ -213,48 +219,48 @@ impl Ram {
     }
 
     /// Checks a hart's load of `len` bytes at `offset` against the watchpoints.
-    pub(crate) fn loaded(&mut self, offset: u64, len: usize) {
-        if self.watched(offset, len, flag::LOADS_WATCHED) {
+    pub(crate) fn check_load(&mut self, offset: u64, len: usize) {
+        if self.has_watchpoint(offset, len, flag::LOADS_WATCHED) {
             let start = offset as usize;
             let bytes = &self.bytes[start..start + len];
             let address = RAM_BASE + offset;
-            self.listener
-                .hear(Access::Read, address, Some(bytes), bytes);
+            self.watchpoints
+                .check(Access::Read, address, Some(bytes), bytes);
         }
     }
 
     /// Checks a hart's access to a device register or the boot ROM against the watchpoints.
-    pub(crate) fn accessed_elsewhere(&mut self, access: Access, address: PhysAddr, value: &[u8]) {
-        self.listener.hear(access, address, None, value);
+    pub(crate) fn check_device_access(&mut self, access: Access, address: PhysAddr, value: &[u8]) {
+        self.watchpoints.check(access, address, None, value);
     }
 
     /// Sets the accessor of the following stores.
-    pub(crate) fn acting(&mut self, by: Accessor) {
-        self.listener.acting(by);
+    pub(crate) fn set_accessor(&mut self, by: Accessor) {
+        self.watchpoints.set_accessor(by);
     }
 
     /// Whether there are watchpoint hits.
-    pub(crate) fn heard(&self) -> bool {
-        self.listener.heard()
+    pub(crate) fn has_watch_hits(&self) -> bool {
+        self.watchpoints.has_hits()
     }
 
     /// Takes the watchpoint hits since the last call, and ascribes them to `hart` at `pc`.
-    pub(crate) fn take_heard(&mut self, hart: u8, pc: u64) -> impl Iterator<Item = WatchHit> {
-        self.listener.take(hart, pc)
+    pub(crate) fn take_watch_hits(&mut self, hart: u8, pc: u64) -> impl Iterator<Item = WatchHit> {
+        self.watchpoints.take_hits(hart, pc)
     }
 
     /// Drops the watchpoint hits.
-    pub(crate) fn forget_heard(&mut self) {
-        self.listener.forget();
+    pub(crate) fn clear_watch_hits(&mut self) {
+        self.watchpoints.clear_hits();
     }
 
     /// Records that decoded blocks come from the page of `offset`. Returns true if the caller must
     /// drop cached store translations to it.
-    pub(crate) fn watch_code(&mut self, offset: u64) -> bool {
-        self.watch(offset, flag::CODE)
+    pub(crate) fn mark_code(&mut self, offset: u64) -> bool {
+        self.mark(offset, flag::CODE)
     }
 
-    fn watch(&mut self, offset: u64, flag: u8) -> bool {
+    fn mark(&mut self, offset: u64, flag: u8) -> bool {
         let flags = &mut self.flags[offset as usize / PAGE];
         let stored = *flags & flag::STORED != 0;
         *flags = *flags & !flag::STORED | flag;
@@ -262,12 +268,12 @@ impl Ram {
     }
 
     /// Records that no decoded block comes from the page of `offset`.
-    pub(crate) fn unwatch_code(&mut self, offset: u64) {
+    pub(crate) fn unmark_code(&mut self, offset: u64) {
         self.flags[offset as usize / PAGE] &= !flag::CODE;
     }
 
     /// Records that a device handles stores to the page of `offset`. A reset does not change that.
-    pub(crate) fn watch_for_device(&mut self, offset: u64) {
+    pub(crate) fn mark_device(&mut self, offset: u64) {
         if let Some(flags) = self.flags.get_mut(offset as usize / PAGE) {
             *flags |= flag::DEVICE;
         }
@@ -275,12 +281,12 @@ impl Ram {
 
     /// Records that a cached translation depends on the page of `offset`. Returns true if the
     /// caller must drop cached store translations to it.
-    pub(crate) fn watch_table(&mut self, offset: u64) -> bool {
+    pub(crate) fn mark_table(&mut self, offset: u64) -> bool {
         let page = offset as usize / PAGE;
         if self.flags[page] & flag::TABLE == 0 {
             self.tables.push(page as u32);
         }
-        self.watch(offset, flag::TABLE)
+        self.mark(offset, flag::TABLE)
     }
 
     /// Whether a store has changed code or page tables that caches depend on.
@@ -297,13 +303,13 @@ impl Ram {
     pub(crate) fn take_tables_changed(&mut self) -> bool {
         let changed = std::mem::take(&mut self.tables_changed);
         if changed {
-            self.unwatch_tables();
+            self.unmark_tables();
         }
         changed
     }
 
     /// Clears the `TABLE` flags. No cached translation may be left.
-    pub(crate) fn unwatch_tables(&mut self) {
+    pub(crate) fn unmark_tables(&mut self) {
         for page in self.tables.drain(..) {
             self.flags[page as usize] &= !flag::TABLE;
         }
@@ -373,8 +379,8 @@ mod tests {
     #[test]
     fn watched_pages_report_their_stores() {
         let mut ram = Ram::new(4 * PAGE as u64);
-        ram.watch_code(0);
-        ram.watch_table(PAGE as u64);
+        ram.mark_code(0);
+        ram.mark_table(PAGE as u64);
         assert!(ram.write(PAGE as u64, &[1]));
         assert!(!ram.caches_stale(), "an entry that was not valid");
         assert!(ram.write(2 * PAGE as u64, &[1]));

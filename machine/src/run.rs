@@ -2,7 +2,7 @@
 //! stop.
 
 use crate::bus::Devices;
-use crate::cpu::{Core, Hart, Leave, Power, Surroundings, Tlbs, irq};
+use crate::cpu::{Core, Hart, Leave, Power, Environment, Tlbs, irq};
 use crate::device::Context;
 use crate::device::test_finisher::Request;
 use crate::ecall::ECALL_LEN;
@@ -49,7 +49,7 @@ impl Machine {
                 Ok(Some(exit)) => return exit,
                 Err(Halted) => {
                     // Perhaps within an instruction, so what the probes saw of it is incomplete.
-                    self.bus.ram.forget_heard();
+                    self.bus.ram.clear_watch_hits();
                     return Exit::Halted;
                 }
             }
@@ -61,7 +61,7 @@ impl Machine {
         let at = self.moment();
         let mut cx = Context { now, at, inputs };
         self.bus.tick(&mut cx)?;
-        if self.bus.ram.heard() {
+        if self.bus.ram.has_watch_hits() {
             return Ok(None);
         }
         if let Some(request) = self.bus.devices.take_request() {
@@ -94,8 +94,8 @@ impl Machine {
         if let Some(deadline) = deadline {
             stop = stop.min(self.clock.icount_at(deadline));
         }
-        let (stop, spoiling) = match &self.probes.fault {
-            Some(planted) => planted.stop(self.icount, stop),
+        let (stop, faulty) = match &self.probes.fault {
+            Some(injected) => injected.stop(self.icount, stop),
             None => (stop, false),
         };
         let before = self.icount;
@@ -103,9 +103,9 @@ impl Machine {
             true => stop.min(before.saturating_add(1)),
             false => stop,
         };
-        let leave = match spoiling || self.probes.witness.is_some() {
+        let leave = match faulty || self.probes.witness.is_some() {
             false => self.execute(turn, stop, inputs),
-            true => self.execute_singly(turn, stop, spoiling, inputs),
+            true => self.execute_singly(turn, stop, faulty, inputs),
         };
         let exit = match leave {
             Leave::Call => {
@@ -126,10 +126,10 @@ impl Machine {
     /// Serves the SBI call that the current hart has just made.
     fn firmware(&mut self, inputs: &mut dyn Inputs) -> Result<(), Halted> {
         let Hart { id, pc, .. } = *self.current();
-        self.bus.ram.acting(Accessor::Firmware);
+        self.bus.ram.set_accessor(Accessor::Firmware);
         let served = self.sbi_call(inputs);
-        self.bus.ram.acting(Accessor::Hart);
-        self.take_heard(id, pc.wrapping_sub(ECALL_LEN));
+        self.bus.ram.set_accessor(Accessor::Hart);
+        self.report_watch_hits(id, pc.wrapping_sub(ECALL_LEN));
         served
     }
 
@@ -139,7 +139,7 @@ impl Machine {
         else {
             return Leave::Attention;
         };
-        let around = Surroundings {
+        let environment = Environment {
             bus: &mut self.bus,
             tlbs,
             clock: &self.clock,
@@ -148,7 +148,7 @@ impl Machine {
             sbi: self.config.sbi,
             probes: &mut self.probes,
         };
-        let mut core = Core::new(hart, around);
+        let mut core = Core::new(hart, environment);
         let (icount, leave) = core.run(&mut self.blocks, stop.get(), &self.kick);
         let icount = Icount::new(icount);
         self.schedule.ran(icount - self.icount);

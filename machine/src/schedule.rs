@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_go_round_and_skip_who_waits() {
+    fn turns_go_round_and_skip_waiting_harts() {
         let mut harts = harts(3);
         let mut schedule = Schedule::new(3, None);
         harts[0].reservation = Some(8);

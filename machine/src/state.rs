@@ -56,7 +56,7 @@ struct State<'a> {
 
 impl State<'_> {
     /// The parts in which it differs from the configuration of `machine`; `None` if it fits.
-    fn misfit(&self, machine: &Machine) -> Option<&'static str> {
+    fn mismatch(&self, machine: &Machine) -> Option<&'static str> {
         let ids = |harts: &[Hart]| harts.iter().map(|hart| hart.id).collect::<Vec<_>>();
         let devices = &machine.bus.devices;
         if ids(&self.harts) != ids(&machine.harts)
@@ -64,7 +64,7 @@ impl State<'_> {
             || self.harts.iter().any(|hart| hart.x[0] != 0)
         {
             Some("harts")
-        } else if !self.clock.runs_like(&machine.clock) {
+        } else if !self.clock.has_same_shift(&machine.clock) {
             Some("clocks")
         } else if !self.devices.same_board(devices) {
             Some("devices")
@@ -148,7 +148,7 @@ impl Machine {
         let execution = self.blocks.execution();
         *self = Self::new(&self.config, power_on);
         (self.kick, self.probes) = (kick, probes);
-        self.probes_moved();
+        self.reapply_probes();
         self.set_execution(execution);
     }
 
@@ -169,7 +169,7 @@ impl Machine {
         if !rest.is_empty() {
             return Err(StateError::Damaged);
         }
-        if let Some(parts) = state.misfit(self) {
+        if let Some(parts) = state.mismatch(self) {
             return Err(StateError::OtherMachine(parts));
         }
         self.icount = state.icount;
@@ -177,7 +177,7 @@ impl Machine {
         self.harts = state.harts.into_owned();
         self.schedule = state.schedule.into_owned();
         self.bus.devices = state.devices.into_owned();
-        self.probes_moved();
+        self.reapply_probes();
         self.drop_caches();
         Ok(())
     }

@@ -1,14 +1,15 @@
-//! What numbers of the machine count or name, as types: a mix-up of two does not compile.
+//! Types for the numbers of the machine, so that a confusion of two of them does not compile.
 //!
-//! They stand in signatures, public fields and whatever outlives a call. The interpreter, the
-//! translator and the TLBs compute with bare integers: they convert where they are entered.
-//! Encoded, each is its bare number.
+//! They are used in signatures, public fields and stored values. The interpreter, the JIT and the
+//! TLBs compute with plain integers, and convert at their entry points. Each type is encoded as its
+//! plain number.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
 
-/// Instructions executed by all harts since power-on, trapping ones included.
+/// An icount: the number of instructions executed by all harts since power-on, including those that
+/// raised an exception.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -18,10 +19,10 @@ pub struct Icount(u64);
 impl Icount {
     /// Power-on.
     pub const ZERO: Self = Self(0);
-    /// Behind every run.
+    /// The largest icount. No run reaches it.
     pub const MAX: Self = Self(u64::MAX);
 
-    /// So many instructions after power-on.
+    /// The icount after this number of instructions.
     #[must_use]
     pub const fn new(instructions: u64) -> Self {
         Self(instructions)
@@ -33,13 +34,13 @@ impl Icount {
         self.0
     }
 
-    /// So many instructions later; [`Icount::MAX`] where that is too late.
+    /// This number of instructions later, at most [`Icount::MAX`].
     #[must_use]
     pub const fn saturating_add(self, instructions: u64) -> Self {
         Self(self.0.saturating_add(instructions))
     }
 
-    /// So many instructions before; [`Icount::ZERO`] where that is before power-on.
+    /// This number of instructions earlier, at least [`Icount::ZERO`].
     #[must_use]
     pub const fn saturating_sub(self, instructions: u64) -> Self {
         Self(self.0.saturating_sub(instructions))
@@ -51,14 +52,14 @@ impl Icount {
         self.0.abs_diff(other.0)
     }
 
-    /// Instructions from `earlier` to here; 0 where that is later.
+    /// Number of instructions from `earlier` to this icount; 0 if `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 }
 
-/// So many instructions later.
+/// This number of instructions later.
 impl Add<u64> for Icount {
     type Output = Self;
 
@@ -73,7 +74,7 @@ impl AddAssign<u64> for Icount {
     }
 }
 
-/// Instructions from the right one to the left one, which is not earlier.
+/// Number of instructions from the right icount to the left one, which must not be earlier.
 impl Sub for Icount {
     type Output = u64;
 
@@ -82,14 +83,14 @@ impl Sub for Icount {
     }
 }
 
-/// In decimal.
+/// Formats it in decimal.
 impl fmt::Display for Icount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-/// A digest of the machine's whole state: equal states have equal digests, on any host.
+/// A digest of the machine's whole state. Equal states have equal digests on every host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Digest(u128);
@@ -101,36 +102,36 @@ impl Digest {
         Self(value)
     }
 
-    /// Its value.
+    /// The value.
     #[must_use]
     pub const fn get(self) -> u128 {
         self.0
     }
 }
 
-/// As 32 hexadecimal digits.
+/// Formats it as 32 hexadecimal digits.
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
     }
 }
 
-/// An address in the address space that a hart's page tables make.
+/// A virtual address: an address before translation by a hart's page tables.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(transparent)]
 pub struct VirtAddr(u64);
 
-/// An address on the bus: RAM, ROM or a device.
+/// A physical address: an address on the bus, of RAM, of the boot ROM or of a device.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(transparent)]
 pub struct PhysAddr(u64);
 
-/// What the two kinds of address have in common. No conversion from one to the other is here:
-/// [`Machine::physical`](crate::Machine::physical) has it.
+/// Operations that both kinds of address have. There is no conversion between the kinds here:
+/// [`Machine::physical`](crate::Machine::physical) translates.
 macro_rules! address {
     ($address:ident) => {
         impl $address {
@@ -140,50 +141,50 @@ macro_rules! address {
                 Self(value)
             }
 
-            /// Its value.
+            /// The value.
             #[must_use]
             pub const fn get(self) -> u64 {
                 self.0
             }
 
-            /// So many bytes further on, in a space that begins again behind its end.
+            /// The address this number of bytes higher, modulo 2^64.
             #[must_use]
             pub const fn wrapping_add(self, bytes: u64) -> Self {
                 Self(self.0.wrapping_add(bytes))
             }
 
-            /// So many bytes further on; the last address where that is too far.
+            /// The address this number of bytes higher, at most the last address.
             #[must_use]
             pub const fn saturating_add(self, bytes: u64) -> Self {
                 Self(self.0.saturating_add(bytes))
             }
 
-            /// So many bytes before; address 0 where that is too far.
+            /// The address this number of bytes lower, at least 0.
             #[must_use]
             pub const fn saturating_sub(self, bytes: u64) -> Self {
                 Self(self.0.saturating_sub(bytes))
             }
 
-            /// The last multiple of `alignment`, a power of two, that is not above it.
+            /// The address rounded down to a multiple of `alignment`, which must be a power of two.
             #[must_use]
             pub const fn align_down(self, alignment: u64) -> Self {
                 Self(self.0 & !(alignment - 1))
             }
 
-            /// Bytes from `base` to here, in a space that begins again behind its end.
+            /// Number of bytes from `base` to this address, modulo 2^64.
             #[must_use]
             pub const fn wrapping_sub(self, base: Self) -> u64 {
                 self.0.wrapping_sub(base.0)
             }
 
-            /// Bytes from `base` to here; `None` where this is below it.
+            /// Number of bytes from `base` to this address; `None` if it is below `base`.
             #[must_use]
             pub const fn checked_sub(self, base: Self) -> Option<u64> {
                 self.0.checked_sub(base.0)
             }
         }
 
-        /// So many bytes further on.
+        /// The address this number of bytes higher.
         impl Add<u64> for $address {
             type Output = Self;
 
@@ -192,7 +193,7 @@ macro_rules! address {
             }
         }
 
-        /// Bytes from the right one to the left one, which is not below it.
+        /// Number of bytes from the right address to the left one, which must not be lower.
         impl Sub for $address {
             type Output = u64;
 
@@ -201,14 +202,14 @@ macro_rules! address {
             }
         }
 
-        /// In hexadecimal, with `0x`.
+        /// Formats it in hexadecimal with the prefix `0x`.
         impl fmt::Display for $address {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "{:#x}", self.0)
             }
         }
 
-        /// In hexadecimal, as of its number.
+        /// Formats the number in hexadecimal.
         impl fmt::LowerHex for $address {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 fmt::LowerHex::fmt(&self.0, f)

@@ -23,9 +23,9 @@ const BASE: u8 = 31;
 const STEPS: u64 = 400;
 
 /// Inputs that fail the test if they are called.
-struct Deaf;
+struct NoInputs;
 
-impl Inputs for Deaf {
+impl Inputs for NoInputs {
     fn host_clock(&mut self, _: Moment) -> Result<i64, Halted> {
         Err(Halted)
     }
@@ -158,7 +158,7 @@ fn run(program: &[Insn], values: &[u64], execution: Execution) -> (Hart, Digest)
     };
     let mut machine = Machine::new(&Config::new(1 << 20), power_on);
     machine.set_execution(execution);
-    assert_eq!(machine.run(Icount::new(STEPS), &mut Deaf), Exit::Count);
+    assert_eq!(machine.run(Icount::new(STEPS), &mut NoInputs), Exit::Count);
     let hart = machine.hart(0).unwrap().clone();
     (hart, machine.digest())
 }

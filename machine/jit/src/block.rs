@@ -100,7 +100,7 @@ impl Draft {
     }
 
     /// Advances from `insn`, the current instruction, to the next one.
-    pub(crate) fn pass(&mut self, insn: &Insn) {
+    pub(crate) fn advance(&mut self, insn: &Insn) {
         self.offset += i64::from(insn.len);
         self.rest -= 1;
     }

@@ -45,7 +45,7 @@ impl Core<'_> {
         let old = self
             .read(offset, size)
             .ok_or(access_fault(access, address))?;
-        self.loaded(offset, size);
+        self.check_load(offset, size);
         if reserve {
             self.hart.reservation = Some(offset);
         } else {

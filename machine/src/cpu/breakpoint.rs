@@ -14,7 +14,7 @@ impl Core<'_> {
 
     /// Whether the page of `pc` has breakpoints. The answer holds as long as a cached translation
     /// does: it depends on the mode, on `satp`, and on the probes.
-    pub(super) fn guards(&self, pc: u64) -> bool {
+    pub(super) fn page_has_breakpoints(&self, pc: u64) -> bool {
         self.probes.breakpoints.on_page(pc, self.space())
     }
 
@@ -42,13 +42,13 @@ impl Core<'_> {
 
     /// Reports the watchpoint hits of the instruction at `pc`.
     #[cold]
-    pub(super) fn take_heard(&mut self, pc: u64) {
-        let hits = self.bus.ram.take_heard(self.hart.id, pc);
+    pub(super) fn report_watch_hits(&mut self, pc: u64) {
+        let hits = self.bus.ram.take_watch_hits(self.hart.id, pc);
         self.probes.pending.extend(hits.map(Stop::Watch));
     }
 
     /// Reports an exception of the instruction at `pc`.
-    pub(super) fn caught(&mut self, pc: u64, cause: u64, tval: u64) {
+    pub(super) fn report_exception(&mut self, pc: u64, cause: u64, tval: u64) {
         let cause = Cause::Exception(cause);
         self.probes.trapped(self.hart.id, pc, cause, tval);
     }

@@ -39,7 +39,7 @@ pub(crate) enum Leave {
 }
 
 /// The parts of the machine that a hart needs to execute.
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct Environment<'a> {
     pub(crate) bus: &'a mut Bus,
     pub(crate) tlbs: Tlbs<'a>,
     pub(crate) clock: &'a Clock,
@@ -87,8 +87,8 @@ pub(super) enum Next {
 
 impl<'a> Core<'a> {
     /// Combines a hart with the parts of the machine that it needs.
-    pub(crate) fn new(hart: &'a mut Hart, around: Surroundings<'a>) -> Self {
-        let Surroundings {
+    pub(crate) fn new(hart: &'a mut Hart, environment: Environment<'a>) -> Self {
+        let Environment {
             bus,
             tlbs,
             clock,
@@ -96,7 +96,7 @@ impl<'a> Core<'a> {
             icount,
             sbi,
             probes,
-        } = around;
+        } = environment;
         let steps_ahead = hart.steps.wrapping_sub(icount);
         let space = space(hart.mode, false);
         let mut core = Self {
@@ -140,7 +140,9 @@ impl<'a> Core<'a> {
                 Ok(Fetched::Cached(offset)) => {
                     self.step_block(blocks, offset, stop - self.head, kick)
                 }
-                Ok(Fetched::Guarded(offset)) => self.step_guarded(blocks, offset, stop - self.head),
+                Ok(Fetched::WithBreakpoints(offset)) => {
+                    self.step_with_breakpoints(blocks, offset, stop - self.head)
+                }
                 Ok(Fetched::Alone) => self.step_uncached(),
                 Err(trap) => self.trap(0, self.hart.pc, trap),
             };
@@ -168,7 +170,7 @@ impl<'a> Core<'a> {
                 // A store to data beside code. A page without any block takes the fast path again.
                 let page = at & !0xfff;
                 blocks.invalidate(page, 0x1000);
-                self.bus.ram.unwatch_code(page);
+                self.bus.ram.unmark_code(page);
             }
         }
         if self.bus.ram.take_tables_changed() {
@@ -181,7 +183,7 @@ impl<'a> Core<'a> {
         self.tlbs.own.flush();
         // The cached translations of other harts may depend on the same page tables.
         if self.tlbs.alone() {
-            self.bus.ram.unwatch_tables();
+            self.bus.ram.unmark_tables();
         }
     }
 
@@ -219,7 +221,7 @@ impl<'a> Core<'a> {
 
     fn build_block(&mut self, blocks: &mut BlockCache, offset: u64) {
         blocks.build(offset, &self.bus.ram);
-        if self.bus.ram.watch_code(offset) {
+        if self.bus.ram.mark_code(offset) {
             self.tlbs.protect(offset);
         }
     }
@@ -228,7 +230,7 @@ impl<'a> Core<'a> {
     /// page has breakpoints, so it stops before the next one; a breakpoint at the first instruction
     /// is ignored.
     #[cold]
-    fn step_guarded(&mut self, blocks: &mut BlockCache, offset: u64, left: u64) -> Ran {
+    fn step_with_breakpoints(&mut self, blocks: &mut BlockCache, offset: u64, left: u64) -> Ran {
         if blocks.find(offset).is_none() {
             self.build_block(blocks, offset);
         }
@@ -249,8 +251,8 @@ impl<'a> Core<'a> {
         let pc = self.hart.pc;
         let mut ran = self.fetch_and_execute(pc);
         // The page-table walk of the fetch may have stored to a watched range.
-        if self.bus.ram.heard() {
-            self.take_heard(pc);
+        if self.bus.ram.has_watch_hits() {
+            self.report_watch_hits(pc);
         }
         if self.probes.stopped() && matches!(ran.next, Next::Go) {
             ran.next = Next::Attention;
@@ -308,13 +310,13 @@ impl<'a> Core<'a> {
             return halted;
         }
         self.hart.trapped += 1;
-        self.take_heard(pc);
+        self.report_watch_hits(pc);
         let count = index + 1;
         if self.sbi && !self.hart.delegates(cause) {
             let call = cause == super::cause::CALL_FROM_SUPERVISOR;
             let next = if call && self.hart.mode == Mode::Supervisor {
                 self.hart.pc = pc.wrapping_add(4);
-                self.caught(pc, cause, tval);
+                self.report_exception(pc, cause, tval);
                 Next::Call
             } else {
                 Next::NoFirmware
@@ -322,7 +324,7 @@ impl<'a> Core<'a> {
             return Ran { count, next };
         }
         self.hart.take_exception(cause, tval);
-        self.caught(pc, cause, tval);
+        self.report_exception(pc, cause, tval);
         let next = if self.mode_changed() || self.probes.stopped() {
             Next::Attention
         } else {
@@ -559,7 +561,7 @@ impl Core<'_> {
     #[cold]
     fn left(&mut self, at: At, next_pc: u64) -> Ran {
         self.leave = false;
-        self.take_heard(at.pc);
+        self.report_watch_hits(at.pc);
         self.hart.pc = next_pc;
         Ran {
             count: at.index + 1,

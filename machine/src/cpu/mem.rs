@@ -24,7 +24,7 @@ pub(super) enum Fetched {
     /// RAM at this offset. The page's translation is cached.
     Cached(u64),
     /// RAM at this offset, on a page with breakpoints. Each block must be checked.
-    Guarded(u64),
+    WithBreakpoints(u64),
     /// One instruction must be fetched with all checks: it is outside RAM, or its page cannot be
     /// cached.
     Alone,
@@ -78,8 +78,8 @@ impl Core<'_> {
             let high = self.ram_offset(next, size - in_page, Access::Load)?;
             self.copy_out(low, &mut bytes[..in_page]);
             self.copy_out(high, &mut bytes[in_page..size]);
-            self.loaded(low, in_page);
-            self.loaded(high, size - in_page);
+            self.check_load(low, in_page);
+            self.check_load(high, size - in_page);
             return Ok(u64::from_le_bytes(bytes));
         }
         let physical = self.translate(va, size as u64, Access::Load, self.hart.data_mode())?;
@@ -88,7 +88,7 @@ impl Core<'_> {
                 self.tlbs.own.fill(Kind::Load, self.data_space, va, offset);
             }
             self.copy_out(offset, &mut bytes[..size]);
-            self.loaded(offset, size);
+            self.check_load(offset, size);
             return Ok(u64::from_le_bytes(bytes));
         }
         if !va.is_multiple_of(size as u64) {
@@ -101,7 +101,7 @@ impl Core<'_> {
             Ok(value) => {
                 let bytes = &value.to_le_bytes()[..size];
                 let ram = &mut self.bus.ram;
-                ram.accessed_elsewhere(probe::Access::Read, address, bytes);
+                ram.check_device_access(probe::Access::Read, address, bytes);
                 Ok(value)
             }
             Err(BusError::Fault) => Err(access_fault(Access::Load, va)),
@@ -120,7 +120,7 @@ impl Core<'_> {
             let high = self.ram_offset(next, size - in_page, Access::Store)?;
             self.bus.ram.write(low, &bytes[..in_page]);
             self.bus.ram.write(high, &bytes[in_page..size]);
-            self.leave |= self.bus.ram.caches_stale() || self.bus.ram.heard();
+            self.leave |= self.bus.ram.caches_stale() || self.bus.ram.has_watch_hits();
             return Ok(());
         }
         let physical = self.translate(va, size as u64, Access::Store, self.hart.data_mode())?;
@@ -134,13 +134,13 @@ impl Core<'_> {
             if self
                 .bus
                 .devices
-                .listens(PhysAddr::new(physical.address), size)
+                .is_htif_store(PhysAddr::new(physical.address), size)
             {
                 self.leave = true;
                 let (bus, mut cx) = self.device_call(at);
-                bus.stored(&mut cx)?;
+                bus.htif_stored(&mut cx)?;
             }
-            self.leave |= self.bus.ram.caches_stale() || self.bus.ram.heard();
+            self.leave |= self.bus.ram.caches_stale() || self.bus.ram.has_watch_hits();
             return Ok(());
         }
         if !va.is_multiple_of(size as u64) {
@@ -152,7 +152,7 @@ impl Core<'_> {
         match bus.write(address, size as u8, value, &mut cx) {
             Ok(()) => {
                 let ram = &mut self.bus.ram;
-                ram.accessed_elsewhere(probe::Access::Write, address, &bytes[..size]);
+                ram.check_device_access(probe::Access::Write, address, &bytes[..size]);
                 Ok(())
             }
             Err(BusError::Fault) => Err(access_fault(Access::Store, va)),
@@ -161,9 +161,9 @@ impl Core<'_> {
     }
 
     /// Records a load of `len` bytes at a RAM offset that bypassed the TLB.
-    pub(super) fn loaded(&mut self, offset: u64, len: usize) {
-        self.bus.ram.loaded(offset, len);
-        self.leave |= self.bus.ram.heard();
+    pub(super) fn check_load(&mut self, offset: u64, len: usize) {
+        self.bus.ram.check_load(offset, len);
+        self.leave |= self.bus.ram.has_watch_hits();
     }
 
     /// The RAM offset of an access within one page. An access to a device is an access fault.
@@ -185,17 +185,17 @@ impl Core<'_> {
     #[cold]
     #[inline(never)]
     fn fetch_slow(&mut self, pc: u64) -> Result<Fetched, Trap> {
-        let guarded = self.guards(pc);
+        let guarded = self.page_has_breakpoints(pc);
         if guarded && self.stops_before(pc) {
             return Err(Trap::Stopped);
         }
         let physical = self.translate(pc, 2, Access::Fetch, self.hart.mode)?;
         // The page-table walk stored to a watched range. Execute one instruction, which reports it.
-        if self.bus.ram.heard() {
+        if self.bus.ram.has_watch_hits() {
             return Ok(Fetched::Alone);
         }
         match self.ram_part(physical.address, 2) {
-            Some(offset) if physical.cacheable && guarded => Ok(Fetched::Guarded(offset)),
+            Some(offset) if physical.cacheable && guarded => Ok(Fetched::WithBreakpoints(offset)),
             Some(offset) if physical.cacheable => {
                 self.tlbs
                     .own

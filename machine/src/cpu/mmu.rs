@@ -155,11 +155,11 @@ impl Core<'_> {
         if let Some(entry) = leaf.marked {
             let offset = leaf.entries[leaf.level] - RAM_BASE.get();
             self.bus.ram.write_table(offset, entry);
-            self.leave |= self.bus.ram.caches_stale() || self.bus.ram.heard();
+            self.leave |= self.bus.ram.caches_stale() || self.bus.ram.has_watch_hits();
         }
         for address in &leaf.entries[leaf.level..leaf.levels] {
             let offset = address - RAM_BASE.get();
-            if self.bus.ram.watch_table(offset) {
+            if self.bus.ram.mark_table(offset) {
                 self.tlbs.protect(offset);
             }
         }
@@ -311,7 +311,7 @@ mod tests {
     const EXECUTE_ONLY: u64 = pte::V | pte::X | pte::U;
 
     #[test]
-    fn who_looks_needs_no_rights_and_leaves_no_mark() {
+    fn a_look_up_needs_no_permission_and_sets_no_bits() {
         let mut ram = ram(&[
             (0, to(1, POINTER)),
             (0x1008, to(2, POINTER)),

@@ -17,7 +17,7 @@ mod trap;
 
 pub use csr::Csrs;
 pub(crate) use csr::{irq, mstatus};
-pub(crate) use interp::{Core, Leave, Surroundings};
+pub(crate) use interp::{Core, Environment, Leave};
 pub(crate) use mmu::look;
 pub(crate) use trap::{Trap, cause};
 

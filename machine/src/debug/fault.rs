@@ -1,7 +1,7 @@
 //! Fault injection: the machine executes each instruction alone and then changes its result. So the
 //! execution engines need no code for it.
 
-use super::single::{Leaves, Single, leaves};
+use super::single::{ResultKind, Single, result_kind};
 use crate::bus::RAM_BASE;
 use crate::machine::Machine;
 use crate::units::Icount;
@@ -14,11 +14,11 @@ impl Machine {
 
     /// Changes the result of an instruction that has just been executed, if the fault applies to
     /// it. `icount` is the icount before the instruction.
-    pub(super) fn spoil(&mut self, turn: usize, single: &Single, icount: Icount) {
-        let (Some(planted), Some(insn)) = (self.probes.fault, single.insn) else {
+    pub(super) fn inject_fault(&mut self, turn: usize, single: &Single, icount: Icount) {
+        let (Some(injected), Some(insn)) = (self.probes.fault, single.insn) else {
             return;
         };
-        let other = planted.fault.only.is_some_and(|only| only != insn.op);
+        let other = injected.fault.only.is_some_and(|only| only != insn.op);
         if other || self.trapped(turn, single) {
             return;
         }
@@ -26,26 +26,26 @@ impl Machine {
         let Some(hart) = self.harts.get_mut(turn) else {
             return;
         };
-        let wrong = match leaves(insn.op.entry().format) {
-            Leaves::Integer | Leaves::Both => {
+        let wrong = match result_kind(insn.op.entry().format) {
+            ResultKind::Integer | ResultKind::Both => {
                 hart.set_x(insn.rd, hart.get_x(insn.rd) ^ 1);
                 rd != 0
             }
-            Leaves::Float => {
+            ResultKind::Float => {
                 hart.f[rd] ^= 1;
                 true
             }
-            Leaves::Memory => {
+            ResultKind::Memory => {
                 let id = hart.id;
                 let place = self.physical(id, single.address);
                 let place = place.and_then(|address| address.checked_sub(RAM_BASE));
                 let byte = place.and_then(|offset| Some((offset, self.bus.ram.get(offset, 1)?[0])));
                 byte.is_some_and(|(offset, byte)| self.bus.ram.write(offset, &[byte ^ 1]))
             }
-            Leaves::Nothing => false,
+            ResultKind::Nothing => false,
         };
-        if let Some(planted) = self.probes.fault.as_mut().filter(|_| wrong) {
-            planted.at = Some(planted.at.map_or(icount, |at| at.min(icount)));
+        if let Some(injected) = self.probes.fault.as_mut().filter(|_| wrong) {
+            injected.at = Some(injected.at.map_or(icount, |at| at.min(icount)));
         }
     }
 }

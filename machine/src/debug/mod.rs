@@ -27,7 +27,7 @@ impl Machine {
     /// Removes all probes, and drops stops that no run has returned yet.
     pub fn clear_probes(&mut self) {
         self.probes = Probes::default();
-        self.bus.ram.forget_heard();
+        self.bus.ram.clear_watch_hits();
         self.probes_changed();
     }
 
@@ -47,25 +47,25 @@ impl Machine {
     /// Updates watched pages and cached translations after a change of the probes.
     fn probes_changed(&mut self) {
         let points = self.probes.watchpoints.iter().copied();
-        self.bus.ram.listen(points.collect());
+        self.bus.ram.set_watchpoints(points.collect());
         self.tlbs.iter_mut().for_each(|tlb| tlb.flush());
-        self.bus.ram.unwatch_tables();
+        self.bus.ram.unmark_tables();
     }
 
     /// Drops pending stops and hits: the machine has moved to another point of the run.
-    pub(crate) fn probes_moved(&mut self) {
-        self.probes.moved();
-        self.bus.ram.forget_heard();
+    pub(crate) fn reapply_probes(&mut self) {
+        self.probes.clear_stops();
+        self.bus.ram.clear_watch_hits();
         self.probes_changed();
     }
 
     /// The next stop at the place where the machine is, if one is known already: the next
     /// [`run`](Self::run) would give it, and execute nothing.
     pub fn take_stop(&mut self) -> Option<Stop> {
-        if self.bus.ram.heard() {
+        if self.bus.ram.has_watch_hits() {
             // These hits come from outside: a hart's own hits are taken after its instruction.
             let Moment { hart, pc, .. } = self.moment();
-            self.take_heard(hart, pc.get());
+            self.report_watch_hits(hart, pc.get());
         }
         self.probes.pending.pop_front()
     }
@@ -79,8 +79,8 @@ impl Machine {
     }
 
     /// Records stops for the watchpoint hits of the instruction of `hart` at `pc`.
-    pub(crate) fn take_heard(&mut self, hart: u8, pc: u64) {
-        let hits = self.bus.ram.take_heard(hart, pc).map(Stop::Watch);
+    pub(crate) fn report_watch_hits(&mut self, hart: u8, pc: u64) {
+        let hits = self.bus.ram.take_watch_hits(hart, pc).map(Stop::Watch);
         self.probes.pending.extend(hits);
     }
 

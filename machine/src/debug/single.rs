@@ -20,7 +20,7 @@ pub(super) struct Single {
 
 /// The kind of an instruction's result, other than a new pc.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Leaves {
+pub(super) enum ResultKind {
     /// An integer register.
     Integer,
     /// A floating-point register.
@@ -34,29 +34,29 @@ pub(super) enum Leaves {
 }
 
 /// The kind of result of an instruction of this format.
-pub(super) fn leaves(format: Format) -> Leaves {
+pub(super) fn result_kind(format: Format) -> ResultKind {
     match format {
-        Format::Store | Format::FStore => Leaves::Memory,
-        Format::Amo => Leaves::Both,
-        Format::B | Format::Fence | Format::None | Format::SfenceVma => Leaves::Nothing,
+        Format::Store | Format::FStore => ResultKind::Memory,
+        Format::Amo => ResultKind::Both,
+        Format::B | Format::Fence | Format::None | Format::SfenceVma => ResultKind::Nothing,
         Format::FLoad
         | Format::F4
         | Format::F
         | Format::FRm
         | Format::FFRm
         | Format::FX
-        | Format::FXRm => Leaves::Float,
-        _ => Leaves::Integer,
+        | Format::FXRm => ResultKind::Float,
+        _ => ResultKind::Integer,
     }
 }
 
 impl Machine {
-    /// Does [`Machine::execute`] with one instruction at a time. `spoiling`: the fault may apply.
+    /// Does [`Machine::execute`] with one instruction at a time. `faulty`: the fault may apply.
     pub(crate) fn execute_singly(
         &mut self,
         turn: usize,
         stop: Icount,
-        spoiling: bool,
+        faulty: bool,
         inputs: &mut dyn Inputs,
     ) -> Leave {
         loop {
@@ -64,10 +64,10 @@ impl Machine {
             let single = self.single(turn);
             let leave = self.execute(turn, before.saturating_add(1), inputs);
             if let Some(single) = single.filter(|_| self.icount > before) {
-                if spoiling {
-                    self.spoil(turn, &single, before);
+                if faulty {
+                    self.inject_fault(turn, &single, before);
                 }
-                self.take_note(turn, &single);
+                self.update_witness(turn, &single);
             }
             if leave != Leave::Count || self.icount >= stop {
                 return leave;

@@ -5,7 +5,7 @@
 //! Each result is mixed in by an invertible function, so equal results do not cancel an earlier
 //! difference.
 
-use super::single::{Leaves, Single, leaves};
+use super::single::{ResultKind, Single, result_kind};
 use crate::bus::RAM_BASE;
 use crate::machine::Machine;
 use riscv_isa::table::Format;
@@ -14,9 +14,9 @@ use xxhash_rust::xxh3::xxh3_64;
 /// The multiplier, from the golden ratio. It is odd, so multiplication by it is invertible.
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
-struct Notes(u64);
+struct Hash(u64);
 
-impl Notes {
+impl Hash {
     fn add(&mut self, value: u64) {
         self.0 = (self.0.rotate_left(23) ^ value).wrapping_mul(FACTOR);
     }
@@ -31,17 +31,17 @@ impl Machine {
 
     /// Adds the result of an instruction: its register and its memory. For CSR and system
     /// instructions it adds the whole state of the hart.
-    pub(super) fn take_note(&mut self, turn: usize, single: &Single) {
+    pub(super) fn update_witness(&mut self, turn: usize, single: &Single) {
         let (Some(sum), Some(hart)) = (self.probes.witness, self.harts.get(turn)) else {
             return;
         };
-        let mut notes = Notes(sum);
+        let mut hash = Hash(sum);
         for value in [
             u64::from(hart.id) | (hart.mode as u64) << 8,
             hart.pc,
             hart.reservation.map_or(1, |at| at << 1),
         ] {
-            notes.add(value);
+            hash.add(value);
         }
         let insn = single.insn.filter(|_| !self.trapped(turn, single));
         let of_registers_alone = insn.filter(|insn| {
@@ -52,13 +52,13 @@ impl Machine {
             )
         });
         if let Some(insn) = of_registers_alone {
-            let left = leaves(insn.op.entry().format);
+            let left = result_kind(insn.op.entry().format);
             match left {
-                Leaves::Integer | Leaves::Both => notes.add(hart.get_x(insn.rd)),
-                Leaves::Float => notes.add(hart.f[usize::from(insn.rd & 31)]),
-                Leaves::Memory | Leaves::Nothing => {}
+                ResultKind::Integer | ResultKind::Both => hash.add(hart.get_x(insn.rd)),
+                ResultKind::Float => hash.add(hart.f[usize::from(insn.rd & 31)]),
+                ResultKind::Memory | ResultKind::Nothing => {}
             }
-            if matches!(left, Leaves::Memory | Leaves::Both) {
+            if matches!(left, ResultKind::Memory | ResultKind::Both) {
                 let word = self.physical(hart.id, single.address);
                 let word = word.and_then(|address| address.checked_sub(RAM_BASE));
                 // An access has at most 8 bytes, so it lies in two aligned words.
@@ -67,16 +67,16 @@ impl Machine {
                     self.bus.ram.get(at, 8)?.first_chunk::<8>()
                 });
                 for word in words.into_iter().flatten() {
-                    notes.add(u64::from_le_bytes(*word));
+                    hash.add(u64::from_le_bytes(*word));
                 }
             }
-            notes.add(hart.csrs.fcsr);
-            notes.add(hart.csrs.mstatus);
+            hash.add(hart.csrs.fcsr);
+            hash.add(hart.csrs.mstatus);
         } else {
             let all = crate::state::encoded(hart);
-            notes.add(xxh3_64(&all));
+            hash.add(xxh3_64(&all));
         }
-        self.probes.witness = Some(notes.0);
+        self.probes.witness = Some(hash.0);
     }
 }
 

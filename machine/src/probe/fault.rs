@@ -53,13 +53,13 @@ impl FromStr for Fault {
 
 /// An injected fault and its progress.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Planted {
+pub(crate) struct InjectedFault {
     pub(crate) fault: Fault,
     /// The icount at which it first happened. It stays known when the machine goes back in time.
     pub(crate) at: Option<Icount>,
 }
 
-impl Planted {
+impl InjectedFault {
     /// A fault that has not happened yet.
     pub(crate) fn new(fault: Fault) -> Self {
         Self { fault, at: None }

@@ -35,10 +35,10 @@ mod stop;
 mod watch;
 
 pub use breakpoint::{AddressSpace, Breakpoint};
-pub(crate) use fault::Planted;
+pub(crate) use fault::InjectedFault;
 pub use fault::{Fault, FaultError};
 pub use stop::{Cause, Stop};
-pub(crate) use watch::Listener;
+pub(crate) use watch::Watchpoints;
 pub use watch::{Access, Accessor, WatchHit, WatchKind, Watchpoint};
 
 use crate::units::{Icount, VirtAddr};
@@ -83,7 +83,7 @@ pub(crate) struct Probes {
     steps: BTreeSet<Harts>,
     /// The running hash of the witness; `None` without one.
     pub(crate) witness: Option<u64>,
-    pub(crate) fault: Option<Planted>,
+    pub(crate) fault: Option<InjectedFault>,
     /// Stops at the current icount that no run has returned yet.
     pub(crate) pending: VecDeque<Stop>,
     /// Points at which breakpoints do not stop.
@@ -108,7 +108,7 @@ impl Probes {
                 self.steps.insert(harts);
             }
             Probe::Witness => self.witness = Some(0),
-            Probe::Fault(fault) => self.fault = Some(Planted::new(fault)),
+            Probe::Fault(fault) => self.fault = Some(InjectedFault::new(fault)),
         }
     }
 
@@ -129,7 +129,7 @@ impl Probes {
             }
             Probe::Witness => self.witness = None,
             Probe::Fault(fault) => {
-                self.fault.take_if(|planted| planted.fault == fault);
+                self.fault.take_if(|injected| injected.fault == fault);
             }
         }
     }
@@ -170,7 +170,7 @@ impl Probes {
     }
 
     /// Drops stops and passed points: the machine has moved to another point of the run.
-    pub(crate) fn moved(&mut self) {
+    pub(crate) fn clear_stops(&mut self) {
         self.pending.clear();
         self.passed.clear();
     }

@@ -98,25 +98,25 @@ impl Watchpoint {
 
 /// The watchpoints of a machine and their hits.
 #[derive(Debug, Clone)]
-pub(crate) struct Listener {
+pub(crate) struct Watchpoints {
     points: Vec<Watchpoint>,
-    heard: Vec<WatchHit>,
-    by: Accessor,
+    hits: Vec<WatchHit>,
+    accessor: Accessor,
 }
 
-impl Default for Listener {
+impl Default for Watchpoints {
     fn default() -> Self {
         Self {
             points: Vec::new(),
-            heard: Vec::new(),
-            by: Accessor::Hart,
+            hits: Vec::new(),
+            accessor: Accessor::Hart,
         }
     }
 }
 
-impl Listener {
+impl Watchpoints {
     /// Replaces the watchpoints. Their order is the order of hits.
-    pub(crate) fn listen(&mut self, points: Vec<Watchpoint>) {
+    pub(crate) fn set(&mut self, points: Vec<Watchpoint>) {
         self.points = points;
     }
 
@@ -126,12 +126,12 @@ impl Listener {
     }
 
     /// Sets the agent of the following accesses.
-    pub(crate) fn acting(&mut self, by: Accessor) {
-        self.by = by;
+    pub(crate) fn set_accessor(&mut self, by: Accessor) {
+        self.accessor = by;
     }
 
     /// Checks an access that changes the bytes at `address` from `old` to `new`.
-    pub(crate) fn hear(
+    pub(crate) fn check(
         &mut self,
         access: Access,
         address: PhysAddr,
@@ -143,14 +143,14 @@ impl Listener {
                 continue;
             };
             let part = |bytes: &[u8]| value(bytes, (start - address) as usize, len as usize);
-            self.heard.push(WatchHit {
+            self.hits.push(WatchHit {
                 watch: *watch,
                 access,
                 address: start,
                 len,
                 old: old.map(part),
                 new: part(new),
-                by: self.by,
+                by: self.accessor,
                 hart: 0,
                 pc: VirtAddr::default(),
             });
@@ -159,20 +159,20 @@ impl Listener {
 
     /// Whether there are hits.
     #[inline]
-    pub(crate) fn heard(&self) -> bool {
-        !self.heard.is_empty()
+    pub(crate) fn has_hits(&self) -> bool {
+        !self.hits.is_empty()
     }
 
     /// Takes the hits since the last call, and ascribes them to `hart` at `pc`.
-    pub(crate) fn take(&mut self, hart: u8, pc: u64) -> impl Iterator<Item = WatchHit> {
-        let heard = std::mem::take(&mut self.heard).into_iter();
+    pub(crate) fn take_hits(&mut self, hart: u8, pc: u64) -> impl Iterator<Item = WatchHit> {
+        let hits = std::mem::take(&mut self.hits).into_iter();
         let pc = VirtAddr::new(pc);
-        heard.map(move |hit| WatchHit { hart, pc, ..hit })
+        hits.map(move |hit| WatchHit { hart, pc, ..hit })
     }
 
     /// Drops the hits.
-    pub(crate) fn forget(&mut self) {
-        self.heard.clear();
+    pub(crate) fn clear_hits(&mut self) {
+        self.hits.clear();
     }
 }
 
@@ -187,22 +187,21 @@ mod tests {
     use super::*;
 
     fn hits(kind: WatchKind, access: Access, address: u64, new: &[u8]) -> Vec<(u64, u64, u64)> {
-        let mut listener = Listener::default();
+        let mut watchpoints = Watchpoints::default();
         let point = |address, len| Watchpoint {
             address: PhysAddr::new(address),
             len,
             kind,
         };
-        listener.listen(vec![point(0x10, 4), point(0x13, 0), point(u64::MAX - 3, 4)]);
-        listener.hear(access, PhysAddr::new(address), None, new);
-        let heard = listener.take(3, 5);
-        heard
-            .map(|hit| (hit.address.get(), hit.len, hit.new))
+        watchpoints.set(vec![point(0x10, 4), point(0x13, 0), point(u64::MAX - 3, 4)]);
+        watchpoints.check(access, PhysAddr::new(address), None, new);
+        let hits = watchpoints.take_hits(3, 5);
+        hits.map(|hit| (hit.address.get(), hit.len, hit.new))
             .collect()
     }
 
     #[test]
-    fn what_overlaps_is_heard() {
+    fn an_overlapping_access_is_a_hit() {
         let bytes = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
         let write = |address, len| hits(WatchKind::Write, Access::Write, address, &bytes[..len]);
         assert_eq!(write(0xf, 1), []);
@@ -223,8 +222,8 @@ mod tests {
             (WatchKind::Access, Access::Write, true),
             (WatchKind::Access, Access::Read, true),
         ] {
-            let heard = hits(kind, access, 0x10, &[0]);
-            assert_eq!(!heard.is_empty(), seen, "{kind:?} {access:?}");
+            let hits = hits(kind, access, 0x10, &[0]);
+            assert_eq!(!hits.is_empty(), seen, "{kind:?} {access:?}");
         }
     }
 }

@@ -26,12 +26,12 @@ const DATA: u64 = ENTRY + 0x1000;
 
 /// The marks of exceptions, as (icount, cause), and the bytes of output.
 #[derive(Default)]
-struct Door {
+struct TestInputs {
     exceptions: Vec<(Icount, u64)>,
     output: Vec<u8>,
 }
 
-impl Inputs for Door {
+impl Inputs for TestInputs {
     fn host_clock(&mut self, _: Moment) -> Result<i64, Halted> {
         Err(Halted)
     }
@@ -74,12 +74,12 @@ fn with_kernel(harts: u8, code: &[u32]) -> Machine {
 
 /// Makes one call on hart 0. Returns `a0` and `a1`.
 fn call(machine: &mut Machine, extension: u64, function: u64, args: &[u64]) -> (u64, u64) {
-    call_through(machine, &mut Door::default(), extension, function, args)
+    call_with(machine, &mut TestInputs::default(), extension, function, args)
 }
 
-fn call_through(
+fn call_with(
     machine: &mut Machine,
-    door: &mut Door,
+    inputs: &mut TestInputs,
     extension: u64,
     function: u64,
     args: &[u64],
@@ -90,7 +90,7 @@ fn call_through(
     hart.x[10..10 + args.len()].copy_from_slice(args);
     (hart.x[16], hart.x[17]) = (function, extension);
     let icount = machine.icount();
-    assert_eq!(machine.run(icount + 1, door), Exit::Count);
+    assert_eq!(machine.run(icount + 1, inputs), Exit::Count);
     assert_eq!(machine.harts[0].pc, ENTRY + 4);
     (machine.harts[0].x[10], machine.harts[0].x[11])
 }
@@ -116,13 +116,13 @@ fn power_on_is_that_of_a_kernel_behind_firmware() {
 #[test]
 fn a_call_is_one_instruction_and_one_mark() {
     let mut machine = machine(1);
-    let mut door = Door::default();
+    let mut inputs = TestInputs::default();
     assert_eq!(
-        call_through(&mut machine, &mut door, BASE, 0, &[]),
+        call_with(&mut machine, &mut inputs, BASE, 0, &[]),
         (0, 2 << 24)
     );
     assert_eq!(machine.icount(), Icount::new(1));
-    assert_eq!(door.exceptions, [(Icount::ZERO, 9)]);
+    assert_eq!(inputs.exceptions, [(Icount::ZERO, 9)]);
     assert_eq!(machine.hart(0).unwrap().trapped, 1);
 }
 
@@ -183,26 +183,26 @@ fn answers() {
 #[test]
 fn console_goes_out_and_comes_in_by_the_serial_port() {
     let mut machine = machine(1);
-    let mut door = Door::default();
+    let mut inputs = TestInputs::default();
     machine.bus.ram.write(DATA - RAM_BASE, b"hello, ");
-    let wrote = call_through(&mut machine, &mut door, CONSOLE, 0, &[7, DATA, 0]);
+    let wrote = call_with(&mut machine, &mut inputs, CONSOLE, 0, &[7, DATA, 0]);
     assert_eq!(wrote, (0, 7));
-    call_through(&mut machine, &mut door, CONSOLE, 2, &[u64::from(b'y')]);
-    call_through(&mut machine, &mut door, 1, 0, &[u64::from(b'o')]);
+    call_with(&mut machine, &mut inputs, CONSOLE, 2, &[u64::from(b'y')]);
+    call_with(&mut machine, &mut inputs, 1, 0, &[u64::from(b'o')]);
     let (port, data) = (0, b"abcdef".to_vec());
     machine.arrive(&Arrival::Serial { port, data }).unwrap();
-    let read = call_through(&mut machine, &mut door, CONSOLE, 1, &[4, DATA + 16, 0]);
+    let read = call_with(&mut machine, &mut inputs, CONSOLE, 1, &[4, DATA + 16, 0]);
     assert_eq!(read, (0, 4));
     assert_eq!(
         machine.bus().memory(PhysAddr::new(DATA + 16), 5).unwrap(),
         b"abcd\0"
     );
     assert_eq!(call(&mut machine, 2, 0, &[]).0, u64::from(b'e'));
-    call_through(&mut machine, &mut door, 8, 0, &[]);
+    call_with(&mut machine, &mut inputs, 8, 0, &[]);
     let icount = machine.icount();
-    let exit = machine.run(icount + 1, &mut door);
+    let exit = machine.run(icount + 1, &mut inputs);
     assert_eq!(exit, Exit::Request(Request::PowerOff));
-    assert_eq!(door.output, b"hello, yo");
+    assert_eq!(inputs.output, b"hello, yo");
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn harts_start_stop_and_interrupt_each_other() {
     // Hart 0 stops, so the other hart's turn begins at once.
     call(&mut machine, HSM, 1, &[]);
     let icount = machine.icount();
-    assert_eq!(machine.run(icount + 10, &mut Door::default()), Exit::Count);
+    assert_eq!(machine.run(icount + 10, &mut TestInputs::default()), Exit::Count);
     assert_eq!(machine.moment().hart, 1);
     assert_eq!(machine.hart(0).unwrap().power, Power::Stopped);
 }
@@ -244,11 +244,11 @@ fn a_suspended_hart_wakes_by_its_timer_and_goes_on() {
     assert_eq!(call(&mut machine, TIMER, 0, &[100]), (0, 0));
     assert_eq!(call(&mut machine, HSM, 3, &[0, 0, 0]), (0, 0));
     assert_eq!(machine.hart(0).unwrap().power, Power::Suspended);
-    let mut door = Door::default();
-    assert_eq!(machine.run(Icount::new(1000), &mut door), Exit::Idle);
+    let mut inputs = TestInputs::default();
+    assert_eq!(machine.run(Icount::new(1000), &mut inputs), Exit::Idle);
     assert_eq!(machine.wake_deadline(), Some(100 * 100));
     machine.warp(100 * 100);
-    assert_eq!(machine.run(Icount::new(3), &mut door), Exit::Count);
+    assert_eq!(machine.run(Icount::new(3), &mut inputs), Exit::Count);
     let hart = machine.hart(0).unwrap();
     assert_eq!((hart.power, hart.pc), (Power::Started, ENTRY));
 }
@@ -264,7 +264,7 @@ fn resets() {
     for (args, request) in cases {
         let mut machine = machine(1);
         call(&mut machine, RESET, 0, args);
-        let exit = machine.run(Icount::new(1000), &mut Door::default());
+        let exit = machine.run(Icount::new(1000), &mut TestInputs::default());
         assert_eq!(exit, Exit::Request(request));
         machine.reset();
         assert_eq!(machine.hart(0).unwrap().mode, Mode::Supervisor);
@@ -276,9 +276,9 @@ fn exceptions_go_to_the_kernel() {
     // An illegal instruction. Its handler, at offset 4, makes a call.
     let mut machine = with_kernel(1, &[0, 0x0000_0073]);
     machine.harts[0].csrs.stvec = ENTRY + 4;
-    let mut door = Door::default();
-    assert_eq!(machine.run(Icount::new(2), &mut door), Exit::Count);
-    assert_eq!(door.exceptions, [(Icount::ZERO, 2), (Icount::new(1), 9)]);
+    let mut inputs = TestInputs::default();
+    assert_eq!(machine.run(Icount::new(2), &mut inputs), Exit::Count);
+    assert_eq!(inputs.exceptions, [(Icount::ZERO, 2), (Icount::new(1), 9)]);
     assert_eq!(machine.hart(0).unwrap().csrs.scause, 2);
 }
 
@@ -286,7 +286,7 @@ fn exceptions_go_to_the_kernel() {
 fn an_exception_that_only_firmware_could_take_ends_the_run() {
     let mut machine = with_kernel(1, &[0]);
     machine.harts[0].csrs.medeleg = 0;
-    let exit = machine.run(Icount::new(1000), &mut Door::default());
+    let exit = machine.run(Icount::new(1000), &mut TestInputs::default());
     assert_eq!(exit, Exit::Request(Request::NoFirmware));
     assert_eq!(
         (machine.icount(), machine.hart(0).unwrap().pc),

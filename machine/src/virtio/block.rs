@@ -68,17 +68,17 @@ pub(super) struct Block {
 }
 
 /// How a request is handled.
-enum Verdict {
+enum Action {
     /// Submit it to the host. It reads this number of bytes.
     Submit(BlockOp, u64),
     /// Answer it at once, with a status and data.
     Answer(u32, Vec<u8>),
 }
 
-use Verdict::{Answer, Submit};
+use Action::{Answer, Submit};
 
-const REFUSED: Verdict = Answer(VIRTIO_BLK_S_IOERR, Vec::new());
-const UNSUPPORTED: Verdict = Answer(VIRTIO_BLK_S_UNSUPP, Vec::new());
+const REFUSED: Action = Answer(VIRTIO_BLK_S_IOERR, Vec::new());
+const UNSUPPORTED: Action = Answer(VIRTIO_BLK_S_UNSUPP, Vec::new());
 
 impl Block {
     pub(super) fn new(config: &BlockConfig) -> Self {
@@ -141,7 +141,7 @@ impl Block {
         let (Some(kind), Some(sector)) = (number(&header, 0, 4), number(&header, 8, 8)) else {
             return Err(DeviceError::ShortRequest(chain.readable_len()).into());
         };
-        match self.judge(kind as u32, sector, &chain, room, &live.dma) {
+        match self.action(kind as u32, sector, &chain, room, &live.dma) {
             Answer(status, data) => {
                 let written = finish(&mut live.dma, &chain.writable, status, &data);
                 live.push(0, chain.head, written);
@@ -174,7 +174,7 @@ impl Block {
         (offset.checked_add(len)? <= self.size).then_some(offset)
     }
 
-    fn judge(&self, kind: u32, sector: u64, chain: &Chain, room: u64, dma: &Dma<'_>) -> Verdict {
+    fn action(&self, kind: u32, sector: u64, chain: &Chain, room: u64, dma: &Dma<'_>) -> Action {
         let payload = chain.readable_len() - HEADER;
         let transfer = |len: u64| {
             let good = len.is_multiple_of(SECTOR) && (1..=DATA_MAX).contains(&len);
@@ -205,7 +205,7 @@ impl Block {
             VIRTIO_BLK_T_DISCARD | VIRTIO_BLK_T_WRITE_ZEROES if self.read_only => REFUSED,
             VIRTIO_BLK_T_DISCARD | VIRTIO_BLK_T_WRITE_ZEROES => {
                 let range = gather(dma, &chain.readable, HEADER, 17);
-                self.judge_range(kind == VIRTIO_BLK_T_DISCARD, &range)
+                self.range_action(kind == VIRTIO_BLK_T_DISCARD, &range)
             }
             _ => UNSUPPORTED,
         }
@@ -213,7 +213,7 @@ impl Block {
 
     /// Handles a discard or write-zeroes request. It has one range, as the configuration space
     /// says.
-    fn judge_range(&self, discard: bool, range: &[u8]) -> Verdict {
+    fn range_action(&self, discard: bool, range: &[u8]) -> Action {
         let fields = (
             number(range, 0, 8),
             number(range, 8, 4),

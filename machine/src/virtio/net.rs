@@ -53,7 +53,7 @@ impl Net {
     }
 
     /// Queues a received frame. `up`: the driver is ready.
-    fn keep(&mut self, frame: &[u8], up: bool) {
+    fn enqueue(&mut self, frame: &[u8], up: bool) {
         let good = up && (1..=FRAME_MAX).contains(&frame.len()) && self.backlog.len() < BACKLOG;
         if good {
             self.backlog.push_back(frame.to_vec());
@@ -204,7 +204,7 @@ impl Backend for Net {
         if *adapter != self.adapter {
             return Ok(false);
         }
-        self.keep(data, live.is_some());
+        self.enqueue(data, live.is_some());
         if let Some(live) = live {
             self.receive(live)?;
         }

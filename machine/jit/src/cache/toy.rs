@@ -68,7 +68,7 @@ unsafe impl Host for Toy {
         translator.head();
         for insn in ops {
             translator.insn(insn);
-            translator.draft.pass(insn);
+            translator.draft.advance(insn);
         }
         if falls_through(ops) {
             translator.go(translator.draft.offset);

@@ -8,7 +8,7 @@ use riscv_isa::{Insn, Op};
 
 /// Code that is emitted after the block.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Later {
+pub(super) enum Deferred {
     /// An exit through a site.
     Leave { label: DynamicLabel, site: Site },
     /// A forward branch that was taken.
@@ -27,13 +27,13 @@ pub(super) enum Later {
 }
 
 impl Translator<'_> {
-    pub(super) fn emit(&mut self, later: Later) {
-        match later {
-            Later::Leave { label, site } => {
+    pub(super) fn emit(&mut self, deferred: Deferred) {
+        match deferred {
+            Deferred::Leave { label, site } => {
                 dynasm!(self.asm ; .arch x64 ; =>label);
                 self.leave(site);
             }
-            Later::Taken {
+            Deferred::Taken {
                 label,
                 target,
                 give_back,
@@ -41,7 +41,7 @@ impl Translator<'_> {
                 dynasm!(self.asm ; .arch x64 ; =>label);
                 self.go(target, give_back, false);
             }
-            Later::Stub {
+            Deferred::Stub {
                 label,
                 target,
                 jump,
@@ -86,7 +86,7 @@ impl Translator<'_> {
         let jump = self.asm.offset().0 + 1;
         dynasm!(self.asm ; .arch x64 ; jmp =>label);
         debug_assert_eq!(self.asm.offset().0, jump + 4);
-        self.later.push(Later::Stub {
+        self.deferred.push(Deferred::Stub {
             label,
             target,
             jump,
@@ -129,7 +129,7 @@ impl Translator<'_> {
             return;
         }
         self.jump_if(insn.op, label);
-        self.later.push(Later::Taken {
+        self.deferred.push(Deferred::Taken {
             label,
             target,
             give_back,

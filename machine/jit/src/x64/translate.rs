@@ -1,6 +1,6 @@
 //! The translation of a block to x86-64: its instructions, then the code that rarely executes.
 
-use super::control::Later;
+use super::control::Deferred;
 use super::glue::{Assembler, Glue};
 use super::registers::{Home, RAX, home, on_stack};
 use crate::block::{self, Draft, MAX_LEN, Start, Translation, is_branch, is_system};
@@ -16,7 +16,7 @@ pub(super) struct Translator<'a> {
     pub(super) glue: &'a Glue,
     pub(super) draft: Draft,
     /// Code that rarely executes. It is emitted after the block.
-    pub(super) later: Vec<Later>,
+    pub(super) deferred: Vec<Deferred>,
 }
 
 /// Translates a block; `None` if the assembler fails.
@@ -25,12 +25,12 @@ pub(super) fn translate(glue: &Glue, start: Start, ops: &[Insn]) -> Option<Trans
         asm: Assembler::new(start.address),
         glue,
         draft: Draft::new(start, ops),
-        later: Vec::new(),
+        deferred: Vec::new(),
     };
     translator.head();
     for insn in ops {
         translator.insn(insn);
-        translator.draft.pass(insn);
+        translator.draft.advance(insn);
     }
     if block::falls_through(ops) {
         translator.go(translator.draft.offset, 0, false);
@@ -48,7 +48,7 @@ impl Translator<'_> {
             ; js =>label
         );
         let site = self.draft.leave(None);
-        self.later.push(Later::Leave { label, site });
+        self.deferred.push(Deferred::Leave { label, site });
     }
 
     fn insn(&mut self, insn: &Insn) {
@@ -78,24 +78,24 @@ impl Translator<'_> {
     pub(super) fn leave_to_interpret(&mut self, insn: &Insn) -> DynamicLabel {
         let label = self.asm.new_dynamic_label();
         let site = self.draft.leave(Some(insn));
-        self.later.push(Later::Leave { label, site });
+        self.deferred.push(Deferred::Leave { label, site });
         label
     }
 
     /// Marks the position after the instruction of the last [`Translator::leave_to_interpret`].
     pub(super) fn resume_here(&mut self) {
-        if let Some(Later::Leave { site, .. }) = self.later.last_mut() {
+        if let Some(Deferred::Leave { site, .. }) = self.deferred.last_mut() {
             self.draft.resume_at(site, self.asm.offset().0);
         }
     }
 
     fn finish(mut self) -> Option<Translation> {
-        for later in std::mem::take(&mut self.later) {
-            self.emit(later);
+        for deferred in std::mem::take(&mut self.deferred) {
+            self.emit(deferred);
         }
         // The code that was just emitted may have deferred more.
-        for later in std::mem::take(&mut self.later) {
-            self.emit(later);
+        for deferred in std::mem::take(&mut self.deferred) {
+            self.emit(deferred);
         }
         Some(self.draft.finish(self.asm.finalize().ok()?))
     }
