@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn what_arrives_is_taken_by_the_device_that_it_is_for() {
+    fn an_arrival_reaches_its_device() {
         let devices = [
             VirtioConfig::Rng(RngConfig { seed: [0; 32] }),
             VirtioConfig::Block(BlockConfig {

@@ -1,4 +1,4 @@
-//! A driver of the console that does anything.
+//! Fuzz target: an arbitrary driver of the console device.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! A driver of the entropy device that does anything.
+//! Fuzz target: an arbitrary driver of the entropy device.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -36,7 +36,7 @@ fn no_two_entries_overlap() {
 }
 
 #[test]
-fn what_is_fixed_or_an_operand_is_the_whole_word() {
+fn fixed_and_operand_bits_cover_the_word() {
     // A bit in neither would be ignored by the decoder and lost by the encoder.
     for entry in &TABLE {
         let zeros = decode(entry.match_bits).unwrap();
@@ -56,7 +56,7 @@ fn what_is_fixed_or_an_operand_is_the_whole_word() {
 }
 
 #[test]
-fn a_compressed_instruction_decodes_as_what_it_stands_for() {
+fn a_compressed_instruction_decodes_as_its_expansion() {
     for half in 0..=u16::MAX {
         let expanded = expand_compressed(half);
         let Some(word) = expanded else {
@@ -79,7 +79,7 @@ fn a_compressed_instruction_decodes_as_what_it_stands_for() {
 }
 
 #[test]
-fn what_an_implementation_of_rv64gc_does_not_have_is_illegal() {
+fn instructions_outside_rv64gc_are_illegal() {
     let foreign = [
         (0x0000_0000, "all zeros"),
         (0xffff_ffff, "all ones"),

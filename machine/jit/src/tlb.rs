@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_inside_ram_is_not_cached() {
+    fn pages_outside_ram_are_not_cached() {
         let mut tlb = Tlb::new(0x2800);
         for offset in [0x2000, 0x27ff, 0x3000, u64::MAX] {
             tlb.fill(Kind::Store, SPACE, 0x5000, offset);

@@ -53,7 +53,7 @@ fn tree() -> Properties {
 }
 
 #[test]
-fn the_device_tree_says_what_the_board_says() {
+fn the_device_tree_agrees_with_the_board() {
     assert_eq!(windows_of_the_tree(&tree()), windows_of_the_board());
 }
 

@@ -293,7 +293,7 @@ fn small_memory_moves_the_pieces_together() {
 }
 
 #[test]
-fn too_little_memory_names_what_suffices() {
+fn too_little_memory_names_a_sufficient_size() {
     let mut elf = Elf::at(RAM);
     elf.segments[0].3 = 70 * MIB;
     let elf = elf.build();
@@ -421,7 +421,7 @@ fn wrong_elf_files_are_named() {
 }
 
 #[test]
-fn what_is_no_kernel_says_so() {
+fn an_unknown_kernel_format_is_an_error() {
     let mut big_endian = linux(0, 0, 64);
     big_endian[24] = 1;
     for (file, expected) in [

@@ -137,11 +137,11 @@ impl Device for GoldfishRtc {
         Ok(())
     }
 
-    /// The clock goes on: what the guest has set stays.
     fn irq(&self) -> bool {
         self.irq_pending && self.irq_enabled
     }
 
+    /// Keeps the time that the guest has set, as a clock with a battery does.
     fn reset(&mut self) {
         *self = Self {
             offset: self.offset,

@@ -411,7 +411,7 @@ mod tests {
             exercise(plic, &high);
         }
 
-        /// What a claim answers is always enabled, pending and in nobody's service.
+        /// A claimed source is always enabled, pending and not in service.
         #[test]
         fn no_source_is_served_twice(ops in prop::collection::vec((0..4u8, 1..20u32), 0..80)) {
             let mut bench = bench();

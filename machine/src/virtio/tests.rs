@@ -34,7 +34,7 @@ fn console() -> VirtioConfig {
 }
 
 #[test]
-fn the_transport_says_what_it_is() {
+fn the_transport_identifies_itself() {
     for (config, id, queues) in [
         (disk(), 2, 1),
         (net(), 1, 2),

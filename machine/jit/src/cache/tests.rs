@@ -150,7 +150,7 @@ fn the_budget_is_kept_by_every_way_out() {
 }
 
 #[test]
-fn what_is_dropped_is_not_reached() {
+fn dropped_code_is_not_reached() {
     let second: (u64, &[Insn]) = (100, &[add(), jump(4096)]);
     let mut cache = cache(&[(0, &[add(), jump(96)]), second, (200, &[jump(0)])]);
     for beside in [(96, 4), (108, 92), (204, 4000), (300, u64::MAX)] {
@@ -188,7 +188,7 @@ fn a_slot_belongs_to_one_block() {
 }
 
 #[test]
-fn what_was_left_goes_on_as_long_as_its_code_is_there() {
+fn left_code_resumes_until_it_is_dropped() {
     let ops = [add(), load(), add(), jump(4096)];
     let drops: [fn(&mut Cache); 3] = [
         |_| {},
@@ -231,7 +231,7 @@ fn a_full_arena_is_emptied() {
 /// A guest that modifies its code. It takes the same path with translated blocks as one instruction
 /// at a time.
 #[test]
-fn code_follows_what_is_stored_to_it() {
+fn self_modifying_code_is_followed() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let mut cache = Cache::new().unwrap();
     let mut ram: Vec<Insn> = (0..RAM / 4).map(|at| random.insn(at * 4)).collect();

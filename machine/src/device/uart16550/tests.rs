@@ -289,7 +289,7 @@ fn fcr_takes_effect_only_with_the_enable_bit() {
 }
 
 #[test]
-fn reset_keeps_what_is_on_its_way() {
+fn reset_keeps_input_and_output() {
     let mut bench = bench_with_fifos(0);
     push(&mut bench, &[7; 20]);
     bench.w8(reg::DATA, b'o');
