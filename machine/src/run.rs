@@ -2,7 +2,7 @@
 //! stop.
 
 use crate::bus::Devices;
-use crate::cpu::{Core, Hart, Leave, Power, Environment, Tlbs, irq};
+use crate::cpu::{Core, Environment, Hart, Leave, Power, Tlbs, irq};
 use crate::device::Context;
 use crate::device::test_finisher::Request;
 use crate::ecall::ECALL_LEN;

@@ -74,7 +74,13 @@ fn with_kernel(harts: u8, code: &[u32]) -> Machine {
 
 /// Makes one call on hart 0. Returns `a0` and `a1`.
 fn call(machine: &mut Machine, extension: u64, function: u64, args: &[u64]) -> (u64, u64) {
-    call_with(machine, &mut TestInputs::default(), extension, function, args)
+    call_with(
+        machine,
+        &mut TestInputs::default(),
+        extension,
+        function,
+        args,
+    )
 }
 
 fn call_with(
@@ -232,7 +238,10 @@ fn harts_start_stop_and_interrupt_each_other() {
     // Hart 0 stops, so the other hart's turn begins at once.
     call(&mut machine, HSM, 1, &[]);
     let icount = machine.icount();
-    assert_eq!(machine.run(icount + 10, &mut TestInputs::default()), Exit::Count);
+    assert_eq!(
+        machine.run(icount + 10, &mut TestInputs::default()),
+        Exit::Count
+    );
     assert_eq!(machine.moment().hart, 1);
     assert_eq!(machine.hart(0).unwrap().power, Power::Stopped);
 }
