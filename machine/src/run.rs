@@ -191,8 +191,8 @@ impl Machine {
             .min()
     }
 
-    /// The earliest virtual time (ns) at which an idle machine may wake; `None` if no timer can
-    /// wake it.
+    /// The earliest virtual time (ns) at which an idle machine may wake; `None` if no timer or
+    /// device can wake it.
     pub fn wake_deadline(&self) -> Option<u64> {
         let Devices { clint, .. } = &self.bus.devices;
         let of_hart = |hart: &Hart| {

@@ -94,7 +94,7 @@ pub enum DeviceError {
     /// An indirect descriptor is in an indirect table, or has the NEXT flag.
     #[error("an indirect descriptor inside an indirect table, or with a successor")]
     NestedIndirect,
-    /// The length of an indirect table is zero or no multiple of the descriptor size.
+    /// The length of an indirect table is zero, too large, or no multiple of the descriptor size.
     #[error("an indirect table of {0} bytes: not a multiple of 16, empty, or too long")]
     IndirectLength(u32),
     /// An indirect table is not completely in RAM.
