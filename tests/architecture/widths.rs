@@ -1,43 +1,18 @@
-//! Lines are at most 100 characters wide, comments included, which rustfmt leaves alone.
-//!
-//! `wide_lines.txt` holds the number of wider lines that each file still has. The numbers only go
-//! down.
+//! Lines are at most 100 characters wide. That includes comments, which rustfmt leaves alone.
 
 use crate::rooms::File;
 use crate::{assert_none, root, sources};
-use std::collections::BTreeMap;
 use std::fs;
 
 /// The largest width, as in rustfmt.toml.
 const WIDTH: usize = 100;
 
-const LIST: &str = "tests/architecture/wide_lines.txt";
-
-/// The environment variable that renews the list.
-const UPDATE: &str = "UPDATE_WIDE_LINES";
-
-/// The number of wide lines of each file, by its path from the root.
-type Counts = BTreeMap<String, usize>;
-
 #[test]
 fn lines_are_at_most_100_wide() {
     let config = fs::read_to_string(root().join("rustfmt.toml")).unwrap();
     assert_eq!(config.trim(), format!("max_width = {WIDTH}"));
-    let listed = read(&fs::read_to_string(root().join(LIST)).unwrap());
-    let files = files();
-    if std::env::var_os(UPDATE).is_some() {
-        match renewed(&listed, &count(&files)) {
-            Ok(counts) => fs::write(root().join(LIST), written(&counts)).unwrap(),
-            Err(wrong) => assert_none(&wrong, "the numbers of wide lines only go down:"),
-        }
-    }
-    let listed = read(&fs::read_to_string(root().join(LIST)).unwrap());
-    let rule = format!(
-        "break the lines over {WIDTH} characters; where there are fewer of them now, or files \
-         have moved, renew {LIST} with\n  {UPDATE}=1 cargo test -p rr-cli --test architecture \
-         wide"
-    );
-    assert_none(&wrong(&listed, &files), &rule);
+    let rule = format!("break the lines over {WIDTH} characters:");
+    assert_none(&wide_lines(&files()), &rule);
 }
 
 /// The Rust files that people wrote, and the Rust code in the documents.
@@ -83,90 +58,18 @@ fn is_address(line: &str) -> bool {
     line.trim().starts_with("//") && comment.contains("://") && !comment.contains(' ')
 }
 
-fn count(files: &[File]) -> Counts {
-    files
-        .iter()
-        .map(|(path, text)| (path.clone(), wide(text).len()))
-        .filter(|(_, count)| *count > 0)
-        .collect()
-}
-
-/// The differences from the list.
-fn wrong(listed: &Counts, files: &[File]) -> Vec<String> {
-    let mut wrong = Vec::new();
+/// The wide lines of all files, as `path:number`.
+fn wide_lines(files: &[File]) -> Vec<String> {
+    let mut found = Vec::new();
     for (path, text) in files {
-        let (may, found) = (listed.get(path).copied().unwrap_or_default(), wide(text));
-        if found.len() > may {
-            wrong.push(format!(
-                "{path}: {} wide lines, {may} in the list; they are {found:?}",
-                found.len()
-            ));
-        } else if found.len() < may {
-            wrong.push(format!(
-                "{path}: {} wide lines, {may} in the list",
-                found.len()
-            ));
-        }
+        found.extend(wide(text).iter().map(|number| format!("{path}:{number}")));
     }
-    let gone = |path: &&String| !files.iter().any(|(other, _)| other == *path);
-    for path in listed.keys().filter(gone) {
-        wrong.push(format!("{path}: in the list, and not there"));
-    }
-    wrong
-}
-
-/// The renewed list. A file that is not in the list may take lines that others have given up,
-/// because files are moved and divided. A file in the list may not have more than before.
-fn renewed(listed: &Counts, found: &Counts) -> Result<Counts, Vec<String>> {
-    let mut wrong = Vec::new();
-    for (path, count) in found {
-        if let Some(before) = listed.get(path).filter(|before| count > before) {
-            wrong.push(format!("{path}: {before} before, {count} now"));
-        }
-    }
-    let (before, now): (usize, usize) = (listed.values().sum(), found.values().sum());
-    if now > before {
-        wrong.push(format!("{before} in all before, {now} now"));
-    }
-    match wrong.is_empty() {
-        true => Ok(found.clone()),
-        false => Err(wrong),
-    }
-}
-
-fn read(list: &str) -> Counts {
-    list.lines()
-        .map(|line| {
-            let (count, path) = line.split_once(' ').unwrap();
-            (path.to_owned(), count.parse().unwrap())
-        })
-        .collect()
-}
-
-fn written(counts: &Counts) -> String {
-    let lines = counts
-        .iter()
-        .map(|(path, count)| format!("{count} {path}\n"));
-    lines.collect()
+    found
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Counts, read, renewed, rust_blocks, wide, written, wrong};
-
-    fn counts(all: &[(&str, usize)]) -> Counts {
-        all.iter()
-            .map(|(path, count)| ((*path).to_owned(), *count))
-            .collect()
-    }
-
-    /// A file with this number of wide lines.
-    fn file(path: &str, count: usize) -> (String, String) {
-        (
-            path.to_owned(),
-            format!("{}\n", "x".repeat(101)).repeat(count),
-        )
-    }
+    use super::{rust_blocks, wide, wide_lines};
 
     #[test]
     fn characters_are_counted() {
@@ -191,49 +94,12 @@ mod tests {
     }
 
     #[test]
-    fn each_file_has_what_the_list_says() {
-        let listed = counts(&[("a", 2), ("b", 1)]);
-        assert_eq!(
-            wrong(&listed, &[file("a", 2), file("b", 1), file("c", 0)]),
-            [""; 0]
-        );
-        let expected = ["a: 3 wide lines, 2 in the list; they are [1, 2, 3]"];
-        assert_eq!(wrong(&listed, &[file("a", 3), file("b", 1)]), expected);
-        let expected = ["a: 1 wide lines, 2 in the list"];
-        assert_eq!(wrong(&listed, &[file("a", 1), file("b", 1)]), expected);
-        let expected = ["c: 1 wide lines, 0 in the list; they are [1]"];
-        assert_eq!(
-            wrong(&listed, &[file("a", 2), file("b", 1), file("c", 1)]),
-            expected
-        );
-        let expected = ["b: in the list, and not there"];
-        assert_eq!(wrong(&listed, &[file("a", 2)]), expected);
-    }
-
-    #[test]
-    fn the_list_only_goes_down() {
-        let listed = counts(&[("a", 2), ("b", 1)]);
-        for fine in [
-            &[("a", 1), ("b", 1)][..],
-            &[("a", 2)],
-            &[("c", 2), ("b", 1)],
-            &[],
-        ] {
-            assert_eq!(renewed(&listed, &counts(fine)), Ok(counts(fine)));
-        }
-        for more in [
-            &[("a", 1), ("b", 2)][..],
-            &[("a", 2), ("b", 1), ("c", 1)],
-            &[("c", 4)],
-        ] {
-            assert!(renewed(&listed, &counts(more)).is_err(), "{more:?}");
-        }
-    }
-
-    #[test]
-    fn the_list_is_read_as_it_was_written() {
-        let listed = counts(&[("a/b.rs", 2), ("c.rs", 11)]);
-        assert_eq!(written(&listed), "2 a/b.rs\n11 c.rs\n");
-        assert_eq!(read(&written(&listed)), listed);
+    fn each_wide_line_is_named() {
+        let wide = format!("fine\n{0}\n{0}\n", "x".repeat(101));
+        let files = [
+            ("a".to_owned(), "fine\n".to_owned()),
+            ("b".to_owned(), wide),
+        ];
+        assert_eq!(wide_lines(&files), ["b:2", "b:3"]);
     }
 }
