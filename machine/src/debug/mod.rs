@@ -59,8 +59,8 @@ impl Machine {
         self.probes_changed();
     }
 
-    /// The next stop at the place where the machine is, if one is known already: the next
-    /// [`run`](Self::run) would give it, and execute nothing.
+    /// Takes the next pending stop at the current icount. The next [`run`](Self::run) would return
+    /// it without executing an instruction.
     pub fn take_stop(&mut self) -> Option<Stop> {
         if self.bus.ram.has_watch_hits() {
             // These hits come from outside: a hart's own hits are taken after its instruction.

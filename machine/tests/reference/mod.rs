@@ -310,7 +310,7 @@ impl Trace {
         }
     }
 
-    /// Where the run accesses RAM and devices.
+    /// The addresses in RAM and of device registers that the run accesses.
     pub(crate) fn accesses(&self) -> Vec<u64> {
         let address = |(_, seen): &(u64, Seen)| match seen {
             Seen::Access { address, .. } => Some(*address),
