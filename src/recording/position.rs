@@ -17,9 +17,10 @@ use replay_format::{Log, Record};
 /// | `@name` | where the snapshot of this name was taken |
 ///
 /// ```
+/// use machine::Icount;
 /// use rr::recording::position::Position;
 ///
-/// assert_eq!("1.5M".parse(), Ok(Position::Icount(1_500_000)));
+/// assert_eq!("1.5M".parse(), Ok(Position::Icount(Icount::new(1_500_000))));
 /// assert_eq!("event#17".parse(), Ok(Position::Event(17)));
 /// assert!("yesterday".parse::<Position>().is_err());
 /// ```
