@@ -9,7 +9,7 @@ use crate::host::disk::IoErrors;
 use crate::host::map::MappedFile;
 use crate::host::signals;
 use crate::notes::Notes;
-use crate::recording::digests::DigestWriter;
+use crate::recording::digests::{DigestWriter, Digests};
 use crate::recording::place::Place;
 use crate::recording::range::Range;
 use crate::recording::snapshot::{FIRST, LogPlace, Store};
@@ -103,6 +103,7 @@ fn cut<'l>(
         true => timeline.run_to_end()?,
         false => timeline.run_until(Place::at(to))?,
     };
+    let known = timeline.recorded_digests().clone();
     let report = timeline.close(finish)?;
     let path = half.join(LOG);
     let fail = |cause| Error::file(&path, "write the log")(cause);
@@ -111,7 +112,7 @@ fn cut<'l>(
     part.write(file).map_err(fail)?;
     let bytes = MappedFile::open(&path)?;
     Store::of(half).pin(FIRST, start(&recording.log(&bytes)?, from))?;
-    digests(recording, half, from, &report, &bytes)?;
+    digests(&known, half, from, &report, &bytes)?;
     let errors = recording.path(IoErrors::FILE);
     if errors.exists() {
         let copy = half.join(IoErrors::FILE);
@@ -145,7 +146,7 @@ fn start(log: &Log<'_>, from: Icount) -> LogPlace {
 }
 
 fn digests(
-    recording: &Recording,
+    known: &Digests,
     half: &Path,
     from: Icount,
     report: &Report,
@@ -154,7 +155,6 @@ fn digests(
     let path = half.join(DIGESTS);
     let file = File::create_new(&path).map_err(Error::file(&path, "create"))?;
     let mut writer = DigestWriter::create(path, Box::new(file))?;
-    let known = recording.digests()?;
     let range = from + 1..=report.icount;
     for (icount, digest) in known.along().iter().filter(|(at, _)| range.contains(at)) {
         writer.add(*icount, *digest)?;

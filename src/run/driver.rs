@@ -172,11 +172,12 @@ pub trait Snapshots {
 
 /// The capability of a driver to go to any place of its log.
 pub trait Travel {
-    /// Goes on from the start of the log, when the machine is at power-on again.
+    /// Goes on from the start of the log, when the machine is at power-on. `fresh`: for the first
+    /// time, so the disks are as they were opened.
     ///
     /// # Errors
     /// If the disks or the log cannot go on from there.
-    fn power_on(&mut self) -> Result<(), Error>;
+    fn power_on(&mut self, fresh: bool) -> Result<(), Error>;
 
     /// Hides the guest's output, while the machine is only brought to a place.
     fn mute(&mut self, muted: bool);

@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How the disks of a run are opened.
+#[derive(Clone)]
 pub struct Drives {
     drives: Vec<DriveOptions>,
     kind: Kind,
 }
 
+#[derive(Clone)]
 enum Kind {
     /// Overlays go to this recording, if there is one. Results go to the mailbox.
     Record(Option<PathBuf>, Arc<Mailbox>),
@@ -42,6 +44,11 @@ impl Drives {
             drives: recording.drives(),
             kind: Kind::Replay(recording.dir().to_owned(), errors),
         })
+    }
+
+    /// The disks' options.
+    pub(crate) fn options(&self) -> &[DriveOptions] {
+        &self.drives
     }
 
     /// Opens the disks as they were at a snapshot; `None`: at power-on.

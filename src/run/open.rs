@@ -1,7 +1,7 @@
 //! Opens a recording for a replay.
 
 use crate::error::{Error, RecordingFault};
-use crate::host::disk::Disk;
+use crate::host::disk::{Disk, DriveOptions};
 use crate::host::serial::Output;
 use crate::recording::digests::Digests;
 use crate::recording::{DIGESTS, LOG, MANIFEST, Recording};
@@ -33,6 +33,7 @@ pub struct ReplayOptions {
 pub(crate) struct OpenRecording<'r> {
     recording: &'r Recording,
     digests: Digests,
+    drives: Drives,
     images: Images,
 }
 
@@ -48,11 +49,13 @@ impl<'r> OpenRecording<'r> {
             .check()
             .map_err(|fault| Error::recording(&recording.path(MANIFEST), fault))?;
         let digests = recording.digests()?;
-        let disks = Drives::replay(recording)?.open(None)?;
+        let drives = Drives::replay(recording)?;
+        let disks = drives.open(None)?;
         let images = Images::of(recording, changed, &disks)?;
         let opened = Self {
             recording,
             digests,
+            drives,
             images,
         };
         Ok((opened, disks))
@@ -61,6 +64,16 @@ impl<'r> OpenRecording<'r> {
     /// The recording.
     pub(crate) fn recording(&self) -> &'r Recording {
         self.recording
+    }
+
+    /// The digests of the recording.
+    pub(crate) fn digests(&self) -> &Digests {
+        &self.digests
+    }
+
+    /// The options of the disks, with the places where their images are now.
+    pub(crate) fn drives(&self) -> &[DriveOptions] {
+        self.drives.options()
     }
 
     /// Makes a machine at power-on, and a driver that has not begun. Once `stop` is set, the run
@@ -77,7 +90,7 @@ impl<'r> OpenRecording<'r> {
     ) -> Result<(Machine, Replayer<'l>), Error> {
         let recording = self.recording;
         let machine = self.images.machine(&recording.manifest.machine)?;
-        let drives = Drives::replay(recording)?;
+        let drives = self.drives.clone();
         let pool = drives.start(disks)?;
         let (path, digests) = (recording.path(LOG), self.digests.clone());
         let stop = Arc::clone(stop);
@@ -93,11 +106,11 @@ impl<'r> OpenRecording<'r> {
 /// If a part of the recording is missing, or has changed without effect on the machine.
 pub(crate) fn check_whole(
     recording: &Recording,
+    digests: &Digests,
     log: &[u8],
     from: Icount,
     report: &Report,
 ) -> Result<(), Error> {
-    let digests = recording.digests()?;
     let known = digests.behind(from);
     let (icount, checked) = (report.icount, report.digests_checked);
     let path = recording.path(LOG);

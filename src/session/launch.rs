@@ -167,7 +167,7 @@ pub fn replay(
     let Serial { input, output } = Serial::open(serial, stop, notes)?;
     let (mut machine, mut replayer) = opened.switch_on(disks, &log, output, stop)?;
     let (store, plan) = (Store::of(recording.dir()), how.plan.clone());
-    let mut snapshotter = Snapshotter::new(store, &recording.drives(), plan, &mut machine)?;
+    let mut snapshotter = Snapshotter::new(store, opened.drives(), plan, &mut machine)?;
     // A slice has no power-on: it begins at its first snapshot.
     let slice = recording.manifest.slice.as_ref();
     let name = how.from.as_deref().or(slice.map(|_| FIRST));
@@ -205,6 +205,6 @@ pub fn replay(
         Some(image_check) => image_check.settle(result, early)?,
         None => result?,
     };
-    check_whole(recording, &bytes, from, &report)?;
+    check_whole(recording, opened.digests(), &bytes, from, &report)?;
     Ok(report)
 }

@@ -39,8 +39,8 @@ impl Checkpoint<'_> {
             if !fresh {
                 machine.rewind();
             }
-            travel(driver)?.power_on()?;
-            if let Some(snapshotter) = snapshotter {
+            travel(driver)?.power_on(fresh)?;
+            if let Some(snapshotter) = snapshotter.filter(|_| !fresh) {
                 snapshotter.moved(None, machine);
             }
             return Ok(());

@@ -20,6 +20,7 @@ pub use open::{Keep, Options};
 use crate::divergence::Divergence;
 use crate::error::{Error, Refusal};
 use crate::recording::Recording;
+use crate::recording::digests::Digests;
 use crate::recording::place::{Place, up_to};
 use crate::recording::snapshot::{Chain, Snapshot, Store};
 use crate::run::driver::{Snapshots, Travel};
@@ -370,8 +371,14 @@ impl<'l> Timeline<'l> {
         self.check_images()?;
         let report = report?;
         let log = self.driver.log().bytes();
-        check_whole(&self.recording, log, self.began, &report)?;
+        let digests = self.driver.recorded_digests();
+        check_whole(&self.recording, digests, log, self.began, &report)?;
         Ok(report)
+    }
+
+    /// The digests of the recording.
+    pub(crate) fn recorded_digests(&self) -> &Digests {
+        self.driver.recorded_digests()
     }
 
     /// The instruction count of the last loaded checkpoint.

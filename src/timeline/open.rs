@@ -123,9 +123,8 @@ impl<'l> Timeline<'l> {
             opened.switch_on(disks, log, Output::null(), &options.cancel)?;
         machine.set_execution(options.execution);
         machine.set_kick(Arc::clone(&options.cancel));
-        let drives = recording.drives();
-        let snapshotter =
-            Snapshotter::new(Store::of(&dir), &drives, Plan::default(), &mut machine)?;
+        let drives = opened.drives();
+        let snapshotter = Snapshotter::new(Store::of(&dir), drives, Plan::default(), &mut machine)?;
         let slice = recording.manifest.slice.as_ref();
         Ok(Self {
             recording: recording.clone(),

@@ -61,7 +61,6 @@ impl Segments<'_> {
         let signals = signals.map_err(Error::host("listen to signals"))?;
         let bytes = self.recording.map_log()?;
         let log = self.recording.whole_log(&bytes)?;
-        let digests = self.recording.digests()?;
         let (opened, disks) = OpenRecording::new(self.recording, false)?;
         let image_check =
             ImageCheck::check(self.recording, &disks, &how.cancel, || {}, &how.notes)?;
@@ -71,7 +70,7 @@ impl Segments<'_> {
             course: Course {
                 recording: self.recording,
                 log: &log,
-                digests: &digests,
+                digests: opened.digests(),
                 opened: &opened,
                 segments: &legs,
             },

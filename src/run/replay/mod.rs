@@ -78,6 +78,11 @@ impl<'log> Replayer<'log> {
         self.checked
     }
 
+    /// The digests of the recording.
+    pub(crate) fn recorded_digests(&self) -> &Digests {
+        &self.digests
+    }
+
     /// Opens the disks again, as they were at a snapshot; `None`: at power-on.
     fn reopen(&mut self, at: Option<&Chain>) -> Result<DiskPool, Error> {
         self.pool = None;
@@ -179,12 +184,12 @@ impl Snapshots for Replayer<'_> {
 }
 
 impl Travel for Replayer<'_> {
-    fn power_on(&mut self) -> Result<(), Error> {
-        let pool = self.reopen(None)?;
-        // Not reached for a slice: it has no power-on.
-        self.begin()?;
-        self.pool = Some(pool);
-        Ok(())
+    fn power_on(&mut self, fresh: bool) -> Result<(), Error> {
+        if !fresh {
+            self.pool = Some(self.reopen(None)?);
+        }
+        // A slice is never asked for this, because it has no power-on.
+        self.begin()
     }
 
     fn mute(&mut self, muted: bool) {

@@ -239,7 +239,7 @@ pub(super) fn replay(dir: &Path, scenario: &Scenario) -> Result<(Report, Vec<u8>
     };
     let report = Report::of(&mut replayer, &mut machine, finish, None)?;
     if finish != Finish::LogCut {
-        check_whole(&recording, &bytes, Icount::ZERO, &report)?;
+        check_whole(&recording, opened.digests(), &bytes, Icount::ZERO, &report)?;
     }
     let console = fs::read(&console).map_err(Error::file(&console, "read"))?;
     Ok((report, console))
