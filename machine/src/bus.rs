@@ -8,7 +8,7 @@ use crate::device::plic::Plic;
 use crate::device::test_finisher::{Request, TestFinisher};
 use crate::device::uart16550::Uart16550;
 use crate::device::{AccessError, Context, Device};
-use crate::inputs::{Arrival, Halted};
+use crate::inputs::Halted;
 use crate::probe::Accessor;
 use crate::ram::Ram;
 use crate::units::PhysAddr;
@@ -295,29 +295,8 @@ impl Bus {
         Ok(())
     }
 
-    /// Delivers an arrival to its device at virtual time `now` (ns). Returns false if there is
-    /// none.
-    pub(crate) fn arrive(&mut self, arrival: &Arrival, now: u64) -> bool {
-        match arrival {
-            Arrival::Serial { port, data } if *port == self.devices.uart.port => {
-                self.serial_input(data, now);
-                true
-            }
-            _ => {
-                let ram = &mut self.ram;
-                let mut virtio = (0..).zip(&mut self.devices.virtio);
-                virtio.any(|(slot, device)| {
-                    ram.set_accessor(Accessor::Virtio { slot });
-                    let taken = device.arrive(arrival, ram);
-                    ram.set_accessor(Accessor::Hart);
-                    taken
-                })
-            }
-        }
-    }
-
     /// Delivers bytes to the UART, or to the HTIF console if the guest uses that.
-    fn serial_input(&mut self, data: &[u8], now: u64) {
+    pub(crate) fn serial_input(&mut self, data: &[u8], now: u64) {
         match &mut self.devices.htif {
             Some(htif) if htif.console_used() => {
                 let effect = htif.push_input(data);

@@ -2,6 +2,7 @@
 
 use crate::inputs::{Arrival, NoDevice};
 use crate::machine::Machine;
+use crate::probe::Accessor;
 use crate::virtio::DeviceError;
 
 impl Machine {
@@ -11,8 +12,24 @@ impl Machine {
     /// # Errors
     /// [`NoDevice`] if the machine has no such device. Then nothing has changed.
     pub fn arrive(&mut self, arrival: &Arrival) -> Result<(), NoDevice> {
-        let now = self.now();
-        match self.bus.arrive(arrival, now) {
+        let (now, bus) = (self.now(), &mut self.bus);
+        let taken = match arrival {
+            Arrival::Serial { port, data } if *port == bus.devices.uart.port => {
+                bus.serial_input(data, now);
+                true
+            }
+            _ => {
+                let ram = &mut bus.ram;
+                let mut virtio = (0..).zip(&mut bus.devices.virtio);
+                virtio.any(|(slot, device)| {
+                    ram.set_accessor(Accessor::Virtio { slot });
+                    let taken = device.arrive(arrival, ram);
+                    ram.set_accessor(Accessor::Hart);
+                    taken
+                })
+            }
+        };
+        match taken {
             true => Ok(()),
             false => Err(NoDevice(arrival.receiver())),
         }

@@ -2,8 +2,10 @@
 
 use crate::error::Error;
 use crate::host::disk::drive_of;
+use crate::recording::log::LogSink;
+use machine::Icount;
 use machine::inputs::{Arrival, BlockResult};
-use replay_format::AsyncEvent;
+use replay_format::{AsyncEvent, Checkpoint, Event};
 
 /// What an event means for a machine.
 pub(super) enum Brought {
@@ -15,8 +17,19 @@ pub(super) enum Brought {
     Nothing,
 }
 
+/// Writes an arrival to the log, after the checkpoint that it belongs to.
+///
+/// # Errors
+/// If the log could not be written.
+pub(super) fn write(log: &mut LogSink, icount: Icount, arrival: &Arrival) -> Result<(), Error> {
+    let checkpoint = Checkpoint::ClockVirtual;
+    log.event(icount, &Event::Checkpoint(checkpoint))?;
+    let (checkpoint, event) = (Some(checkpoint), event_of(arrival));
+    log.event(icount, &Event::Async { checkpoint, event })
+}
+
 /// The event that holds an arrival.
-pub(super) fn event_of(arrival: &Arrival) -> AsyncEvent<'_> {
+fn event_of(arrival: &Arrival) -> AsyncEvent<'_> {
     match arrival {
         Arrival::Serial { port, data } => AsyncEvent::CharRead {
             device: *port,

@@ -9,14 +9,14 @@ use crate::run::driver::{
     Closed, DigestOf, Driver, Failure, Idle, Outside, Situation, Snapshots, Step, UserRequest,
 };
 use crate::run::host_io::HostIo;
-use crate::run::log_event::event_of;
+use crate::run::log_event;
 use crate::run::mailbox::{Mailbox, Message};
 use crate::run::report::Finish;
 use machine::inputs::{
     Arrival, BlockRequest, BlockResult, Halted, Inputs, Mark, Moment, Output as Sent,
 };
 use machine::{Digest, Icount, Request};
-use replay_format::{AsyncEvent, Checkpoint, Clock, Event, ShutdownCause};
+use replay_format::{Checkpoint, Clock, Event, ShutdownCause};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -149,14 +149,6 @@ impl Recorder {
         Ok(Step::Reset)
     }
 
-    /// Writes an input to the log, after the checkpoint that carries it.
-    fn asynchronous(&mut self, icount: Icount, event: AsyncEvent<'_>) -> Result<(), Error> {
-        let checkpoint = Checkpoint::ClockVirtual;
-        self.write(icount, &Event::Checkpoint(checkpoint))?;
-        let checkpoint = Some(checkpoint);
-        self.write(icount, &Event::Async { checkpoint, event })
-    }
-
     /// Takes an input: writes it to the log, and hands it to the machine.
     fn arrival(&mut self, icount: Icount, arrival: Arrival) -> Result<Step, Error> {
         match &arrival {
@@ -169,7 +161,9 @@ impl Recorder {
             Arrival::Frame { .. } => self.host.frame_taken(),
             _ => {}
         }
-        self.asynchronous(icount, event_of(&arrival))?;
+        if let Some(log) = &mut self.log {
+            log_event::write(log, icount, &arrival)?;
+        }
         Ok(Step::Arrival(arrival))
     }
 

@@ -17,10 +17,11 @@ use crate::run::mailbox::Mailbox;
 use crate::run::report::{Finish, Report};
 use crate::run::snapshots::Snapshotter;
 use crate::run::vcpu::{After, Limits, Vcpu};
-use control::{Control, Reply, Request, RunEvent, RunState};
+use control::{Control, Reply, Request, RunEvent, RunState, Work};
 use lock::{Bql, ReplayLock};
 use machine::{Icount, Machine};
 use replay_format::ShutdownCause;
+use serve::unmute;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -201,6 +202,45 @@ impl Session<'_> {
                 Ok(None)
             }
         }
+    }
+
+    /// Pauses the guest if it has reached that place, and takes a snapshot if one is due. True if
+    /// the guest does not execute now.
+    fn arrive(
+        &self,
+        thread: &mut VcpuThread,
+        driver: &mut dyn Driver,
+        machine: &mut Machine,
+    ) -> Result<bool, Error> {
+        let icount = machine.icount();
+        let next = |thread: &VcpuThread| thread.snapshotter.as_ref()?.due(icount);
+        if thread.snapshot_due.is_none() {
+            thread.snapshot_due = next(thread);
+        }
+        if thread.snapshot_due.is_some_and(|due| icount >= due)
+            && thread.vcpu.request.is_none()
+            && driver.settled()
+        {
+            if let (Some(snapshotter), Some(of_driver)) =
+                (&mut thread.snapshotter, driver.snapshots())
+            {
+                snapshotter.take_due(machine, of_driver.outside(icount)?)?;
+            }
+            thread.snapshot_due = next(thread);
+        }
+        if matches!(thread.doing, Doing::Seeking(to) if icount >= to) {
+            unmute(driver);
+            self.worked(Work::Seek, None);
+            self.pause(thread);
+        } else if thread.stop_at.is_some_and(|at| icount >= at) {
+            thread.stop_at = None;
+            self.control.set_stop_at(None);
+            self.pause(thread);
+        } else {
+            return Ok(false);
+        }
+        self.publish(machine);
+        Ok(true)
     }
 
     /// Publishes the machine's progress to the main loop.

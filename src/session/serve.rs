@@ -164,45 +164,6 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Pauses the guest if it has reached that place, and takes a snapshot if one is due. True if
-    /// the guest does not execute now.
-    pub(super) fn arrive(
-        &self,
-        thread: &mut VcpuThread,
-        driver: &mut dyn Driver,
-        machine: &mut Machine,
-    ) -> Result<bool, Error> {
-        let icount = machine.icount();
-        let next = |thread: &VcpuThread| thread.snapshotter.as_ref()?.due(icount);
-        if thread.snapshot_due.is_none() {
-            thread.snapshot_due = next(thread);
-        }
-        if thread.snapshot_due.is_some_and(|due| icount >= due)
-            && thread.vcpu.request.is_none()
-            && driver.settled()
-        {
-            if let (Some(snapshotter), Some(of_driver)) =
-                (&mut thread.snapshotter, driver.snapshots())
-            {
-                snapshotter.take_due(machine, of_driver.outside(icount)?)?;
-            }
-            thread.snapshot_due = next(thread);
-        }
-        if matches!(thread.doing, Doing::Seeking(to) if icount >= to) {
-            unmute(driver);
-            self.worked(Work::Seek, None);
-            self.pause(thread);
-        } else if thread.stop_at.is_some_and(|at| icount >= at) {
-            thread.stop_at = None;
-            self.control.set_stop_at(None);
-            self.pause(thread);
-        } else {
-            return Ok(false);
-        }
-        self.publish(machine);
-        Ok(true)
-    }
-
     /// Cancels the present work.
     fn cancel(&self, thread: &mut VcpuThread) {
         self.control.requests().take_cancelled();
@@ -226,7 +187,7 @@ impl Session<'_> {
         true
     }
 
-    fn worked(&self, work: Work, error: Option<String>) {
+    pub(super) fn worked(&self, work: Work, error: Option<String>) {
         self.control.works(None);
         self.control.tell(&RunEvent::Worked { work, error });
     }
@@ -246,10 +207,10 @@ impl Session<'_> {
         let known = thread.snapshotter.as_ref();
         let known = known.map(|snapshotter| snapshotter.store.sound());
         let known = known.transpose()?.unwrap_or_default();
-        let nearest = up_to(known, travel.log(), Place::at(to)).into_iter().next();
+        let to = Place::first(travel.log(), to);
+        let nearest = up_to(known, travel.log(), to).into_iter().next();
         let here = travel.place(machine.icount());
-        let ahead =
-            here <= Place::first(travel.log(), to) && !matches!(thread.doing, Doing::Over(_));
+        let ahead = here <= to && !matches!(thread.doing, Doing::Over(_));
         match nearest {
             Some((place, _)) if ahead && place <= here => Ok(From::Here),
             Some((_, snapshot)) => {
@@ -391,7 +352,7 @@ fn drop_future(
     Ok(())
 }
 
-fn unmute(driver: &mut dyn Driver) {
+pub(super) fn unmute(driver: &mut dyn Driver) {
     if let Some(travel) = driver.travel() {
         travel.mute(false);
     }
