@@ -1,13 +1,13 @@
 //! A fuzzed driver of virtio devices: the fuzzer's input decides on register accesses, queues in
 //! memory, notifications, and arrivals.
 
-use machine::{Icount, VirtAddr};
 use machine::device::Context;
 use machine::inputs::{
     Arrival, BlockOp, BlockRequest, BlockResult, Halted, Inputs, Mark, Moment, Output,
 };
 use machine::ram::Ram;
 use machine::virtio::{VirtioConfig, VirtioMmio};
+use machine::{Icount, VirtAddr};
 use std::collections::VecDeque;
 
 const RAM_BASE: u64 = machine::bus::RAM_BASE.get();
