@@ -226,12 +226,9 @@ impl Bus {
         let answer = match part {
             Part::Fixed(device) => self.devices.fixed(device).write(offset, size, value, cx),
             Part::Virtio(slot) => match self.devices.virtio.get_mut(usize::from(slot)) {
-                Some(device) => {
-                    self.ram.set_accessor(Accessor::Virtio { slot });
-                    let done = device.write(offset, size, value, &mut self.ram, cx);
-                    self.ram.set_accessor(Accessor::Hart);
-                    done
-                }
+                Some(device) => self.ram.accessed_by(Accessor::Virtio { slot }, |ram| {
+                    device.write(offset, size, value, ram, cx)
+                }),
                 None => Ok(()),
             },
         };
@@ -242,10 +239,8 @@ impl Bus {
     pub(crate) fn tick(&mut self, cx: &mut Context<'_>) -> Result<(), Halted> {
         self.devices.tick(cx)?;
         for (slot, device) in (0..).zip(&mut self.devices.virtio) {
-            self.ram.set_accessor(Accessor::Virtio { slot });
-            let done = device.tick(&mut self.ram, cx);
-            self.ram.set_accessor(Accessor::Hart);
-            done?;
+            let by = Accessor::Virtio { slot };
+            self.ram.accessed_by(by, |ram| device.tick(ram, cx))?;
         }
         Ok(())
     }

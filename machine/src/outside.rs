@@ -22,10 +22,8 @@ impl Machine {
                 let ram = &mut bus.ram;
                 let mut virtio = (0..).zip(&mut bus.devices.virtio);
                 virtio.any(|(slot, device)| {
-                    ram.set_accessor(Accessor::Virtio { slot });
-                    let taken = device.arrive(arrival, ram);
-                    ram.set_accessor(Accessor::Hart);
-                    taken
+                    let by = Accessor::Virtio { slot };
+                    ram.accessed_by(by, |ram| device.arrive(arrival, ram))
                 })
             }
         };

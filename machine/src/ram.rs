@@ -128,9 +128,19 @@ impl Ram {
 
     /// Does [`Ram::write`] for an accessor other than a hart.
     pub(crate) fn write_for(&mut self, by: Accessor, offset: u64, data: &[u8]) {
+        self.accessed_by(by, |ram| ram.write(offset, data));
+    }
+
+    /// Ascribes what `access` does to another accessor than a hart.
+    pub(crate) fn accessed_by<T>(
+        &mut self,
+        by: Accessor,
+        access: impl FnOnce(&mut Self) -> T,
+    ) -> T {
         self.set_accessor(by);
-        self.write(offset, data);
+        let result = access(self);
         self.set_accessor(Accessor::Hart);
+        result
     }
 
     /// Does [`Ram::write`] for the engine. Watchpoints do not see it.
