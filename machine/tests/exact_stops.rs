@@ -58,7 +58,7 @@ fn run(guest: Guest<'_>, input: &[(u64, &[u8])], cut: Cut) -> (Script, Digest) {
                         _ => machine.set_execution(*tiers.next().unwrap()),
                     }
                     if stops % (cut.disturb_every * MOVED_EVERY) == 0 {
-                        move_out_and_in(&mut machine);
+                        move_and_compare(&mut machine);
                     }
                 }
             }
@@ -85,17 +85,10 @@ fn run(guest: Guest<'_>, input: &[(u64, &[u8])], cut: Cut) -> (Script, Digest) {
 /// At one in this many of these stops, move the state to another machine.
 const MOVED_EVERY: u64 = 16;
 
-/// Saves the state and restores it into a machine at power-on.
-fn move_out_and_in(machine: &mut Machine) {
+/// Moves the state out and in, and compares the digests.
+fn move_and_compare(machine: &mut Machine) {
     let digest = machine.digest();
-    let state = machine.save();
-    let pages = (0..).map_while(|page| machine.page(page).map(<[u8]>::to_vec));
-    let pages: Vec<_> = pages.collect();
-    machine.rewind();
-    for (number, page) in (0..).zip(&pages) {
-        assert!(machine.restore_page(number, page));
-    }
-    machine.restore(&state).unwrap();
+    common::move_out_and_in(machine);
     assert_eq!(machine.digest(), digest);
 }
 

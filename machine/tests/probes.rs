@@ -14,7 +14,7 @@ mod common;
 mod programs;
 mod reference;
 
-use common::{Guest, Script};
+use common::{Guest, Script, move_out_and_in};
 use machine::inputs::Arrival;
 use machine::{
     Accessor, Breakpoint, Cause, Digest, Execution, Exit, Harts, Icount, Machine, PhysAddr, Probe,
@@ -270,19 +270,6 @@ fn compare(
         found.iter().for_each(|(_, stop)| stops.count(stop));
     }
     !trace.accesses().is_empty()
-}
-
-/// Puts the whole state into the machine as it was switched on, as loading a snapshot does. The
-/// probes stay.
-fn move_out_and_in(machine: &mut Machine) {
-    let state = machine.save();
-    let pages = (0..).map_while(|page| machine.page(page).map(<[u8]>::to_vec));
-    let pages: Vec<_> = pages.collect();
-    machine.rewind();
-    for (number, page) in (0..).zip(&pages) {
-        assert!(machine.restore_page(number, page));
-    }
-    machine.restore(&state).unwrap();
 }
 
 #[test]

@@ -100,3 +100,16 @@ impl<'a> Guest<'a> {
         Machine::new(&config, power_on)
     }
 }
+
+/// Saves the state and restores it into the machine at power-on, as loading a snapshot does. The
+/// probes stay.
+pub(crate) fn move_out_and_in(machine: &mut Machine) {
+    let state = machine.save();
+    let pages = (0..).map_while(|page| machine.page(page).map(<[u8]>::to_vec));
+    let pages: Vec<_> = pages.collect();
+    machine.rewind();
+    for (number, page) in (0..).zip(&pages) {
+        assert!(machine.restore_page(number, page));
+    }
+    machine.restore(&state).unwrap();
+}
