@@ -564,3 +564,25 @@ fn a_device_that_answers_at_once_is_named_and_the_store_is_the_harts() {
         assert_eq!(found, [(register, Accessor::Hart), (BUFFER, device)]);
     }
 }
+
+/// A watchpoint on the last page of what a device writes, and none on the pages before.
+#[test]
+fn a_device_that_writes_over_a_border_of_pages_is_seen_behind_it() {
+    let accesses = start_and_offer(RNG);
+    let memory = chain(&[(BUFFER, 256, true)]);
+    let place = *places(&accesses, &memory).last().unwrap();
+    for tier in TIERS {
+        let mut machine = machine(&accesses, &memory);
+        machine.set_execution(tier);
+        let watched = (BUFFER + 200, 2);
+        let probe = watchpoint(WatchKind::Write, watched);
+        machine.insert_probe(Probe::Watch(probe));
+        let mut outside = Outside::default();
+        let hit = next_hit(&mut machine, &mut outside, place + 50).unwrap();
+        assert_eq!(
+            (machine.icount(), (hit.address.get(), hit.len)),
+            (place, watched)
+        );
+        assert_eq!(next_hit(&mut machine, &mut outside, place + 50), None);
+    }
+}

@@ -279,6 +279,53 @@ fn going_to_a_place_leaves_no_stop_there() {
     }
 }
 
+/// Two watchpoints see each store: where a run ends and where a checkpoint is make no difference to
+/// what stops it.
+#[test]
+fn limits_and_checkpoints_hide_no_stop() {
+    let (_folder, recording) = recorded("mix", 1, "n=1", None);
+    let bytes = recording.map_log().unwrap();
+    let log = recording.whole_log(&bytes).unwrap();
+    let (from, to) = [2_001, 2_300]
+        .map(|icount| Place::at(Icount::new(icount)))
+        .into();
+    let mut timeline = open(&recording, &log);
+    for len in [16 << 20, (16 << 20) - 1] {
+        let probe = watch(RAM_BASE, len, WatchKind::Write);
+        timeline.machine_mut().insert_probe(probe);
+    }
+    let mut run = |limits: &[Place], checkpoints: bool| {
+        let mut found = Vec::new();
+        timeline.goto(from).unwrap();
+        for limit in limits {
+            while let Halt::Stop(stop) = timeline.run(Direction::Forward, Some(*limit)).unwrap() {
+                found.push((timeline.place(), stop));
+            }
+            if checkpoints {
+                timeline.checkpoint().unwrap();
+            }
+        }
+        let mut backward = Vec::new();
+        while let Halt::Stop(stop) = timeline.run(Direction::Backward, Some(from)).unwrap() {
+            backward.push((timeline.place(), stop));
+        }
+        (found, backward)
+    };
+    let whole = run(&[to], false);
+    assert!(whole.0.len() > 20, "{whole:?}");
+    // Backward a place is told once, by its last stop.
+    let mut last = whole.0.clone();
+    last.reverse();
+    last.dedup_by_key(|(place, _)| *place);
+    last.retain(|(place, _)| *place < to);
+    assert!(whole.1 == last, "{:?}", (whole.1.len(), last.len()));
+    let each = from.icount.get()..=to.icount.get();
+    let each: Vec<Place> = each.map(|icount| Place::at(Icount::new(icount))).collect();
+    let cut = run(&each, true);
+    let counts = [&cut, &whole].map(|found| (found.0.len(), found.1.len()));
+    assert!(cut == whole, "{counts:?}");
+}
+
 fn pc_of(halt: &Halt) -> Option<VirtAddr> {
     match halt {
         Halt::Stop(Stop::Watch(hit)) => Some(hit.pc),
