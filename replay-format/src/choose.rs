@@ -7,6 +7,7 @@ use crate::event::Kind;
 use crate::header::Header;
 use crate::summary::{Walk, walk};
 use crate::version::{ID_BASE, Table, Version};
+use crate::zeroes;
 
 /// The order of preference among tables that fit a log equally well: rr's own first, then the most
 /// widespread.
@@ -28,7 +29,7 @@ pub(crate) fn choose(bytes: &[u8], header: &Header) -> Result<(&'static Table, W
         let sure = walked.error.is_none() && walked.implausible.is_none();
         if best
             .as_ref()
-            .is_none_or(|(held, found)| rank(table, &walked) > rank(held, found))
+            .is_none_or(|(held, found)| rank(table, &walked, bytes) > rank(held, found, bytes))
         {
             best = Some((table, walked));
         }
@@ -67,9 +68,10 @@ fn candidates(header: &Header) -> Result<Vec<&'static Table>, Error> {
     }
 }
 
-/// The rank of a table: a whole log, then a log that is cut, then others; then the length that is
-/// plausible; then bytes after EVENT_END before nonsense; then the order of preference.
-fn rank(table: &Table, walk: &Walk) -> (u8, u64, bool, Reverse<usize>) {
+/// The rank of a table: a whole log, then one that is cut, or has zeroes behind it, then others;
+/// then the length that is plausible; then bytes after EVENT_END before nonsense; then the order of
+/// preference.
+fn rank(table: &Table, walk: &Walk, bytes: &[u8]) -> (u8, u64, bool, Reverse<usize>) {
     let state = match &walk.error {
         None => 2,
         Some(Error::Truncated { needed, .. })
@@ -77,6 +79,8 @@ fn rank(table: &Table, walk: &Walk) -> (u8, u64, bool, Reverse<usize>) {
         {
             1
         }
+        Some(Error::Zeroes { .. }) if walk.implausible.is_none() => 1,
+        Some(Error::AfterEnd { at, .. }) if zeroes::only(bytes, at.offset) => 1,
         Some(_) => 0,
     };
     let ended = matches!(walk.error, Some(Error::AfterEnd { .. }));
@@ -87,13 +91,13 @@ fn rank(table: &Table, walk: &Walk) -> (u8, u64, bool, Reverse<usize>) {
 
 /// The longest event that QEMU writes, in bytes: a network packet, whose buffers are 68 KiB. A cut
 /// event that claims to be longer is a sign of the wrong table.
-const LONGEST_EVENT: u64 = 69 * 1024;
+pub(crate) const LONGEST_EVENT: u64 = 69 * 1024;
 
 /// True if the log can be an unfinished recording. A file of zeros begins like one, so the first
 /// event must make sense, or be the one that is cut.
 fn is_credible(walk: &Walk) -> bool {
     let first = walk.summary.end.index > 0 && walk.implausible != Some(crate::HEADER_LEN as u64);
-    let cut = walk.summary.end.index == 0 && walk.error.as_ref().is_some_and(Error::is_truncated);
+    let cut = walk.summary.end.index == 0 && matches!(walk.error, Some(Error::Truncated { .. }));
     first || cut
 }
 

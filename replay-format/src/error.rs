@@ -60,6 +60,18 @@ pub enum Error {
         /// The number of bytes that are left.
         available: u64,
     },
+    /// The file ends in zeroes that are no events: a crash of the system lengthens a file, and
+    /// loses what was written there. An event that reaches into them is not whole.
+    #[error(
+        "truncated at {at}: {zeroes} bytes of zeroes at the end, as a crash of the system leaves \
+         them"
+    )]
+    Zeroes {
+        /// The place after the last whole event.
+        at: Position,
+        /// The number of bytes from the last one that is not zero to the end of the file.
+        zeroes: u64,
+    },
     /// No event has this id.
     #[error(
         "unknown event id {id} at {at}, read as {table}; the log is damaged, or of another version"
@@ -118,7 +130,7 @@ impl Error {
     pub const fn is_truncated(&self) -> bool {
         matches!(
             self,
-            Error::Truncated { .. } | Error::TruncatedHeader { .. }
+            Error::Truncated { .. } | Error::Zeroes { .. } | Error::TruncatedHeader { .. }
         )
     }
 
@@ -126,6 +138,7 @@ impl Error {
     pub const fn position(&self) -> Option<Position> {
         match self {
             Error::Truncated { at, .. }
+            | Error::Zeroes { at, .. }
             | Error::UnknownEvent { at, .. }
             | Error::UnknownValue { at, .. }
             | Error::AfterEnd { at, .. }

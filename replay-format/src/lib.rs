@@ -41,6 +41,7 @@ mod values;
 mod version;
 mod wire;
 mod write;
+mod zeroes;
 
 pub use error::{Argument, Error, Position, WriteError};
 pub use event::{AsyncEvent, Event, Kind};

@@ -79,7 +79,17 @@ impl<'a> Log<'a> {
         self.header
     }
 
-    /// All bytes of the log.
+    /// The bytes of the log up to the zeroes that a crash of the system has left, and the number of
+    /// these zeroes.
+    pub(crate) fn content(&self) -> (&'a [u8], u64) {
+        let Some(&Error::Zeroes { at, zeroes }) = self.error() else {
+            return (self.bytes, 0);
+        };
+        let end = usize::try_from(at.offset).unwrap_or(usize::MAX);
+        (self.bytes.get(..end).unwrap_or_default(), zeroes)
+    }
+
+    /// All bytes of the file.
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
@@ -120,8 +130,10 @@ impl<'a> Log<'a> {
 
     /// All events. The iterator stops after `EVENT_END`, or with the first error.
     pub fn events(&self) -> Events<'a> {
+        let (bytes, zeroes) = self.content();
         Events {
-            bytes: self.bytes,
+            bytes,
+            zeroes,
             table: self.table,
             at: self.start(),
             state: State::Running,
@@ -147,7 +159,8 @@ impl<'a> Log<'a> {
     /// # Errors
     /// As [`events_from`](Log::events_from).
     pub fn events_at(&self, at: Position) -> Result<Events<'a>, Error> {
-        let len = self.bytes.len() as u64;
+        let (bytes, zeroes) = self.content();
+        let len = bytes.len() as u64;
         if !(HEADER_LEN as u64..=len).contains(&at.offset) {
             return Err(Error::BadOffset {
                 offset: at.offset,
@@ -158,7 +171,8 @@ impl<'a> Log<'a> {
         let ended = self.walk.error.is_none() && at.offset == self.end().offset;
         let state = if ended { State::Done } else { State::Running };
         Ok(Events {
-            bytes: self.bytes,
+            bytes,
+            zeroes,
             table: self.table,
             at,
             state,
@@ -186,6 +200,8 @@ pub struct Record<'a> {
 #[derive(Debug, Clone)]
 pub struct Events<'a> {
     bytes: &'a [u8],
+    /// The number of zeroes that follow, of a crash of the system.
+    zeroes: u64,
     table: &'static Table,
     at: Position,
     state: State,
@@ -236,7 +252,7 @@ impl<'a> Iterator for Events<'a> {
             }
             Err(error) => {
                 self.state = State::Done;
-                Some(Err(error))
+                Some(Err(self.ended_by(error)))
             }
         }
     }
@@ -245,6 +261,20 @@ impl<'a> Iterator for Events<'a> {
 impl std::iter::FusedIterator for Events<'_> {}
 
 impl<'a> Events<'a> {
+    /// The error of an event that cannot be read, or of the zeroes in its place.
+    #[cold]
+    fn ended_by(&self, error: Error) -> Error {
+        match error {
+            Error::Truncated {
+                at, available: 0, ..
+            } if self.zeroes > 0 => Error::Zeroes {
+                at,
+                zeroes: self.zeroes,
+            },
+            error => error,
+        }
+    }
+
     #[cold]
     fn stop(&mut self) -> Option<Result<Record<'a>, Error>> {
         let ended = self.state == State::Ended;

@@ -21,7 +21,7 @@ impl Log<'_> {
     /// Finds a place from the start of the log. If the log ends before it, or cannot be read so
     /// far, this is the place after the last whole event.
     pub fn seek(&self, to: Seek) -> Position {
-        forward(self.bytes(), self.table(), self.start(), to)
+        forward(self.content().0, self.table(), self.start(), to)
     }
 
     /// Finds a place from a known position on, as [`Index`](crate::Index) gives it. If the place is
@@ -30,12 +30,13 @@ impl Log<'_> {
     /// # Errors
     /// [`Error::BadOffset`] if the position is not in this log.
     pub fn seek_from(&self, from: Position, to: Seek) -> Result<Position, Error> {
-        let len = self.bytes().len() as u64;
+        let (bytes, _) = self.content();
+        let len = bytes.len() as u64;
         if !(HEADER_LEN as u64..=len).contains(&from.offset) {
             let offset = from.offset;
             return Err(Error::BadOffset { offset, len });
         }
-        Ok(forward(self.bytes(), self.table(), from, to))
+        Ok(forward(bytes, self.table(), from, to))
     }
 }
 

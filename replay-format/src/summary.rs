@@ -9,6 +9,7 @@ use crate::header::HEADER_LEN;
 use crate::read::{after_end, step};
 use crate::values::ShutdownCause;
 use crate::version::Table;
+use crate::zeroes;
 
 /// The content of the whole events of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,11 +92,28 @@ impl Walk {
 /// time.
 const WINDOW: usize = 16;
 
-/// Walks the events after the header.
+/// Walks the events after the header, up to the zeroes that a crash of the system has left.
 pub(crate) fn walk(bytes: &[u8], table: &Table) -> Walk {
+    let (walked, last_zero) = walk_all(bytes, table);
+    let Some(zeroes) = zeroes::at_end(bytes, walked.error.as_ref(), last_zero) else {
+        return walked;
+    };
+    // An event that reaches into the zeroes is not whole.
+    let content = bytes.get(..bytes.len().saturating_sub(zeroes));
+    let (sound, _) = walk_all(content.unwrap_or_default(), table);
+    let (at, zeroes) = (sound.summary.end, zeroes as u64);
+    Walk {
+        error: Some(Error::Zeroes { at, zeroes }),
+        ..sound
+    }
+}
+
+/// Walks the events after the header, and takes zeroes for events, too. Also returns the offset of
+/// the last event of 0 instructions.
+fn walk_all(bytes: &[u8], table: &Table) -> (Walk, Option<u64>) {
     let mut summary = Summary::empty();
     let mut by_id = [0u64; 256];
-    let mut implausible = None;
+    let (mut implausible, mut last_zero) = (None, None);
     let mut at = summary.end;
     let error = loop {
         let rest = usize::try_from(at.offset)
@@ -114,6 +132,8 @@ pub(crate) fn walk(bytes: &[u8], table: &Table) -> Walk {
                 summary.add(kind, 1, len);
                 if is_implausible(&event) {
                     implausible = implausible.or(Some(at.offset - len));
+                    let zero = kind == Kind::Instruction;
+                    last_zero = zero.then_some(at.offset - len).or(last_zero);
                 }
                 if kind == Kind::End {
                     break after_end(bytes, at);
@@ -129,11 +149,12 @@ pub(crate) fn walk(bytes: &[u8], table: &Table) -> Walk {
         }
     }
     summary.end = at;
-    Walk {
+    let walked = Walk {
         summary,
         error,
         implausible,
-    }
+    };
+    (walked, last_zero)
 }
 
 /// True for an event that can be read, but that QEMU never writes: a sign of the wrong table. Such
