@@ -1,5 +1,6 @@
 //! The `rr` command. Exit status: 0 for success or equality, 1 for a difference or a divergence, 2
-//! for an error.
+//! for an error, 3 for a failure that the guest reported, 4 for a recording that could be checked
+//! only in part.
 //!
 //! `cmd` has a file for each subcommand, and may use all other rooms. The rooms that subcommands
 //! share do not use `cmd`: `output` and `qmp` use no other room; `args`, `events`, `replayed` and

@@ -4,7 +4,8 @@
 //! records of 32 bytes: u64 icount, u64 flags, u128 digest. All numbers are big-endian. Flag bit 0:
 //! the state at the end of the run. Flag bit 1: the finished log and not a state; the icount field
 //! holds the log's length in bytes, and the digest field the first 16 bytes of its BLAKE3. Records
-//! are only appended. A killed recording may leave a part of a record at the end.
+//! are only appended. A killed recording may leave a part of a record at the end, and a crash of
+//! the system zeroes.
 
 use crate::error::{Error, RecordingFault};
 use crate::host::map::MappedFile;
@@ -135,6 +136,18 @@ fn digest_of_log(log: &[u8]) -> u128 {
     BigEndian::read_u128(&digest)
 }
 
+/// The bytes without the zeroes at the end that a crash of the system leaves. It lengthens a file,
+/// and loses what was written there. No digest is zero, so fewer than its bytes may be its end.
+fn before_zeroes(bytes: &[u8]) -> &[u8] {
+    let zeroes = bytes.iter().rev().take_while(|byte| **byte == 0).count();
+    match bytes.len() - zeroes {
+        start if zeroes < RECORD / 2 => &bytes[..start + zeroes],
+        0 => &[],
+        // The header ends in zeroes of its own.
+        start => &bytes[..start.max(HEADER)],
+    }
+}
+
 impl Digests {
     /// Reads what [`DigestWriter`] wrote.
     ///
@@ -144,6 +157,11 @@ impl Digests {
         let wrong = |fault| Error::recording(path, fault);
         if bytes.len() < HEADER && MAGIC.starts_with(&bytes[..bytes.len().min(8)]) {
             // The recording was killed before its first flush.
+            return Ok(Self::default());
+        }
+        let bytes = before_zeroes(bytes);
+        if bytes.is_empty() {
+            // A crash of the system has left nothing of it.
             return Ok(Self::default());
         }
         let version = bytes.get(8..12).map(BigEndian::read_u32);
@@ -159,7 +177,7 @@ impl Digests {
                 return Err(wrong(RecordingFault::NotDigests));
             }
         }
-        if bytes[12..HEADER] != [0; 4] {
+        if bytes.get(12..HEADER) != Some(&[0; 4]) {
             return Err(wrong(RecordingFault::Digests));
         }
         let mut digests = Self::default();
@@ -207,6 +225,11 @@ impl Digests {
         self.last
     }
 
+    /// True if there is a digest of the finished log.
+    pub fn has_log(&self) -> bool {
+        self.log.is_some()
+    }
+
     /// True if `log` is the log that was recorded. Also true if the recording was killed, because
     /// then the log has no digest.
     pub fn is_of(&self, log: &[u8]) -> bool {
@@ -228,5 +251,60 @@ impl Digests {
     /// True if there is no state digest.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(records: &[(u64, u64, u128)]) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(VERSION.to_be_bytes());
+        bytes.extend([0; 4]);
+        for (place, flags, digest) in records {
+            bytes.extend(place.to_be_bytes());
+            bytes.extend(flags.to_be_bytes());
+            bytes.extend(digest.to_be_bytes());
+        }
+        bytes
+    }
+
+    fn parse(bytes: &[u8]) -> Digests {
+        Digests::parse(Path::new("d"), bytes).unwrap()
+    }
+
+    /// A crash of the system leaves zeroes from any byte on, and as many as it likes.
+    #[test]
+    fn zeroes_of_a_crash_are_no_records() {
+        const DIGEST: u128 = u128::from_be_bytes([0xd1; 16]);
+        let records: Vec<_> = (1..6)
+            .map(|k| (k * 1000, 0, DIGEST + u128::from(k)))
+            .collect();
+        let whole = file(&records);
+        let all = parse(&whole);
+        assert_eq!(all.len(), 5);
+        for cut in 0..=whole.len() {
+            for len in [16, 17, 31, 32, 48, 64, 4096].map(|zeroes| cut + zeroes) {
+                let mut bytes = whole[..cut].to_vec();
+                bytes.resize(len, 0);
+                let found = parse_part(&bytes, cut);
+                assert_eq!(found.along(), &all.along()[..found.len()], "cut at {cut}");
+                let fit = cut.saturating_sub(HEADER) / RECORD;
+                assert_eq!(found.len(), fit, "cut at {cut}, {len} bytes");
+            }
+        }
+        // A few zeroes at the end of a digest belong to it.
+        let bytes = file(&[(1000, 0, DIGEST << 112)]);
+        assert_eq!(parse(&bytes).len(), 1);
+    }
+
+    /// A file whose header is lost in part is damaged, and does not count as empty.
+    fn parse_part(bytes: &[u8], cut: usize) -> Digests {
+        match Digests::parse(Path::new("d"), bytes) {
+            Ok(digests) => digests,
+            Err(_) if (1..12).contains(&cut) => Digests::default(),
+            Err(error) => panic!("cut at {cut}: {error}"),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! A recording on disk: a directory `NAME.rr` with the log, the manifest and the digests.
 
 pub mod digests;
+pub mod evidence;
 pub(crate) mod log;
 pub mod log_file;
 pub mod options;

@@ -349,8 +349,16 @@ fn a_killed_recording() {
     assert!(ended.starts_with("goes no further: "), "{ended}");
     // It is equal to itself, as far as it goes.
     dir.rr(&["diff", "killed.rr", "killed.rr"]).code(0);
-    dir.rr(&["diff", "killed.rr", "--every-instruction"])
-        .code(0);
+    // But no state of it was recorded that its replay could be compared with.
+    let ran = dir
+        .rr(&["diff", "killed.rr", "--every-instruction"])
+        .code(4);
+    assert!(
+        ran.text()
+            .contains("unchecked behind icount 0: the recording has no digest of its last state"),
+        "{}",
+        ran.text()
+    );
 }
 
 #[test]

@@ -37,9 +37,10 @@ fn check_cut(dir: &Dir) -> Ran {
     let replayed = dir.rr(&["replay", "rec.rr"]).code(0);
     let note = "rr: note: the recording was cut off here: its last whole event; replayed ";
     assert!(replayed.err.starts_with(note), "{}", replayed.err);
-    let verified = dir.rr(&["verify", "rec.rr"]).code(0);
+    // Nothing vouches for what was recorded behind the last state digest.
+    let verified = dir.rr(&["verify", "rec.rr"]).code(4);
     let said = verified.text();
-    assert!(said.starts_with("verified: "), "{said}");
+    assert!(said.starts_with("unchecked behind icount "), "{said}");
     assert!(
         said.ends_with("; the recording was cut off there, at its last whole event\n"),
         "{said}"
@@ -75,7 +76,7 @@ fn killed_while_the_guest_computes() {
     running.wait();
     let replayed = check_cut(&dir);
     assert!(replayed.icount() >= 1_000_000);
-    let verified = dir.rr(&["verify", "rec.rr"]).code(0).text();
+    let verified = dir.rr(&["verify", "rec.rr"]).code(4).text();
     let checked = verified
         .split(" time, ")
         .nth(1)

@@ -10,6 +10,7 @@ mod diff;
 mod divergence;
 mod echo_rounds;
 mod errors;
+mod evidence;
 mod guest;
 mod harness;
 mod images;

@@ -16,7 +16,7 @@ use crate::args::input::Input;
 use crate::args::kinds::Pattern;
 use crate::diff;
 use crate::diff::hunk::{self, Compared, Recorded, SEED};
-use crate::output::{self, words};
+use crate::output::{self, outcome, words};
 
 /// Show where two logs, or two recordings, part
 #[derive(Debug, clap::Args)]
@@ -26,7 +26,8 @@ use crate::output::{self, words};
     Events are aligned on the instruction count: what is the same happens at the same \
     instruction. The first difference is shown with what both have before and after it, as \
     `diff -u` does; then how much is the same, and \
-    whether the two meet again. Exit status: 0 the same, 1 they differ, 2 trouble.",
+    whether the two meet again. Exit status: 0 the same, 1 they differ, 2 trouble, 4 the same as \
+    far as there are digests of both.",
     after_long_help = diff::SCHEMA
 )]
 pub(crate) struct Args {
@@ -88,11 +89,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (one, two) = (first.log()?, second.log()?);
     let recordings = first.recording()?.zip(second.recording()?);
     let mut recorded = match &recordings {
-        Some((a, b)) => Some(Recorded {
-            settings: settings(a, b)?,
-            digests: bracket(&a.digests()?, &b.digests()?),
-            bisection: None,
-        }),
+        Some((a, b)) => {
+            let digests = [a.digests()?, b.digests()?];
+            Some(Recorded {
+                settings: settings(a, b)?,
+                digests: bracket(&digests[0], &digests[1]),
+                one_ended: digests[0].last().is_some() != digests[1].last().is_some(),
+                bisection: None,
+            })
+        }
         None => None,
     };
     let bytes = one.bytes().len().max(two.bytes().len()) as u64;
@@ -137,7 +142,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             _ => {}
         }
     }
-    Ok(ExitCode::from(u8::from(!compared.is_same())))
+    Ok(match compared.is_same() {
+        true if compared.one_ended() => ExitCode::from(outcome::UNCHECKED),
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(1),
+    })
 }
 
 /// Bisects the replays of two recordings, if that makes sense. If it cannot, the user is told, and

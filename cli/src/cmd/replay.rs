@@ -9,6 +9,7 @@ use rr::recording::Recording;
 use rr::recording::position::Position;
 use rr::recording::snapshot::snapshot_name;
 use rr::run::open::ReplayOptions;
+use rr::run::report::Finish;
 use rr::run::snapshots::Plan;
 use rr::session::context::RunContext;
 use rr::session::control::Mode;
@@ -90,8 +91,20 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         Ok(report) => report,
         Err(code) => return Ok(code),
     };
+    let cut = report.finish == Finish::LogCut;
+    if cut {
+        outcome::note_zeroes(&recording)?;
+    }
+    let unchecked = match cut || report.whole {
+        true => recording.evidence(report.icount)?.unchecked(),
+        false => None,
+    };
+    let unchecked = unchecked.map_or(String::new(), |unchecked| {
+        let (what, why) = (outcome::checked(Some(unchecked)), outcome::lack(unchecked));
+        format!("; {what}: {why}")
+    });
     output::note(&format!(
-        "{}; replayed {}",
+        "{}; replayed {}{unchecked}",
         outcome::finish(&report),
         outcome::extent(&report)
     ));

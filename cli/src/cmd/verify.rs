@@ -22,7 +22,9 @@ use crate::segments::{self, Choice, SCHEMA, jobs};
 /// Checks that a recording replays exactly, or that a log is whole
 ///
 /// A recording is replayed, with every interrupt, exception and state digest compared. Of a bare
-/// log the structure is checked. Exit status: 0, or 1 if the replay diverged or the log is cut off.
+/// log the structure is checked. Exit status: 0; 1 if the replay diverged or the log is cut off; 4
+/// if a part could not be checked, as nothing was recorded to check it by: behind the last state
+/// digest of a recording that was killed, or where digests are lost.
 ///
 /// A recording with snapshots can be verified in segments, from one snapshot to another: side by
 /// side (--jobs), or one by one, on several machines (--segment), whose results --merge then joins.
@@ -86,14 +88,19 @@ fn check_recording(dir: &Path, execution: Execution) -> anyhow::Result<ExitCode>
         Ok(report) => report,
         Err(code) => return Ok(code),
     };
-    outcome::verified(&outcome::Verified {
+    let evidence = recording.evidence(report.icount)?;
+    let cut = report.finish == Finish::LogCut;
+    if cut {
+        outcome::note_zeroes(&recording)?;
+    }
+    Ok(outcome::verified(&outcome::Verified {
         icount: report.icount,
         virtual_time: report.virtual_time,
         digests: (report.digests_checked, recorded as u64),
         digest: &report.digest.to_string(),
-        cut: report.finish == Finish::LogCut,
-    })?;
-    Ok(ExitCode::SUCCESS)
+        cut,
+        unchecked: evidence.unchecked(),
+    })?)
 }
 
 fn check_log(path: &Path) -> anyhow::Result<ExitCode> {

@@ -26,6 +26,12 @@ pub(crate) struct Compared<'l, 'a> {
 }
 
 impl Compared<'_, '_> {
+    /// True if only one of two recordings has a digest of its last state.
+    pub(crate) fn one_ended(&self) -> bool {
+        let recorded = self.recorded.as_ref();
+        recorded.is_some_and(|recorded| recorded.one_ended)
+    }
+
     /// True if nothing differs of all that is compared. Two logs that end at different counts
     /// differ, too.
     pub(crate) fn is_same(&self) -> bool {
@@ -46,6 +52,8 @@ impl Compared<'_, '_> {
 pub(crate) struct Recorded<'l> {
     pub(crate) settings: Vec<Setting>,
     pub(crate) digests: Bracket,
+    /// True if only one of them has a digest of its last state.
+    pub(crate) one_ended: bool,
     pub(crate) bisection: Option<Bisection<'l>>,
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn print(compared: &Compared<'_, '_>, out: &mut dyn Write) -> io::Res
         None => Value::Null,
     };
     let recorded = compared.recorded.as_ref();
-    let object = json!({
+    let mut object = json!({
         "schema": 1,
         "same": compared.is_same(),
         "first": first,
@@ -51,6 +51,9 @@ pub(crate) fn print(compared: &Compared<'_, '_>, out: &mut dyn Write) -> io::Res
             None => Value::Null,
         },
     });
+    if recorded.is_some() {
+        object["unchecked"] = compared.one_ended().into();
+    }
     serde_json::to_writer_pretty(&mut *out, &object)?;
     writeln!(out)
 }

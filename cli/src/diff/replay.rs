@@ -6,13 +6,14 @@ use anyhow::bail;
 use machine::{Fault, Icount};
 use rr::analysis::bisect::{Bisection, Ending, Known, Source, bisect, replayed};
 use rr::analysis::diff::Bracket;
+use rr::recording::evidence::Unchecked;
 use serde_json::json;
 
 use crate::args::input::Input;
 use crate::diff::bisect::{self, ended};
 use crate::diff::paint::Paint;
 use crate::output;
-use crate::output::outcome::thousands;
+use crate::output::outcome::{self, thousands};
 
 /// Replays the recording, and bisects if its states are not the recorded ones; with `closely` in
 /// any case. `fault`: an instruction that gives a wrong result, for tests.
@@ -37,6 +38,9 @@ pub(crate) fn run(
     };
     let replay = Source { fault, ..plain };
     let (digests, ending) = replayed(replay, &recording.digests()?)?;
+    let unchecked = recording
+        .evidence(Icount::new(log.end().icount))?
+        .unchecked();
     // A replay that ends because the log was cut off or the run is over is as long as the
     // recording.
     let diverged = ending.filter(|ending| matches!(ending, Ending::Diverged(_)));
@@ -62,6 +66,10 @@ pub(crate) fn run(
                 "same": same,
                 "digests": digests,
                 "ended": diverged.as_ref().map(ended),
+                "unchecked_behind": match unchecked {
+                    Some(Unchecked::Behind(icount)) => Some(icount),
+                    _ => None,
+                },
                 "hunt": bisection.as_ref().map(crate::diff::json::bisection).transpose()?,
             });
             if fault.is_some() {
@@ -74,12 +82,19 @@ pub(crate) fn run(
         for line in words(digests, diverged.as_ref(), bisection.as_ref()) {
             writeln!(out, "{line}")?;
         }
+        if let Some(unchecked) = unchecked.filter(|_| same) {
+            let (what, why) = (outcome::checked(Some(unchecked)), outcome::lack(unchecked));
+            writeln!(out, "{what}: {why}")?;
+        }
         match &bisection {
             Some(bisection) => bisect::print(bisection, Paint(output::is_colourful()), out),
             None => Ok(()),
         }
     })?;
-    Ok(ExitCode::from(u8::from(!same)))
+    Ok(match same {
+        true => outcome::checked_status(unchecked),
+        false => ExitCode::from(1),
+    })
 }
 
 fn words(

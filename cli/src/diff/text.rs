@@ -9,7 +9,7 @@ use replay_format::{Kind, Record};
 use serde_json::Value;
 
 use crate::diff::bisect;
-use crate::diff::hunk::{Compared, SEED};
+use crate::diff::hunk::{Compared, Recorded, SEED};
 use crate::diff::paint::{BOLD, CYAN, GREEN, Paint, RED};
 use crate::events::text::Arguments;
 use crate::output::outcome::thousands;
@@ -24,12 +24,24 @@ pub(crate) fn print(
     let paint = Paint(colour);
     let [first, second] = &compared.names;
     if compared.is_same() {
-        return writeln!(
+        writeln!(
             out,
             "the same: {} events, {} instructions",
             thousands(compared.tally.both()),
             thousands(compared.logs[0].end().icount)
-        );
+        )?;
+        let states = compared.recorded.as_ref().filter(|_| compared.one_ended());
+        return match states {
+            Some(Recorded { digests, .. }) => {
+                let behind = match digests.same_at {
+                    Some(icount) => format!(" behind icount {}", thousands(icount.get())),
+                    None => String::new(),
+                };
+                let why = "only one of the two has a digest of its last state";
+                writeln!(out, "the states are unknown{behind}: {why}")
+            }
+            None => Ok(()),
+        };
     }
     if compared.tally.places > 0 {
         paint.line(BOLD, &format!("--- {}", escaped(first)), out)?;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use replay_format::ShutdownCause;
 use rr::divergence::Divergence;
 use rr::error::Error;
+use rr::recording::evidence::Unchecked;
+use rr::recording::{LOG, Recording};
 use rr::run::report::Finish;
 use rr::run::report::Report;
 
@@ -19,6 +21,9 @@ const DIVERGED: u8 = 1;
 
 /// An error of rr or the host.
 const TROUBLE: u8 = 2;
+
+/// A part of the recording could not be checked, and the rest is equal.
+pub(crate) const UNCHECKED: u8 = 4;
 
 /// Exit status of a run, a recording or a replay. Lost output and an interrupted replay are errors.
 /// `guest`: a failure of the guest counts too.
@@ -99,24 +104,66 @@ pub(crate) struct Verified<'a> {
     pub(crate) digest: &'a str,
     /// True if the recording was cut off, and ends at its last whole event.
     pub(crate) cut: bool,
+    /// What could not be checked.
+    pub(crate) unchecked: Option<Unchecked>,
 }
 
-/// Prints the result of `rr verify`.
-pub(crate) fn verified(verified: &Verified<'_>) -> Result<(), output::WriteFailed> {
+/// Prints the result of `rr verify`. Returns its exit status.
+pub(crate) fn verified(verified: &Verified<'_>) -> Result<ExitCode, output::WriteFailed> {
     let cut = match verified.cut {
         true => "; the recording was cut off there, at its last whole event",
         false => "",
     };
+    let reason = verified.unchecked.map(lack).filter(|_| !verified.cut);
+    let reason = reason.map_or(String::new(), |reason| format!("; {reason}"));
     output::write(|out| {
         writeln!(
             out,
-            "verified: {}, {} of {} state digests equal, final digest {}{cut}",
+            "{}: {}, {} of {} state digests equal, final digest {}{cut}{reason}",
+            checked(verified.unchecked),
             length(verified.icount, verified.virtual_time),
             verified.digests.0,
             verified.digests.1,
             verified.digest
         )
-    })
+    })?;
+    Ok(checked_status(verified.unchecked))
+}
+
+/// How much was checked, as the first words of a result.
+pub(crate) fn checked(unchecked: Option<Unchecked>) -> String {
+    match unchecked {
+        None => "verified".to_owned(),
+        Some(Unchecked::Behind(icount)) => {
+            format!("unchecked behind icount {}", thousands(icount.get()))
+        }
+        Some(Unchecked::Log | Unchecked::Digests(_)) => "unchecked in part".to_owned(),
+    }
+}
+
+/// Exit status of a check that found no difference.
+pub(crate) fn checked_status(unchecked: Option<Unchecked>) -> ExitCode {
+    unchecked.map_or(ExitCode::SUCCESS, |_| ExitCode::from(UNCHECKED))
+}
+
+/// Says that the log of a recording that was cut off ends in zeroes, if it does.
+pub(crate) fn note_zeroes(recording: &Recording) -> Result<(), Error> {
+    if let Some(error) = recording.zeroes()? {
+        let path = recording.path(LOG);
+        output::note(&format!("{}: {error}", path.display()));
+    }
+    Ok(())
+}
+
+/// Why something could not be checked.
+pub(crate) fn lack(unchecked: Unchecked) -> String {
+    match unchecked {
+        Unchecked::Behind(_) => "the recording has no digest of its last state".to_owned(),
+        Unchecked::Log => "the recording has no checksum of its log, so an input that leaves no \
+             trace in the state may be another"
+            .to_owned(),
+        Unchecked::Digests(count) => format!("{} state digests are missing", thousands(count)),
+    }
 }
 
 /// The number with a comma before every third digit.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use machine::Execution;
-use rr::analysis::segments::How;
+use rr::analysis::segments::{How, Verdict};
 use rr::recording::Recording;
 
 use super::{Choice, Part, conclude, segments, whole};
@@ -34,6 +34,10 @@ pub(crate) fn verify(
     let Some(verdicts) = verdicts? else {
         return Ok(outcome::interrupted("not verified"));
     };
+    let cut = |verdict: &Verdict| matches!(verdict, Verdict::Same(replayed) if replayed.cut);
+    if verdicts.iter().any(|(_, verdict)| cut(verdict)) {
+        outcome::note_zeroes(&recording)?;
+    }
     let of = verdicts.len() as u32;
     let parts = (1..).zip(verdicts).map(|(number, (segment, verdict))| {
         let choice = Choice { number, of };

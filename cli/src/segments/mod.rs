@@ -11,6 +11,7 @@ use anyhow::Context;
 use machine::{Execution, Icount};
 use rr::analysis::segments::{How, Segment, Segments, Verdict, identity};
 use rr::recording::Recording;
+use rr::recording::evidence::{Evidence, Unchecked};
 
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +53,9 @@ struct Whole {
     digests: u64,
     from: Icount,
     to: Icount,
+    /// A result of an earlier rr does not say it, and so vouches for nothing.
+    #[serde(default)]
+    evidence: Evidence,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,7 +144,21 @@ impl Part {
     }
 
     fn status(&self) -> ExitCode {
-        ExitCode::from(u8::from(self.result == Outcome::Diverged))
+        match self.result {
+            Outcome::Diverged => ExitCode::from(1),
+            Outcome::Empty => ExitCode::SUCCESS,
+            Outcome::Same => outcome::checked_status(self.unchecked()),
+        }
+    }
+
+    /// What could not be checked in this segment. Its end is checked by the state of its snapshot,
+    /// and only the last segment has none.
+    fn unchecked(&self) -> Option<Unchecked> {
+        let unchecked = self.recording.evidence.unchecked();
+        unchecked.filter(|unchecked| match unchecked {
+            Unchecked::Behind(_) => self.segment == self.of,
+            Unchecked::Log | Unchecked::Digests(_) => true,
+        })
     }
 
     fn print(&self) -> Result<(), output::WriteFailed> {
@@ -165,9 +183,12 @@ impl Part {
             }),
             (Outcome::Same, _) => output::write(|out| {
                 let digest = self.end_digest.as_deref().unwrap_or_default();
+                let reason = self.unchecked().map(outcome::lack);
+                let reason = reason.map_or(String::new(), |reason| format!("; {reason}"));
                 writeln!(
                     out,
-                    "verified: {place}, {} state digests equal, digest at its end {digest}",
+                    "{}: {place}, {} state digests equal, digest at its end {digest}{reason}",
+                    outcome::checked(self.unchecked()),
                     self.digests
                 )
             }),
@@ -181,6 +202,7 @@ fn whole(recording: &Recording, segments: &Segments<'_>) -> anyhow::Result<Whole
         digests: recording.digests()?.len() as u64,
         from: segments.first,
         to: segments.end,
+        evidence: recording.evidence(segments.end)?,
     })
 }
 
@@ -260,8 +282,8 @@ fn conclude(parts: Vec<(String, Part)>) -> anyhow::Result<ExitCode> {
                 digests: (digests, part.recording.digests),
                 digest,
                 cut: part.cut,
-            })?;
-            ExitCode::SUCCESS
+                unchecked: part.recording.evidence.unchecked(),
+            })?
         }
         join::Joined::Diverged(parts) => {
             for part in &parts {
