@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use xxhash_rust::xxh3::xxh3_128;
 
-/// Version of the encoding of [`Machine::save`]. A test fixes the shape that belongs to it.
+/// Version of the encoding of [`Machine::save`]. A test fixes the shape that belongs to it. A new
+/// type of virtio device, behind the others, leaves it.
 pub const FORMAT: u32 = 1;
 
 /// Why a machine cannot be restored from saved state.

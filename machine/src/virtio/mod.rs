@@ -65,7 +65,8 @@ macro_rules! kinds {
     };
 }
 
-// Saved state depends on the order: add a new type at the end.
+// Saved state depends on the order. A new type at the end leaves `state::FORMAT`; any other change
+// of a row raises it.
 kinds! {
     /// A disk.
     Block: BlockConfig => block::Block,

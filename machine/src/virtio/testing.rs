@@ -284,3 +284,8 @@ pub(crate) fn trace_kinds(
 ) {
     tracer.trace_type::<super::Kind>(samples).unwrap();
 }
+
+/// Whether bytes decode as the state of a device of a known type.
+pub(crate) fn is_kind(bytes: &[u8]) -> bool {
+    postcard::from_bytes::<super::Kind>(bytes).is_ok()
+}
