@@ -139,12 +139,21 @@ pub enum Output<'a> {
     },
     /// A request to a disk.
     Block(BlockRequest),
+    /// Output of any other device.
+    Device(DeviceOutput),
+}
+
+/// Output of a device to its part on the host. It has no result, for the guest or for the log: what
+/// the host answers comes as an [`Arrival`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeviceOutput {
     /// An Ethernet frame that a network adapter transmits.
     Frame {
         /// Number of the adapter.
         adapter: u8,
         /// The frame, of 1 to 65 535 bytes.
-        frame: &'a [u8],
+        frame: Vec<u8>,
     },
 }
 

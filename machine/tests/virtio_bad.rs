@@ -8,7 +8,7 @@
 )]
 
 use machine::boot::{self, BootConfig};
-use machine::inputs::{Halted, Inputs, Mark, Moment, Output};
+use machine::inputs::{DeviceOutput, Halted, Inputs, Mark, Moment, Output};
 use machine::virtio::{
     BlockConfig, ConsoleConfig, DeviceError, NetConfig, Ring, RngConfig, VirtioConfig,
 };
@@ -34,8 +34,8 @@ impl Inputs for Outside {
                 self.serial.push_str(&String::from_utf8_lossy(data));
             }
             Output::Serial { .. } => {}
-            Output::Block(_) => return Err(Halted),
-            Output::Frame { .. } => self.frames += 1,
+            Output::Device(DeviceOutput::Frame { .. }) => self.frames += 1,
+            Output::Block(_) | Output::Device(_) => return Err(Halted),
         }
         Ok(())
     }

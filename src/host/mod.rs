@@ -1,5 +1,6 @@
 //! The host: files, disks, clocks, networks and character devices. The machine knows nothing of it.
 
+pub mod device;
 pub mod disk;
 pub mod map;
 pub mod net;

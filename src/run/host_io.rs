@@ -1,14 +1,12 @@
 //! The host as a recording sees it: an interface, so that tests can put a simulated host there.
 
 use crate::error::Error;
+use crate::host::device::{Handled, HostDevice};
 use crate::host::disk::{DiskPool, IoErrors};
-use crate::host::net::NetHandle;
 use crate::host::serial::Output;
 use crate::recording::snapshot::Chain;
 use crate::run::drives::Drives;
-use machine::inputs::BlockRequest;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use machine::inputs::{Arrival, BlockRequest, DeviceOutput};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// The host as a recording sees it. Its inputs come through the mailbox.
@@ -48,13 +46,16 @@ pub trait HostIo: Send {
     /// If something could not be written out or opened.
     fn reopen_disks(&mut self, at: &Chain, failed: &[u64]) -> Result<(), Error>;
 
-    /// Sends a frame from the guest. False if there is no such adapter.
-    fn net_send(&mut self, adapter: u8, frame: &[u8]) -> bool;
+    /// Hands the output of a device to its part on this host. A host without such parts declines
+    /// it, and that ends the run.
+    fn output(&mut self, _output: &DeviceOutput) -> Handled {
+        Handled::Declined
+    }
 
-    /// Notes that a frame was taken from the mailbox.
-    fn frame_taken(&mut self);
+    /// Notes that an arrival was taken from the mailbox.
+    fn arrived(&mut self, _arrival: &Arrival) {}
 
-    /// Closes networks and disks.
+    /// Closes devices and disks.
     ///
     /// # Errors
     /// If something could not be written out, or another program has changed an image.
@@ -69,28 +70,23 @@ pub struct Host {
     disks: Drives,
     /// The disks; `None` once they are closed.
     pool: Option<DiskPool>,
-    networks: Vec<NetHandle>,
-    /// The number of frames in the mailbox.
-    frames: Arc<AtomicUsize>,
+    devices: Vec<Box<dyn HostDevice>>,
 }
 
 impl Host {
-    /// The host of a run that starts now: serial output, disks, networks, and the number of frames
-    /// in the mailbox.
+    /// The host of a run that starts now: serial output, disks, and its parts of other devices.
     pub fn new(
         output: Output,
         disks: Drives,
         pool: DiskPool,
-        networks: Vec<NetHandle>,
-        frames: Arc<AtomicUsize>,
+        devices: Vec<Box<dyn HostDevice>>,
     ) -> Self {
         Self {
             started: Instant::now(),
             output,
             disks,
             pool: Some(pool),
-            networks,
-            frames,
+            devices,
         }
     }
 
@@ -156,20 +152,20 @@ impl HostIo for Host {
         Ok(())
     }
 
-    fn net_send(&mut self, adapter: u8, frame: &[u8]) -> bool {
-        let network = self.networks.get(usize::from(adapter));
-        if let Some(network) = network {
-            network.send(frame.to_vec());
-        }
-        network.is_some()
+    fn output(&mut self, output: &DeviceOutput) -> Handled {
+        let mut handled = self.devices.iter_mut().map(|device| device.output(output));
+        let taken = handled.find(|handled| *handled != Handled::Declined);
+        taken.unwrap_or(Handled::Declined)
     }
 
-    fn frame_taken(&mut self) {
-        self.frames.fetch_sub(1, Ordering::Relaxed);
+    fn arrived(&mut self, arrival: &Arrival) {
+        for device in &mut self.devices {
+            device.arrived(arrival);
+        }
     }
 
     fn close(&mut self) -> Result<(), Error> {
-        self.networks.clear();
+        self.devices.clear();
         self.close_disks(true)
     }
 }

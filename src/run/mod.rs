@@ -1,6 +1,7 @@
 //! One machine and its driver, one period at a time. This room knows no locks, and no threads of a
 //! run.
 
+pub mod devices;
 pub mod driver;
 pub mod drives;
 pub mod host_io;

@@ -2,7 +2,7 @@
 
 use crate::run::driver::{Situation, Step};
 use machine::Icount;
-use machine::inputs::{Arrival, Moment};
+use machine::inputs::{Arrival, DeviceOutput, Moment};
 
 /// An observed event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +71,12 @@ impl<'w> Observed<'w> {
         }
     }
 
-    /// Reports a frame that the guest sends.
-    pub(crate) fn sent(&mut self, at: Moment, adapter: u8, frame: &[u8]) {
+    /// Reports the output of a device, if it is a frame.
+    pub(crate) fn sent(&mut self, at: Moment, output: &DeviceOutput) {
+        let DeviceOutput::Frame { adapter, frame } = output else {
+            return;
+        };
+        let adapter = *adapter;
         let (icount, time) = self.since;
         // Inside a step only the instructions take time.
         let time = time + (at.icount.since(icount) << self.shift);

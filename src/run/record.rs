@@ -2,6 +2,7 @@
 //! runs without a log.
 
 use crate::error::Error;
+use crate::host::device::Handled;
 use crate::host::disk::{IoErrors, Pending};
 use crate::recording::log::{FLUSH_EVERY, LogSink};
 use crate::recording::snapshot::{Chain, Loaded};
@@ -13,7 +14,7 @@ use crate::run::log_event;
 use crate::run::mailbox::{Mailbox, Message};
 use crate::run::report::Finish;
 use machine::inputs::{
-    Arrival, BlockRequest, BlockResult, Halted, Inputs, Mark, Moment, Output as Sent,
+    Arrival, BlockRequest, BlockResult, DeviceOutput, Halted, Inputs, Mark, Moment, Output,
 };
 use machine::{Digest, Icount, Request};
 use replay_format::{Checkpoint, Clock, Event, ShutdownCause};
@@ -21,7 +22,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const NO_LOG: Error = Error::Internal("a run that is not recorded has no snapshots");
-/// How long the recorder waits for an answer from the network before it skips idle time.
+const NO_DEVICE: Error = Error::Internal("the host has no part of a device that sends something");
+/// How long the recorder waits for an answer of the host's devices before it skips idle time.
 const ANSWER_WITHIN: Duration = Duration::from_millis(5);
 
 /// A wait for a timer in real time (`sleep=on`), after its start was written to the log.
@@ -40,7 +42,7 @@ pub struct Recorder {
     host: Box<dyn HostIo>,
     /// The number of disk operations that are not complete.
     in_flight: u64,
-    /// The real time (ns) until which an answer to the guest's frame may come.
+    /// The real time (ns) until which an answer to the output of a device may come.
     answer_until: Option<i64>,
     /// True if idle time passes as on the host, false if it is skipped.
     sleep: bool,
@@ -151,15 +153,12 @@ impl Recorder {
 
     /// Takes an input: writes it to the log, and hands it to the machine.
     fn arrival(&mut self, icount: Icount, arrival: Arrival) -> Result<Step, Error> {
-        match &arrival {
-            Arrival::Block { result, .. } => {
-                self.in_flight -= 1;
-                if *result == BlockResult::Error {
-                    self.save_io_errors()?;
-                }
+        self.host.arrived(&arrival);
+        if let Arrival::Block { result, .. } = &arrival {
+            self.in_flight -= 1;
+            if *result == BlockResult::Error {
+                self.save_io_errors()?;
             }
-            Arrival::Frame { .. } => self.host.frame_taken(),
-            _ => {}
         }
         if let Some(log) = &mut self.log {
             log_event::write(log, icount, &arrival)?;
@@ -290,11 +289,19 @@ impl Recorder {
         })
     }
 
-    fn send(&mut self, adapter: u8, frame: &[u8]) {
-        if self.host.net_send(adapter, frame) {
-            let within = ANSWER_WITHIN.as_nanos() as i64;
-            self.answer_until = Some(self.host.real_time().saturating_add(within));
+    fn send(&mut self, output: &DeviceOutput) -> Result<(), Halted> {
+        match self.host.output(output) {
+            Handled::Taken => {}
+            Handled::MayAnswer => {
+                let within = ANSWER_WITHIN.as_nanos() as i64;
+                self.answer_until = Some(self.host.real_time().saturating_add(within));
+            }
+            Handled::Declined => {
+                self.failure = Some(NO_DEVICE);
+                return Err(Halted);
+            }
         }
+        Ok(())
     }
 }
 
@@ -311,14 +318,11 @@ impl Inputs for Recorder {
         Ok(value)
     }
 
-    fn output(&mut self, at: Moment, output: Sent<'_>) -> Result<(), Halted> {
+    fn output(&mut self, at: Moment, output: Output<'_>) -> Result<(), Halted> {
         match output {
-            Sent::Serial { data, .. } => self.write_serial(at, data),
-            Sent::Block(request) => self.submit(request),
-            Sent::Frame { adapter, frame } => {
-                self.send(adapter, frame);
-                Ok(())
-            }
+            Output::Serial { data, .. } => self.write_serial(at, data),
+            Output::Block(request) => self.submit(request),
+            Output::Device(output) => self.send(&output),
         }
     }
 
@@ -443,3 +447,7 @@ impl Snapshots for Recorder {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "what is not as expected fails the test")]
+mod tests;

@@ -5,16 +5,16 @@ use super::context::RunContext;
 use super::frontend::About;
 use super::threads::{drive, session};
 use crate::error::Error;
-use crate::host::net::NetHandle;
 use crate::host::serial::{Backend, Input, Serial};
 use crate::notes::Notes;
 use crate::recording::Recording;
 use crate::recording::options::MachineOptions;
 use crate::recording::snapshot::{FIRST, Store};
+use crate::run::devices;
 use crate::run::drives::Drives;
 use crate::run::host_io::Host;
 use crate::run::images::Images;
-use crate::run::mailbox::{Mailbox, Message};
+use crate::run::mailbox::Mailbox;
 use crate::run::observe::Observed;
 use crate::run::open::{OpenRecording, ReplayOptions, check_whole};
 use crate::run::record::Recorder;
@@ -23,16 +23,11 @@ use crate::run::snapshots::{Plan, Snapshotter};
 use crate::run::verify_images::ImageCheck;
 use crate::timeline::checkpoint::Checkpoint;
 use machine::Icount;
-use machine::inputs::Arrival;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Instructions from one state digest to the next, unless the user says otherwise.
 pub const DIGEST_INTERVAL: u64 = 10_000_000;
-/// Frames that are queued for the vCPU thread at most. Further frames are dropped, as on a full
-/// wire.
-const FRAMES: usize = 1024;
 
 /// Where a recording goes, and its settings.
 #[derive(Debug, Clone)]
@@ -69,8 +64,7 @@ pub fn run(
     let stop = context.stop;
     let Serial { input, output } = Serial::open(serial, &stop, &context.notes)?;
     let mailbox = Arc::new(Mailbox::new());
-    let frames = Arc::new(AtomicUsize::new(0));
-    let networks = networks(options, &mailbox, &frames, &context.notes)?;
+    let devices = devices::start(options, &context.notes, &mailbox)?;
     let interval = to.map_or(u64::MAX, |to| to.digest_interval.max(1));
     let (recording, log) = match to {
         Some(to) => {
@@ -96,7 +90,7 @@ pub fn run(
         None => None,
     };
     let pool = disks.start(opened)?;
-    let host = Box::new(Host::new(output, disks, pool, networks, frames));
+    let host = Box::new(Host::new(output, disks, pool, devices));
     let recorder = Recorder::new(log, Arc::clone(&mailbox), host, options.icount.sleep);
     let recorder = Box::new(recorder);
     let bounds = Bounds {
@@ -122,27 +116,6 @@ fn settled(options: &MachineOptions, notes: &Notes) -> Result<MachineOptions, Er
         }
     }
     Ok(options)
-}
-
-/// Opens the networks. Their frames go to the vCPU thread, and are dropped if too many wait there.
-fn networks(
-    options: &MachineOptions,
-    mailbox: &Arc<Mailbox>,
-    waiting: &Arc<AtomicUsize>,
-    notes: &Notes,
-) -> Result<Vec<NetHandle>, Error> {
-    let open = |(adapter, netdev)| {
-        let (mailbox, waiting) = (Arc::clone(mailbox), Arc::clone(waiting));
-        let arrived = move |data| {
-            // Relaxed is enough for a limit: the count itself is changed under the mailbox's lock.
-            if waiting.load(Ordering::Relaxed) < FRAMES {
-                waiting.fetch_add(1, Ordering::Relaxed);
-                mailbox.post(Message::Arrival(Arrival::Frame { adapter, data }));
-            }
-        };
-        Ok(NetHandle::open(netdev, notes, Box::new(arrived))?)
-    };
-    (0u8..).zip(options.adapters()).map(open).collect()
 }
 
 /// Replays a recording, comparing every digest.

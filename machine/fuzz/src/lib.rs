@@ -3,7 +3,7 @@
 
 use machine::device::Context;
 use machine::inputs::{
-    Arrival, BlockOp, BlockRequest, BlockResult, Halted, Inputs, Mark, Moment, Output,
+    Arrival, BlockOp, BlockRequest, BlockResult, DeviceOutput, Halted, Inputs, Mark, Moment, Output,
 };
 use machine::ram::Ram;
 use machine::virtio::{VirtioConfig, VirtioMmio};
@@ -31,7 +31,10 @@ impl Inputs for Outside {
         match output {
             Output::Serial { .. } => {}
             Output::Block(request) => self.0.push_back(request),
-            Output::Frame { frame, .. } => assert!((1..=0xffff).contains(&frame.len())),
+            Output::Device(DeviceOutput::Frame { frame, .. }) => {
+                assert!((1..=0xffff).contains(&frame.len()));
+            }
+            Output::Device(_) => {}
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use super::error::{DeviceError, Fault};
 use super::memory::{gather, scatter};
 use super::queue::feature::VERSION_1;
 use crate::device::Context;
-use crate::inputs::{Arrival, Output};
+use crate::inputs::{Arrival, DeviceOutput, Output};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use virtio_bindings::virtio_ids::VIRTIO_ID_NET;
@@ -182,8 +182,9 @@ impl Backend for Net {
             let frame = gather(&live.dma, &chain.readable, header, len);
             match frame.len() {
                 1..=FRAME_MAX => {
-                    let (adapter, frame) = (self.adapter, frame.as_slice());
-                    cx.inputs.output(cx.at, Output::Frame { adapter, frame })?;
+                    let adapter = self.adapter;
+                    let output = Output::Device(DeviceOutput::Frame { adapter, frame });
+                    cx.inputs.output(cx.at, output)?;
                 }
                 _ => self.dropped += 1,
             }

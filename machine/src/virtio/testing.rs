@@ -2,7 +2,9 @@
 
 use super::{Kind, VirtioConfig, VirtioMmio};
 use crate::device::{AccessError, Context};
-use crate::inputs::{Arrival, BlockRequest, BlockResult, Halted, Inputs, Mark, Moment, Output};
+use crate::inputs::{
+    Arrival, BlockRequest, BlockResult, DeviceOutput, Halted, Inputs, Mark, Moment, Output,
+};
 use crate::ram::Ram;
 use crate::units::{Icount, VirtAddr};
 use virtio_bindings::virtio_mmio::*;
@@ -24,8 +26,8 @@ pub(super) const INDIRECT: u16 = 4;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Outside {
     pub(super) blocks: Vec<BlockRequest>,
-    pub(super) frames: Vec<Vec<u8>>,
     pub(super) serial: Vec<u8>,
+    pub(super) others: Vec<DeviceOutput>,
 }
 
 impl Inputs for Outside {
@@ -37,7 +39,7 @@ impl Inputs for Outside {
         match output {
             Output::Serial { data, .. } => self.serial.extend(data),
             Output::Block(request) => self.blocks.push(request),
-            Output::Frame { frame, .. } => self.frames.push(frame.to_vec()),
+            Output::Device(output) => self.others.push(output),
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //!
 //! A replay opens none of this: its frames come from the log.
 
+mod adapters;
 mod options;
 mod thread;
 mod unix;
@@ -11,6 +12,7 @@ mod user;
 #[cfg(test)]
 mod tests;
 
+pub use adapters::Adapters;
 pub use options::{
     DEFAULT_ID, Forward, NetdevKind, NetdevOptions, NetdevParseError, Protocol, Subnet, UserOptions,
 };

@@ -97,10 +97,10 @@ impl Inputs for Replayer<'_> {
         match output {
             Output::Serial { data, .. } => self.write_serial(at, data),
             Output::Block(request) => self.submit(request),
-            Output::Frame { adapter, frame } => {
-                // The answer of a peer, if there was one, is in the log.
+            Output::Device(output) => {
+                // What the host answered, if it did, is in the log.
                 if let Some(observed) = &mut self.observed {
-                    observed.sent(at, adapter, frame);
+                    observed.sent(at, &output);
                 }
                 Ok(())
             }

@@ -4,11 +4,12 @@
 use super::chance::Chance;
 use super::scenario::Faults;
 use crate::error::Error;
+use crate::host::device::Handled;
 use crate::host::disk::{Disk, DiskPool, IoErrors, by_failing_host, by_host};
 use crate::recording::snapshot::Chain;
 use crate::run::host_io::HostIo;
 use crate::run::mailbox::Message;
-use machine::inputs::{Arrival, BlockOp, BlockRequest};
+use machine::inputs::{Arrival, BlockOp, BlockRequest, DeviceOutput};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -293,12 +294,13 @@ impl HostIo for Simulated {
         Err(Error::Internal("no simulation goes back"))
     }
 
-    fn net_send(&mut self, adapter: u8, frame: &[u8]) -> bool {
-        self.0.lock().peer(adapter, frame);
-        true
+    fn output(&mut self, output: &DeviceOutput) -> Handled {
+        let DeviceOutput::Frame { adapter, frame } = output else {
+            return Handled::Declined;
+        };
+        self.0.lock().peer(*adapter, frame);
+        Handled::MayAnswer
     }
-
-    fn frame_taken(&mut self) {}
 
     fn close(&mut self) -> Result<(), Error> {
         for Drive { disk, .. } in self.0.lock().drives.drain(..) {

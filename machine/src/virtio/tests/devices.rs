@@ -4,7 +4,7 @@ use super::super::block::{DATA_MAX, IN_FLIGHT_MAX};
 use super::super::net::BACKLOG;
 use super::super::testing::{BUFFERS, Bench, INDIRECT, NEXT, WRITE, available, used};
 use super::*;
-use crate::inputs::{BlockOp, BlockResult};
+use crate::inputs::{BlockOp, BlockResult, DeviceOutput};
 
 const ID: u64 = 3 << 56;
 const HEADER: u64 = BUFFERS;
@@ -271,13 +271,19 @@ fn entropy_is_a_function_of_the_seed() {
     assert_eq!(bench.bytes(DATA, 8), first);
 }
 
+/// A frame from the network adapter.
+fn sent(frame: &[u8]) -> DeviceOutput {
+    let (adapter, frame) = (1, frame.to_vec());
+    DeviceOutput::Frame { adapter, frame }
+}
+
 #[test]
 fn frames_leave_without_their_header() {
     let mut bench = Bench::started(&net(), 0);
     bench.put(DATA, &[0xaa; 100]);
     bench.offer(1, &[(DATA, 5, 0), (DATA + 5, 67, 0)]);
     bench.notify(1);
-    assert_eq!(bench.outside.frames, [vec![0xaa; 60]]);
+    assert_eq!(bench.outside.others, [sent(&[0xaa; 60])]);
     assert_eq!(bench.take_used(1), [(0, 0)]);
     let mac: Vec<u8> = (0..6)
         .map(|i| bench.dev.read(0x100 + i, 1).unwrap() as u8)
@@ -337,8 +343,8 @@ fn a_driver_from_before_version_1() {
     bench.put(DATA, &[0xbb; 70]);
     bench.offer(1, &[(DATA, 70, 0)]);
     bench.notify(1);
-    let frame = vec![0xbb; 60];
-    assert_eq!(bench.outside.frames, [frame], "its header has 10 bytes");
+    let frame = sent(&[0xbb; 60]);
+    assert_eq!(bench.outside.others, [frame], "its header has 10 bytes");
 }
 
 #[test]

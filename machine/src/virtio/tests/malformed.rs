@@ -196,7 +196,7 @@ fn requests_without_room_or_header() {
         let mut bench = Bench::started(config, 0);
         bench.offer(queue, chain);
         bench.notify(queue);
-        assert!(bench.outside.blocks.is_empty() && bench.outside.frames.is_empty());
+        assert!(bench.outside.blocks.is_empty() && bench.outside.others.is_empty());
         *bench.dev.last_error().unwrap()
     };
     let short = |len| E::ShortRequest(len);
