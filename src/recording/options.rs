@@ -3,6 +3,8 @@
 use crate::error::OptionFault;
 use crate::host::disk::{DriveOptions, check_names};
 use crate::host::net::{NetdevKind, NetdevOptions};
+use machine::board::VIRTIO_SLOTS;
+use machine::virtio::{NetConfig, RngConfig, VirtioConfig};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -10,8 +12,9 @@ use std::path::PathBuf;
 const MIN_MEMORY: u64 = 1 << 20;
 /// The largest number of harts.
 const MAX_HARTS: u8 = 8;
-/// The largest number of devices: the virtio slots, without the one for entropy.
-const MAX_DEVICES: usize = 7;
+/// The hardware address of the first network adapter, as in QEMU. Further adapters count up from
+/// it.
+const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
 
 /// The machine's settings: everything that defines it but the content of its images.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,20 +184,19 @@ impl MachineOptions {
         if shift > most {
             return Err(OptionFault::Shift { shift, most });
         }
-        if self.seed().is_none() {
-            return Err(OptionFault::Seed);
-        }
+        let seed = self.seed().ok_or(OptionFault::Seed)?;
         if !(1..=MAX_HARTS).contains(&self.harts) {
             return Err(OptionFault::Harts {
                 found: self.harts,
                 most: MAX_HARTS,
             });
         }
-        let devices = self.drives.len() + self.adapters().count();
-        if devices > MAX_DEVICES {
+        let slots = self.drives.len() + self.devices(&seed).len();
+        if slots > VIRTIO_SLOTS.into() {
+            // The user does not know of the slot for entropy, which every machine has.
             return Err(OptionFault::Devices {
-                found: devices,
-                most: MAX_DEVICES,
+                found: slots - 1,
+                most: usize::from(VIRTIO_SLOTS) - 1,
             });
         }
         check_names(&self.drives)?;
@@ -208,6 +210,22 @@ impl MachineOptions {
     pub fn adapters(&self) -> impl Iterator<Item = &NetdevOptions> {
         let present = |netdev: &&NetdevOptions| netdev.kind != NetdevKind::None;
         self.netdevs.iter().filter(present)
+    }
+
+    /// The devices that have no image, in the order of their slots, which come after those of the
+    /// disks. The order is part of recordings: a new device goes to the end.
+    pub(crate) fn devices(&self, seed: &[u8; 32]) -> Vec<VirtioConfig> {
+        let adapters = self.adapters().enumerate().map(|(place, _)| {
+            // `check` refuses more adapters than there are slots.
+            let adapter = u8::try_from(place).unwrap_or(u8::MAX);
+            let mut mac = MAC;
+            mac[5] = mac[5].wrapping_add(adapter);
+            VirtioConfig::Net(NetConfig { adapter, mac })
+        });
+        // A key derived from the seed, because the seed itself is in the device tree.
+        let seed = blake3::derive_key("rr 2026-11-22 seed of the virtio entropy device", seed);
+        let entropy = [VirtioConfig::Rng(RngConfig { seed })];
+        adapters.chain(entropy).collect()
     }
 
     /// The seed of the guest's entropy.
@@ -248,6 +266,41 @@ mod tests {
         for wrong in ["", "M", "1.5G", "-1", "1X", "99999999999T"] {
             assert!(parse_memory(wrong).is_err(), "{wrong}");
         }
+    }
+
+    /// Every device that gets a slot counts, but for the one of entropy. The order is part of
+    /// recordings.
+    #[test]
+    fn devices_and_their_slots() {
+        let with = |drives: usize, adapters: usize| MachineOptions {
+            drives: vec!["file=disk.raw".parse().unwrap(); drives],
+            netdevs: vec!["user".parse().unwrap(); adapters],
+            ..MachineOptions::default()
+        };
+        for (drives, adapters) in [(0, 7), (4, 3), (7, 0)] {
+            let fault = with(drives, adapters).check();
+            assert!(
+                !matches!(fault, Err(OptionFault::Devices { .. })),
+                "{fault:?}"
+            );
+        }
+        for (drives, adapters) in [(0, 8), (4, 4), (8, 0), (1, 300)] {
+            let (found, most) = (drives + adapters, 7);
+            let fault = with(drives, adapters).check();
+            assert_eq!(fault, Err(OptionFault::Devices { found, most }));
+        }
+        let mut options = with(1, 2);
+        options.netdevs.insert(1, "none".parse().unwrap());
+        let devices = options.devices(&[0; 32]);
+        let net = |adapter| {
+            let mac = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56 + adapter];
+            VirtioConfig::Net(NetConfig { adapter, mac })
+        };
+        assert_eq!(devices[..2], [net(0), net(1)]);
+        assert!(
+            matches!(devices[2..], [VirtioConfig::Rng(_)]),
+            "{devices:?}"
+        );
     }
 
     #[test]

@@ -6,13 +6,9 @@ use crate::host::map::MappedFile;
 use crate::recording::options::{Bios, MachineOptions};
 use crate::recording::{Image, LoadedImage, Recording};
 use machine::boot::{self, BootConfig, ImageKind};
-use machine::virtio::{BlockConfig, NetConfig, RngConfig, VirtioConfig};
+use machine::virtio::{BlockConfig, VirtioConfig};
 use machine::{Config, Machine, PowerOn};
 use std::path::Path;
-
-/// The hardware address of the first network adapter, as in QEMU. Further adapters count up from
-/// it.
-const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
 
 /// The firmware if the user names none. A Linux kernel needs an SBI; other kernels start in machine
 /// mode.
@@ -108,7 +104,7 @@ impl Images {
         Ok(Machine::new(&config, power_on))
     }
 
-    /// The virtio slots: disks, network adapters, entropy.
+    /// The virtio slots: the disks, then the devices without an image.
     fn virtio(&self, options: &MachineOptions, seed: &[u8; 32]) -> Vec<VirtioConfig> {
         let disks = (0u8..).zip(&self.drives).map(|(drive, disk)| {
             VirtioConfig::Block(BlockConfig {
@@ -118,15 +114,7 @@ impl Images {
                 serial: disk.name.chars().take(20).collect(),
             })
         });
-        let adapters = (0u8..).zip(options.adapters()).map(|(adapter, _)| {
-            let mut mac = MAC;
-            mac[5] = mac[5].wrapping_add(adapter);
-            VirtioConfig::Net(NetConfig { adapter, mac })
-        });
-        // A key derived from the seed, because the seed itself is in the device tree.
-        let seed = blake3::derive_key("rr 2026-11-22 seed of the virtio entropy device", seed);
-        let entropy = [VirtioConfig::Rng(RngConfig { seed })];
-        disks.chain(adapters).chain(entropy).collect()
+        disks.chain(options.devices(seed)).collect()
     }
 
     /// The images as a recording's manifest names them.
