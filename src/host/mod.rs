@@ -5,6 +5,7 @@ pub mod disk;
 pub mod map;
 pub mod net;
 mod os_error;
+pub mod part;
 mod pty;
 pub mod serial;
 pub mod server;
