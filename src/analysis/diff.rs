@@ -133,6 +133,7 @@ pub fn bracket(first: &Digests, second: &Digests) -> Bracket {
 mod tests {
     use super::*;
     use crate::recording::digests::DigestWriter;
+    use crate::recording::log_file::DiskFile;
     use machine::Digest;
     use std::path::Path;
 
@@ -140,7 +141,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("digests.bin");
         let file = std::fs::File::create(&path).unwrap();
-        let mut writer = DigestWriter::create(path.clone(), Box::new(file)).unwrap();
+        let mut writer =
+            DigestWriter::create(path.clone(), Box::new(DiskFile::new(file, false))).unwrap();
         for (icount, digest) in along {
             writer
                 .add(Icount::new(*icount), Digest::new(*digest))

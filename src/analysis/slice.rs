@@ -9,11 +9,12 @@ use crate::host::disk::IoErrors;
 use crate::host::map::MappedFile;
 use crate::host::signals;
 use crate::notes::Notes;
+use crate::recording::create::{Staging, check_vacant};
 use crate::recording::digests::{DigestWriter, Digests};
 use crate::recording::place::Place;
 use crate::recording::range::Range;
 use crate::recording::snapshot::{FIRST, LogPlace, Store};
-use crate::recording::{DIGESTS, LOG, Manifest, Recording};
+use crate::recording::{DIGESTS, LOG, Manifest, Recording, create_file};
 use crate::run::report::{Finish, Report};
 use crate::timeline::{Keep, Options, Progress, Timeline, verify};
 use machine::Icount;
@@ -38,7 +39,11 @@ pub fn slice(
     progress: Progress<'_>,
     notes: &Notes,
 ) -> Result<Report, Error> {
-    Recording::check_vacant(dir, overwrite)?;
+    check_vacant(dir, overwrite)?;
+    let here = |path: &Path| path.canonicalize().ok();
+    if here(dir).is_some() && here(dir) == here(recording.dir()) {
+        return Err(Error::recording(dir, RecordingFault::Itself));
+    }
     let bytes = recording.map_log()?;
     let log = recording.whole_log(&bytes)?;
     let first = recording
@@ -50,12 +55,7 @@ pub fn slice(
         let fault = RecordingFault::Range { from, to, first };
         return Err(Error::recording(recording.dir(), fault));
     }
-    let folder = dir.parent().filter(|folder| *folder != Path::new(""));
-    let folder = folder.unwrap_or(Path::new("."));
-    let half = tempfile::Builder::new()
-        .prefix(".rr-slice-")
-        .tempdir_in(folder)
-        .map_err(Error::file(folder, "create the slice"))?;
+    let half = Staging::begin(dir, overwrite, notes)?;
     let cancel = Arc::new(AtomicBool::new(false));
     let _signals = signals::raise(&cancel).map_err(Error::host("listen to signals"))?;
     let options = |keep| Options {
@@ -77,11 +77,7 @@ pub fn slice(
         ..options(Keep::Recording)
     };
     let report = verify(&sliced, second)?;
-    if overwrite && dir.exists() {
-        fs::remove_dir_all(dir).map_err(Error::file(dir, "replace"))?;
-    }
-    let half = half.keep();
-    fs::rename(&half, dir).map_err(Error::file(dir, "create"))?;
+    half.publish(true, notes)?;
     Ok(report)
 }
 
@@ -111,7 +107,7 @@ fn cut<'l>(
     let part = Slice::new(log, Seek::Icount(from.get()), Seek::Icount(to.get()));
     part.write(file).map_err(fail)?;
     let bytes = MappedFile::open(&path)?;
-    Store::of(half).pin(FIRST, start(&recording.log(&bytes)?, from))?;
+    Store::of_writer(half).pin(FIRST, start(&recording.log(&bytes)?, from))?;
     digests(&known, half, from, &report, &bytes)?;
     let errors = recording.path(IoErrors::FILE);
     if errors.exists() {
@@ -153,8 +149,9 @@ fn digests(
     log: &[u8],
 ) -> Result<(), Error> {
     let path = half.join(DIGESTS);
-    let file = File::create_new(&path).map_err(Error::file(&path, "create"))?;
-    let mut writer = DigestWriter::create(path, Box::new(file))?;
+    // The whole slice is synced before it gets its name.
+    let file = create_file(&path, false)?;
+    let mut writer = DigestWriter::create(path, file)?;
     let range = from + 1..=report.icount;
     for (icount, digest) in known.along().iter().filter(|(at, _)| range.contains(at)) {
         writer.add(*icount, *digest)?;

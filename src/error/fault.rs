@@ -16,6 +16,20 @@ pub enum RecordingFault {
     /// There is something else at this path already.
     #[error("already exists and is no recording; choose another name")]
     Occupied,
+    /// Another process writes to the recording.
+    #[error("another rr is writing it; wait for it, or stop it")]
+    InUse,
+    /// Something has the name of a file that rr makes, and is none: a link, or the user's.
+    #[error("rr did not make this; move it away first")]
+    NotOurs,
+    /// An image is a file of the recording that would be replaced.
+    #[error(
+        "is an image of the new machine, and a file of the recording to replace; copy it first"
+    )]
+    ReplacesImage,
+    /// A slice of a recording would replace that recording.
+    #[error("is the recording itself; choose another name")]
+    Itself,
     /// There is nothing at this path.
     #[error("no such recording; check the name")]
     Missing,

@@ -104,6 +104,16 @@ impl DigestWriter {
             .map_err(Error::file(&self.path, "write digests"))
     }
 
+    /// Asks for the written records to be made durable soon.
+    ///
+    /// # Errors
+    /// If an earlier sync has failed.
+    pub(crate) fn sync_soon(&self) -> Result<(), Error> {
+        let file = self.file.get_ref();
+        file.sync_soon()
+            .map_err(Error::file(&self.path, "write digests to disk"))
+    }
+
     /// Makes all records durable.
     ///
     /// # Errors

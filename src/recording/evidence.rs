@@ -98,6 +98,7 @@ impl Recording {
 mod tests {
     use super::*;
     use crate::recording::digests::DigestWriter;
+    use crate::recording::log_file::DiskFile;
     use machine::Digest;
     use std::path::Path;
 
@@ -106,7 +107,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("digests.bin");
         let file = std::fs::File::create(&path).unwrap();
-        let mut writer = DigestWriter::create(path.clone(), Box::new(file)).unwrap();
+        let mut writer =
+            DigestWriter::create(path.clone(), Box::new(DiskFile::new(file, false))).unwrap();
         for at in along {
             writer.add(Icount::new(*at), Digest::new(1)).unwrap();
         }

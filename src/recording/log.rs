@@ -97,6 +97,9 @@ impl LogSink {
             written.map_err(|cause| self.cannot_write(cause))?;
         }
         self.hand_over()?;
+        let file = self.writer.get_ref().get_ref();
+        file.sync_soon().map_err(Error::file(&self.path, WRITE))?;
+        self.digests.sync_soon()?;
         self.pace.note(icount)?;
         self.pace.flush()
     }

@@ -1,10 +1,12 @@
 //! A recording on disk: a directory `NAME.rr` with the log, the manifest and the digests.
 
+pub mod create;
 pub mod digests;
 pub mod evidence;
 pub(crate) mod log;
 pub mod log_file;
 pub mod options;
+pub mod own;
 pub mod pace;
 pub mod place;
 pub mod position;
@@ -12,15 +14,15 @@ pub mod range;
 pub mod snapshot;
 
 use crate::error::{Error, RecordingFault};
-use crate::host::disk::{DriveOptions, IoErrors};
+use crate::host::disk::DriveOptions;
 use crate::host::map::MappedFile;
+use crate::recording::create::Staging;
 use crate::recording::digests::{DigestWriter, Digests};
 use crate::recording::log::LogSink;
-use crate::recording::log_file::LogFile;
+use crate::recording::log_file::{DiskFile, LogFile};
 use crate::recording::options::MachineOptions;
 use crate::recording::pace::{Pace, PaceWriter};
 use crate::recording::range::Range;
-use crate::recording::snapshot::Store;
 use replay_format::{Header, Log, Table};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
@@ -77,6 +79,20 @@ pub struct Manifest {
     pub slice: Option<Range>,
 }
 
+impl Manifest {
+    /// The manifest of a recording that begins now.
+    pub fn new(machine: &MachineOptions, images: Vec<Image>, digest_interval: u64) -> Self {
+        Self {
+            format: FORMAT,
+            rr_version: env!("CARGO_PKG_VERSION").to_owned(),
+            machine: machine.clone(),
+            images,
+            digest_interval,
+            slice: None,
+        }
+    }
+}
+
 /// The format's version alone. It tells a file of another version from a damaged one.
 #[derive(Deserialize)]
 struct FormatOnly {
@@ -122,84 +138,28 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Creates the directory and its files. `overwrite` replaces an existing recording.
+    /// Creates the files of a recording in its staging directory. The result is the recording as it
+    /// will be when that is published. `open` creates the log and the digests.
     ///
     /// # Errors
-    /// If the file system refuses it, or the directory exists.
-    pub fn create(
-        dir: &Path,
-        machine: &MachineOptions,
-        images: Vec<Image>,
-        digest_interval: u64,
-        overwrite: bool,
-    ) -> Result<(Self, LogSink), Error> {
-        let open = |path: &Path| create(path).map(|file| Box::new(file) as Box<dyn LogFile>);
-        Self::create_on(dir, machine, images, digest_interval, overwrite, &open)
-    }
-
-    /// As [`Recording::create`], with `open` to open the log and the digests.
-    pub(crate) fn create_on(
-        dir: &Path,
-        machine: &MachineOptions,
-        images: Vec<Image>,
-        digest_interval: u64,
-        overwrite: bool,
+    /// If the file system refuses it.
+    pub(crate) fn create(
+        staging: &Staging,
+        manifest: Manifest,
         open: log_file::Create<'_>,
     ) -> Result<(Self, LogSink), Error> {
-        Self::check_vacant(dir, overwrite)?;
-        let fresh = !dir.exists();
-        if fresh {
-            fs::create_dir(dir).map_err(Error::file(dir, "create the recording"))?;
-        } else {
-            remove_files(dir)?;
-        }
-        let manifest = Manifest {
-            format: FORMAT,
-            rr_version: env!("CARGO_PKG_VERSION").to_owned(),
-            machine: machine.clone(),
-            images,
-            digest_interval,
-            slice: None,
-        };
-        let recording = Self {
-            dir: dir.to_owned(),
-            manifest,
-        };
-        let filled = recording.fill(open);
-        if filled.is_err() && fresh {
-            // Nothing is recorded yet, so nothing stays. An error here adds nothing to the first
-            // one.
-            let _ = remove_files(dir).map(|()| fs::remove_dir(dir));
-        }
-        filled.map(|sink| (recording, sink))
-    }
-
-    /// Checks that a recording can be created at `dir`.
-    ///
-    /// # Errors
-    /// If there is something that may not be replaced.
-    pub fn check_vacant(dir: &Path, overwrite: bool) -> Result<(), Error> {
-        let recording = dir.join(MANIFEST).exists();
-        let fault = match (dir.exists(), recording) {
-            (false, _) => return Ok(()),
-            (true, true) if overwrite => return Ok(()),
-            (true, true) => RecordingFault::Exists,
-            (true, false) => RecordingFault::Occupied,
-        };
-        Err(Error::recording(dir, fault))
-    }
-
-    /// Creates the files.
-    fn fill(&self, open: log_file::Create<'_>) -> Result<LogSink, Error> {
-        let digests = self.path(DIGESTS);
-        let digests = DigestWriter::create(digests.clone(), open(&digests)?)?;
-        let pace = self.path(PACE);
-        let pace = PaceWriter::create(pace.clone(), create(&pace)?)?;
-        let log = self.path(LOG);
-        let sink = LogSink::create(log.clone(), open(&log)?, digests, pace)?;
-        // Last, because a directory with a machine.json counts as a recording.
-        self.write_manifest()?;
-        Ok(sink)
+        let dir = staging.path().to_owned();
+        let filled = Self { dir, manifest };
+        let at = staging.place().to_owned();
+        let digests = open(&filled.path(DIGESTS))?;
+        let digests = DigestWriter::create(at.join(DIGESTS), digests)?;
+        let pace = create(&filled.path(PACE))?;
+        let pace = PaceWriter::create(at.join(PACE), pace)?;
+        let log = open(&filled.path(LOG))?;
+        let sink = LogSink::create(at.join(LOG), log, digests, pace)?;
+        filled.write_manifest()?;
+        let recording = Self { dir: at, ..filled };
+        Ok((recording, sink))
     }
 
     /// Turns a directory with all other files into a recording, by writing its manifest.
@@ -447,19 +407,9 @@ fn seconds(ns: Option<i64>) -> String {
     format!("{seconds}.{rest:09} s since 1970")
 }
 
-fn remove_files(dir: &Path) -> Result<(), Error> {
-    for entry in fs::read_dir(dir).map_err(Error::file(dir, "look into it"))? {
-        let entry = entry.map_err(Error::file(dir, "look into it"))?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let overlay = name.starts_with("overlay-") && name.ends_with(".qcow2");
-        let files = [MANIFEST, MANIFEST_PART, LOG, DIGESTS, PACE, IoErrors::FILE];
-        if overlay || files.contains(&&*name) {
-            let path = entry.path();
-            fs::remove_file(&path).map_err(Error::file(&path, "replace"))?;
-        }
-    }
-    Store::of(dir).remove_all()
+/// Creates a file for the log or the digests.
+pub(crate) fn create_file(path: &Path, durable: bool) -> Result<Box<dyn LogFile>, Error> {
+    Ok(Box::new(DiskFile::new(create(path)?, durable)))
 }
 
 fn create(path: &Path) -> Result<File, Error> {

@@ -46,6 +46,13 @@ impl Drives {
         })
     }
 
+    /// Notes that the recording has another directory now.
+    pub(crate) fn moved(&mut self, to: Option<&Path>) {
+        if let Kind::Record(dir, _) = &mut self.kind {
+            *dir = to.map(Path::to_owned);
+        }
+    }
+
     /// The disks' options.
     pub(crate) fn options(&self) -> &[DriveOptions] {
         &self.drives

@@ -192,6 +192,7 @@ impl Control {
     /// A run that is not recorded has none.
     pub fn snapshots(&self) -> Result<Store, Error> {
         match &self.recording {
+            Some(dir) if self.mode == Mode::Record => Ok(Store::of_writer(dir)),
             Some(dir) => Ok(Store::of(dir)),
             None => Err(Refusal::NoSnapshots.into()),
         }

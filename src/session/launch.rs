@@ -5,11 +5,13 @@ use super::context::RunContext;
 use super::frontend::About;
 use super::threads::{drive, session};
 use crate::error::Error;
+use crate::host::part::sync_tree;
 use crate::host::serial::{Backend, Input, Serial};
 use crate::notes::Notes;
-use crate::recording::Recording;
+use crate::recording::create::{Staging, check_vacant};
 use crate::recording::options::MachineOptions;
 use crate::recording::snapshot::{FIRST, Store};
+use crate::recording::{Manifest, Recording, create_file};
 use crate::run::devices;
 use crate::run::drives::Drives;
 use crate::run::host_io::Host;
@@ -40,6 +42,8 @@ pub struct RecordTo<'a> {
     pub digest_interval: u64,
     /// When it takes snapshots by itself.
     pub plan: Plan,
+    /// Make the recording durable: while it runs from time to time, and at its end.
+    pub sync: bool,
 }
 
 /// Runs a machine, and records the run if `to` is given.
@@ -56,7 +60,7 @@ pub fn run(
     options.check()?;
     if let Some(to) = to {
         // Before the backend is opened: that may wait for a client, or empty a file.
-        Recording::check_vacant(to.dir, to.overwrite)?;
+        check_vacant(to.dir, to.overwrite)?;
     }
     let images = Images::open(options)?;
     let mut machine = images.machine(options)?;
@@ -65,24 +69,41 @@ pub fn run(
     let Serial { input, output } = Serial::open(serial, &stop, &context.notes)?;
     let mailbox = Arc::new(Mailbox::new());
     let devices = devices::start(options, &context.notes, &mailbox)?;
+    let durable = to.is_some_and(|to| to.sync);
     let interval = to.map_or(u64::MAX, |to| to.digest_interval.max(1));
-    let (recording, log) = match to {
-        Some(to) => {
+    let staging = match to {
+        Some(to) => Some(Staging::begin(to.dir, to.overwrite, &context.notes)?),
+        None => None,
+    };
+    let (recording, log) = match &staging {
+        Some(staging) => {
             let list = images.list();
-            let created = Recording::create(to.dir, options, list, interval, to.overwrite)?;
+            staging.check_images(&list)?;
+            let manifest = Manifest::new(options, list, interval);
+            let created = Recording::create(staging, manifest, &|path| create_file(path, durable))?;
             (Some(created.0), Some(created.1))
         }
         None => (None, None),
     };
-    let disks = Drives::record(&options.drives, to.map(|to| to.dir), &mailbox);
+    let mut disks = Drives::record(
+        &options.drives,
+        staging.as_ref().map(Staging::path),
+        &mailbox,
+    );
     let opened = disks.open(None)?;
+    // Only now: if something above fails, the recording that is replaced is as it was.
+    let lock = match staging {
+        Some(staging) => Some(staging.publish(durable, &context.notes)?),
+        None => None,
+    };
+    disks.moved(to.map(|to| to.dir));
     let image_check = match recording {
         Some(recording) => ImageCheck::record(recording, &opened, &context.notes)?,
         None => None,
     };
     let snapshotter = match to {
         Some(to) => Some(Snapshotter::new(
-            Store::of(to.dir),
+            Store::of_writer(to.dir),
             &options.drives,
             to.plan.clone(),
             &mut machine,
@@ -102,6 +123,10 @@ pub fn run(
     let users = (context.frontends, About { options, serial });
     let report = drive(&session, snapshotter, input, users, context.progress)?;
     image_check.map_or(Ok(()), ImageCheck::finish)?;
+    if let Some(to) = to.filter(|_| durable) {
+        sync_tree(to.dir).map_err(Error::file(to.dir, "write it to disk"))?;
+    }
+    drop(lock);
     Ok(report)
 }
 

@@ -109,22 +109,22 @@ impl<'l> Timeline<'l> {
         options: Options<'l>,
     ) -> Result<Self, Error> {
         let recording = opened.recording();
-        let (scratch, dir) = match options.keep {
+        let (scratch, store) = match &options.keep {
             Keep::Scratch => {
                 let scratch = scratch()?;
-                let dir = scratch.path().to_owned();
-                (Some(scratch), dir)
+                let store = Store::of_writer(scratch.path());
+                (Some(scratch), store)
             }
-            Keep::Recording => (None, recording.dir().to_owned()),
-            Keep::In(dir) => (None, dir),
+            Keep::Recording => (None, Store::of(recording.dir())),
+            Keep::In(dir) => (None, Store::of_writer(dir)),
         };
-        let recorded = (dir != recording.dir()).then(|| Store::of(recording.dir()));
+        let recorded = (options.keep != Keep::Recording).then(|| Store::of(recording.dir()));
         let (mut machine, driver) =
             opened.switch_on(disks, log, Output::null(), &options.cancel)?;
         machine.set_execution(options.execution);
         machine.set_kick(Arc::clone(&options.cancel));
         let drives = opened.drives();
-        let snapshotter = Snapshotter::new(Store::of(&dir), drives, Plan::default(), &mut machine)?;
+        let snapshotter = Snapshotter::new(store, drives, Plan::default(), &mut machine)?;
         let slice = recording.manifest.slice.as_ref();
         Ok(Self {
             recording: recording.clone(),

@@ -40,6 +40,7 @@ fn record(folder: &TempDir, options: &MachineOptions, every: Option<u64>) -> Rec
         dir: &dir,
         overwrite: false,
         digest_interval: 10_000,
+        sync: false,
         plan: Plan {
             every,
             ..Plan::recording()

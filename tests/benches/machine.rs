@@ -57,6 +57,7 @@ impl Bench {
             dir: &self.rec,
             overwrite: true,
             digest_interval: DIGEST_INTERVAL,
+            sync: true,
             plan: Plan::recording(),
         };
         let execution = match mode {

@@ -247,6 +247,11 @@ fn places_for_recordings() {
     );
     record(
         "folder",
+        "folder: already exists; choose another name, or pass --overwrite",
+    );
+    dir.write("folder/diary", "");
+    record(
+        "folder",
         "folder: already exists and is no recording; choose another name",
     );
     record(

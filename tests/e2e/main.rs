@@ -15,6 +15,7 @@ mod guest;
 mod harness;
 mod images;
 mod killed;
+mod overwrite;
 mod pace;
 mod positions;
 mod refused;

@@ -51,6 +51,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             dir: &rec,
             overwrite: true,
             digest_interval: DIGEST_INTERVAL,
+            sync: true,
             plan: Plan::recording(),
         }),
         RunContext::default(),

@@ -38,6 +38,10 @@ pub(crate) struct Args {
     #[arg(long)]
     overwrite: bool,
 
+    /// Do not make the recording outlive a crash of the system: for runs to throw away
+    #[arg(long)]
+    no_sync: bool,
+
     /// Instructions from one state digest to the next
     #[arg(long, value_name = "N", default_value_t = DIGEST_INTERVAL,
           value_parser = clap::value_parser!(u64).range(1..))]
@@ -61,6 +65,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         dir: &args.output,
         overwrite: args.overwrite,
         digest_interval: args.digest_every,
+        sync: !args.no_sync,
         plan: args.snapshots.plan(Plan {
             at: Some((Icount::ZERO, args.snapshot)),
             ..Plan::default()

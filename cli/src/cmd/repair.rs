@@ -57,7 +57,7 @@ fn table(key: &str) -> Result<&'static Table, String> {
 
 /// Runs the command: writes the repaired log, and prints how much survives.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let out = OutFile::create(&args.output, args.overwrite)?;
+    let out = OutFile::create_log(&args.output, args.overwrite)?;
     let input = Input::open(&args.input)?;
     let salvage = match (args.table, input.is_recording()) {
         (Some(table), _) => Salvage::with_table(input.bytes(), table),

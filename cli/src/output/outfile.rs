@@ -1,12 +1,12 @@
 //! Output files: written whole, or not at all.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
-use tempfile::NamedTempFile;
+use rr::host::part::{Part, folder_of};
+use rr::recording::{create, own};
 
 use crate::output::{self, WriteFailed};
 
@@ -25,6 +25,8 @@ pub(crate) struct OutFile {
     name: PathBuf,
     overwrite: bool,
     place: Place,
+    /// The lock of the recording that the file belongs to.
+    _lock: Option<File>,
 }
 
 #[derive(Debug)]
@@ -33,13 +35,27 @@ enum Place {
     Stdout,
     /// A device or a pipe: written directly.
     Device,
-    New(NamedTempFile),
+    New(Part),
 }
 
 impl OutFile {
-    /// Begins a file with this name; `-` is standard output.
+    /// Begins a file with this name; `-` is standard output. It may not be a file that belongs to a
+    /// recording.
     pub(crate) fn create(name: &Path, overwrite: Overwrite) -> anyhow::Result<OutFile> {
+        if own::is_part(name) {
+            let name = name.display();
+            bail!("{name}: belongs to a recording, which would be damaged; choose another name");
+        }
+        Self::create_log(name, overwrite)
+    }
+
+    /// As [`OutFile::create`], for a log, which may also be that of a recording.
+    pub(crate) fn create_log(name: &Path, overwrite: Overwrite) -> anyhow::Result<OutFile> {
         let overwrite = overwrite.overwrite;
+        let lock = match own::is_part(name) {
+            true => Some(create::share(folder_of(name))?),
+            false => None,
+        };
         let place = if is_stdout(name) {
             Place::Stdout
         } else if name.exists() && !name.is_file() && !name.is_dir() {
@@ -50,14 +66,9 @@ impl OutFile {
             let name = name.display();
             bail!("{name}: already exists; choose another name, or pass --overwrite");
         } else {
-            let mut builder = tempfile::Builder::new();
-            // As for any new file: the umask clears bits of this.
-            builder.permissions(Permissions::from_mode(0o666));
-            let folder = name
-                .parent()
-                .filter(|folder| !folder.as_os_str().is_empty());
-            let folder = folder.unwrap_or(Path::new("."));
-            let file = builder.tempfile_in(folder).map_err(|error| {
+            let folder = folder_of(name);
+            create::tidy(folder, &output::notes());
+            let part = Part::file(name).map_err(|error| {
                 // The error names the user's file, and not the temporary one.
                 let reason = match error.kind() {
                     ErrorKind::NotFound => format!("there is no directory {}", folder.display()),
@@ -65,13 +76,14 @@ impl OutFile {
                 };
                 anyhow!("{}: cannot be written: {reason}", name.display())
             });
-            Place::New(file?)
+            Place::New(part?)
         };
         let name = name.to_owned();
         Ok(OutFile {
             name,
             overwrite,
             place,
+            _lock: lock,
         })
     }
 
@@ -80,7 +92,7 @@ impl OutFile {
         match &self.place {
             Place::Stdout => None,
             Place::Device => Some(&self.name),
-            Place::New(file) => Some(file.path()),
+            Place::New(part) => Some(part.path()),
         }
     }
 
@@ -97,7 +109,7 @@ impl OutFile {
         let file = match &self.place {
             Place::Stdout => return Ok(output::stdout().map_err(WriteFailed)?),
             Place::Device => File::options().write(true).open(&self.name),
-            Place::New(file) => file.as_file().try_clone(),
+            Place::New(part) => part.as_file().try_clone(),
         };
         let file = file.map_err(|error| self.trouble(error))?;
         Ok(BufWriter::with_capacity(1 << 17, file))
@@ -129,12 +141,11 @@ impl OutFile {
     pub(crate) fn keep(self) -> anyhow::Result<()> {
         let name = self.name;
         let put = match self.place {
-            Place::New(file) if self.overwrite => file.persist(&name),
-            Place::New(file) => file.persist_noclobber(&name),
+            Place::New(part) if self.overwrite => part.replace(true),
+            Place::New(part) => part.publish(true),
             _ => return Ok(()),
         };
         put.map(drop)
-            .map_err(|error| error.error)
             .with_context(|| format!("{}: cannot be written", name.display()))
     }
 }

@@ -7,7 +7,7 @@
 use super::DiskError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
@@ -55,6 +55,8 @@ struct Stored {
 impl IoErrors {
     /// Name of the file inside a recording.
     pub const FILE: &'static str = "io-errors.json";
+    /// Its name while it is being written.
+    pub const PART: &'static str = "io-errors.json.part";
 
     /// Adds a failed request. An operation fails only once.
     pub fn insert(&mut self, error: IoError) {
@@ -93,13 +95,14 @@ impl IoErrors {
             format: FORMAT,
             errors: self.errors.values().cloned().collect(),
         };
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fail)?;
-        serde_json::to_writer_pretty(&mut file, &stored)
-            .map_err(io::Error::from)
-            .map_err(fail)?;
-        file.persist(path).map_err(|error| fail(error.error))?;
-        Ok(())
+        let part = path.with_file_name(Self::PART);
+        let write = || {
+            let mut file = File::create(&part)?;
+            serde_json::to_writer_pretty(&mut file, &stored)?;
+            file.sync_all()?;
+            fs::rename(&part, path)
+        };
+        write().map_err(fail)
     }
 
     /// Reads the file. If there is none, no request failed.

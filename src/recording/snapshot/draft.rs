@@ -1,28 +1,32 @@
 //! A snapshot that is being made.
 
-use super::store::{HALF, Store, remove};
+use super::store::{HALF, Locks, Store, remove};
 use super::{Layer, MANIFEST, PAGES, STATE, Snapshot, Stored, manifest};
 use crate::error::Error;
+use crate::host::part::sync_tree;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use std::fs::{self, File};
+use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The folder of a snapshot in the making. If it is dropped before `commit`, the folder is removed.
 #[derive(Debug)]
 pub(crate) struct Draft {
     half: PathBuf,
     place: PathBuf,
-    _lock: File,
+    store: Store,
+    _locks: Arc<Locks>,
 }
 
 impl Draft {
-    pub(crate) fn new(store: &Store, name: &str, lock: File) -> Result<Self, Error> {
+    pub(super) fn new(store: &Store, name: &str, locks: Arc<Locks>) -> Result<Self, Error> {
         let half = store.path(&format!("{HALF}{name}"));
         fs::create_dir(&half).map_err(Error::file(&half, "create the snapshot"))?;
         Ok(Self {
             half,
             place: store.path(name),
-            _lock: lock,
+            store: store.clone(),
+            _locks: locks,
         })
     }
 
@@ -39,13 +43,18 @@ impl Draft {
         let files = layers.chain([STATE, PAGES]);
         let files = files.map(|file| Stored::of(&self.path(file)));
         snapshot.files = files.collect::<Result<_, _>>()?;
-        manifest::write(&self.path(MANIFEST), snapshot)
+        let snapshot = manifest::write(&self.path(MANIFEST), snapshot)?;
+        if self.store.is_durable() {
+            sync_tree(&self.half).map_err(Error::file(&self.half, "write it to disk"))?;
+        }
+        Ok(snapshot)
     }
 
     /// Publishes the whole snapshot under its name.
     pub(crate) fn commit(self, snapshot: Snapshot) -> Result<Snapshot, Error> {
         let snapshot = self.seal(snapshot)?;
         fs::rename(&self.half, &self.place).map_err(Error::file(&self.place, "create"))?;
+        self.store.sync_names()?;
         Ok(snapshot)
     }
 
@@ -54,6 +63,7 @@ impl Draft {
         self.seal(snapshot)?;
         let swapped = renameat_with(CWD, &self.half, CWD, &self.place, RenameFlags::EXCHANGE);
         swapped.map_err(|error| Error::file(&self.place, "replace")(error.into()))?;
+        self.store.sync_names()?;
         remove(&self.half)
     }
 }

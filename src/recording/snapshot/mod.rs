@@ -130,6 +130,22 @@ pub fn snapshot_name(name: &str) -> Result<String, NameError> {
     }
 }
 
+/// True if rr gives a file in a snapshot's folder this name.
+pub(crate) fn is_own(name: &str) -> bool {
+    [MANIFEST, STATE, PAGES].contains(&name)
+        || (name.starts_with("drive-") && name.ends_with(".qcow2"))
+}
+
+/// True if a folder of this name can be a snapshot, or what is left of one.
+pub(crate) fn is_folder(name: &str) -> bool {
+    name.starts_with(store::HALF) || snapshot_name(name).is_ok()
+}
+
+/// True if it is the name of the snapshots' lock.
+pub(crate) fn is_lock(name: &str) -> bool {
+    name == store::LOCK
+}
+
 fn damaged(path: &Path, damage: Damage) -> Error {
     Error::recording(path, RecordingFault::Snapshot(damage))
 }

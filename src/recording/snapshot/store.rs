@@ -9,14 +9,17 @@ use super::{
 use crate::error::{Damage, Error, RecordingFault};
 use crate::host::disk;
 use crate::host::map::{MapError, MappedFile};
+use crate::host::part::{folder_of, sync_folder};
+use crate::recording::create::share;
 use machine::Icount;
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// File that a process locks while it changes the snapshots.
-const LOCK: &str = ".lock";
+pub(super) const LOCK: &str = ".lock";
 /// Prefix of folders that are no snapshots: snapshots in the making, and deleted ones.
 pub(crate) const HALF: &str = ".half-";
 
@@ -24,6 +27,25 @@ pub(crate) const HALF: &str = ".half-";
 #[derive(Debug, Clone)]
 pub struct Store {
     dir: PathBuf,
+    kind: Kind,
+}
+
+/// Who changes the snapshots, and what for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Any process. Each change is durable.
+    Shared,
+    /// The process that writes the recording. It makes all files durable at its end.
+    Writer,
+}
+
+/// The locks of a process that changes the snapshots.
+#[derive(Debug)]
+pub(super) struct Locks {
+    /// The lock of the recording, unless this process writes it.
+    _recording: Option<File>,
+    /// The lock of the snapshots.
+    _snapshots: File,
 }
 
 /// A snapshot in a list.
@@ -44,7 +66,23 @@ impl Store {
     pub fn of(recording: &Path) -> Self {
         Self {
             dir: recording.join(FOLDER),
+            kind: Kind::Shared,
         }
+    }
+
+    /// As [`Store::of`], for the process that has the recording's
+    /// [`WriteLock`](crate::recording::create::WriteLock), or is making the recording. That process
+    /// also makes the snapshots durable.
+    pub fn of_writer(recording: &Path) -> Self {
+        Self {
+            kind: Kind::Writer,
+            ..Self::of(recording)
+        }
+    }
+
+    /// True if each change is durable.
+    pub(super) fn is_durable(&self) -> bool {
+        self.kind == Kind::Shared
     }
 
     /// Path of the snapshot with this name.
@@ -65,8 +103,12 @@ impl Store {
         Ok(file)
     }
 
-    /// Takes the lock, and removes half-made folders of earlier processes.
-    fn write(&self) -> Result<File, Error> {
+    /// Takes the locks, and removes half-made folders of earlier processes.
+    fn write(&self) -> Result<Arc<Locks>, Error> {
+        let recording = match self.kind {
+            Kind::Writer => None,
+            Kind::Shared => Some(share(folder_of(&self.dir))?),
+        };
         fs::create_dir_all(&self.dir).map_err(Error::file(&self.dir, "create the snapshots"))?;
         let lock = self.lock()?;
         for entry in fs::read_dir(&self.dir).map_err(Error::file(&self.dir, "look into it"))? {
@@ -75,7 +117,10 @@ impl Store {
                 remove(&entry.path())?;
             }
         }
-        Ok(lock)
+        Ok(Arc::new(Locks {
+            _recording: recording,
+            _snapshots: lock,
+        }))
     }
 
     /// All snapshots, in the order of their icount; damaged ones last.
@@ -221,24 +266,24 @@ impl Store {
         if !children.is_empty() {
             let parent = self.read(name)?;
             for child in &children {
-                self.merge(child, &parent, lock.try_clone().ok())?;
+                self.merge(child, &parent, &lock)?;
             }
         }
         // Renamed first, so that no process sees a half-deleted snapshot.
         let half = self.dir.join(format!("{HALF}gone-{name}"));
         fs::rename(self.path(name), &half).map_err(Error::file(&half, "delete the snapshot"))?;
+        self.sync_names()?;
         remove(&half)
     }
 
     /// Copies what a snapshot needs of its parent into it, so that the parent can be deleted.
-    fn merge(&self, child: &Snapshot, parent: &Snapshot, lock: Option<File>) -> Result<(), Error> {
+    fn merge(&self, child: &Snapshot, parent: &Snapshot, lock: &Arc<Locks>) -> Result<(), Error> {
         // The files are checked first, so that no damaged page gets a new checksum.
         for snapshot in [child, parent] {
             self.check_files(snapshot)?;
         }
         let (upper, lower) = (self.path(&child.name), self.path(&parent.name));
-        let lock = lock.ok_or(Error::Internal("the lock of the snapshots is lost"))?;
-        let draft = Draft::new(self, &child.name, lock)?;
+        let draft = Draft::new(self, &child.name, Arc::clone(lock))?;
         copy(&upper.join(STATE), &draft.path(STATE))?;
         pages::merge(&upper.join(PAGES), &lower.join(PAGES), &draft.path(PAGES))?;
         let mut merged = child.clone();
@@ -256,6 +301,15 @@ impl Store {
             disk::merge(&upper, &lower, &draft.path(&layer.file), &layer.below)?;
         }
         draft.replace(merged)
+    }
+
+    /// Makes the names of the snapshots durable, if changes are.
+    pub(super) fn sync_names(&self) -> Result<(), Error> {
+        let synced = match self.is_durable() {
+            true => sync_folder(&self.dir).and_then(|()| sync_folder(folder_of(&self.dir))),
+            false => Ok(()),
+        };
+        synced.map_err(Error::file(&self.dir, "write it to disk"))
     }
 
     /// Checks every file of a snapshot.
@@ -307,26 +361,6 @@ impl Store {
                 _ => return Ok(()),
             }
         }
-    }
-
-    /// Removes all snapshots, when the recording is replaced.
-    ///
-    /// # Errors
-    /// If the file system refuses it.
-    pub(crate) fn remove_all(&self) -> Result<(), Error> {
-        if !self.dir.exists() {
-            return Ok(());
-        }
-        let lock = self.write()?;
-        for listed in self.list()? {
-            remove(&self.path(&listed.name))?;
-        }
-        drop(lock);
-        let path = self.dir.join(LOCK);
-        fs::remove_file(&path).map_err(Error::file(&path, "remove"))?;
-        // The folder stays if the user has put other files there.
-        let _ = fs::remove_dir(&self.dir);
-        Ok(())
     }
 }
 

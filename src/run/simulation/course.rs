@@ -7,7 +7,8 @@ use crate::error::Error;
 use crate::host::disk::IoErrors;
 use crate::host::serial::{Backend, Serial};
 use crate::notes::Notes;
-use crate::recording::{DIGESTS, LOG, Recording};
+use crate::recording::create::Staging;
+use crate::recording::{DIGESTS, LOG, Manifest, Recording};
 use crate::run::driver::{Driver, UserRequest};
 use crate::run::drives::Drives;
 use crate::run::images::Images;
@@ -67,8 +68,11 @@ pub(super) fn record(
     let storage = Storage::default();
     let open = |path: &Path| storage.create(path);
     let (list, every) = (images.list(), scenario.digest_every);
-    let (_, log) = Recording::create_on(dir, options, list, every, false, &open)?;
-    let disks = Drives::record(&options.drives, Some(dir), &mailbox).open(None)?;
+    let staging = Staging::begin(dir, false, &Notes::default())?;
+    let manifest = Manifest::new(options, list, every);
+    let (_, log) = Recording::create(&staging, manifest, &open)?;
+    let disks = Drives::record(&options.drives, Some(staging.path()), &mailbox).open(None)?;
+    let _lock = staging.publish(false, &Notes::default())?;
     let (chance, faults) = (scenario.world.clone(), scenario.faults);
     let world = Arc::new(Mutex::new(World::new(
         chance,

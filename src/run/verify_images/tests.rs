@@ -41,6 +41,7 @@ fn a_changed_image_wakes_a_replay_that_is_stopped() {
         dir: &dir,
         overwrite: false,
         digest_interval: 1_000_000,
+        sync: false,
         plan: Plan::default(),
     };
     run(&options, &Backend::Null, Some(&to), RunContext::default()).unwrap();
