@@ -13,6 +13,7 @@ use crate::recording::create::{Staging, check_vacant};
 use crate::recording::digests::{DigestWriter, Digests};
 use crate::recording::place::Place;
 use crate::recording::range::Range;
+use crate::recording::seal::{End, LogSum, seal};
 use crate::recording::snapshot::{FIRST, LogPlace, Store};
 use crate::recording::{DIGESTS, LOG, Manifest, Recording, create_file};
 use crate::run::report::{Finish, Report};
@@ -113,6 +114,15 @@ fn cut<'l>(
     if errors.exists() {
         let copy = half.join(IoErrors::FILE);
         fs::copy(&errors, &copy).map_err(Error::file(&copy, "write"))?;
+    }
+    if report.finish != Finish::LogCut {
+        let end = End {
+            icount: report.icount,
+            events: recording.log(&bytes)?.end().index,
+            state: report.digest,
+        };
+        // The whole directory is synced before it is published.
+        seal(half, &end, &LogSum::of(&bytes), false)?;
     }
     Ok(Range {
         parent: recording.dir().to_owned(),

@@ -89,6 +89,21 @@ pub enum RecordingFault {
         /// The snapshot's name.
         snapshot: String,
     },
+    /// A file is not as it was when the recording ended.
+    #[error("{0}")]
+    Unsealed(Box<Unsealed>),
+    /// A file of the recording is missing.
+    #[error("is missing; restore it from a copy")]
+    Gone,
+    /// A file did not belong to the recording when it ended.
+    #[error("was not there when the recording ended; remove it")]
+    Added,
+    /// A link, a pipe or the like is in the place of a file.
+    #[error("is no ordinary file; restore it from a copy")]
+    NoFile,
+    /// The seal does not match its own checksum, or names a strange file.
+    #[error("is damaged; restore it from a copy, or remove it and go without checksums")]
+    Seal,
     /// The log has changed in a way that the machine does not notice.
     #[error("is not the log that was recorded: bytes of it have changed; restore it from a copy")]
     LogChanged,
@@ -238,6 +253,22 @@ pub enum RecordingFault {
     /// A value of this process cannot be encoded.
     #[error("cannot be written down")]
     Encode(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A file that is not as it was when the recording ended.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "is damaged: it has {} bytes with BLAKE3 {}, and the recording ended with {} bytes with \
+     BLAKE3 {}",
+    .found.0, .found.1, .recorded.0, .recorded.1
+)]
+pub struct Unsealed {
+    /// Its name in the recording.
+    pub name: String,
+    /// Its length in bytes and BLAKE3 when the recording ended.
+    pub recorded: (u64, String),
+    /// Its present length and BLAKE3.
+    pub found: (u64, String),
 }
 
 fn there_are(names: &[String]) -> String {

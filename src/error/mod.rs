@@ -7,7 +7,7 @@ mod fault;
 mod option;
 mod refusal;
 
-pub use fault::{Damage, NameError, RecordingFault};
+pub use fault::{Damage, NameError, RecordingFault, Unsealed};
 pub use option::OptionFault;
 pub use refusal::Refusal;
 

@@ -67,6 +67,14 @@ impl DigestWriter {
         self.append(log.len() as u64, OF_LOG, digest_of_log(log))
     }
 
+    /// As [`DigestWriter::add_log`], for a log of this length in bytes and with this BLAKE3.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub(crate) fn add_log_hash(&mut self, size: u64, hash: &blake3::Hash) -> Result<(), Error> {
+        self.append(size, OF_LOG, BigEndian::read_u128(hash.as_bytes()))
+    }
+
     fn append(&mut self, place: u64, flags: u64, digest: u128) -> Result<(), Error> {
         let mut record = [0; RECORD];
         BigEndian::write_u64(&mut record[..8], place);
@@ -169,7 +177,7 @@ impl Digests {
             // The recording was killed before its first flush.
             return Ok(Self::default());
         }
-        let bytes = before_zeroes(bytes);
+        let (len, bytes) = (bytes.len(), before_zeroes(bytes));
         if bytes.is_empty() {
             // A crash of the system has left nothing of it.
             return Ok(Self::default());
@@ -191,6 +199,7 @@ impl Digests {
             return Err(wrong(RecordingFault::Digests));
         }
         let mut digests = Self::default();
+        let whole = len == bytes.len() && (len - HEADER).is_multiple_of(RECORD);
         for record in bytes[HEADER..].chunks_exact(RECORD) {
             let place = BigEndian::read_u64(&record[..8]);
             let flags = BigEndian::read_u64(&record[8..16]);
@@ -207,7 +216,11 @@ impl Digests {
                 _ => return Err(wrong(RecordingFault::Digests)),
             }
         }
-        Ok(digests)
+        // Only a recording that was killed ends in a part of a record, or in zeroes.
+        match digests.log {
+            Some(_) if !whole => Err(wrong(RecordingFault::Digests)),
+            _ => Ok(digests),
+        }
     }
 
     /// The digest recorded at this icount. `last`: the one at the end of the run.
@@ -223,6 +236,14 @@ impl Digests {
             .binary_search_by_key(&icount, |(at, _)| *at)
             .ok()?;
         Some(self.along[found].1)
+    }
+
+    /// The digests along the run up to this icount, without those of the end: of a recording whose
+    /// log was repaired.
+    pub(crate) fn until(mut self, icount: Icount) -> Self {
+        self.along.retain(|(at, _)| *at <= icount);
+        (self.last, self.log) = (None, None);
+        self
     }
 
     /// The digests along the run: icount and digest, in the order of icounts.

@@ -5,10 +5,11 @@ use crate::host::map::MappedFile;
 use crate::recording::digests::DigestWriter;
 use crate::recording::log_file::LogFile;
 use crate::recording::pace::PaceWriter;
+use crate::recording::seal::{End, LogSum, seal};
 use crate::recording::snapshot::LogPlace;
 use machine::{Digest, Icount};
 use replay_format::{Checkpoint, Event, WriteError, Writer};
-use std::io::BufWriter;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,11 +22,29 @@ const WRITE: &str = "write the log any further (what is there replays)";
 /// Writes the log, the digests and the pace of a recording.
 pub struct LogSink {
     path: PathBuf,
-    writer: Writer<BufWriter<Box<dyn LogFile>>>,
+    writer: Writer<BufWriter<Summed>>,
     digests: DigestWriter,
     pace: PaceWriter,
     /// Icount and digest of the state at the end of the run. It is written after the whole log.
     last: Option<(Icount, Digest)>,
+}
+
+/// The file of the log, and the checksum of what was written to it.
+struct Summed {
+    file: Box<dyn LogFile>,
+    sum: LogSum,
+}
+
+impl Write for Summed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let len = self.file.write(bytes)?;
+        self.sum.add(bytes.get(..len).unwrap_or_default());
+        Ok(len)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 impl LogSink {
@@ -39,6 +58,8 @@ impl LogSink {
         digests: DigestWriter,
         pace: PaceWriter,
     ) -> Result<Self, Error> {
+        let sum = LogSum::default();
+        let file = Summed { file, sum };
         let writer = Writer::new(BufWriter::with_capacity(1 << 16, file))
             .map_err(Error::file(&path, "write the log"))?;
         let mut sink = Self {
@@ -74,11 +95,12 @@ impl LogSink {
         self.writer
             .flush()
             .map_err(Error::file(&self.path, WRITE))?;
-        let file = self.writer.get_ref().get_ref();
+        let file = &self.writer.get_ref().get_ref().file;
         let file = file
             .cut(to.offset)
             .map_err(Error::file(&self.path, "rewind the log"))?;
-        let sink = BufWriter::with_capacity(1 << 16, file);
+        let sum = LogSum::of(&MappedFile::open(&self.path)?);
+        let sink = BufWriter::with_capacity(1 << 16, Summed { file, sum });
         self.writer = Writer::resume(sink, self.writer.table(), to.into());
         self.last = None;
         self.digests.rewind(icount)?;
@@ -97,7 +119,7 @@ impl LogSink {
             written.map_err(|cause| self.cannot_write(cause))?;
         }
         self.hand_over()?;
-        let file = self.writer.get_ref().get_ref();
+        let file = &self.writer.get_ref().get_ref().file;
         file.sync_soon().map_err(Error::file(&self.path, WRITE))?;
         self.digests.sync_soon()?;
         self.pace.note(icount)?;
@@ -142,13 +164,29 @@ impl LogSink {
         self.event(icount, &Event::End)?;
         self.hand_over()?;
         self.pace.finish(icount)?;
-        let file = self.writer.get_ref().get_ref();
+        let Summed { file, sum } = self.writer.get_ref().get_ref();
         file.sync()
             .map_err(Error::file(&self.path, "write the log to disk"))?;
         if let Some((icount, digest)) = self.last {
             self.digests.add_last(icount, digest)?;
         }
-        self.digests.add_log(&MappedFile::open(&self.path)?)?;
+        let (size, hash) = sum.get();
+        self.digests.add_log_hash(size, &hash)?;
         self.digests.finish()
+    }
+
+    /// Seals the recording, after all its files are closed.
+    pub(crate) fn seal(&self) -> Result<(), Error> {
+        let (Some(dir), Some((icount, state))) = (self.path.parent(), self.last) else {
+            return Ok(());
+        };
+        let events = self.writer.position().index;
+        let end = End {
+            icount,
+            events,
+            state,
+        };
+        let Summed { file, sum } = self.writer.get_ref().get_ref();
+        seal(dir, &end, sum, file.is_durable())
     }
 }

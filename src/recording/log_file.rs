@@ -38,6 +38,11 @@ pub trait LogFile: Write + Send {
     /// # Errors
     /// If the file cannot be written.
     fn sync(&self) -> io::Result<()>;
+
+    /// False if a sync does nothing, because the recording is to be thrown away.
+    fn is_durable(&self) -> bool {
+        true
+    }
 }
 
 /// A file on the host's disk.
@@ -103,6 +108,10 @@ impl LogFile for DiskFile {
         // If it is full, a sync is due in any case.
         let _ = syncer.try_send(());
         Ok(())
+    }
+
+    fn is_durable(&self) -> bool {
+        self.durable
     }
 
     fn sync(&self) -> io::Result<()> {

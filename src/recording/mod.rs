@@ -11,6 +11,7 @@ pub mod pace;
 pub mod place;
 pub mod position;
 pub mod range;
+pub mod seal;
 pub mod snapshot;
 
 use crate::error::{Error, RecordingFault};
@@ -277,7 +278,7 @@ impl Recording {
     /// Reads the log for a replay. It may be cut off, but not damaged.
     ///
     /// # Errors
-    /// If the log is damaged, or of another program.
+    /// If the log is damaged, of another program, or not the one with which the recording ended.
     pub fn whole_log<'b>(&self, bytes: &'b [u8]) -> Result<Log<'b>, Error> {
         let log = self.log(bytes)?;
         match log.error().filter(|error| !error.is_truncated()) {
@@ -285,7 +286,7 @@ impl Recording {
                 path: self.path(LOG),
                 cause: error.clone(),
             }),
-            None => Ok(log),
+            None => self.check_log(bytes).map(|()| log),
         }
     }
 
@@ -295,7 +296,13 @@ impl Recording {
     /// If they are missing or damaged.
     pub fn digests(&self) -> Result<Digests, Error> {
         let path = self.path(DIGESTS);
-        Digests::parse(&path, &MappedFile::open(&path)?)
+        let bytes = MappedFile::open(&path)?;
+        let digests = Digests::parse(&path, &bytes)?;
+        self.check_bytes(DIGESTS, &bytes)?;
+        Ok(match self.seal()? {
+            Some(seal) if seal.is_repaired() => digests.until(seal.icount),
+            _ => digests,
+        })
     }
 
     /// How fast the recording went on the host; `None` if there is no such file.

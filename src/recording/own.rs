@@ -3,6 +3,7 @@
 use crate::error::{Error, RecordingFault};
 use crate::host::disk::IoErrors;
 use crate::host::part::folder_of;
+use crate::recording::seal::{SEAL, SEAL_PART};
 use crate::recording::snapshot::{self, FOLDER};
 use crate::recording::{DIGESTS, LOG, MANIFEST, MANIFEST_PART, PACE};
 use serde::Deserialize;
@@ -45,6 +46,8 @@ pub fn is_own(name: &str) -> bool {
         PACE,
         IoErrors::FILE,
         IoErrors::PART,
+        SEAL,
+        SEAL_PART,
     ];
     files.contains(&name) || (name.starts_with("overlay-") && name.ends_with(".qcow2"))
 }

@@ -39,6 +39,7 @@ impl Drives {
 
     /// The disks of a replay.
     pub(crate) fn replay(recording: &Recording) -> Result<Self, Error> {
+        recording.check_optional(IoErrors::FILE)?;
         let errors = IoErrors::load(&recording.path(IoErrors::FILE))?;
         Ok(Self {
             drives: recording.drives(),

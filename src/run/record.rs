@@ -387,10 +387,14 @@ impl Driver for Recorder {
     }
 
     fn close(&mut self, finish: Finish) -> Result<Closed, Error> {
-        if let (Finish::Shutdown { .. }, Some(log)) = (finish, &mut self.log) {
+        let shut_down = matches!(finish, Finish::Shutdown { .. });
+        if let Some(log) = self.log.as_mut().filter(|_| shut_down) {
             log.finish()?;
         }
         self.host.close()?;
+        if let Some(log) = self.log.as_ref().filter(|_| shut_down) {
+            log.seal()?;
+        }
         Ok(Closed {
             digests_checked: 0,
             lost_output: self.host.lost_output(),

@@ -334,6 +334,7 @@ fn a_killed_recording() {
     dir.write("killed.rr/replay.bin", &log[..log.len() / 2]);
     let digests = dir.read("killed.rr/digests.bin");
     dir.write("killed.rr/digests.bin", &digests[..16]);
+    dir.unseal("killed.rr");
     let ran = dir.rr(&["diff", "whole.rr", "killed.rr", "--json"]).code(1);
     assert!(
         ran.err.starts_with("rr: note: killed.rr/replay.bin: "),

@@ -11,15 +11,8 @@ fn recorded(dir: &Dir) -> Vec<u8> {
     ];
     dir.rr(&[&args[..], &["--digest-every", "10000"]].concat())
         .code(0);
-    unseal(dir, "rec.rr");
+    dir.unseal("rec.rr");
     dir.read("rec.rr/digests.bin")
-}
-
-fn unseal(dir: &Dir, rec: &str) {
-    let seal = dir.path(rec).join("seal.json");
-    if seal.exists() {
-        std::fs::remove_file(seal).unwrap();
-    }
 }
 
 /// The input of a run is changed, and its digests are lost: what the guest does differs, and there
@@ -31,7 +24,7 @@ fn a_changed_input_without_digests() {
     let kernel = sample("heisenbug");
     let args = ["record", "--kernel", &kernel, "-o", "rec.rr"];
     dir.rr_with(&args, &input);
-    unseal(&dir, "rec.rr");
+    dir.unseal("rec.rr");
     let mut log = dir.read("rec.rr/replay.bin");
     let digests = dir.read("rec.rr/digests.bin");
     let at = log.windows(4).position(|bytes| bytes == b"d 1 ").unwrap();
@@ -134,7 +127,7 @@ fn zeroes_behind_a_crash() {
     ];
     dir.rr(&[&args[..], &["--digest-every", "1000"]].concat())
         .code(0);
-    unseal(&dir, "rec.rr");
+    dir.unseal("rec.rr");
     let (log, digests) = (
         dir.read("rec.rr/replay.bin"),
         dir.read("rec.rr/digests.bin"),

@@ -22,6 +22,7 @@ mod refused;
 mod reset;
 mod samples;
 mod samples_rebuild;
+mod sealed;
 mod segments;
 mod serial;
 mod slices;

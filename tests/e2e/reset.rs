@@ -66,6 +66,7 @@ fn killed_around_a_reset() {
     let log = dir.read("rec.rr/replay.bin");
     let digests = dir.read("rec.rr/digests.bin");
     dir.write("rec.rr/digests.bin", &digests[..16]);
+    dir.unseal("rec.rr");
     for len in 12..log.len() {
         dir.write("rec.rr/replay.bin", &log[..len]);
         let replayed = dir.rr(&["replay", "rec.rr"]).code(0);

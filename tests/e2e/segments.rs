@@ -103,6 +103,7 @@ fn of_a_slice_and_of_a_killed_recording() {
     dir.write("rec.rr/replay.bin", &log[..log.len() - 3]);
     let digests = dir.read("rec.rr/digests.bin");
     dir.write("rec.rr/digests.bin", &digests[..digests.len() - 64]);
+    dir.unseal("rec.rr");
     let whole = dir.rr(&["verify", "rec.rr"]).code(4);
     assert!(whole.text().contains("cut off there"), "{}", whole.text());
     check_end(&dir, 4);
@@ -186,6 +187,9 @@ fn a_divergence_is_in_one_part() {
     let middle = 16 + (digests.len() / 32 / 2) * 32;
     digests[middle + 31] ^= 1;
     dir.write("rec.rr/digests.bin", &digests);
+    // The seal would refuse it at once.
+    dir.rr(&["verify", "rec.rr"]).code(2);
+    dir.unseal("rec.rr");
     let whole = dir.rr(&["verify", "rec.rr"]).code(1);
     let said = whole.err.trim_end().strip_prefix("rr: ").unwrap();
     let mut diverged = 0;

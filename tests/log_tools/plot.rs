@@ -84,6 +84,11 @@ fn snapshots_are_marked() {
     assert!(drawing.contains(&format!("snapshots/{name}/snapshot.json: is damaged: ")));
 }
 
+/// Removes the seal, by which changed files are noticed before a replay.
+fn unseal(dir: &Dir) {
+    std::fs::remove_file(dir.path("rec.rr/seal.json")).unwrap();
+}
+
 /// An event is of another kind: everything before it is drawn.
 #[test]
 fn where_the_replay_leaves_the_recording_is_marked() {
@@ -102,6 +107,7 @@ fn where_the_replay_leaves_the_recording_is_marked() {
     let mut log = std::fs::read(dir.path("rec.rr/replay.bin")).unwrap();
     log[offset] = 2; // EVENT_EXCEPTION
     dir.write("rec.rr/replay.bin", &log);
+    unseal(&dir);
     let (drawing, ran) = drawn(&dir, "rec.rr", 1);
     assert!(is_timed(&drawing));
     let said = ran.err.strip_prefix("rr: ").unwrap().trim_end();
@@ -130,6 +136,7 @@ fn a_digest_that_differs_is_marked() {
     // The second digest: its last byte, after the header and one record.
     digests[16 + 32 + 31] ^= 1;
     std::fs::write(&path, digests).unwrap();
+    unseal(&dir);
     let (drawing, _) = drawn(&dir, "rec.rr", 1);
     let (mark, _) = ending(&drawing).unwrap();
     assert!(
@@ -146,6 +153,12 @@ fn where_a_log_ends_is_marked() {
     let log = std::fs::read(dir.path("rec.rr/replay.bin")).unwrap();
     let digests = std::fs::read(dir.path("rec.rr/digests.bin")).unwrap();
     dir.write("rec.rr/replay.bin", &log[..log.len() / 2]);
+    // It is not the log with which the recording ended: the user is told, and nothing is replayed.
+    let (untimed, ran) = drawn(&dir, "rec.rr", 2);
+    let said = "the recording is replayed for this: rec.rr/replay.bin: is damaged: ";
+    assert!(ran.err.contains(said), "{}", ran.err);
+    assert!(!is_timed(&untimed));
+    unseal(&dir);
     // The recording went on: the user is told, and the events have their virtual time.
     let (drawing, ran) = drawn(&dir, "rec.rr", 0);
     assert!(

@@ -5,10 +5,12 @@ use std::path::Path;
 use crate::harness::{Dir, ROOT, ndjson, record, sample, samples};
 use crate::walker::count;
 
-/// Makes the recording one that was killed early, without digests of its end and of its log.
+/// Makes the recording one that was killed early: without a seal, and without digests of its end
+/// and of its log.
 fn forget_the_end(dir: &Dir) {
     let digests = std::fs::read(dir.path("rec.rr/digests.bin")).unwrap();
     dir.write("rec.rr/digests.bin", &digests[..16]);
+    std::fs::remove_file(dir.path("rec.rr/seal.json")).unwrap();
 }
 
 /// Repairs `cut`, and compares the result with the whole events of `cut`. Returns the number of

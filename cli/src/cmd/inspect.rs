@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::anyhow;
 use comfy_table::{CellAlignment, Table as Columns, presets};
 use replay_format::{Completeness, HEADER_LEN, Log};
+use rr::recording::seal::Sealing;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -69,6 +70,8 @@ struct Summary {
     kinds: Kinds,
     execution_ns: Option<u64>,
     recording: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seal: Option<Sealing>,
 }
 
 /// Why the events end, and where.
@@ -109,7 +112,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         Ok(machine) => (machine, None),
         Err(error) => (None, Some(error)),
     };
-    let summary = summarise(input.name(), &log, machine);
+    let (seal, seal_error) = match sealed(&input, machine.is_some()) {
+        Ok(seal) => (seal, None),
+        Err(error) => (None, Some(error)),
+    };
+    let mut summary = summarise(input.name(), &log, machine);
+    summary.seal = seal;
     output::write(|out| {
         if args.json {
             serde_json::to_writer_pretty(&mut *out, &summary)?;
@@ -129,7 +137,21 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         _ => {}
     }
-    machine_error.map_or(Ok(code), Err)
+    machine_error.or(seal_error).map_or(Ok(code), Err)
+}
+
+/// How the recording is sealed. Its log and its digests must be as they were sealed; overlays are
+/// not read.
+fn sealed(input: &Input, is_recording: bool) -> anyhow::Result<Option<Sealing>> {
+    let Some(recording) = input.recording().ok().flatten().filter(|_| is_recording) else {
+        return Ok(None);
+    };
+    let Some(sealing) = recording.sealing()? else {
+        return Ok(None);
+    };
+    recording.check_log(input.bytes())?;
+    recording.digests()?;
+    Ok(Some(sealing))
 }
 
 fn whole(log: &Log<'_>) -> bool {
@@ -179,6 +201,7 @@ fn summarise(file: String, log: &Log<'_>, recording: Option<Value>) -> Summary {
             end.icount.checked_mul(factor)
         }),
         recording,
+        seal: None,
     }
 }
 
@@ -205,6 +228,14 @@ fn print(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
             ns % 1_000_000_000
         );
         facts.push(("executing", format!("{seconds}, idle time not counted")));
+    }
+    if let Some(seal) = &summary.seal {
+        let what = match seal.repaired {
+            true => "the log was repaired; checksums of",
+            false => "checksums of",
+        };
+        let files: Vec<_> = seal.files.iter().map(|name| escaped(name)).collect();
+        facts.push(("sealed", format!("{what} {}", files.join(", "))));
     }
     if let Some(recording) = &summary.recording {
         facts.push(("", String::new()));

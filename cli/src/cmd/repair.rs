@@ -1,11 +1,12 @@
 //! `rr repair`: saves the sound part of a log.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use replay_format::{Salvage, Table};
+use rr::recording::{LOG, Recording};
 
 use crate::args::input::Input;
 use crate::output;
@@ -24,12 +25,14 @@ use crate::output::table_reason::table_reason;
     is then found by which version reads the events whole, or furthest; the answer says which, and \
     why.",
     after_long_help = "\
-A recording of rr that was killed replays as it is. Where its log was cut later, LOG2 can take the \
-place of its replay.bin. `rr replay` then stops at the last event that was saved.
+A recording of rr that was killed replays as it is. Where its log was cut or damaged later, LOG2 \
+can take its place: name the recording's own replay.bin, with --overwrite. `rr replay` then stops \
+at the last event that was saved, and `rr verify` says how far the digests vouch for it.
 
 Examples:
   rr repair killed.bin -o saved.bin          then: rr inspect saved.bin
-  rr repair killed.bin --table 10 -o saved.bin"
+  rr repair killed.bin --table 10 -o saved.bin
+  rr repair boot.rr -o boot.rr/replay.bin --overwrite"
 )]
 pub(crate) struct Args {
     /// An event log, or a recording's directory
@@ -67,6 +70,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let salvage = salvage.with_context(|| input.name())?;
     let bytes = out.write(|out| salvage.write(out))?;
     out.keep()?;
+    if let Some(recording) = recording_of(&args.output) {
+        recording.seal_repaired()?;
+    }
     let mut say = Vec::new();
     tell(&args, &input, &salvage, bytes, &mut say)?;
     // If the log goes to standard output, the report goes to standard error.
@@ -76,6 +82,16 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         output::write(|out| out.write_all(&say))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The recording whose log this is.
+fn recording_of(log: &Path) -> Option<Recording> {
+    let directory = log.parent().filter(|_| log.ends_with(LOG))?;
+    let named = match directory == Path::new("") {
+        true => Path::new("."),
+        false => directory,
+    };
+    Recording::open(named).ok()
 }
 
 fn tell(

@@ -30,6 +30,7 @@ pub(crate) fn run(
         );
     };
     let log = input.log()?;
+    recording.check_log(input.bytes())?;
     let plain = Source {
         recording: &recording,
         log: &log,

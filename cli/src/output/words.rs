@@ -11,6 +11,7 @@ use rr::error::{Error, OptionFault, RecordingFault};
 use rr::host::disk::DiskError;
 use rr::host::net::NetError;
 use rr::host::serial::SerialError;
+use rr::recording::LOG;
 
 /// The text of the error and its causes, joined with ": ", and advice.
 pub(crate) fn of(error: &(dyn StdError + 'static)) -> String {
@@ -79,6 +80,10 @@ fn of_engine(error: &Error) -> Option<&'static str> {
 fn of_recording(fault: &RecordingFault) -> Option<&'static str> {
     match fault {
         RecordingFault::Exists => Some(", or pass --overwrite"),
+        RecordingFault::Unsealed(file) if file.name == LOG => {
+            Some("; restore it from a copy, or save what is whole of it with `rr repair`")
+        }
+        RecordingFault::Unsealed(_) => Some("; restore it from a copy"),
         RecordingFault::Json(_) => Some("; restore it from a copy"),
         RecordingFault::NoSnapshot { known, .. } if known.is_empty() => {
             Some("; rr snapshot save makes one")

@@ -223,6 +223,10 @@ pub(crate) fn verify_one(
     json: bool,
 ) -> anyhow::Result<ExitCode> {
     let recording = Recording::open(dir)?;
+    if choice.number == 1 {
+        // No replay needs them, so once is enough.
+        recording.check_overlays()?;
+    }
     let segments = segments(&recording)?;
     let segment = segments.nth(choice.number, choice.of);
     let mut part = Part::of(whole(&recording, &segments)?, choice, &segment);
