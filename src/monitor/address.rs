@@ -16,8 +16,14 @@ use std::str::FromStr;
 pub enum Address {
     /// A Unix socket.
     Unix(PathBuf),
-    /// A TCP port that only this host can reach, because the monitor's clients may write files.
-    Tcp(SocketAddr),
+    /// A TCP port that only this host can reach.
+    Tcp {
+        /// The address of the host.
+        address: SocketAddr,
+        /// True if its clients may write files. A Unix socket's may always: its file says who can
+        /// connect. Anything on this host can connect to a port, a web page in a browser too.
+        files: bool,
+    },
 }
 
 impl FromStr for Address {
@@ -26,14 +32,23 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, String> {
         let (place, options) = text.split_once(',').unwrap_or((text, ""));
         // QEMU's users add `server=on,wait=off`; the monitor has no other mode.
+        let mut write = None;
         for option in options.split(',').filter(|option| !option.is_empty()) {
-            if !["server", "server=on", "nowait", "wait=off"].contains(&option) {
-                return Err(format!(
-                    "`{option}`: the monitor is a server that does not wait"
-                ));
+            match option {
+                "server" | "server=on" | "nowait" | "wait=off" => {}
+                "files=on" => write = Some(true),
+                "files=off" => write = Some(false),
+                _ => {
+                    return Err(format!(
+                        "`{option}`: the monitor is a server that does not wait"
+                    ));
+                }
             }
         }
         match place.split_once(':') {
+            Some(("unix", _)) if write.is_some() => {
+                Err("files=on and files=off are for tcp; who may open the socket may write".into())
+            }
             Some(("unix", path)) if !path.is_empty() => Ok(Self::Unix(path.into())),
             Some(("tcp", address)) => {
                 let address = address.replace("localhost:", "127.0.0.1:");
@@ -47,7 +62,8 @@ impl FromStr for Address {
                          from elsewhere"
                     ));
                 }
-                Ok(Self::Tcp(address))
+                let files = write.unwrap_or(false);
+                Ok(Self::Tcp { address, files })
             }
             _ => Err("expected unix:PATH or tcp:127.0.0.1:PORT".into()),
         }
@@ -58,7 +74,10 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
-            Self::Tcp(address) => write!(f, "tcp:{address}"),
+            Self::Tcp { address, files } => {
+                let files = if *files { ",files=on" } else { "" };
+                write!(f, "tcp:{address}{files}")
+            }
         }
     }
 }
@@ -67,7 +86,30 @@ impl fmt::Display for Address {
 #[derive(Debug)]
 pub(super) enum Listener {
     Unix(UnixListener, PathBuf),
-    Tcp(TcpListener),
+    Tcp {
+        socket: TcpListener,
+        /// True if its clients may write files.
+        files: bool,
+    },
+}
+
+/// How far the monitor trusts a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// It could open the socket's file, so it is the user.
+    All,
+    /// It could reach the port, as every program of this host can, and a web page in a browser.
+    Port {
+        /// True if it may write files all the same.
+        files: bool,
+    },
+}
+
+impl Trust {
+    /// True if the client may use commands that write files.
+    pub(super) fn may_write_files(self) -> bool {
+        self != Self::Port { files: false }
+    }
 }
 
 /// The connection to a client.
@@ -92,11 +134,14 @@ impl Listener {
                 }
                 Self::Unix(UnixListener::bind(path)?, path.clone())
             }
-            Address::Tcp(address) => Self::Tcp(TcpListener::bind(address)?),
+            Address::Tcp { address, files } => Self::Tcp {
+                socket: TcpListener::bind(address)?,
+                files: *files,
+            },
         };
         match &listener {
             Self::Unix(socket, _) => socket.set_nonblocking(true)?,
-            Self::Tcp(socket) => socket.set_nonblocking(true)?,
+            Self::Tcp { socket, .. } => socket.set_nonblocking(true)?,
         }
         Ok(listener)
     }
@@ -105,15 +150,26 @@ impl Listener {
     pub(super) fn address(&self) -> io::Result<Address> {
         Ok(match self {
             Self::Unix(_, path) => Address::Unix(path.clone()),
-            Self::Tcp(socket) => Address::Tcp(socket.local_addr()?),
+            Self::Tcp { socket, files } => Address::Tcp {
+                address: socket.local_addr()?,
+                files: *files,
+            },
         })
+    }
+
+    /// What its clients may do.
+    pub(super) fn trust(&self) -> Trust {
+        match self {
+            Self::Unix(..) => Trust::All,
+            Self::Tcp { files, .. } => Trust::Port { files: *files },
+        }
     }
 
     /// Accepts the next client, if one waits.
     pub(super) fn accept(&self) -> io::Result<Stream> {
         let stream = match self {
             Self::Unix(socket, _) => Stream::Unix(socket.accept()?.0),
-            Self::Tcp(socket) => Stream::Tcp(socket.accept()?.0),
+            Self::Tcp { socket, .. } => Stream::Tcp(socket.accept()?.0),
         };
         match &stream {
             Stream::Unix(stream) => stream.set_nonblocking(true)?,
@@ -139,7 +195,7 @@ impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Unix(socket, _) => socket.as_fd(),
-            Self::Tcp(socket) => socket.as_fd(),
+            Self::Tcp { socket, .. } => socket.as_fd(),
         }
     }
 }

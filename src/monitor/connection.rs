@@ -1,6 +1,6 @@
 //! One client: bytes in, bytes out, and its session.
 
-use super::address::Stream;
+use super::address::{Stream, Trust};
 use super::json;
 use super::session::{Session, greeting};
 use crate::sync::exchange::SessionId;
@@ -29,6 +29,9 @@ pub(super) struct Connection {
     /// Requests that were queued and have no answer yet.
     pub(super) in_flight: usize,
     stream: Stream,
+    trust: Trust,
+    /// Nothing but white space has come yet.
+    silent: bool,
     requests: json::Stream,
     /// Bytes that were read and are not parsed yet.
     input: VecDeque<u8>,
@@ -41,12 +44,14 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(id: SessionId, stream: Stream) -> Self {
+    pub(super) fn new(id: SessionId, stream: Stream, trust: Trust) -> Self {
         let mut connection = Self {
             id,
             session: Session::default(),
             in_flight: 0,
             stream,
+            trust,
+            silent: true,
             requests: json::Stream::default(),
             input: VecDeque::new(),
             output: VecDeque::new(),
@@ -60,6 +65,10 @@ impl Connection {
 
     pub(super) fn stream(&self) -> &Stream {
         &self.stream
+    }
+
+    pub(super) fn trust(&self) -> Trust {
+        self.trust
     }
 
     /// The events to poll for. `room`: the session's queue takes another request. `None`: nothing
@@ -102,10 +111,24 @@ impl Connection {
         let mut bytes = [0; CHUNK];
         match self.stream.read(&mut bytes) {
             Ok(0) => self.end(),
-            Ok(count) => self.input.extend(&bytes[..count]),
+            Ok(count) => self.take(&bytes[..count]),
             Err(Errno::WOULDBLOCK) => {}
             Err(_) => self.die(),
         }
+    }
+
+    /// Takes bytes that were read. At a port, a client that does not begin with a JSON object is
+    /// none of QMP, and nothing of it is executed: it may be a browser, whose user does not know
+    /// what a web page sends.
+    fn take(&mut self, bytes: &[u8]) {
+        let first = bytes.iter().find(|byte| !b" \t\r\n".contains(byte));
+        if let (true, Some(first)) = (self.silent, first) {
+            self.silent = false;
+            if matches!(self.trust, Trust::Port { .. }) && *first != b'{' {
+                return self.die();
+            }
+        }
+        self.input.extend(bytes);
     }
 
     /// The client has closed the connection while nothing was read from it. Reads what it sent

@@ -189,7 +189,9 @@ impl IoThread {
                 let id = self.next_id;
                 self.next_id += 1;
                 door.client = Some(id);
-                self.connections.insert(id, Connection::new(id, stream));
+                let trust = door.listener.trust();
+                self.connections
+                    .insert(id, Connection::new(id, stream, trust));
             }
             // The client has left again, or no descriptors are left.
             Err(_) => door.again = Some(Instant::now() + RETRY),
@@ -289,7 +291,8 @@ fn receive(
     link: &Link,
 ) {
     let allows_oob = |name: &str| commands.allows_oob(name);
-    let item = match connection.session.receive(parsed, allows_oob) {
+    let verdict = connection.session.receive(parsed, allows_oob);
+    let item = match verdict.within(connection.trust()) {
         Verdict::AtOnce(answer) => return connection.send(&answer.to_value()),
         Verdict::OutOfBand(request) => {
             let answer = execute(commands, request);

@@ -1,6 +1,7 @@
 //! The session of one client: what it has negotiated, and what happens to each of its requests. It
 //! does no I/O.
 
+use super::address::Trust;
 use super::generated::{VersionInfo, VersionTriple};
 use super::json::JsonError;
 use super::request::{Band, Request};
@@ -30,6 +31,32 @@ pub enum Verdict {
     InBand(Request),
     /// The request is executed at once, out of band.
     OutOfBand(Request),
+}
+
+/// Commands that write files of the user's.
+pub(super) const WRITE_FILES: [&str; 2] = ["memsave", "pmemsave"];
+
+impl Verdict {
+    /// The verdict for a client of which the monitor has this trust.
+    pub(super) fn within(self, trust: Trust) -> Self {
+        let request = match self {
+            Self::InBand(request) | Self::OutOfBand(request)
+                if !trust.may_write_files() && WRITE_FILES.contains(&&*request.name) =>
+            {
+                request
+            }
+            verdict => return verdict,
+        };
+        let result = Err(CommandError::generic(format!(
+            "{} writes a file, and whoever reaches this port could ask for it; connect by a Unix \
+             socket, or give the port files=on",
+            request.name
+        )));
+        Self::InOrder(Answer {
+            id: request.id,
+            result,
+        })
+    }
 }
 
 /// A reply and the id that it echoes.

@@ -18,6 +18,7 @@ mod guest;
     reason = "shared with the end-to-end tests, which use more of it"
 )]
 mod harness;
+mod port;
 mod protocol;
 mod replay;
 mod stale;

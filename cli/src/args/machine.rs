@@ -55,7 +55,9 @@ pub(crate) struct MachineArgs {
     )]
     drive: Vec<DriveOptions>,
 
-    /// A network adapter
+    /// A network adapter. With `user`, the guest reaches what this host reaches, and at 10.0.2.2
+    /// the services of this host itself, those too that listen at 127.0.0.1 alone;
+    /// user,restrict=on: nothing
     #[arg(
         long,
         value_name = "user[,hostfwd=tcp:127.0.0.1:PORT-:PORT]|unix:PATH[,server]|none"

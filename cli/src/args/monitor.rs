@@ -13,8 +13,9 @@ use crate::output;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Monitor")]
 pub(crate) struct MonitorArgs {
-    /// Serve QMP there, for `rr monitor`, `rr qmp` and QEMU's clients; several times, if need be
-    #[arg(long, value_name = "unix:PATH|tcp:127.0.0.1:PORT")]
+    /// Serve QMP there, for `rr monitor`, `rr qmp` and QEMU's clients; several times, if need be.
+    /// Every program of this host can reach a port, so files=on allows its clients to write files
+    #[arg(long, value_name = "unix:PATH|tcp:127.0.0.1:PORT[,files=on]")]
     qmp: Vec<Address>,
 
     /// Do not start the guest before the monitor's `cont`

@@ -86,7 +86,7 @@ fn open(place: &str) -> io::Result<Halves> {
             let stream = UnixStream::connect(path)?;
             (Box::new(stream.try_clone()?), Box::new(stream))
         }
-        Address::Tcp(address) => {
+        Address::Tcp { address, .. } => {
             let stream = TcpStream::connect(address)?;
             stream.set_nodelay(true)?;
             (Box::new(stream.try_clone()?), Box::new(stream))
