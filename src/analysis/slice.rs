@@ -120,9 +120,10 @@ fn cut<'l>(
             icount: report.icount,
             events: recording.log(&bytes)?.end().index,
             state: report.digest,
+            vouched: recording.evidence(report.icount)?.behind(from),
         };
         // The whole directory is synced before it is published.
-        seal(half, &end, &LogSum::of(&bytes), false)?;
+        seal(half, &end, &LogSum::of(&bytes), false, &Notes::default())?;
     }
     Ok(Range {
         parent: recording.dir().to_owned(),

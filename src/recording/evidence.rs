@@ -43,7 +43,8 @@ impl Evidence {
         let reached = |at: &Icount| *at > from && *at <= to;
         let along = digests.along().iter().map(|(at, _)| *at).filter(reached);
         let (found, last) = along.fold((0, from), |(found, _), at| (found + 1, at));
-        let end = digests.last().map_or(last, |(end, _)| end);
+        // Of a part of the run, only its own digests.
+        let end = digests.last().map_or(last, |(end, _)| end.min(to));
         let number = |at: Icount| at.get() / interval;
         let due = number(end).saturating_sub(number(from));
         Self {
@@ -52,6 +53,15 @@ impl Evidence {
             log: digests.has_log(),
             missing: due.saturating_sub(found),
         }
+    }
+
+    /// The instruction count behind which nothing vouches for a part of the run that starts at
+    /// `from`; `None`: the whole run was checked.
+    pub(crate) fn behind(&self, from: Icount) -> Option<Icount> {
+        self.unchecked().map(|unchecked| match unchecked {
+            Unchecked::Behind(icount) => icount.max(from),
+            Unchecked::Log | Unchecked::Digests(_) => from,
+        })
     }
 
     /// What a replay could not check that met no difference up to the end of the run; `None`: it
@@ -77,7 +87,17 @@ impl Recording {
         let slice = self.manifest.slice.as_ref();
         let from = slice.map_or(Icount::ZERO, |range| range.from);
         let interval = self.manifest.digest_interval.max(1);
-        Ok(Evidence::of(&self.digests()?, interval, (from, end)))
+        let found = Evidence::of(&self.digests()?, interval, (from, end));
+        // A slice is no better than what it is a part of.
+        let of_parent = self.seal()?.and_then(|seal| seal.vouched);
+        Ok(match of_parent {
+            Some(vouched) => Evidence {
+                vouched: found.vouched.min(vouched),
+                last_state: false,
+                ..found
+            },
+            None => found,
+        })
     }
 
     /// The zeroes that a crash of the system has left at the end of the log, as the error of
@@ -143,6 +163,8 @@ mod tests {
         check((&[20, 30], Some(35), true), (15, 35), None);
         check((&[30], Some(35), true), (20, 35), None);
         check((&[], Some(29), true), (20, 29), None);
+        // A part of a recording.
+        check((&[10, 20, 30], Some(35), true), (5, 22), None);
         // Nothing counts the instructions from one digest to the next but the manifest.
         check((&[], Some(u64::MAX), false), (0, 5), Some(Unchecked::Log));
     }

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::host::map::MappedFile;
+use crate::notes::Notes;
 use crate::recording::digests::DigestWriter;
 use crate::recording::log_file::LogFile;
 use crate::recording::pace::PaceWriter;
@@ -176,7 +177,7 @@ impl LogSink {
     }
 
     /// Seals the recording, after all its files are closed.
-    pub(crate) fn seal(&self) -> Result<(), Error> {
+    pub(crate) fn seal(&self, notes: &Notes) -> Result<(), Error> {
         let (Some(dir), Some((icount, state))) = (self.path.parent(), self.last) else {
             return Ok(());
         };
@@ -185,8 +186,9 @@ impl LogSink {
             icount,
             events,
             state,
+            vouched: None,
         };
         let Summed { file, sum } = self.writer.get_ref().get_ref();
-        seal(dir, &end, sum, file.is_durable())
+        seal(dir, &end, sum, file.is_durable(), notes)
     }
 }

@@ -9,6 +9,7 @@ use crate::error::{Error, RecordingFault, Unsealed};
 use crate::host::disk::IoErrors;
 use crate::host::map::MappedFile;
 use crate::host::part::sync_folder;
+use crate::notes::Notes;
 use crate::recording::{DIGESTS, LOG, Recording};
 use machine::{Digest, Icount};
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,8 @@ const FORMAT: u32 = 1;
 const LONGEST: usize = 1 << 20;
 /// Bytes of a file that are hashed at once.
 const PIECE: usize = 1 << 20;
+/// Bytes that take about half a second to hash. Of a larger file the user is told.
+const LARGE: u64 = 1 << 30;
 
 /// The content of the file, without the checksum of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +41,10 @@ pub(crate) struct Seal {
     events: u64,
     /// Digest of the last state, in hexadecimal; `None` for a log that was repaired.
     state: Option<String>,
+    /// Of a part of a recording that was not checked as a whole: the instruction count behind which
+    /// nothing vouched for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) vouched: Option<Icount>,
     files: Vec<Sum>,
 }
 
@@ -80,6 +87,8 @@ pub(crate) struct End {
     pub(crate) events: u64,
     /// Digest of the last state.
     pub(crate) state: Digest,
+    /// The instruction count behind which nothing vouches for the run, if there is one.
+    pub(crate) vouched: Option<Icount>,
 }
 
 /// The length and checksum of a log, as it grows.
@@ -121,7 +130,7 @@ impl Sum {
     }
 
     /// Reads a file of the recording; `None`: there is none.
-    fn of_file(dir: &Path, name: &str) -> Result<Option<Self>, Error> {
+    fn of_file(dir: &Path, name: &str, notes: &Notes) -> Result<Option<Self>, Error> {
         let path = dir.join(name);
         let fail = || Error::file(&path, "read it");
         match fs::symlink_metadata(&path) {
@@ -130,6 +139,12 @@ impl Sum {
             // A pipe would never end.
             Ok(found) if !found.is_file() => {
                 return Err(Error::recording(&path, RecordingFault::NoFile));
+            }
+            Ok(found) if found.len() > LARGE => {
+                let (path, megabytes) = (path.display(), found.len() >> 20);
+                notes.remark(&format!(
+                    "{path}: computing the checksum of {megabytes} MiB"
+                ));
             }
             Ok(_) => {}
         }
@@ -191,12 +206,18 @@ fn overlays(dir: &Path) -> Result<Vec<String>, Error> {
 ///
 /// # Errors
 /// If a file cannot be read, or the seal cannot be written.
-pub(crate) fn seal(dir: &Path, end: &End, log: &LogSum, durable: bool) -> Result<(), Error> {
+pub(crate) fn seal(
+    dir: &Path,
+    end: &End,
+    log: &LogSum,
+    durable: bool,
+    notes: &Notes,
+) -> Result<(), Error> {
     let mut files = vec![Sum::of_log(log)];
     let overlays = overlays(dir)?;
     let others = [DIGESTS, IoErrors::FILE].into_iter();
     for name in others.chain(overlays.iter().map(String::as_str)) {
-        let Some(sum) = Sum::of_file(dir, name)? else {
+        let Some(sum) = Sum::of_file(dir, name, notes)? else {
             continue;
         };
         if durable {
@@ -208,12 +229,12 @@ pub(crate) fn seal(dir: &Path, end: &End, log: &LogSum, durable: bool) -> Result
         files.push(sum);
     }
     let state = Some(end.state.to_string());
-    let (icount, events) = (end.icount, end.events);
     let seal = Seal {
         format: FORMAT,
-        icount,
-        events,
+        icount: end.icount,
+        events: end.events,
         state,
+        vouched: end.vouched,
         files,
     };
     seal.write(dir, durable)
@@ -352,7 +373,10 @@ impl Recording {
         let Some(seal) = self.seal()? else {
             return Ok(());
         };
-        match (seal.file(name), Sum::of_file(self.dir(), name)?) {
+        match (
+            seal.file(name),
+            Sum::of_file(self.dir(), name, &Notes::default())?,
+        ) {
             (Some(recorded), found) => recorded.check(self.dir(), found.as_ref()),
             (None, Some(_)) if !seal.is_repaired() => {
                 Err(Error::recording(&self.path(name), RecordingFault::Added))
@@ -366,19 +390,20 @@ impl Recording {
     ///
     /// # Errors
     /// If one is not, or the seal is damaged.
-    pub fn check_overlays(&self) -> Result<(), Error> {
+    pub fn check_overlays(&self, notes: &Notes) -> Result<(), Error> {
         let Some(seal) = self.seal()? else {
             return Ok(());
         };
         for recorded in seal.files.iter().filter(|file| is_overlay(&file.name)) {
-            let found = Sum::of_file(self.dir(), &recorded.name)?;
+            let found = Sum::of_file(self.dir(), &recorded.name, notes)?;
             recorded.check(self.dir(), found.as_ref())?;
         }
         Ok(())
     }
 
     /// Seals a recording anew whose log was replaced by a repaired one. If it is the sealed log,
-    /// nothing changes.
+    /// nothing changes. Nor does it for a recording that was killed: no digest of a later state
+    /// stands against the new log.
     ///
     /// # Errors
     /// If a file cannot be read, or the seal cannot be written.
@@ -390,6 +415,9 @@ impl Recording {
         if old.as_ref().and_then(|seal| seal.file(LOG)) == Some(&log) {
             return Ok(());
         }
+        if old.is_none() && self.digests().is_ok_and(|digests| digests.last().is_none()) {
+            return Ok(());
+        }
         let end = self.log(&bytes)?.end();
         let others = old.map_or(Vec::new(), |seal| seal.files);
         let others = others.into_iter().filter(|file| file.name != LOG);
@@ -398,6 +426,7 @@ impl Recording {
             icount: Icount::new(end.icount),
             events: end.index,
             state: None,
+            vouched: None,
             files: [log].into_iter().chain(others).collect(),
         };
         seal.write(self.dir(), true)

@@ -4,6 +4,7 @@
 use crate::error::Error;
 use crate::host::device::Handled;
 use crate::host::disk::{IoErrors, Pending};
+use crate::notes::Notes;
 use crate::recording::log::{FLUSH_EVERY, LogSink};
 use crate::recording::snapshot::{Chain, Loaded};
 use crate::run::driver::{
@@ -50,6 +51,8 @@ pub struct Recorder {
     /// The real time (ns) when the log was last written to disk.
     flushed: i64,
     failure: Option<Error>,
+    /// Takes the messages for the user.
+    notes: Notes,
 }
 
 impl Recorder {
@@ -71,7 +74,15 @@ impl Recorder {
             nap: None,
             flushed,
             failure: None,
+            notes: Notes::default(),
         }
+    }
+
+    /// Sends messages for the user there.
+    #[must_use]
+    pub fn with_notes(self, notes: &Notes) -> Self {
+        let notes = notes.clone();
+        Self { notes, ..self }
     }
 
     /// How long idle time is not skipped, because the host still works for the guest. If virtual
@@ -393,7 +404,7 @@ impl Driver for Recorder {
         }
         self.host.close()?;
         if let Some(log) = self.log.as_ref().filter(|_| shut_down) {
-            log.seal()?;
+            log.seal(&self.notes)?;
         }
         Ok(Closed {
             digests_checked: 0,

@@ -113,7 +113,7 @@ pub fn run(
     let pool = disks.start(opened)?;
     let host = Box::new(Host::new(output, disks, pool, devices));
     let recorder = Recorder::new(log, Arc::clone(&mailbox), host, options.icount.sleep);
-    let recorder = Box::new(recorder);
+    let recorder = Box::new(recorder.with_notes(&context.notes));
     let bounds = Bounds {
         digest_every: interval,
         until: None,

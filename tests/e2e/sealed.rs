@@ -369,6 +369,28 @@ fn a_repaired_log() {
     }
 }
 
+/// A recording without a seal that has ended gets one when its log is repaired in its place, as the
+/// digest of its last state belongs to it no more. One that was killed does not need it.
+#[test]
+fn a_repaired_log_without_a_seal() {
+    let dir = with_input();
+    dir.unseal("rec.rr");
+    let log = dir.read("rec.rr/replay.bin");
+    let digests = dir.read("rec.rr/digests.bin");
+    let repair = ["repair", "rec.rr", "-o", "rec.rr/replay.bin", "--overwrite"];
+    for (kept, sealed) in [(digests.len(), true), (digests.len() - 64, false)] {
+        dir.write("rec.rr/digests.bin", &digests[..kept]);
+        dir.write("rec.rr/replay.bin", &log[..log.len() / 2]);
+        dir.rr(&repair).code(0);
+        assert_eq!(dir.path("rec.rr/seal.json").exists(), sealed);
+        dir.rr(&["replay", "rec.rr"]).code(0);
+        dir.rr(&["verify", "rec.rr"]).code(4);
+        if sealed {
+            dir.unseal("rec.rr");
+        }
+    }
+}
+
 /// A slice is sealed, too; a slice of a killed recording is none that has ended.
 #[test]
 fn slices() {
@@ -401,6 +423,29 @@ fn slices() {
     dir.unseal("rec.rr");
     assert!(!slice("end", "c.rr"));
     dir.rr(&["verify", "c.rr"]).code(4);
+}
+
+/// A slice is no better than the recording that it is a part of: its own last digest is that of a
+/// replay.
+#[test]
+fn slices_of_what_is_unchecked() {
+    let dir = with_input();
+    let digests = dir.read("rec.rr/digests.bin");
+    dir.unseal("rec.rr");
+    for (records, code) in [(0, 4), (40, 4), ((digests.len() - 16) / 32, 0)] {
+        dir.write("rec.rr/digests.bin", &digests[..16 + 32 * records]);
+        for (from, of) in [("10%", "rec.rr"), ("20%", "one.rr")] {
+            let name = ["one.rr", "two.rr"][usize::from(of == "one.rr")];
+            let slice = ["slice", of, "--from", from, "--to", "60%", "-o", name];
+            dir.rr(&[&slice[..], &["--overwrite"]].concat()).code(0);
+            let verified = dir.rr(&["verify", name]).code(code);
+            let jobs = dir.rr(&["verify", name, "--jobs", "2"]).code(code);
+            assert_eq!(verified, jobs);
+            let said = verified.text();
+            let start = ["unchecked behind icount ", "verified: "][usize::from(code == 0)];
+            assert!(said.starts_with(start), "{records}, {name}: {said}");
+        }
+    }
 }
 
 /// A new recording in the place of an old one does not keep its seal.

@@ -79,7 +79,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 fn check_recording(dir: &Path, execution: Execution) -> anyhow::Result<ExitCode> {
     let recording = Recording::open(dir)?;
     let recorded = recording.digests()?.len();
-    recording.check_overlays()?;
+    recording.check_overlays(&output::notes())?;
     let context = RunContext {
         execution,
         ..RunContext::default()

@@ -20,7 +20,7 @@ pub(crate) fn verify(
     execution: Execution,
 ) -> anyhow::Result<ExitCode> {
     let recording = Recording::open(dir)?;
-    recording.check_overlays()?;
+    recording.check_overlays(&output::notes())?;
     let segments = segments(&recording)?;
     let whole = whole(&recording, &segments)?;
     let mut progress = InstructionProgress::new();

@@ -225,7 +225,7 @@ pub(crate) fn verify_one(
     let recording = Recording::open(dir)?;
     if choice.number == 1 {
         // No replay needs them, so once is enough.
-        recording.check_overlays()?;
+        recording.check_overlays(&output::notes())?;
     }
     let segments = segments(&recording)?;
     let segment = segments.nth(choice.number, choice.of);
