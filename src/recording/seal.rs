@@ -386,12 +386,18 @@ impl Recording {
     }
 
     /// Checks that all overlays are as they were closed. This reads them; a replay does not need
-    /// them.
+    /// them. Without a seal, the user is told that they are not checked.
     ///
     /// # Errors
     /// If one is not, or the seal is damaged.
     pub fn check_overlays(&self, notes: &Notes) -> Result<(), Error> {
         let Some(seal) = self.seal()? else {
+            if !overlays(self.dir())?.is_empty() {
+                let dir = self.dir().display();
+                notes.remark(&format!(
+                    "{dir}: has no seal, so its overlays are not checked"
+                ));
+            }
             return Ok(());
         };
         for recorded in seal.files.iter().filter(|file| is_overlay(&file.name)) {

@@ -273,6 +273,12 @@ fn a_changed_overlay() {
     fs::remove_file(dir.path(overlay)).unwrap();
     dir.write(overlay, &good);
     dir.rr(&["verify", "rec.rr"]).code(0);
+    dir.unseal("rec.rr");
+    let said = dir.rr(&["verify", "rec.rr"]).code(0).err;
+    assert_eq!(
+        said,
+        "rr: note: rec.rr: has no seal, so its overlays are not checked\n"
+    );
 }
 
 /// A seal that was changed, or is none.
