@@ -2,14 +2,48 @@
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::SigId;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+pub use signal_hook::consts::SIGINT;
+use signal_hook::consts::{SIGHUP, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
-use signal_hook::low_level::{pipe, unregister};
+use signal_hook::low_level::{emulate_default_handler, pipe, unregister};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// The signals that ask a program to end.
+const ENDING: [(i32, &str); 3] = [(SIGINT, "SIGINT"), (SIGTERM, "SIGTERM"), (SIGHUP, "SIGHUP")];
+
+/// The number of the last such signal; 0: none has arrived while one was waited for. Signals are
+/// the process's, and so is this.
+fn arrived() -> &'static Arc<AtomicUsize> {
+    static ARRIVED: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
+    ARRIVED.get_or_init(Arc::default)
+}
+
+/// The signal that has asked this process to end, while [`catch`] or [`raise`] was in force: its
+/// number and its name.
+pub fn last() -> Option<(i32, &'static str)> {
+    let last = arrived().load(Ordering::Relaxed);
+    let known = |(number, _): &&(i32, &str)| usize::try_from(*number) == Ok(last);
+    ENDING.iter().find(known).copied()
+}
+
+/// Ends the process as a signal does that it does not catch. Only then a shell ends its loop.
+pub fn end_by(signal: i32) {
+    // If this fails, the caller goes on, and ends the process in another way.
+    let _ = emulate_default_handler(signal);
+}
+
+/// Notes which signal arrives.
+fn note() -> io::Result<Vec<SigId>> {
+    let note = |(signal, _): &(i32, &str)| {
+        let number = usize::try_from(*signal).unwrap_or_default();
+        flag::register_usize(*signal, Arc::clone(arrived()), number)
+    };
+    ENDING.iter().map(note).collect()
+}
 
 /// Readable once a signal has arrived. After the drop the signals are ignored.
 #[derive(Debug)]
@@ -25,11 +59,8 @@ pub struct Signals {
 /// If the host refuses it.
 pub fn catch() -> io::Result<Signals> {
     let (read, write) = UnixStream::pair()?;
-    let mut signals = Signals {
-        read,
-        ids: Vec::new(),
-    };
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    let mut signals = Signals { read, ids: note()? };
+    for (signal, _) in ENDING {
         let id = pipe::register(signal, write.try_clone()?)?;
         signals.ids.push(id);
     }
@@ -43,8 +74,8 @@ pub fn catch() -> io::Result<Signals> {
 /// # Errors
 /// If the host refuses it.
 pub fn raise(flag: &Arc<AtomicBool>) -> io::Result<Raised> {
-    let mut raised = Raised(Vec::new());
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    let mut raised = Raised(note()?);
+    for (signal, _) in ENDING {
         raised.0.push(flag::register(signal, Arc::clone(flag))?);
     }
     Ok(raised)

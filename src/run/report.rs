@@ -20,6 +20,8 @@ pub enum Finish {
     LogCut,
     /// The run has reached its last instruction count.
     Reached,
+    /// The host's time for the run is over.
+    TimedOut,
     /// The user stopped the replay.
     Interrupted,
     /// The user ended the run through the monitor.

@@ -132,8 +132,8 @@ impl ImageCheck {
     pub(crate) fn finish(mut self) -> Result<(), Error> {
         if !self.wait()? {
             self.notes.remark(
-                "stopped by a signal: the disk images were not measured, and a replay will not \
-                 check their content",
+                "a signal gave up: the disk images were not measured, and a replay will not check \
+                 their content",
             );
         }
         self.join().map(drop)

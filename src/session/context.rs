@@ -7,6 +7,7 @@ use crate::session::frontend::Frontends;
 use machine::{Execution, Icount};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 /// Called from time to time with the instruction count.
 pub type Progress<'a> = &'a mut dyn FnMut(Icount);
@@ -27,6 +28,10 @@ pub struct RunContext<'a> {
     pub notes: Notes,
     /// When it is set, the run ends as soon as possible.
     pub stop: Arc<AtomicBool>,
+    /// The instruction count at which a run that is no replay ends.
+    pub until: Option<Icount>,
+    /// The host's time after which the run ends.
+    pub timeout: Option<Duration>,
 }
 
 impl Default for RunContext<'_> {
@@ -39,6 +44,8 @@ impl Default for RunContext<'_> {
             progress: None,
             notes: Notes::default(),
             stop: Arc::default(),
+            until: None,
+            timeout: None,
         }
     }
 }
@@ -57,6 +64,8 @@ impl<'a> RunContext<'a> {
             progress: self.progress.map(|progress| progress as _),
             notes: self.notes,
             stop: self.stop,
+            until: self.until,
+            timeout: self.timeout,
         }
     }
 }

@@ -116,7 +116,9 @@ pub fn run(
     let recorder = Box::new(recorder.with_notes(&context.notes));
     let bounds = Bounds {
         digest_every: interval,
-        until: None,
+        until: context.until,
+        timeout: context.timeout,
+        replay: false,
         range: None,
     };
     let session = session(machine, recorder, mailbox, stop, bounds, &context.control);
@@ -186,6 +188,8 @@ pub fn replay(
     let bounds = Bounds {
         digest_every: recording.manifest.digest_interval,
         until: until.into_iter().flatten().min(),
+        timeout: context.timeout,
+        replay: true,
         range: end.map(|range| (range.from, range.to)),
     };
     let mailbox = Arc::new(Mailbox::new());

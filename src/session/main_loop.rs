@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 /// Bytes of one message at most.
 const CHUNK: usize = 4096;
@@ -37,6 +38,8 @@ pub(super) struct MainLoop<'a, 'f> {
     pub input: Option<Input>,
     /// Readable when a signal asks the program to end.
     pub signals: Option<Signals>,
+    /// The time at which the run ends.
+    pub deadline: Option<Instant>,
     /// Readable or closed when the vCPU thread has ended.
     pub done: OwnedFd,
     /// The mailbox of the vCPU thread.
@@ -88,6 +91,11 @@ impl MainLoop<'_, '_> {
             if signalled {
                 self.signals = None;
                 self.stop(ShutdownCause::HostSignal);
+            }
+            if self.deadline.is_some_and(|at| Instant::now() >= at) {
+                self.deadline = None;
+                self.shared.timed_out.store(true, Ordering::Release);
+                self.stop(ShutdownCause::HostUi);
             }
             if readable {
                 self.read_input(&mut escape);

@@ -13,7 +13,7 @@ mod threads;
 
 use crate::error::Error;
 use crate::run::driver::{Driver, UserRequest};
-use crate::run::mailbox::Mailbox;
+use crate::run::mailbox::{Mailbox, Message};
 use crate::run::report::{Finish, Report};
 use crate::run::snapshots::Snapshotter;
 use crate::run::vcpu::{After, Limits, Vcpu};
@@ -24,6 +24,7 @@ use replay_format::ShutdownCause;
 use serve::unmute;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// State that both threads see without a lock.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub struct Shared {
     pub backlog: AtomicUsize,
     /// Set when the run is being stopped: no thread waits for the host any more.
     pub stop: Arc<AtomicBool>,
+    /// Set when the run is being stopped because its time is over.
+    pub timed_out: AtomicBool,
 }
 
 impl Shared {
@@ -43,6 +46,7 @@ impl Shared {
             icount: AtomicU64::new(0),
             backlog: AtomicUsize::new(0),
             stop,
+            timed_out: AtomicBool::new(false),
         }
     }
 }
@@ -54,6 +58,10 @@ pub struct Bounds {
     pub digest_every: u64,
     /// The instruction count at which the run ends.
     pub until: Option<Icount>,
+    /// The host's time after which the run ends.
+    pub timeout: Option<Duration>,
+    /// True for a replay, which need not be ended properly.
+    pub replay: bool,
     /// The first and the last instruction count of a slice. `None` for other recordings, which end
     /// by themselves.
     pub range: Option<(Icount, Icount)>,
@@ -100,6 +108,8 @@ struct VcpuThread {
     snapshot_due: Option<Icount>,
     /// A request that waits until the driver is settled.
     held: Option<(Request, Reply)>,
+    /// The run has reached its last instruction count, and was asked to end.
+    reached: bool,
 }
 
 impl Session<'_> {
@@ -118,6 +128,7 @@ impl Session<'_> {
             snapshotter,
             snapshot_due: None,
             held: None,
+            reached: false,
         };
         if thread.doing == Doing::Executing {
             self.control.enter(RunState::Running);
@@ -131,7 +142,7 @@ impl Session<'_> {
     fn run_until_over(&self, thread: &mut VcpuThread) -> Result<Report, Error> {
         loop {
             if let Some(finish) = self.serve(thread)? {
-                return self.end(finish);
+                return self.end(thread, finish);
             }
             let waits = matches!(thread.doing, Doing::Paused | Doing::Over(_));
             if waits && thread.held.is_none() && !self.stopping() {
@@ -141,7 +152,7 @@ impl Session<'_> {
             if let Some(finish) = self.period(thread, None)? {
                 self.control.tell(&RunEvent::Shutdown(cause(finish)));
                 if !self.control.no_shutdown || self.stopping() || finish == Finish::Quit {
-                    return self.end(finish);
+                    return self.end(thread, finish);
                 }
                 thread.doing = Doing::Over(finish);
                 // The guest's own request is granted. Otherwise the thread would take no more
@@ -171,7 +182,13 @@ impl Session<'_> {
         }
         let end = self.bounds.until;
         if user.is_none() && end.is_some_and(|end| machine.icount() >= end) {
-            return Ok(Some(Finish::Reached));
+            if self.bounds.replay {
+                return Ok(Some(Finish::Reached));
+            }
+            if !thread.reached {
+                thread.reached = true;
+                self.mailbox.post(Message::Stop(ShutdownCause::HostUi));
+            }
         }
         let seek = match thread.doing {
             Doing::Seeking(to) => Some(to),
@@ -253,11 +270,25 @@ impl Session<'_> {
             .store(machine.serial_backlog(), Ordering::Release);
     }
 
-    fn end(&self, finish: Finish) -> Result<Report, Error> {
+    fn end(&self, thread: &VcpuThread, finish: Finish) -> Result<Report, Error> {
         let mut driver = self.driver.lock();
         let mut machine = self.machine.lock();
         let slice_end = self.bounds.range.map(|(_, to)| to);
-        Report::of(&mut **driver, &mut machine, finish, slice_end)
+        let report = Report::of(&mut **driver, &mut machine, finish, slice_end)?;
+        let timed_out = self.shared.timed_out.load(Ordering::Acquire);
+        let finish = match finish {
+            Finish::Interrupted if timed_out => Finish::TimedOut,
+            Finish::Shutdown {
+                cause: ShutdownCause::HostUi,
+                ..
+            } if timed_out => Finish::TimedOut,
+            Finish::Shutdown {
+                cause: ShutdownCause::HostUi,
+                ..
+            } if thread.reached => Finish::Reached,
+            _ => finish,
+        };
+        Ok(Report { finish, ..report })
     }
 }
 
@@ -267,6 +298,7 @@ fn cause(finish: Finish) -> ShutdownCause {
         Finish::Shutdown { cause, .. } => cause,
         Finish::Interrupted => ShutdownCause::HostSignal,
         Finish::Quit => ShutdownCause::HostQmp,
+        Finish::TimedOut => ShutdownCause::HostUi,
         Finish::LogCut | Finish::Reached => ShutdownCause::None,
     }
 }

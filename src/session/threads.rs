@@ -20,6 +20,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Instant;
 
 /// Joins a machine and its driver to a session.
 pub(super) fn session<'a>(
@@ -77,6 +78,7 @@ pub(super) fn drive(
         let main_loop = MainLoop {
             input,
             signals: Some(signals),
+            deadline: session.bounds.timeout.map(|time| Instant::now() + time),
             done: OwnedFd::from(done),
             mailbox: &session.mailbox,
             shared: &session.shared,

@@ -2,8 +2,9 @@
 
 use assert_cmd::Command;
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -247,7 +248,8 @@ impl Running {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
-    /// Waits for its end. Fails if it has panicked.
+    /// Waits for its end, and returns its exit status as a shell counts: 128 and the number of the
+    /// signal that it has ended by. Fails if it has panicked.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> Option<i32> {
         let mut status = None;
@@ -257,7 +259,8 @@ impl Running {
         });
         let err = self.stderr();
         assert!(!err.contains("panicked"), "{err}");
-        status.and_then(|status| status.code())
+        let signal = |status: ExitStatus| status.signal().map(|signal| 128 + signal);
+        status.and_then(|status| status.code().or(signal(status)))
     }
 
     /// Waits for its end, and returns its result.

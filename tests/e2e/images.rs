@@ -97,7 +97,7 @@ fn a_signal_gives_up() {
     assert!(
         recorded
             .err
-            .contains("rr: note: stopped by a signal: the disk images were not measured"),
+            .contains("rr: note: a signal gave up: the disk images were not measured"),
         "{}",
         recorded.err
     );

@@ -9,6 +9,7 @@ mod devices;
 mod diff;
 mod divergence;
 mod echo_rounds;
+mod ends;
 mod errors;
 mod evidence;
 mod guest;

@@ -137,7 +137,7 @@ fn escapes() {
     let ran = terminal.end(&dir).code(0);
     assert!(ran.text().ends_with("1: [\x01]\n"), "{}", ran.text());
     assert!(
-        ran.err.contains("stopped from the terminal; recorded "),
+        ran.err.contains("stopped by the user; recorded "),
         "{}",
         ran.err
     );
@@ -152,9 +152,9 @@ fn signal() {
     eventually("raw mode", || terminal.is_raw());
     let pid = rustix::process::Pid::from_child(&terminal.child);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    let ran = terminal.end(&dir).code(0);
+    let ran = terminal.end(&dir).code(143);
     assert!(
-        ran.err.contains("stopped by a signal; recorded "),
+        ran.err.contains("stopped by SIGTERM; recorded "),
         "{}",
         ran.err
     );

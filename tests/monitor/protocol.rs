@@ -181,7 +181,7 @@ fn out_of_band() {
     running.signal(Signal::TERM);
     assert_eq!(client.event("SHUTDOWN")["data"]["reason"], "host-signal");
     assert_eq!(client.line(), None);
-    running.ran().code(0);
+    running.ran().code(143);
     dir.rr(&["verify", "rec.rr"]).code(0);
 }
 

@@ -3,6 +3,7 @@
 //! Each subcommand declares its own in its file in `cmd`.
 
 pub(crate) mod core;
+pub(crate) mod ends;
 pub(crate) mod input;
 pub(crate) mod kinds;
 pub(crate) mod machine;

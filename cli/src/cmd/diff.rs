@@ -176,7 +176,7 @@ fn bisected<'l>(
     });
     match bisect(sources, Known { known, ..given }) {
         Ok(bisection) => Ok(Some(bisection)),
-        Err(Error::Cancelled) => Err(Error::Cancelled.into()),
+        Err(error @ Error::Cancelled) => Err(error.into()),
         Err(error) => {
             output::note(&format!("not replayed side by side: {}", words::of(&error)));
             Ok(None)

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail};
+use rr::error::Error;
 use rr::host::serial::Backend;
 use rr::recording::Recording;
 use rr::run::observe::{Observation, Observer};
@@ -218,7 +219,7 @@ fn watch(
         Err(code) => return Ok(code),
     };
     match report.finish {
-        Finish::Interrupted => Err(anyhow!("stopped by a signal: nothing was written")),
+        Finish::Interrupted => Err(Error::Cancelled.into()),
         Finish::LogCut => {
             output::note(&outcome::finish(&report));
             Ok(outcome::status(&report, false))

@@ -33,7 +33,7 @@ use crate::output::help;
     arg_required_else_help = true,
     after_help = "Exit status: 0 fine or the same, 1 differs or diverged, 2 trouble (usage, a bad \
                   file, I/O), 3 the guest reported failure (run, record), 4 a part could not be \
-                  checked (verify, diff).\n\
+                  checked (verify, diff), 124 the time is over, 128+N stopped by signal N.\n\
                   Data goes to standard output, everything else to standard error. NO_COLOR is \
                   honoured."
 )]

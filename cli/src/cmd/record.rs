@@ -11,6 +11,7 @@ use rr::session::control::Mode;
 use rr::session::launch::{DIGEST_INTERVAL, RecordTo};
 
 use crate::args::core::CoreArgs;
+use crate::args::ends::EndArgs;
 use crate::args::machine::{MachineArgs, SerialArgs};
 use crate::args::monitor::MonitorArgs;
 use crate::args::snapshot::SnapshotArgs;
@@ -55,6 +56,9 @@ pub(crate) struct Args {
     snapshots: SnapshotArgs,
 
     #[command(flatten)]
+    ends: EndArgs,
+
+    #[command(flatten)]
     monitor: MonitorArgs,
 }
 
@@ -80,6 +84,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         notes: output::notes(),
         ..RunContext::default()
     };
+    let context = args.ends.apply(context)?;
     let report = rr::session::launch::run(&options, &args.serial.serial, Some(&to), context)?;
     output::note(&format!(
         "{}; recorded {} in {}",

@@ -15,6 +15,7 @@ use rr::session::context::RunContext;
 use rr::session::control::Mode;
 
 use crate::args::core::CoreArgs;
+use crate::args::ends::TimeoutArgs;
 use crate::args::monitor::MonitorArgs;
 use crate::args::position;
 use crate::args::snapshot::SnapshotArgs;
@@ -48,6 +49,9 @@ pub(crate) struct Args {
     /// Replay even if images have changed: shows where that makes a difference
     #[arg(long)]
     allow_changed_images: bool,
+
+    #[command(flatten)]
+    timeout: TimeoutArgs,
 
     #[command(flatten)]
     snapshots: SnapshotArgs,
@@ -85,6 +89,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         control,
         frontends,
         execution: args.core.execution(),
+        timeout: args.timeout.timeout,
         ..RunContext::default()
     };
     let report = match replayed(&recording, &how, &args.serial, context)? {

@@ -6,6 +6,7 @@ use rr::session::context::RunContext;
 use rr::session::control::Mode;
 
 use crate::args::core::CoreArgs;
+use crate::args::ends::EndArgs;
 use crate::args::machine::{MachineArgs, SerialArgs};
 use crate::args::monitor::MonitorArgs;
 use crate::output::{self, outcome};
@@ -20,6 +21,9 @@ pub(crate) struct Args {
     machine: MachineArgs,
     #[command(flatten)]
     serial: SerialArgs,
+    #[command(flatten)]
+    ends: EndArgs,
+
     #[command(flatten)]
     monitor: MonitorArgs,
     #[command(flatten)]
@@ -37,6 +41,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         notes: output::notes(),
         ..RunContext::default()
     };
+    let context = args.ends.apply(context)?;
     let report = rr::session::launch::run(&options, &args.serial.serial, None, context)?;
     output::note(&format!(
         "{}; {}",

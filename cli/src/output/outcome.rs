@@ -2,11 +2,13 @@
 
 use machine::Icount;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use replay_format::ShutdownCause;
 use rr::divergence::Divergence;
 use rr::error::Error;
+use rr::host::signals::{self, SIGINT};
 use rr::recording::evidence::Unchecked;
 use rr::recording::{LOG, Recording};
 use rr::run::report::Finish;
@@ -21,6 +23,12 @@ const DIVERGED: u8 = 1;
 
 /// An error of rr or the host.
 const TROUBLE: u8 = 2;
+
+/// The time for the run is over, as with timeout(1).
+const TIMED_OUT: u8 = 124;
+
+/// What is added to the number of the signal that stopped the work.
+const SIGNALLED: u8 = 128;
 
 /// A part of the recording could not be checked, and the rest is equal.
 pub(crate) const UNCHECKED: u8 = 4;
@@ -39,7 +47,12 @@ pub(crate) fn status(report: &Report, guest: bool) -> ExitCode {
         return ExitCode::from(TROUBLE);
     }
     match report.finish {
-        Finish::Interrupted => ExitCode::from(TROUBLE),
+        Finish::TimedOut => ExitCode::from(TIMED_OUT),
+        Finish::Interrupted => by_signal(),
+        Finish::Shutdown {
+            cause: ShutdownCause::HostSignal,
+            ..
+        } if guest => by_signal(),
         _ if !guest => ExitCode::SUCCESS,
         Finish::Shutdown {
             cause: ShutdownCause::GuestPanic,
@@ -49,10 +62,44 @@ pub(crate) fn status(report: &Report, guest: bool) -> ExitCode {
     }
 }
 
+/// True if this run ends because a signal asked for it.
+static BY_SIGNAL: AtomicBool = AtomicBool::new(false);
+
 /// Reports that a signal has interrupted the work. `undone` says what was not done.
 pub(crate) fn interrupted(undone: &str) -> ExitCode {
-    output::complain(&format!("stopped by a signal: {undone}"));
-    ExitCode::from(TROUBLE)
+    output::complain(&format!("{}: {undone}", stopped()));
+    by_signal()
+}
+
+/// True if the work was cancelled by a signal.
+pub(crate) fn is_cancelled(error: &anyhow::Error) -> bool {
+    let cancelled = |cause: &(dyn std::error::Error + 'static)| {
+        matches!(cause.downcast_ref(), Some(Error::Cancelled))
+    };
+    signals::last().is_some() && error.chain().any(cancelled)
+}
+
+/// What stopped the work, as text.
+fn stopped() -> String {
+    match signals::last() {
+        Some((SIGINT, name)) => format!("stopped by {name} (Ctrl-C)"),
+        Some((_, name)) => format!("stopped by {name}"),
+        None => "stopped".to_owned(),
+    }
+}
+
+/// Exit status of work that a signal has stopped: 128 and its number, as shells count.
+fn by_signal() -> ExitCode {
+    BY_SIGNAL.store(true, Ordering::Relaxed);
+    let number = signals::last().and_then(|(number, _)| u8::try_from(number).ok());
+    ExitCode::from(number.map_or(TROUBLE, |number| SIGNALLED + number))
+}
+
+/// Ends the process as SIGINT does, if that has stopped the work: a shell then ends its loop, too.
+pub(crate) fn end_as_interrupted() {
+    if let (true, Some((SIGINT, _))) = (BY_SIGNAL.load(Ordering::Relaxed), signals::last()) {
+        signals::end_by(SIGINT);
+    }
 }
 
 /// How the run ended, as text.
@@ -66,14 +113,17 @@ pub(crate) fn ending(finish: Finish) -> String {
         Finish::Shutdown { cause, code } => match cause {
             ShutdownCause::GuestShutdown => "the guest powered off".to_owned(),
             ShutdownCause::GuestPanic => format!("the guest reported failure, code {code}"),
+            // A replay that no signal has stopped itself tells what the log says.
+            ShutdownCause::HostSignal if signals::last().is_some() => stopped(),
             ShutdownCause::HostSignal => "stopped by a signal".to_owned(),
             ShutdownCause::HostQmp => "ended from the monitor".to_owned(),
-            ShutdownCause::HostUi => "stopped from the terminal".to_owned(),
+            ShutdownCause::HostUi => "stopped by the user".to_owned(),
             _ => format!("shut down ({cause:?})"),
         },
         Finish::LogCut => "the recording was cut off here: its last whole event".to_owned(),
         Finish::Reached => "the position is reached".to_owned(),
-        Finish::Interrupted => "stopped by a signal".to_owned(),
+        Finish::TimedOut => "the time is over".to_owned(),
+        Finish::Interrupted => stopped(),
         Finish::Quit => "ended from the monitor".to_owned(),
     }
 }

@@ -3,7 +3,6 @@
 use machine::Icount;
 use std::process::ExitCode;
 
-use anyhow::bail;
 use replay_format::{Checkpoint, Event, Log};
 use rr::error::Error;
 use rr::host::serial::Backend;
@@ -76,7 +75,7 @@ fn replayed(recording: &Recording, source: &mut Source<'_>) -> anyhow::Result<Ex
     let mut known = true;
     match result {
         Ok(report) if report.finish == Finish::Interrupted => {
-            bail!("stopped by a signal: nothing was written")
+            return Err(Error::Cancelled.into());
         }
         Ok(report) => code = outcome::status(&report, false),
         Err(Error::Diverged(divergence)) => {
