@@ -79,7 +79,7 @@ fn rank(table: &Table, walk: &Walk, bytes: &[u8]) -> (u8, u64, bool, Reverse<usi
         {
             1
         }
-        Some(Error::Zeroes { .. }) if walk.implausible.is_none() => 1,
+        Some(Error::Zeroes { behind: 0, .. }) if walk.implausible.is_none() => 1,
         Some(Error::AfterEnd { at, .. }) if zeroes::only(bytes, at.offset) => 1,
         Some(_) => 0,
     };

@@ -60,17 +60,19 @@ pub enum Error {
         /// The number of bytes that are left.
         available: u64,
     },
-    /// The file ends in zeroes that are no events: a crash of the system lengthens a file, and
-    /// loses what was written there. An event that reaches into them is not whole.
+    /// There are zeroes that are no events: a crash of the system lengthens a file, and loses what
+    /// was written there. An event that reaches into them is not whole.
     #[error(
-        "truncated at {at}: {zeroes} bytes of zeroes at the end, as a crash of the system leaves \
-         them"
+        "truncated at {at}: {zeroes} bytes of zeroes {}, as a crash of the system leaves them",
+        place_of_zeroes(.behind)
     )]
     Zeroes {
         /// The place after the last whole event.
         at: Position,
-        /// The number of bytes from the last one that is not zero to the end of the file.
+        /// The number of zeroes.
         zeroes: u64,
+        /// The number of bytes behind them; 0 at the end of the file.
+        behind: u64,
     },
     /// No event has this id.
     #[error(
@@ -280,6 +282,13 @@ fn known_versions() -> String {
         .map(|v| format!("{v} ({:#010x})", v.id()))
         .collect();
     ids.join(", ")
+}
+
+fn place_of_zeroes(behind: &u64) -> String {
+    match behind {
+        0 => "at the end".to_owned(),
+        behind => format!("with {behind} other bytes behind them"),
+    }
 }
 
 fn truncation(kind: &Option<Kind>, needed: &u64, available: &u64) -> String {

@@ -79,14 +79,17 @@ impl<'a> Log<'a> {
         self.header
     }
 
-    /// The bytes of the log up to the zeroes that a crash of the system has left, and the number of
-    /// these zeroes.
-    pub(crate) fn content(&self) -> (&'a [u8], u64) {
-        let Some(&Error::Zeroes { at, zeroes }) = self.error() else {
-            return (self.bytes, 0);
-        };
-        let end = usize::try_from(at.offset).unwrap_or(usize::MAX);
-        (self.bytes.get(..end).unwrap_or_default(), zeroes)
+    /// The bytes of the log up to the zeroes that a crash of the system has left, and the error
+    /// that stands for these zeroes.
+    pub(crate) fn content(&self) -> (&'a [u8], Option<Error>) {
+        match self.error() {
+            Some(error @ Error::Zeroes { at, .. }) => {
+                let end = usize::try_from(at.offset).unwrap_or(usize::MAX);
+                let content = self.bytes.get(..end).unwrap_or_default();
+                (content, Some(error.clone()))
+            }
+            _ => (self.bytes, None),
+        }
     }
 
     /// All bytes of the file.
@@ -200,8 +203,8 @@ pub struct Record<'a> {
 #[derive(Debug, Clone)]
 pub struct Events<'a> {
     bytes: &'a [u8],
-    /// The number of zeroes that follow, of a crash of the system.
-    zeroes: u64,
+    /// The zeroes that follow, of a crash of the system.
+    zeroes: Option<Error>,
     table: &'static Table,
     at: Position,
     state: State,
@@ -264,14 +267,9 @@ impl<'a> Events<'a> {
     /// The error of an event that cannot be read, or of the zeroes in its place.
     #[cold]
     fn ended_by(&self, error: Error) -> Error {
-        match error {
-            Error::Truncated {
-                at, available: 0, ..
-            } if self.zeroes > 0 => Error::Zeroes {
-                at,
-                zeroes: self.zeroes,
-            },
-            error => error,
+        match (error, &self.zeroes) {
+            (Error::Truncated { available: 0, .. }, Some(zeroes)) => zeroes.clone(),
+            (error, _) => error,
         }
     }
 

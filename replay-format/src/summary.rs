@@ -3,6 +3,8 @@
 //! This walk is the fast path. It skips events of a fixed length by the table's lengths alone, and
 //! decodes only the others. [`Log::parse`](crate::Log::parse) does it once, to choose the table.
 
+use std::ops::Range;
+
 use crate::error::{Error, Position};
 use crate::event::{Event, Kind};
 use crate::header::HEADER_LEN;
@@ -94,26 +96,31 @@ const WINDOW: usize = 16;
 
 /// Walks the events after the header, up to the zeroes that a crash of the system has left.
 pub(crate) fn walk(bytes: &[u8], table: &Table) -> Walk {
-    let (walked, last_zero) = walk_all(bytes, table);
-    let Some(zeroes) = zeroes::at_end(bytes, walked.error.as_ref(), last_zero) else {
+    let (walked, zeroes) = walk_to_zeroes(bytes, table);
+    let zeroes = zeroes.or_else(|| zeroes::in_cut_event(bytes, walked.error.as_ref()));
+    let Some(zeroes) = zeroes else {
         return walked;
     };
     // An event that reaches into the zeroes is not whole.
-    let content = bytes.get(..bytes.len().saturating_sub(zeroes));
-    let (sound, _) = walk_all(content.unwrap_or_default(), table);
-    let (at, zeroes) = (sound.summary.end, zeroes as u64);
+    let content = bytes.get(..zeroes.start).unwrap_or_default();
+    let (sound, _) = walk_to_zeroes(content, table);
+    let error = Error::Zeroes {
+        at: sound.summary.end,
+        zeroes: zeroes.len() as u64,
+        behind: (bytes.len() - zeroes.end) as u64,
+    };
     Walk {
-        error: Some(Error::Zeroes { at, zeroes }),
+        error: Some(error),
         ..sound
     }
 }
 
-/// Walks the events after the header, and takes zeroes for events, too. Also returns the offset of
-/// the last event of 0 instructions.
-fn walk_all(bytes: &[u8], table: &Table) -> (Walk, Option<u64>) {
+/// Walks the events after the header. It stops at zeroes that a crash has left, and returns where
+/// they are. The last event can reach into them.
+fn walk_to_zeroes(bytes: &[u8], table: &Table) -> (Walk, Option<Range<usize>>) {
     let mut summary = Summary::empty();
     let mut by_id = [0u64; 256];
-    let (mut implausible, mut last_zero) = (None, None);
+    let (mut implausible, mut zeroes) = (None, None);
     let mut at = summary.end;
     let error = loop {
         let rest = usize::try_from(at.offset)
@@ -132,8 +139,12 @@ fn walk_all(bytes: &[u8], table: &Table) -> (Walk, Option<u64>) {
                 summary.add(kind, 1, len);
                 if is_implausible(&event) {
                     implausible = implausible.or(Some(at.offset - len));
-                    let zero = kind == Kind::Instruction;
-                    last_zero = zero.then_some(at.offset - len).or(last_zero);
+                }
+                if matches!(event, Event::Instruction { count: 0 }) {
+                    zeroes = zeroes::around(bytes, at.offset - len);
+                    if zeroes.is_some() {
+                        break None;
+                    }
                 }
                 if kind == Kind::End {
                     break after_end(bytes, at);
@@ -154,7 +165,7 @@ fn walk_all(bytes: &[u8], table: &Table) -> (Walk, Option<u64>) {
         error,
         implausible,
     };
-    (walked, last_zero)
+    (walked, zeroes)
 }
 
 /// True for an event that can be read, but that QEMU never writes: a sign of the wrong table. Such

@@ -61,6 +61,7 @@ fn check(whole: &[u8], table: &'static Table, cut: usize, zeroes: usize) {
     let expected = Error::Zeroes {
         at,
         zeroes: (bytes.len() - content) as u64,
+        behind: 0,
     };
     assert_eq!(log.error(), Some(&expected), "{what}");
     assert_eq!(log.events().find_map(Result::err), Some(expected), "{what}");
@@ -169,6 +170,41 @@ fn any_number_of_zeroes() {
         let zero = matches!(found.error(), Some(Error::Zeroes { .. }));
         assert_eq!(zero, zeroes >= 5, "{:?}", found.error());
     }
+}
+
+/// Blocks of zeroes before the end: the log ends before them, unless they lie within one event.
+#[test]
+fn holes() {
+    let mut holes = 0;
+    for (name, whole) in samples()
+        .into_iter()
+        .filter(|(_, bytes)| bytes.len() > 3000)
+    {
+        let table = Log::parse(&whole).expect(&name).table();
+        let sound = Log::with_table(&whole, table).expect(&name);
+        let sound = events(&sound);
+        let mut picks = Picks(whole.len() as u64);
+        for round in 0..40 {
+            let len = [512, 600, 1024, 2048][round % 4];
+            let start = 12 + picks.below(whole.len() - 12 - len);
+            let mut bytes = whole.clone();
+            bytes[start..start + len].fill(0);
+            let log = Log::with_table(&bytes, table).expect(&name);
+            let found = events(&log);
+            let what = format!("{name}: {len} zeroes at {start}");
+            let none = Event::Instruction { count: 0 };
+            assert!(!found.iter().any(|record| record.event == none), "{what}");
+            if let Some(Error::Zeroes { at, zeroes, behind }) = log.error() {
+                assert_eq!(found, sound[..found.len()], "{what}: made up");
+                assert!(at.offset <= start as u64 && *zeroes >= len as u64, "{what}");
+                assert!(
+                    *behind > 0 && log.events().last() == Some(Err(log.error().unwrap().clone()))
+                );
+                holes += 1;
+            }
+        }
+    }
+    assert!(holes > 50, "{holes}");
 }
 
 /// Bytes in the middle are left as they are, and so are zeroes that an event holds.

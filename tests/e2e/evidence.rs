@@ -186,3 +186,41 @@ fn zeroes_behind_a_crash() {
             .code(0);
     }
 }
+
+/// A block of the log was lost, and what was written behind it was not: the log ends before it.
+#[test]
+fn a_hole_of_a_crash() {
+    let dir = Dir::new();
+    let kernel = sample("clock");
+    let append = "n=40 ms=1";
+    let args = [
+        "record", "--kernel", &kernel, "--append", append, "-o", "rec.rr",
+    ];
+    dir.rr(&args).code(0);
+    dir.unseal("rec.rr");
+    let digests = dir.read("rec.rr/digests.bin");
+    dir.write("rec.rr/digests.bin", &digests[..16]);
+    let log = dir.read("rec.rr/replay.bin");
+    let at = log.len() / 2;
+    let at = (at..).find(|at| log[at - 1] != 0).unwrap();
+    dir.write("rec.rr/replay.bin", &log[..at]);
+    let cut = dir.rr(&["replay", "rec.rr"]).code(0);
+    let mut holed = log.clone();
+    holed[at..at + 512].fill(0);
+    assert!(holed[at + 512..].iter().any(|byte| *byte != 0));
+    dir.write("rec.rr/replay.bin", &holed);
+    let replayed = dir.rr(&["replay", "rec.rr"]).code(0);
+    assert_eq!(replayed.out, cut.out);
+    assert_eq!(replayed.icount(), cut.icount());
+    let verified = dir.rr(&["verify", "rec.rr"]).code(4);
+    for said in [&replayed.err, &verified.err] {
+        assert!(
+            said.contains(" other bytes behind them, as a crash"),
+            "{said}"
+        );
+    }
+    dir.rr(&["repair", "rec.rr", "-o", "saved"]).code(0);
+    let len = std::fs::metadata(dir.path("saved")).unwrap().len();
+    assert!(len <= at as u64 + 1, "{len}");
+    dir.rr(&["verify", "saved"]).code(0);
+}
