@@ -20,6 +20,8 @@ mod segments;
 
 use std::process::ExitCode;
 
+use anyhow::Context;
+
 use crate::output::outcome;
 
 fn main() -> ExitCode {
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> anyhow::Result<ExitCode> {
+    rr::host::signals::fail_at_limits().context("cannot handle signals")?;
     match cmd::parse() {
         Ok(args) => {
             output::set_quiet(args.quiet);

@@ -338,7 +338,7 @@ mod tests {
     fn bus() -> Bus {
         let virtio = [VirtioConfig::Console(ConsoleConfig { port: 1 })];
         Bus {
-            ram: Ram::new(1 << 16),
+            ram: Ram::new(1 << 16).unwrap(),
             rom: Vec::new(),
             devices: Devices::new(1, None, &virtio),
         }

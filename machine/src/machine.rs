@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::cpu::{BlockCache, Execution, Hart, Tlb};
 use crate::device::htif::Htif;
 use crate::probe::Probes;
-use crate::ram::Ram;
+use crate::ram::{OutOfMemory, Ram};
 use crate::sbi;
 use crate::schedule::Schedule;
 use crate::units::{Icount, PhysAddr};
@@ -94,11 +94,14 @@ impl Machine {
     ///
     /// `config.harts` is clamped to 1 to [`Config::MAX_HARTS`]. A segment that does not lie in RAM
     /// is not loaded: the loader has checked them.
-    pub fn new(config: &Config, power_on: PowerOn) -> Self {
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] if the host has no memory for the RAM.
+    pub fn new(config: &Config, power_on: PowerOn) -> Result<Self, OutOfMemory> {
         let htif = power_on
             .htif
             .map(|(tohost, fromhost)| Htif::new(tohost, fromhost));
-        let mut ram = Ram::new(config.ram_size);
+        let mut ram = Ram::new(config.ram_size)?;
         if let Some((tohost, _)) = power_on.htif {
             ram.mark_device(tohost.wrapping_sub(RAM_BASE));
         }
@@ -122,7 +125,7 @@ impl Machine {
             probes: Probes::default(),
         };
         machine.start();
-        machine
+        Ok(machine)
     }
 
     /// Resets harts and devices and loads the images again. The rest of RAM keeps its content, and

@@ -88,7 +88,7 @@ mod tests {
             virtio: virtio.to_vec(),
             ..Config::new(1 << 20)
         };
-        let mut machine = Machine::new(&config(&devices), PowerOn::default());
+        let mut machine = Machine::new(&config(&devices), PowerOn::default()).unwrap();
         for arrival in arrivals(1) {
             assert_eq!(machine.arrive(&arrival), Ok(()));
         }
@@ -99,7 +99,7 @@ mod tests {
         }
         assert_eq!(machine.digest(), digest);
         // Without virtio devices only the UART accepts input.
-        let mut machine = Machine::new(&config(&[]), PowerOn::default());
+        let mut machine = Machine::new(&config(&[]), PowerOn::default()).unwrap();
         let taken = arrivals(0).map(|arrival| machine.arrive(&arrival).is_ok());
         assert_eq!(taken, [true, false, false]);
     }

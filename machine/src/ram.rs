@@ -8,6 +8,7 @@
 use crate::board::RAM_BASE;
 use crate::probe::{Access, Accessor, WatchHit, WatchKind, Watchpoint, Watchpoints};
 use crate::units::PhysAddr;
+use std::alloc::{Layout, alloc_zeroed};
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 /// Size of a page in bytes.
@@ -48,14 +49,45 @@ pub struct Ram {
     watchpoints: Watchpoints,
 }
 
+/// The host has no memory for the machine's RAM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the host has no memory for {} MiB of RAM", .size >> 20)]
+pub struct OutOfMemory {
+    /// Size of the RAM in bytes.
+    pub size: u64,
+}
+
 impl Ram {
-    /// Creates RAM of `size` bytes, all zero. `size` is rounded up to whole pages.
-    pub fn new(size: u64) -> Self {
-        let pages = (size as usize).div_ceil(PAGE);
+    /// Creates RAM of `size` bytes, all zero. `size` is rounded up to whole pages. A page takes
+    /// memory of the host when it is first stored to.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] if the host refuses the address space.
+    pub fn new(size: u64) -> Result<Self, OutOfMemory> {
+        let wanted = || {
+            let pages = usize::try_from(size).ok()?.div_ceil(PAGE);
+            let bytes = zeroes(pages.checked_mul(PAGE)?)?;
+            Some((bytes, zeroes(pages)?, zeroes(pages)?))
+        };
+        let (bytes, flags, hashes) = wanted().ok_or(OutOfMemory { size })?;
+        Ok(Self {
+            bytes,
+            flags,
+            hashes,
+            sum: 0,
+            tables: Vec::new(),
+            code_stores: Vec::new(),
+            tables_changed: false,
+            watchpoints: Watchpoints::default(),
+        })
+    }
+
+    /// RAM of no bytes.
+    pub(crate) fn none() -> Self {
         Self {
-            bytes: vec![0; pages * PAGE],
-            flags: vec![0; pages],
-            hashes: vec![0; pages],
+            bytes: Vec::new(),
+            flags: Vec::new(),
+            hashes: Vec::new(),
             sum: 0,
             tables: Vec::new(),
             code_stores: Vec::new(),
@@ -348,6 +380,30 @@ impl Ram {
     }
 }
 
+/// A type whose value of zero bytes is the number zero.
+trait Number: Copy {}
+impl Number for u8 {}
+impl Number for u128 {}
+
+/// A vector of `len` zeroes, whose memory the host provides when it is first stored to. `None` if
+/// the host refuses the address space.
+#[allow(
+    unsafe_code,
+    reason = "a vector of zeroes either aborts without memory, or is filled at once"
+)]
+fn zeroes<T: Number>(len: usize) -> Option<Vec<T>> {
+    let layout = Layout::array::<T>(len).ok()?;
+    if layout.size() == 0 {
+        return Some(Vec::new());
+    }
+    // SAFETY: the layout has a size. If the pointer is not null, it has that layout, its bytes are
+    // zero, and so are `len` valid numbers. Nobody else has it.
+    unsafe {
+        let bytes = alloc_zeroed(layout).cast::<T>();
+        (!bytes.is_null()).then(|| Vec::from_raw_parts(bytes, len, len))
+    }
+}
+
 /// The hash of a page. It is zero for a page of zeroes, so that untouched RAM need not be read.
 fn page_hash(page: usize, bytes: &[u8]) -> u128 {
     if bytes.iter().all(|&b| b == 0) {
@@ -362,15 +418,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn more_than_the_host_has_is_an_error() {
+        for size in [1 << 60, u64::MAX] {
+            assert_eq!(Ram::new(size).unwrap_err(), OutOfMemory { size });
+        }
+    }
+
+    #[test]
     fn digest_depends_on_bytes_alone() {
-        let mut a = Ram::new(8 * PAGE as u64);
+        let mut a = Ram::new(8 * PAGE as u64).unwrap();
         let empty = a.digest();
         assert!(a.write(PAGE as u64 - 2, &[1, 2, 3, 4]));
         let written = a.digest();
         assert_ne!(empty, written);
         assert!(a.write(PAGE as u64 - 2, &[0; 4]));
         assert_eq!(a.digest(), empty);
-        let mut b = Ram::new(8 * PAGE as u64);
+        let mut b = Ram::new(8 * PAGE as u64).unwrap();
         for (i, byte) in [1, 2, 3, 4].into_iter().enumerate() {
             b.digest();
             assert!(b.write(PAGE as u64 - 2 + i as u64, &[byte]));
@@ -380,7 +443,7 @@ mod tests {
 
     #[test]
     fn writes_outside_do_nothing() {
-        let mut ram = Ram::new(PAGE as u64);
+        let mut ram = Ram::new(PAGE as u64).unwrap();
         assert!(!ram.write(PAGE as u64 - 1, &[1, 2]));
         assert!(!ram.write(u64::MAX, &[1]));
         assert_eq!(ram.digest(), 0);
@@ -388,7 +451,7 @@ mod tests {
 
     #[test]
     fn watched_pages_report_their_stores() {
-        let mut ram = Ram::new(4 * PAGE as u64);
+        let mut ram = Ram::new(4 * PAGE as u64).unwrap();
         ram.mark_code(0);
         ram.mark_table(PAGE as u64);
         assert!(ram.write(PAGE as u64, &[1]));

@@ -324,7 +324,7 @@ mod tests {
             rom: reset_rom(RAM_BASE, PhysAddr::default(), None),
             ..PowerOn::default()
         };
-        let mut machine = Machine::new(&config, power_on);
+        let mut machine = Machine::new(&config, power_on).unwrap();
         let kick = Arc::new(AtomicBool::new(false));
         machine.set_kick(Arc::clone(&kick));
         let mut inputs = Kicker {

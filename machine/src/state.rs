@@ -8,7 +8,7 @@ use crate::bus::Devices;
 use crate::clock::Clock;
 use crate::cpu::Hart;
 use crate::machine::Machine;
-use crate::ram::{PAGE, Ram};
+use crate::ram::{OutOfMemory, PAGE, Ram};
 use crate::schedule::Schedule;
 use crate::units::{Digest, Icount};
 use crate::virtio::VirtioMmio;
@@ -141,16 +141,21 @@ impl Machine {
 
     /// Power-cycles the machine: all state is as [`Machine::new`] made it. Probes, the kick flag
     /// and the way of execution stay.
-    pub fn rewind(&mut self) {
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] if the host has no memory for the RAM any more. Then the machine has none,
+    /// and must not be used.
+    pub fn rewind(&mut self) -> Result<(), OutOfMemory> {
         // Free the old RAM first, so that the peak is not twice the size.
-        self.bus.ram = Ram::new(0);
+        self.bus.ram = Ram::none();
         let power_on = std::mem::take(&mut self.power_on);
         let (kick, probes) = (self.kick.clone(), std::mem::take(&mut self.probes));
         let execution = self.blocks.execution();
-        *self = Self::new(&self.config, power_on);
+        *self = Self::new(&self.config, power_on)?;
         (self.kick, self.probes) = (kick, probes);
         self.reapply_probes();
         self.set_execution(execution);
+        Ok(())
     }
 
     /// Overwrites a page of RAM with [`PAGE`] bytes. Returns false, and changes nothing, if there

@@ -35,7 +35,7 @@ fn machine(harts: u8, chaos: Option<u64>, tier: Execution) -> Machine {
         chaos,
         ..Config::new(1 << 20)
     };
-    let mut machine = Machine::new(&config, power_on);
+    let mut machine = Machine::new(&config, power_on).unwrap();
     machine.set_execution(tier);
     machine
 }

@@ -156,7 +156,7 @@ fn run(program: &[Insn], values: &[u64], execution: Execution) -> (Hart, Digest)
         rom: reset_rom(RAM_BASE, PhysAddr::default(), None),
         ..PowerOn::default()
     };
-    let mut machine = Machine::new(&Config::new(1 << 20), power_on);
+    let mut machine = Machine::new(&Config::new(1 << 20), power_on).unwrap();
     machine.set_execution(execution);
     assert_eq!(machine.run(Icount::new(STEPS), &mut NoInputs), Exit::Count);
     let hart = machine.hart(0).unwrap().clone();

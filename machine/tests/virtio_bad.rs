@@ -68,7 +68,7 @@ fn machine() -> Machine {
         ],
         ..Config::new(RAM)
     };
-    Machine::new(&config, power_on)
+    Machine::new(&config, power_on).unwrap()
 }
 
 /// Runs to the end, with a stop after every `period` instructions.

@@ -164,7 +164,7 @@ fn machine(accesses: &[Do], memory: &[(u64, Vec<u8>)]) -> Machine {
         virtio,
         ..Config::new(1 << 20)
     };
-    Machine::new(&config, power_on)
+    Machine::new(&config, power_on).unwrap()
 }
 
 /// Executes one instruction.

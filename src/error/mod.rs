@@ -112,6 +112,9 @@ pub enum Error {
         #[source]
         cause: replay_format::WriteError,
     },
+    /// The host has too little memory.
+    #[error(transparent)]
+    Memory(#[from] machine::ram::OutOfMemory),
     /// A text cannot be the name of a snapshot.
     #[error(transparent)]
     SnapshotName(#[from] NameError),

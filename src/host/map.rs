@@ -1,21 +1,42 @@
 //! Maps files into memory, read-only.
 
-use std::fs::File;
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
 use std::ops::Deref;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use crate::host::OsError;
 use memmap2::{Mmap, MmapOptions};
+use rustix::fs::{OFlags, SeekFrom, seek};
+use rustix::stdio::stderr;
+use signal_hook::consts::SIGBUS;
+
+/// A file of at most this many bytes is read, and not mapped.
+const READ: u64 = 64 << 10;
+/// A file with holes of at most this many bytes is read, and not mapped. A hole that is read through
+/// a mapping takes a page of a tmpfs, and raises SIGBUS if that is full.
+const READ_WITH_HOLES: u64 = 64 << 20;
+/// The most bytes of holes in a file. Reading them takes time, and they hold nothing.
+const MOST_HOLES: u64 = 1 << 30;
+/// Bytes of a block of [`MetadataExt::blocks`].
+const BLOCK: u64 = 512;
 
 /// The bytes of a file, as long as it was when it was opened. Bytes that are appended later are not
 /// in it.
 ///
-/// If another process truncates the file, reading a page past the new end raises SIGBUS.
+/// If another process truncates a large file, reading a page past the new end raises SIGBUS. That
+/// ends the process with a message and status 2.
 #[derive(Debug)]
 pub struct MappedFile {
-    /// `None` for an empty file: Linux refuses a mapping of no bytes.
-    map: Option<Mmap>,
+    bytes: Bytes,
+}
+
+#[derive(Debug)]
+enum Bytes {
+    Mapped(Mmap),
+    Read(Vec<u8>),
 }
 
 /// Why a file cannot be mapped.
@@ -46,6 +67,22 @@ pub enum MapError {
         /// The file as it was named.
         path: PathBuf,
     },
+    /// The file is larger than any file of its kind.
+    #[error("{path}: is larger than {limit} bytes, as no such file is; restore it from a copy")]
+    TooLarge {
+        /// The file as it was named.
+        path: PathBuf,
+        /// The largest size of such a file, in bytes.
+        limit: u64,
+    },
+    /// The file has more holes than any file that rr reads.
+    #[error(
+        "{path}: holds almost nothing but zeroes, as no such file does; restore it from a copy"
+    )]
+    Holes {
+        /// The file as it was named.
+        path: PathBuf,
+    },
     /// Any other error of the host.
     #[error("{path}: cannot be read")]
     Io {
@@ -64,34 +101,92 @@ impl MappedFile {
     /// [`MapError`], which names the path.
     pub fn open(path: &Path) -> Result<MappedFile, MapError> {
         let fail = |error| MapError::new(path, error);
-        // Before the file is opened: opening a pipe would wait for a writer.
-        let found = std::fs::metadata(path).map_err(fail)?;
-        if found.is_dir() {
-            let path = path.to_owned();
-            return Err(MapError::Directory { path });
-        }
-        if !found.is_file() {
-            let path = path.to_owned();
-            return Err(MapError::NotRegular { path });
-        }
-        let file = File::open(path).map_err(fail)?;
-        let len = file.metadata().map_err(fail)?.len();
-        if len == 0 {
-            return Ok(MappedFile { map: None });
-        }
+        let (file, len) = open_regular(path)?;
+        let on_disk = file
+            .metadata()
+            .map_err(fail)?
+            .blocks()
+            .saturating_mul(BLOCK);
         let len = usize::try_from(len)
             .map_err(|_| fail(io::Error::other("it is larger than the address space")))?;
+        let has_holes = on_disk < len as u64;
+        if has_holes && holes_beyond(&file, len as u64, MOST_HOLES).map_err(fail)? {
+            let path = path.to_owned();
+            return Err(MapError::Holes { path });
+        }
+        if len as u64 <= READ || has_holes && len as u64 <= READ_WITH_HOLES {
+            let bytes = Bytes::Read(read(&file, len).map_err(fail)?);
+            return Ok(MappedFile { bytes });
+        }
+        explain_bus_errors();
         let map = map(&file, len).map_err(fail)?;
         #[cfg(unix)]
         // The advice is a hint; without it, reading is only slower.
         let _ = map.advise(memmap2::Advice::Sequential);
-        Ok(MappedFile { map: Some(map) })
+        let bytes = Bytes::Mapped(map);
+        Ok(MappedFile { bytes })
     }
 
-    /// The mapped bytes.
+    /// The bytes.
     pub fn bytes(&self) -> &[u8] {
-        self.map.as_deref().unwrap_or_default()
+        match &self.bytes {
+            Bytes::Mapped(map) => map,
+            Bytes::Read(bytes) => bytes,
+        }
     }
+}
+
+/// Opens a regular file, or a link to one. Returns its length in bytes, too.
+///
+/// # Errors
+/// [`MapError`], which names the path.
+pub(crate) fn open_regular(path: &Path) -> Result<(File, u64), MapError> {
+    let fail = |error| MapError::new(path, error);
+    let check = |found: std::fs::Metadata| match () {
+        () if found.is_dir() => Err(MapError::Directory {
+            path: path.to_owned(),
+        }),
+        () if !found.is_file() => Err(MapError::NotRegular {
+            path: path.to_owned(),
+        }),
+        () => Ok(found.len()),
+    };
+    // Before the file is opened: opening a device can have effects.
+    check(std::fs::metadata(path).map_err(fail)?)?;
+    // Another file may have the name by now. Opening a pipe would wait for a writer.
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let mut options = OpenOptions::new();
+    let file = options.read(true).custom_flags(flags).open(path);
+    let file = file.map_err(fail)?;
+    let len = check(file.metadata().map_err(fail)?)?;
+    Ok((file, len))
+}
+
+/// True if the file has more than `most` bytes of holes.
+fn holes_beyond(file: &File, len: u64, most: u64) -> io::Result<bool> {
+    let (mut at, mut holes) = (0, 0);
+    while at < len && holes <= most {
+        let hole = match seek(file, SeekFrom::Hole(at)) {
+            Ok(hole) => hole.min(len),
+            // A file system that knows no holes.
+            Err(_) => return Ok(false),
+        };
+        at = match seek(file, SeekFrom::Data(hole)) {
+            Ok(data) => data.min(len),
+            Err(_) => len,
+        };
+        holes += at - hole;
+    }
+    seek(file, SeekFrom::Start(0))?;
+    Ok(holes > most)
+}
+
+fn read(file: &File, len: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let reserved = bytes.try_reserve_exact(len);
+    reserved.map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    file.take(len as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 impl Deref for MappedFile {
@@ -103,7 +198,7 @@ impl Deref for MappedFile {
 }
 
 impl MapError {
-    fn new(path: &Path, cause: io::Error) -> MapError {
+    pub(crate) fn new(path: &Path, cause: io::Error) -> MapError {
         let path = path.to_owned();
         match cause.kind() {
             io::ErrorKind::NotFound => MapError::Missing { path },
@@ -129,6 +224,30 @@ fn map(file: &File, len: usize) -> io::Result<Mmap> {
     // every step. The result is a wrong event, which a replay finds by its digests. A process that
     // truncates the file makes the pages beyond the new end raise SIGBUS, which ends this process.
     unsafe { MmapOptions::new().len(len).map_copy_read_only(file) }
+}
+
+/// From now on SIGBUS ends the process with a message and status 2.
+#[allow(
+    unsafe_code,
+    reason = "the only way to handle a signal; ARCHITECTURE.md names this place"
+)]
+fn explain_bus_errors() {
+    const WORDS: &[u8] = b"rr: a file that is being read was cut short by another program, or its \
+        file system failed; try again\n";
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        // SAFETY: the action only makes the system calls write and _exit, which a signal handler
+        // may make.
+        let registered = unsafe {
+            signal_hook::low_level::register(SIGBUS, || {
+                // If this fails, the status still tells.
+                let _ = rustix::io::write(stderr(), WORDS);
+                signal_hook::low_level::exit(2);
+            })
+        };
+        // Without the handler, the signal ends the process.
+        drop(registered);
+    });
 }
 
 #[cfg(test)]

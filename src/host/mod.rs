@@ -10,6 +10,7 @@ mod pty;
 pub mod serial;
 pub mod server;
 pub mod signals;
+pub mod small;
 pub mod terminal;
 
 pub use os_error::OsError;

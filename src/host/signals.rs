@@ -3,7 +3,7 @@
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::SigId;
 pub use signal_hook::consts::SIGINT;
-use signal_hook::consts::{SIGHUP, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGABRT, SIGHUP, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::low_level::{emulate_default_handler, pipe, unregister};
 use std::io;
@@ -45,6 +45,23 @@ fn note() -> io::Result<Vec<SigId>> {
     ENDING.iter().map(note).collect()
 }
 
+/// The status of a process that ends by an error.
+const ERROR: i32 = 2;
+
+/// From now on, until the process ends, two limits of the host are errors as all others:
+///
+/// - A write to a file at its size limit fails, and SIGXFSZ does not end the process.
+/// - If memory for something small is refused, the standard library says so and aborts; the process
+///   ends with the status of an error. (What is large is asked for in a way that can fail.)
+///
+/// # Errors
+/// If the host refuses it.
+pub fn fail_at_limits() -> io::Result<()> {
+    flag::register(SIGXFSZ, Arc::default())?;
+    flag::register_conditional_shutdown(SIGABRT, ERROR, Arc::new(AtomicBool::new(true)))?;
+    Ok(())
+}
+
 /// Readable once a signal has arrived. After the drop the signals are ignored.
 #[derive(Debug)]
 pub struct Signals {
@@ -64,8 +81,6 @@ pub fn catch() -> io::Result<Signals> {
         let id = pipe::register(signal, write.try_clone()?)?;
         signals.ids.push(id);
     }
-    // SIGXFSZ: a write to a file at its size limit fails, and does not end the process.
-    signals.ids.push(flag::register(SIGXFSZ, Arc::default())?);
     Ok(signals)
 }
 

@@ -17,6 +17,7 @@ pub mod snapshot;
 use crate::error::{Error, RecordingFault};
 use crate::host::disk::DriveOptions;
 use crate::host::map::MappedFile;
+use crate::host::small;
 use crate::recording::create::Staging;
 use crate::recording::digests::{DigestWriter, Digests};
 use crate::recording::log::LogSink;
@@ -42,6 +43,8 @@ const MANIFEST_PART: &str = "machine.json.part";
 pub const DIGESTS: &str = "digests.bin";
 /// File name of the pace: how fast the recording went on the host.
 pub const PACE: &str = "pace.tsv";
+/// The largest manifest, of a recording or of a snapshot, in bytes.
+pub const LARGEST_MANIFEST: u64 = 4 << 20;
 
 /// An image that the guest was started from, as the manifest names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -219,7 +222,7 @@ impl Recording {
                 RecordingFault::NoManifest { file: MANIFEST },
             ));
         }
-        let bytes = MappedFile::open(&path)?;
+        let bytes = small::read(&path, LARGEST_MANIFEST)?;
         let damaged = |error| Error::recording(&path, RecordingFault::Json(error));
         let FormatOnly { format } = serde_json::from_slice(&bytes).map_err(damaged)?;
         if format != FORMAT {

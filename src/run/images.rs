@@ -101,7 +101,7 @@ impl Images {
             chaos: options.chaos,
             ..Config::new(options.memory)
         };
-        Ok(Machine::new(&config, power_on))
+        Ok(Machine::new(&config, power_on)?)
     }
 
     /// The virtio slots: the disks, then the devices without an image.

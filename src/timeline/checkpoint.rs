@@ -37,7 +37,7 @@ impl Checkpoint<'_> {
     ) -> Result<(), Error> {
         let (Self::Own(chain) | Self::Other(chain)) = self else {
             if !fresh {
-                machine.rewind();
+                machine.rewind()?;
             }
             travel(driver)?.power_on(fresh)?;
             if let Some(snapshotter) = snapshotter.filter(|_| !fresh) {

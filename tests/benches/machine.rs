@@ -119,7 +119,7 @@ fn machine_alone() -> Machine {
         shift: 2,
         ..Config::new(MEMORY)
     };
-    Machine::new(&config, PowerOn::from(plan.unwrap()))
+    Machine::new(&config, PowerOn::from(plan.unwrap())).unwrap()
 }
 
 /// CPU time of a run to the guest's end with these probes, none of which stops it.

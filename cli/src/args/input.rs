@@ -1,12 +1,12 @@
 //! The argument REC|LOG: a recording's directory, or a bare log.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use replay_format::{Header, Log, Table};
-use rr::host::map::MappedFile;
-use rr::recording::Recording;
+use rr::host::map::{MapError, MappedFile};
+use rr::host::small;
+use rr::recording::{LARGEST_MANIFEST, Recording};
 
 /// The event log in a recording's directory.
 const LOG: &str = "replay.bin";
@@ -97,16 +97,15 @@ impl Input {
             return Ok(None);
         };
         let path = directory.join(MACHINE);
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
+        let text = match small::read(&path, LARGEST_MANIFEST) {
+            Err(MapError::Missing { .. }) => bail!(
                 "{}: {MACHINE} is missing, so the recording cannot be replayed; its log can be \
                  read",
                 directory.display()
             ),
-            Err(error) => return Err(error).with_context(|| path.display().to_string()),
+            text => text?,
         };
-        serde_json::from_str(&text)
+        serde_json::from_slice(&text)
             .map(Some)
             .with_context(|| path.display().to_string())
     }

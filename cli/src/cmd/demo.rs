@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use rr::host::map::MappedFile;
 use rr::host::serial::Backend;
+use rr::host::small;
 use rr::recording::options::{MachineOptions, fresh_seed};
 use rr::recording::{LOG, Recording};
 use rr::run::open::ReplayOptions;
@@ -121,7 +122,7 @@ fn default_dir() -> PathBuf {
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {
-    let bytes = fs::read(path).with_context(|| path.display().to_string())?;
+    let bytes = small::read(path, small::DESCRIPTION)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

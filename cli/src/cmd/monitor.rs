@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 
 use anyhow::{Context, anyhow};
+use rr::host::small;
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
@@ -92,8 +93,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     editor.set_helper(Some(Completing(schema)));
     let history = history();
     if let Some(history) = &history {
-        // There is no history at the first start.
-        let _ = editor.load_history(history);
+        // There is no history at the first start. A file that is none is left alone.
+        let _ = small::read(history, small::DESCRIPTION).map(|_| editor.load_history(history));
     }
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let show: Box<dyn FnMut(String) + Send> = match editor.create_external_printer() {

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Subcommand;
+use rr::host::small;
 use rr_qapi::{Schema, dump, generate, introspect, markdown};
 
 use crate::output;
@@ -134,7 +135,7 @@ fn write(files: &[(PathBuf, String)]) -> anyhow::Result<ExitCode> {
 fn compare(files: &[(PathBuf, String)]) -> anyhow::Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     for (file, text) in files {
-        if fs::read(file).ok().as_deref() != Some(text.as_bytes()) {
+        if small::read(file, small::DESCRIPTION).ok().as_deref() != Some(text.as_bytes()) {
             output::complain(&format!(
                 "{} is stale: run the same without --check",
                 file.display()

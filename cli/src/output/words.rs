@@ -70,6 +70,7 @@ fn of_engine(error: &Error) -> Option<&'static str> {
             Some("; restore it, or pass --allow-changed-images to replay regardless")
         }
         Error::Disk(error) => of_disk(error),
+        Error::Memory(_) => Some("; end other programs, or raise the limit (ulimit -v)"),
         Error::Net(NetError::Forward { .. }) => {
             Some("; name another port or address, or end what listens there")
         }
@@ -103,8 +104,8 @@ fn of_recording(fault: &RecordingFault) -> Option<&'static str> {
 
 fn of_disk(error: &DiskError) -> Option<&'static str> {
     match error {
-        DiskError::Replay { .. } => {
-            Some("; make room where its temporary overlay lies, or replay on another host")
+        DiskError::Replay { .. } | DiskError::Scratch { .. } => {
+            Some("; make room, or set TMPDIR to a folder that has some")
         }
         _ => None,
     }

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use anyhow::Context;
 use machine::{Execution, Icount};
 use rr::analysis::segments::{How, Segment, Segments, Verdict, identity};
+use rr::host::small;
 use rr::recording::Recording;
 use rr::recording::evidence::{Evidence, Unchecked};
 
@@ -258,7 +259,7 @@ pub(crate) fn verify_one(
 pub(crate) fn merge_files(files: &[PathBuf]) -> anyhow::Result<ExitCode> {
     let read = |path: &PathBuf| {
         let name = path.display().to_string();
-        let text = std::fs::read(path).with_context(|| name.clone())?;
+        let text = small::read(path, small::DESCRIPTION)?;
         Ok((name.clone(), parse(&text).context(name)?))
     };
     let parts = files.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;

@@ -188,7 +188,7 @@ pub fn drive(config: &VirtioConfig, data: &[u8]) {
     let mut bytes = Bytes(data);
     let mut bench = Bench {
         device: VirtioMmio::new(config),
-        ram: Ram::new(RAM),
+        ram: Ram::new(RAM).unwrap(),
         outside: Outside::default(),
         next: [0; 2],
     };

@@ -83,7 +83,7 @@ fn rows_share_neither_addresses_nor_sources() {
 fn the_bus_answers_where_the_board_says() {
     let config = vec![VirtioConfig::Rng(RngConfig { seed: [0; 32] }); VIRTIO_SLOTS.into()];
     let mut bus = Bus {
-        ram: Ram::new(1 << 16),
+        ram: Ram::new(1 << 16).unwrap(),
         rom: Vec::new(),
         devices: Devices::new(1, None, &config),
     };

@@ -289,7 +289,7 @@ mod tests {
 
     /// RAM with page-table entries at these offsets. The root table is at offset 0.
     fn ram(entries: &[(u64, u64)]) -> Ram {
-        let mut ram = Ram::new(8 * PAGE as u64);
+        let mut ram = Ram::new(8 * PAGE as u64).unwrap();
         for &(at, entry) in entries {
             assert!(ram.write(at, &entry.to_le_bytes()));
         }

@@ -95,7 +95,7 @@ pub(crate) mod tests {
                 rom: crate::boot::reset_rom(RAM_BASE, PhysAddr::default(), None),
                 ..PowerOn::default()
             };
-            let mut machine = Machine::new(&Config::new(1 << 20), power_on);
+            let mut machine = Machine::new(&Config::new(1 << 20), power_on).unwrap();
             while machine.harts()[0].pc < RAM_BASE.get() {
                 let next = machine.icount() + 1;
                 Self::run(&mut machine, next);

@@ -133,7 +133,7 @@ mod tests {
             segments,
             ..PowerOn::default()
         };
-        let mut machine = Machine::new(&Config::new(1 << 20), power_on);
+        let mut machine = Machine::new(&Config::new(1 << 20), power_on).unwrap();
         let hart = &mut machine.harts[0];
         hart.csrs.satp = 8 << 60 | RAM_BASE.get() >> 12;
         assert_eq!(

@@ -69,7 +69,7 @@ fn with_kernel(harts: u8, code: &[u32]) -> Machine {
         sbi: true,
         ..Config::new(8 << 20)
     };
-    Machine::new(&config, power_on)
+    Machine::new(&config, power_on).unwrap()
 }
 
 /// Makes one call on hart 0. Returns `a0` and `a1`.

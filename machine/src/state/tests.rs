@@ -24,7 +24,7 @@ fn machine(harts: u8, virtio: Vec<VirtioConfig>) -> Machine {
         segments,
         ..PowerOn::default()
     };
-    Machine::new(&config, power_on)
+    Machine::new(&config, power_on).unwrap()
 }
 
 /// The shape of saved state in [`FORMAT`], without the device types of virtio.
@@ -171,7 +171,7 @@ fn state_comes_back() {
     assert_ne!(new.digest(), digest);
     new.restore(&state).unwrap();
     assert_eq!(new.digest(), digest);
-    new.rewind();
+    new.rewind().unwrap();
     assert_eq!(
         new.digest(),
         machine(2, vec![VirtioConfig::Rng(RngConfig { seed: [8; 32] })]).digest()

@@ -77,7 +77,7 @@ impl Bench {
     pub(super) fn new(config: &VirtioConfig) -> Self {
         Self {
             dev: VirtioMmio::new(config),
-            ram: Ram::new(RAM),
+            ram: Ram::new(RAM).unwrap(),
             outside: Outside::default(),
             next: [(0, 0, 0); 2],
         }

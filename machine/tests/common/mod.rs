@@ -97,7 +97,7 @@ impl<'a> Guest<'a> {
             sbi: self.sbi,
             ..Config::new(4 << 20)
         };
-        Machine::new(&config, power_on)
+        Machine::new(&config, power_on).unwrap()
     }
 }
 
@@ -107,7 +107,7 @@ pub(crate) fn move_out_and_in(machine: &mut Machine) {
     let state = machine.save();
     let pages = (0..).map_while(|page| machine.page(page).map(<[u8]>::to_vec));
     let pages: Vec<_> = pages.collect();
-    machine.rewind();
+    machine.rewind().unwrap();
     for (number, page) in (0..).zip(&pages) {
         assert!(machine.restore_page(number, page));
     }

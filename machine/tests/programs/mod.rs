@@ -93,7 +93,7 @@ pub(crate) struct Program {
 impl Program {
     /// A machine that is about to run it.
     pub(crate) fn machine(&self) -> Machine {
-        Machine::new(&self.config, self.power_on.clone())
+        Machine::new(&self.config, self.power_on.clone()).unwrap()
     }
 
     /// The program of this seed.

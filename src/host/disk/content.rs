@@ -1,8 +1,8 @@
 //! A digest of what the guest would read.
 
 use super::request::steps;
+use super::saved::Source;
 use super::{Disk, DiskError};
-use imago::Mapping;
 use std::io;
 
 /// Bytes that are hashed or left out together.
@@ -31,11 +31,8 @@ impl Disk {
         hasher.update(&self.capacity.to_le_bytes());
         let mut at = 0;
         while at < self.capacity {
-            let (zero, len) = match self.access.get_mapping(at, self.capacity - at)? {
-                (Mapping::Eof { .. }, _) => break,
-                (Mapping::Zero { .. }, len) => (true, len),
-                (_, len) => (false, len),
-            };
+            let (zero, end) = self.content().zeroes(&(at..self.capacity))?;
+            let len = end - at;
             let block = BLOCK as u64;
             // The rest of a block that holds data is read together with that data.
             let whole = len - (at + len) % block;

@@ -1,6 +1,7 @@
 //! What can go wrong with a disk of the host. Every message names the file and what to do.
 
 use crate::host::OsError;
+use crate::host::map::MapError;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -72,6 +73,9 @@ pub enum DiskError {
         #[source]
         cause: Box<DiskError>,
     },
+    /// A file beside the disks cannot be read.
+    #[error(transparent)]
+    File(#[from] MapError),
     /// Any other error of the host.
     #[error("{}: cannot {doing}", path.display())]
     Io {
@@ -80,6 +84,21 @@ pub enum DiskError {
         /// The operation that failed, as in "cannot ...".
         doing: &'static str,
         /// The host's error.
+        #[source]
+        cause: OsError,
+    },
+    /// A replay's overlay can be made neither beside the recording nor in the system's folder for
+    /// temporary files.
+    #[error(
+        "cannot make the replay's overlay in {}, nor in {}",
+        folder.display(), temporary.display()
+    )]
+    Scratch {
+        /// The folder that was tried first.
+        folder: PathBuf,
+        /// The folder for temporary files.
+        temporary: PathBuf,
+        /// The host's error in the first folder.
         #[source]
         cause: OsError,
     },

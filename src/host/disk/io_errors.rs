@@ -5,10 +5,11 @@
 //! and a replay applies exactly it.
 
 use super::DiskError;
+use crate::host::map::MapError;
+use crate::host::small;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io;
 use std::path::Path;
 
 /// Version of the file's format.
@@ -110,10 +111,9 @@ impl IoErrors {
     /// # Errors
     /// If it cannot be read, or is damaged.
     pub fn load(path: &Path) -> Result<Self, DiskError> {
-        let bytes = match fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => return Err(DiskError::of(path, "read it", false)(error)),
+        let bytes = match small::read(path, small::DESCRIPTION) {
+            Err(MapError::Missing { .. }) => return Ok(Self::default()),
+            bytes => bytes?,
         };
         let damaged = |what: String| {
             DiskError::format(path, format!("is damaged: {what}; restore it from a copy"))

@@ -76,42 +76,22 @@ pub(super) fn open(path: &Path, format: Format, write: bool) -> Result<Layers, D
     Ok(Layers { access, files })
 }
 
-/// Opens the layers of a snapshot, the lowest first, on top of an image, or of nothing to read the
-/// layers alone. The backing file names in the layers are ignored: the image may have moved.
-pub(super) fn stack(base: Option<Layers>, layers: &[&Path]) -> Result<Layers, DiskError> {
-    let (mut below, mut files) = match base {
-        Some(Layers { access, files }) => (Some(access), files),
-        None => (None, Vec::new()),
-    };
-    for path in layers {
-        let file = open_file(path, false)?;
-        header::check(path, &file, false)?;
-        lock(path, &file, false)?;
-        let fail = |cause| DiskError::of(path, "open it", false)(cause);
-        let again = file.try_clone().map_err(fail)?;
-        let stamp = Stamp::new(&file.metadata().map_err(fail)?);
-        files.insert(
-            0,
-            LayerFile {
-                path: (*path).to_owned(),
-                file: again,
-                stamp,
-            },
-        );
-        let options = StorageOpenOptions::new().filename(path);
-        let storage = ImageFile::from_open_file(file, options).map_err(fail)?;
-        let mut image: Qcow2<ImageFile> = Qcow2::open_image(storage, false).map_err(fail)?;
-        image.set_backing(below.take());
-        image.set_data_file(None);
-        below = Some(FormatAccess::new(image));
-    }
-    match below {
-        Some(access) => Ok(Layers { access, files }),
-        None => {
-            let reason = "a stack of no layers was asked for";
-            Err(DiskError::format(Path::new(""), reason))
-        }
-    }
+/// Opens a layer of a snapshot, on top of another layer or of nothing. The backing file name in the
+/// layer is ignored: the image may have moved.
+pub(super) fn of_snapshot(
+    path: &Path,
+    below: Option<FormatAccess<ImageFile>>,
+) -> Result<FormatAccess<ImageFile>, DiskError> {
+    let file = open_file(path, false)?;
+    header::check(path, &file, false)?;
+    lock(path, &file, false)?;
+    let fail = |cause| DiskError::of(path, "open it", false)(cause);
+    let options = StorageOpenOptions::new().filename(path);
+    let storage = ImageFile::from_open_file(file, options).map_err(fail)?;
+    let mut image: Qcow2<ImageFile> = Qcow2::open_image(storage, false).map_err(fail)?;
+    image.set_backing(below);
+    image.set_data_file(None);
+    Ok(FormatAccess::new(image))
 }
 
 fn open_on(

@@ -13,6 +13,7 @@ mod header;
 mod identity;
 mod io_errors;
 mod layer;
+mod lower;
 mod options;
 mod overlay;
 mod pool;
@@ -34,6 +35,7 @@ pub use saved::{Below, merge};
 use imago::FormatAccess;
 use imago::file::File as ImageFile;
 use layer::LayerFile;
+use lower::{Lower, Together};
 use rangemap::RangeSet;
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -80,8 +82,8 @@ pub enum Writes<'a> {
     /// To a new overlay of this path, in a recording. The path must not exist yet.
     Overlay(&'a Path),
     /// To an overlay without a name, in a replay. It lies in this folder, or in the system's folder
-    /// for temporary files if this one is not writable. It goes when the disk is closed, also by
-    /// `kill -9`.
+    /// for temporary files if this one is not writable or has no room. It goes when the disk is
+    /// closed, also by `kill -9`.
     Scratch(&'a Path),
 }
 
@@ -96,6 +98,12 @@ pub struct Disk {
     on_overlay: bool,
     /// The smallest number of bytes that a discard can give back.
     granule: u64,
+    /// True if that overlay is one without a name, which nobody reads later.
+    is_scratch: bool,
+    /// The folders that such an overlay can move to when its own is full.
+    spare: Vec<PathBuf>,
+    /// What lies between that overlay and the image.
+    lower: Lower,
     /// The files of the image and of its backing files.
     files: Vec<LayerFile>,
     /// The overlay's dirty mark, as long as some data is not written out.
@@ -142,7 +150,7 @@ impl Disk {
             None => header::probe(&path, &layer::open_file(&path, false)?)?,
         };
         let in_place = writes == Writes::Image && !options.readonly;
-        let mut layers = layer::open(&path, format, in_place)?;
+        let layers = layer::open(&path, format, in_place)?;
         let capacity = layers
             .access
             .size()
@@ -152,6 +160,7 @@ impl Disk {
                 DiskError::format(&path, "is larger than a disk can be; name another")
             })?;
         let on_overlay = !options.readonly && !in_place;
+        let (mut lower, mut spare) = (Lower::default(), Vec::new());
         let (access, mark) = match writes {
             Writes::Overlay(place) if on_overlay => {
                 let base = overlay::Base::new(&path, format, capacity)?;
@@ -159,11 +168,10 @@ impl Disk {
                 (access, Some(mark))
             }
             Writes::Scratch(folder) if on_overlay => {
-                let paths: Vec<&Path> = snapshot.iter().map(AsRef::as_ref).collect();
-                if !paths.is_empty() {
-                    layers = layer::stack(Some(layers), &paths)?;
-                }
-                (overlay::scratch(folder, capacity, layers.access)?, None)
+                lower = Lower::new(snapshot)?;
+                spare = overlay::folders(folder);
+                let scratch = overlay::scratch(&mut spare, capacity)?;
+                (overlay::on(scratch, Some(layers.access)), None)
             }
             _ => (layers.access, None),
         };
@@ -174,6 +182,9 @@ impl Disk {
             capacity,
             readonly: options.readonly,
             on_overlay,
+            is_scratch: matches!(writes, Writes::Scratch(_)) && on_overlay,
+            spare,
+            lower,
             granule,
             files: layers.files,
             mark,
@@ -215,6 +226,26 @@ impl Disk {
             .try_for_each(LayerFile::check_untouched)
     }
 
+    /// The disk's content, as the guest reads it.
+    fn content(&self) -> Together<'_> {
+        Together {
+            overlay: &self.access,
+            lower: &self.lower,
+        }
+    }
+
+    /// Goes on with a new overlay in another folder, because the folder of this one is full. False:
+    /// there is no other.
+    fn move_on(&mut self) -> bool {
+        // An error is lost here; the caller has that of the full folder.
+        let Ok(new) = overlay::scratch(&mut self.spare, self.capacity) else {
+            return false;
+        };
+        let full = std::mem::replace(&mut self.access, overlay::on(new, None));
+        self.lower.replace(full, self.capacity);
+        true
+    }
+
     /// Path of the image, for messages.
     fn path(&self) -> PathBuf {
         self.paths().next().unwrap_or(Path::new("")).to_owned()
@@ -231,7 +262,7 @@ impl Disk {
     }
 
     fn write_out(&mut self) -> io::Result<()> {
-        if self.readonly || self.lost {
+        if self.readonly || self.lost || self.is_scratch {
             return Ok(());
         }
         self.access.flush()?;

@@ -4,14 +4,17 @@ use super::{Below, DiskError, Format};
 use imago::file::File as ImageFile;
 use imago::qcow2::Qcow2;
 use imago::{FormatAccess, FormatCreateBuilder, StorageOpenOptions};
+use rustix::fs::statvfs;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Bytes of a cluster; QEMU's default. Recordings depend on it: it decides what a discard leaves of
 /// clusters that it covers in part, and a replay must leave the same.
 pub(super) const CLUSTER: usize = 64 << 10;
+/// Bytes of room in a folder that are few for a replay's overlay.
+const LITTLE: u64 = 64 << 20;
 /// The longest name of a backing file, in bytes (QEMU, docs/interop/qcow2.txt, "Header").
 const MAX_NAME: usize = 1023;
 
@@ -79,8 +82,8 @@ pub(super) fn create(
     let named = Some((base.name.to_owned(), base.format.name().to_owned()));
     // Only after imago has opened the overlay: imago refuses the mark, because it repairs nothing.
     let made = file.try_clone().and_then(|again| {
-        let access = format(file, place, base.capacity, named, Some(backing))?;
-        Ok((access, Mark::set(again)?))
+        let image = format(file, place, base.capacity, named)?;
+        Ok((on(image, Some(backing)), Mark::set(again)?))
     });
     if made.is_err() {
         // The new file is of no use. An error on removing it adds nothing to the first error.
@@ -89,16 +92,53 @@ pub(super) fn create(
     made.map_err(DiskError::io(place, "create the overlay"))
 }
 
-/// Makes an overlay without a name, which goes when its last user closes it.
+/// The folders that a replay's overlay can lie in, the best first: that of the recording, and the
+/// system's for temporary files, which is often in memory, and small.
+pub(super) fn folders(recording: &Path) -> Vec<PathBuf> {
+    let temporary = std::env::temp_dir();
+    let mut folders = vec![recording.to_owned(), temporary];
+    // Where there is little room, the other folder is tried first.
+    folders.sort_by_key(|folder| free(folder).is_some_and(|free| free < LITTLE));
+    folders
+}
+
+/// Bytes that are free in a folder's file system; `None` if that is unknown.
+fn free(folder: &Path) -> Option<u64> {
+    let found = statvfs(folder).ok()?;
+    Some(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// True if the error says that a file cannot grow here.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+    )
+}
+
+/// Makes an overlay without a name, which goes when its last user closes it. It lies in the first
+/// of the folders where that is possible; this folder and those before it are taken off the list.
 pub(super) fn scratch(
-    folder: &Path,
+    folders: &mut Vec<PathBuf>,
     capacity: u64,
-    backing: FormatAccess<ImageFile>,
-) -> Result<FormatAccess<ImageFile>, DiskError> {
-    // The recording's folder first: the system's folder is often in memory, and small.
-    let file = tempfile::tempfile_in(folder).or_else(|_| tempfile::tempfile());
-    let made = file.and_then(|file| format(file, folder, capacity, None, Some(backing)));
-    made.map_err(DiskError::io(folder, "create the replay's overlay in it"))
+) -> Result<Qcow2<ImageFile>, DiskError> {
+    let mut first = None;
+    while !folders.is_empty() {
+        let folder = folders.remove(0);
+        let made =
+            tempfile::tempfile_in(&folder).and_then(|file| format(file, &folder, capacity, None));
+        match made {
+            Ok(image) => return Ok(image),
+            Err(cause) => first = first.or(Some((folder, cause))),
+        }
+    }
+    let (folder, cause) =
+        first.unwrap_or_else(|| (std::env::temp_dir(), ErrorKind::StorageFull.into()));
+    Err(DiskError::Scratch {
+        folder,
+        temporary: std::env::temp_dir(),
+        cause: cause.into(),
+    })
 }
 
 /// Makes a layer of a snapshot. It does not open its backing file, because it is written in whole
@@ -118,7 +158,7 @@ pub(super) fn layer(
         .create_new(true)
         .open(place)?;
     let named = Some((below.name.clone(), below.format.name().to_owned()));
-    format(file, place, capacity, named, None)
+    Ok(on(format(file, place, capacity, named)?, None))
 }
 
 fn format(
@@ -126,8 +166,7 @@ fn format(
     place: &Path,
     capacity: u64,
     named: Option<(String, String)>,
-    backing: Option<FormatAccess<ImageFile>>,
-) -> io::Result<FormatAccess<ImageFile>> {
+) -> io::Result<Qcow2<ImageFile>> {
     let again = file.try_clone()?;
     let storage = |file| {
         let options = StorageOpenOptions::new().filename(place).write(true);
@@ -140,8 +179,15 @@ fn format(
         builder = builder.backing(name, format);
     }
     builder.create()?;
-    let mut image: Qcow2<ImageFile> = Qcow2::open_image(storage(again)?, true)?;
+    Qcow2::open_image(storage(again)?, true)
+}
+
+/// Puts a new image on another one, or on nothing.
+pub(super) fn on(
+    mut image: Qcow2<ImageFile>,
+    backing: Option<FormatAccess<ImageFile>>,
+) -> FormatAccess<ImageFile> {
     image.set_backing(backing);
     image.set_data_file(None);
-    Ok(FormatAccess::new(image))
+    FormatAccess::new(image)
 }

@@ -1,7 +1,8 @@
 //! Carries out requests on a disk.
 
 use super::io_errors::Extent;
-use super::{Disk, SECTOR};
+use super::saved::Source;
+use super::{Disk, SECTOR, overlay};
 use imago::format::PreallocateMode;
 use machine::inputs::BlockOp;
 use std::io;
@@ -42,12 +43,29 @@ impl Disk {
             self.unwritten = true;
             self.change(range.clone());
         }
+        Ok(self.with_room(|disk| disk.carry_out_on(op, &range))?)
+    }
+
+    /// Does what writes to the disk. If the folder of a replay's overlay is full, it is done once
+    /// more in another folder.
+    fn with_room<T>(&mut self, write: impl Fn(&mut Self) -> io::Result<T>) -> io::Result<T> {
+        let mut done = write(self);
+        while let Err(error) = &done
+            && overlay::is_full(error)
+            && self.move_on()
+        {
+            done = write(self);
+        }
+        done
+    }
+
+    fn carry_out_on(&mut self, op: &BlockOp, range: &Range<u64>) -> io::Result<Vec<u8>> {
         match op {
-            BlockOp::Read { .. } => return Ok(self.read(&range)?),
+            BlockOp::Read { .. } => return self.read(range),
             BlockOp::Write { data, .. } => self.write(range.start, data)?,
             BlockOp::Flush => self.flush()?,
-            BlockOp::Discard { .. } => self.discard(&range)?,
-            BlockOp::WriteZeroes { unmap, .. } => self.write_zeroes(&range, *unmap)?,
+            BlockOp::Discard { .. } => self.discard(range)?,
+            BlockOp::WriteZeroes { unmap, .. } => self.write_zeroes(range, *unmap)?,
         }
         Ok(Vec::new())
     }
@@ -87,6 +105,10 @@ impl Disk {
     /// # Errors
     /// If the host fails, or the part lies outside the request.
     pub(super) fn apply(&mut self, op: &BlockOp, part: &[Extent]) -> io::Result<()> {
+        self.with_room(|disk| disk.apply_on(op, part))
+    }
+
+    fn apply_on(&mut self, op: &BlockOp, part: &[Extent]) -> io::Result<()> {
         let foreign = || io::Error::other("what it did when it was recorded is no part of it");
         let range = self.range(op).ok_or_else(foreign)?;
         for extent in part {
@@ -134,20 +156,23 @@ impl Disk {
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(len).map_err(io::Error::other)?;
         bytes.resize(len, 0);
-        self.access.read(&mut bytes[..], range.start)?;
+        self.content().fill(&mut bytes, range.start)?;
         Ok(bytes)
     }
 
     fn write(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.fill_up(offset + data.len() as u64)?;
-        self.access.write(data, offset)
+        let end = offset + data.len() as u64;
+        self.fill_up(end)?;
+        self.access.write(data, offset)?;
+        self.lower.cover(offset..end);
+        Ok(())
     }
 
     /// Writes out the data in memory. A disk without an overlay also waits until the data is on the
     /// medium. An overlay need not survive a power failure of the host: the log, from which it can
     /// be made again, does not survive it either.
     fn flush(&mut self) -> io::Result<()> {
-        if self.readonly {
+        if self.readonly || self.is_scratch {
             return Ok(());
         }
         self.unwritten = false;
@@ -168,7 +193,7 @@ impl Disk {
     /// is tried again by a later request, which then reports the error.
     pub(super) fn rest(&mut self) {
         self.unwritten = false;
-        if self.on_overlay {
+        if self.on_overlay && !self.is_scratch {
             let _ = self.access.flush();
         }
     }
@@ -194,7 +219,11 @@ impl Disk {
         match done {
             // A file system without holes, or a version 2 image: a discard is only advice.
             Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
-            done => done,
+            Ok(()) => {
+                self.lower.cover(start..end);
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -208,13 +237,18 @@ impl Disk {
         };
         match done {
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
-            done => return done,
+            Ok(()) => {
+                self.lower.cover(range.clone());
+                return Ok(());
+            }
+            Err(error) => return Err(error),
         }
         let zeroes = vec![0; usize::try_from(len.min(STEP)).map_err(io::Error::other)?];
         for step in steps(range) {
             let len = usize::try_from(step.end - step.start).unwrap_or(zeroes.len());
             let zeroes = zeroes.get(..len).unwrap_or(&zeroes);
             self.access.write(zeroes, step.start)?;
+            self.lower.cover(step);
         }
         Ok(())
     }

@@ -3,7 +3,8 @@
 //! A layer lies on the layer of its parent snapshot, and the first one on the image. A layer is a
 //! copy: the guest's disk and its overlay stay as they are.
 
-use super::layer::{self, Layers};
+use super::layer;
+use super::lower::Lower;
 use super::overlay::{self, CLUSTER};
 use super::request::steps;
 use super::{Disk, DiskError, Format};
@@ -44,7 +45,7 @@ impl Disk {
     /// If the disk cannot be read, or the layer cannot be written.
     pub(super) fn save(&self, place: &Path, below: &Below) -> Result<(), DiskError> {
         let done = overlay::layer(place, below, self.capacity).and_then(|layer| {
-            copy(&self.access, layer, &self.changed)?;
+            copy(&self.content(), layer, &self.changed)?;
             Ok(())
         });
         done.map_err(DiskError::io(place, "write the snapshot's layer"))
@@ -74,17 +75,8 @@ impl Disk {
         let Some(top) = layers.last() else {
             return Ok(());
         };
-        let mut all = RangeSet::new();
-        for place in layers {
-            all.extend(held(place.as_ref())?.1);
-        }
-        let paths: Vec<_> = layers.iter().map(AsRef::as_ref).collect();
-        let Layers { access, .. } = layer::stack(None, &paths)?;
-        let fail = |cause| DiskError::io(top.as_ref(), "copy the snapshot's disk")(cause);
-        for range in all.iter() {
-            copy_range(&access, &mut self.access, range).map_err(fail)?;
-        }
-        Ok(())
+        let copied = Lower::new(layers)?.copy_to(&mut self.access);
+        copied.map_err(DiskError::io(top.as_ref(), "copy the snapshot's disk"))
     }
 }
 
@@ -95,14 +87,14 @@ impl Disk {
 pub fn merge(upper: &Path, lower: &Path, place: &Path, below: &Below) -> Result<(), DiskError> {
     let (capacity, mut all) = held(lower)?;
     all.extend(held(upper)?.1);
-    let Layers { access, .. } = layer::stack(None, &[lower, upper])?;
+    let access = layer::of_snapshot(upper, Some(layer::of_snapshot(lower, None)?))?;
     let done = overlay::layer(place, below, capacity).and_then(|layer| copy(&access, layer, &all));
     done.map_err(DiskError::io(place, "write the merged layer"))
 }
 
 /// A layer's disk size in bytes, and the ranges that the layer itself holds.
-fn held(place: &Path) -> Result<(u64, RangeSet<u64>), DiskError> {
-    let Layers { access, .. } = layer::stack(None, &[place])?;
+pub(super) fn held(place: &Path) -> Result<(u64, RangeSet<u64>), DiskError> {
+    let access = layer::of_snapshot(place, None)?;
     let fail = |cause| DiskError::io(place, "read the snapshot's layer")(cause);
     let capacity = access.size();
     let mut held = RangeSet::new();
@@ -126,7 +118,7 @@ fn held(place: &Path) -> Result<(u64, RangeSet<u64>), DiskError> {
 
 /// Copies these ranges, and writes all data out.
 fn copy(
-    from: &FormatAccess<ImageFile>,
+    from: &impl Source,
     mut to: FormatAccess<ImageFile>,
     ranges: &RangeSet<u64>,
 ) -> io::Result<()> {
@@ -136,32 +128,53 @@ fn copy(
     to.flush()
 }
 
-fn copy_range(
-    from: &FormatAccess<ImageFile>,
+/// Copies a range.
+pub(super) fn copy_range(
+    from: &impl Source,
     to: &mut FormatAccess<ImageFile>,
     range: &Range<u64>,
 ) -> io::Result<()> {
     let mut at = range.start;
     while at < range.end {
-        let (mapping, len) = from.get_mapping(at, range.end - at)?;
-        let (zero, len) = match mapping {
-            // Past the end of an image that ends within its last sector.
-            Mapping::Eof { .. } => (true, range.end - at),
-            Mapping::Zero { .. } => (true, len),
-            _ => (false, len),
-        };
-        let part = at..at + len;
+        let (zero, end) = from.zeroes(&(at..range.end))?;
+        let part = at..end;
         if zero {
-            to.write_zeroes(part.start, len)?;
+            to.write_zeroes(part.start, end - at)?;
         } else {
             for step in steps(&part) {
                 let len = usize::try_from(step.end - step.start).map_err(io::Error::other)?;
                 let mut bytes = vec![0; len];
-                from.read(&mut bytes[..], step.start)?;
+                from.fill(&mut bytes, step.start)?;
                 to.write(&bytes, step.start)?;
             }
         }
-        at += len.max(1);
+        at = end.max(at + 1);
     }
     Ok(())
+}
+
+/// What content is read from.
+pub(super) trait Source {
+    /// Whether the beginning of a range is known to hold zeroes, and where that part ends: behind
+    /// the range's start, and not behind its end.
+    fn zeroes(&self, range: &Range<u64>) -> io::Result<(bool, u64)>;
+
+    /// Reads bytes from `start` on. Behind the end of an image they are zero.
+    fn fill(&self, bytes: &mut [u8], start: u64) -> io::Result<()>;
+}
+
+impl Source for FormatAccess<ImageFile> {
+    fn zeroes(&self, range: &Range<u64>) -> io::Result<(bool, u64)> {
+        let (mapping, len) = self.get_mapping(range.start, range.end - range.start)?;
+        Ok(match mapping {
+            // Past the end of an image that ends within its last sector.
+            Mapping::Eof { .. } => (true, range.end),
+            Mapping::Zero { .. } => (true, range.start + len),
+            _ => (false, range.start + len),
+        })
+    }
+
+    fn fill(&self, bytes: &mut [u8], start: u64) -> io::Result<()> {
+        self.read(bytes, start)
+    }
 }

@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn addresses() {
-        let machine = Machine::new(&machine::Config::new(1 << 20), Default::default());
+        let machine = Machine::new(&machine::Config::new(1 << 20), Default::default()).unwrap();
         let parse = |text| parse(&machine, 0, text);
         assert_eq!(parse("0x10"), Some(16));
         assert_eq!(parse(" 0x10 + 4-2"), Some(18));

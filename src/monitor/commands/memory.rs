@@ -176,7 +176,7 @@ mod tests {
             segments: vec![(PhysAddr::new(BASE), bytes)],
             ..PowerOn::default()
         };
-        Machine::new(&Config::new(1 << 20), power_on)
+        Machine::new(&Config::new(1 << 20), power_on).unwrap()
     }
 
     fn show(format: &str, address: u64) -> String {

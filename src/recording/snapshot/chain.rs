@@ -137,7 +137,7 @@ impl Chain {
     /// If the snapshot is not one of this machine. Then the machine's state is undefined, and it
     /// must not be used.
     pub fn load(&self, machine: &mut Machine) -> Result<Loaded, Error> {
-        machine.rewind();
+        machine.rewind()?;
         self.load_at_power_on(machine)
     }
 

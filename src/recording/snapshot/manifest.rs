@@ -2,7 +2,7 @@
 
 use super::{FORMAT, Snapshot, Stored, damaged};
 use crate::error::{Damage, Error, RecordingFault};
-use crate::host::map::MappedFile;
+use crate::host::map::open_regular;
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 use std::fs;
@@ -78,12 +78,23 @@ fn seal(snapshot: &Snapshot, path: &Path) -> Result<String, Error> {
 impl Stored {
     /// The size and checksum of a file.
     pub(super) fn of(path: &Path) -> Result<Self, Error> {
-        let bytes = MappedFile::open(path)?;
+        let (file, _) = open_regular(path)?;
         let name = path.file_name().unwrap_or_default();
+        let mut hasher = blake3::Hasher::new();
+        // The file is read and not mapped: on a full tmpfs, reading a hole of a mapping is SIGBUS.
+        hasher
+            .update_reader(file)
+            .map_err(Error::file(path, "read"))?;
         Ok(Self {
             name: name.to_string_lossy().into_owned(),
-            size: bytes.len() as u64,
-            blake3: blake3::hash(&bytes).to_hex().to_string(),
+            size: hasher.count(),
+            blake3: hasher.finalize().to_hex().to_string(),
         })
+    }
+
+    /// True if a file has this size and checksum. A file of another size is not read.
+    pub(super) fn is(&self, path: &Path) -> Result<bool, Error> {
+        let (_, len) = open_regular(path)?;
+        Ok(len == self.size && Self::of(path)? == *self)
     }
 }

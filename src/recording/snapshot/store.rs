@@ -3,13 +3,14 @@
 use super::chain::{Chain, Checked};
 use super::draft::Draft;
 use super::{
-    FOLDER, LogPlace, MANIFEST, PAGES, STATE, Snapshot, Stored, damaged, manifest, pages,
-    snapshot_name,
+    FOLDER, LogPlace, MANIFEST, PAGES, STATE, Snapshot, damaged, manifest, pages, snapshot_name,
 };
 use crate::error::{Damage, Error, RecordingFault};
 use crate::host::disk;
-use crate::host::map::{MapError, MappedFile};
+use crate::host::map::{MapError, open_regular};
 use crate::host::part::{folder_of, sync_folder};
+use crate::host::small;
+use crate::recording::LARGEST_MANIFEST;
 use crate::recording::create::share;
 use machine::Icount;
 use std::fs::{self, File, OpenOptions};
@@ -183,7 +184,7 @@ impl Store {
     pub(crate) fn read(&self, name: &str) -> Result<Snapshot, Error> {
         snapshot_name(name)?;
         let path = self.path(name).join(MANIFEST);
-        let bytes = match MappedFile::open(&path) {
+        let bytes = match small::read(&path, LARGEST_MANIFEST) {
             Err(MapError::Missing { .. }) if !self.path(name).is_dir() => {
                 return Err(self.none(name));
             }
@@ -322,8 +323,7 @@ impl Store {
         }
         for stored in &snapshot.files {
             let path = dir.join(&stored.name);
-            let found = Stored::of(&path)?;
-            if found != *stored {
+            if !stored.is(&path)? {
                 return Err(damaged(&path, Damage::Checksum));
             }
         }
@@ -332,15 +332,15 @@ impl Store {
 
     /// Marks a snapshot as needed by this process, as long as the returned file is open.
     pub(crate) fn hold(&self, name: &str) -> Option<File> {
-        let file = File::open(self.path(name).join(MANIFEST)).ok()?;
+        let (file, _) = open_regular(&self.path(name).join(MANIFEST)).ok()?;
         file.try_lock_shared().ok()?;
         Some(file)
     }
 
     fn check_unused(&self, name: &str) -> Result<(), Error> {
         let path = self.path(name);
-        let file = File::open(path.join(MANIFEST));
-        match file.map(|file| file.try_lock()) {
+        let file = open_regular(&path.join(MANIFEST));
+        match file.map(|(file, _)| file.try_lock()) {
             Ok(Err(fs::TryLockError::WouldBlock)) => {
                 Err(Error::recording(&path, RecordingFault::SnapshotInUse))
             }

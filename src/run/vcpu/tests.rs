@@ -68,7 +68,7 @@ fn digests(kick_every: u64, digest_every: u64, probe: Option<Probe>) -> Vec<u64>
         rom: reset_rom(RAM_BASE, PhysAddr::default(), None),
         ..PowerOn::default()
     };
-    let mut machine = Machine::new(&Config::new(1 << 20), power_on);
+    let mut machine = Machine::new(&Config::new(1 << 20), power_on).unwrap();
     probe
         .into_iter()
         .for_each(|probe| machine.insert_probe(probe));

@@ -1,6 +1,7 @@
 //! The meaning of the guest's network addresses on the host.
 
 use super::wire::Wire;
+use crate::host::small;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -92,7 +93,8 @@ impl Addresses {
 }
 
 fn read_resolver(path: &Path) -> Option<SocketAddrV4> {
-    parse_resolver(&std::fs::read_to_string(path).ok()?)
+    let text = small::read(path, small::DESCRIPTION).ok()?;
+    parse_resolver(&String::from_utf8_lossy(&text))
 }
 
 /// The first resolver with an IPv4 address (resolv.conf(5)).
