@@ -305,6 +305,9 @@ pub enum Damage {
     /// A file does not match its checksum.
     #[error("its size or checksum is not the recorded one")]
     Checksum,
+    /// The description names a file that is none of the snapshot's folder.
+    #[error("it names the file `{0}`, which cannot be one of a snapshot")]
+    FileName(String),
     /// The description lacks a file.
     #[error("it names too few files")]
     TooFewFiles,

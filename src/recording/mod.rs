@@ -14,8 +14,8 @@ pub mod range;
 pub mod seal;
 pub mod snapshot;
 
-use crate::error::{Error, RecordingFault};
-use crate::host::disk::DriveOptions;
+use crate::error::{Error, OptionFault, RecordingFault};
+use crate::host::disk::{DriveOptions, check_names};
 use crate::host::map::MappedFile;
 use crate::host::small;
 use crate::recording::create::Staging;
@@ -236,6 +236,9 @@ impl Recording {
         if manifest.digest_interval == 0 {
             return Err(Error::recording(&path, RecordingFault::NoDigestInterval));
         }
+        // They become parts of paths.
+        check_names(&manifest.machine.drives)
+            .map_err(|wrong| Error::recording(&path, OptionFault::from(wrong)))?;
         Ok(Self {
             dir: dir.to_owned(),
             manifest,

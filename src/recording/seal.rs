@@ -7,9 +7,10 @@
 
 use crate::error::{Error, RecordingFault, Unsealed};
 use crate::host::disk::IoErrors;
-use crate::host::map::MappedFile;
+use crate::host::map::open_regular;
 use crate::host::part::sync_folder;
 use crate::notes::Notes;
+use crate::host::small;
 use crate::recording::{DIGESTS, LOG, Recording};
 use machine::{Digest, Icount};
 use serde::{Deserialize, Serialize};
@@ -24,7 +25,7 @@ pub const SEAL_PART: &str = "seal.json.part";
 /// Version of the file's format.
 const FORMAT: u32 = 1;
 /// The longest seal that is read, in bytes. It takes some 150 bytes for each file.
-const LONGEST: usize = 1 << 20;
+const LONGEST: u64 = 1 << 20;
 /// Bytes of a file that are hashed at once.
 const PIECE: usize = 1 << 20;
 /// Bytes that take about half a second to hash. Of a larger file the user is told.
@@ -129,8 +130,9 @@ impl Sum {
         Self::new(LOG, size, hash)
     }
 
-    /// Reads a file of the recording; `None`: there is none.
-    fn of_file(dir: &Path, name: &str, notes: &Notes) -> Result<Option<Self>, Error> {
+    /// Reads a file of the recording; `None`: there is none. A file that has not the `expected`
+    /// size is not read.
+    fn of_file(dir: &Path, name: &str, expected: Option<u64>, notes: &Notes) -> Result<Option<Self>, Error> {
         let path = dir.join(name);
         let fail = || Error::file(&path, "read it");
         match fs::symlink_metadata(&path) {
@@ -140,6 +142,13 @@ impl Sum {
             Ok(found) if !found.is_file() => {
                 return Err(Error::recording(&path, RecordingFault::NoFile));
             }
+            Ok(found) if expected.is_some_and(|expected| expected != found.len()) => {
+                return Ok(Some(Self {
+                    name: name.to_owned(),
+                    size: found.len(),
+                    blake3: "not read".to_owned(),
+                }));
+            }
             Ok(found) if found.len() > LARGE => {
                 let (path, megabytes) = (path.display(), found.len() >> 20);
                 notes.remark(&format!(
@@ -148,7 +157,7 @@ impl Sum {
             }
             Ok(_) => {}
         }
-        let mut file = File::open(&path).map_err(fail())?;
+        let (mut file, _) = open_regular(&path)?;
         let (mut hasher, mut size) = (blake3::Hasher::new(), 0);
         let mut piece = vec![0; PIECE];
         loop {
@@ -217,7 +226,7 @@ pub(crate) fn seal(
     let overlays = overlays(dir)?;
     let others = [DIGESTS, IoErrors::FILE].into_iter();
     for name in others.chain(overlays.iter().map(String::as_str)) {
-        let Some(sum) = Sum::of_file(dir, name, notes)? else {
+        let Some(sum) = Sum::of_file(dir, name, None, notes)? else {
             continue;
         };
         if durable {
@@ -271,9 +280,6 @@ impl Seal {
     fn read(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
         let wrong = |fault| Error::recording(path, fault);
         let json = |error| wrong(RecordingFault::Json(error));
-        if bytes.len() > LONGEST {
-            return Err(wrong(RecordingFault::Seal));
-        }
         let FormatOnly { seal } = serde_json::from_slice(bytes).map_err(json)?;
         if seal.format != FORMAT {
             let (found, known) = (seal.format, FORMAT);
@@ -338,7 +344,7 @@ impl Recording {
             }
             Ok(_) => {}
         }
-        Seal::read(&path, &MappedFile::open(&path)?).map(Some)
+        Seal::read(&path, &small::read(&path, LONGEST)?).map(Some)
     }
 
     /// Checks that the bytes of a file are those that were sealed. Without a seal there is nothing
@@ -373,10 +379,9 @@ impl Recording {
         let Some(seal) = self.seal()? else {
             return Ok(());
         };
-        match (
-            seal.file(name),
-            Sum::of_file(self.dir(), name, &Notes::default())?,
-        ) {
+        let sealed = seal.file(name);
+        let expected = sealed.map_or(0, |sealed| sealed.size);
+        match (sealed, Sum::of_file(self.dir(), name, Some(expected), &Notes::default())?) {
             (Some(recorded), found) => recorded.check(self.dir(), found.as_ref()),
             (None, Some(_)) if !seal.is_repaired() => {
                 Err(Error::recording(&self.path(name), RecordingFault::Added))
@@ -401,7 +406,7 @@ impl Recording {
             return Ok(());
         };
         for recorded in seal.files.iter().filter(|file| is_overlay(&file.name)) {
-            let found = Sum::of_file(self.dir(), &recorded.name, notes)?;
+            let found = Sum::of_file(self.dir(), &recorded.name, Some(recorded.size), notes)?;
             recorded.check(self.dir(), found.as_ref())?;
         }
         Ok(())

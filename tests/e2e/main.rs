@@ -14,6 +14,7 @@ mod errors;
 mod evidence;
 mod guest;
 mod harness;
+mod hostile;
 mod images;
 mod killed;
 mod overwrite;

@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::args::input::Input;
 use crate::output;
 use crate::output::outfile::{OutFile, Overwrite};
-use crate::output::report::escaped;
+use crate::output::report::{self, escaped};
 use crate::output::table_reason::table_reason;
 use crate::plot::{self, PlotFile};
 
@@ -120,7 +120,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     summary.seal = seal;
     output::write(|out| {
         if args.json {
-            serde_json::to_writer_pretty(&mut *out, &summary)?;
+            write!(out, "{}", report::json(&summary)?)?;
             writeln!(out)
         } else {
             print(&summary, out)
@@ -274,7 +274,7 @@ fn completeness(summary: &Summary) -> String {
 fn recorded(recording: &Value, facts: &mut Vec<(&str, String)>) {
     let plain = |value: &Value| match value {
         Value::String(text) => escaped(text),
-        other => other.to_string(),
+        other => escaped(&other.to_string()),
     };
     let mut options = BTreeMap::new();
     if let Some(Value::Object(machine)) = recording.get("machine") {

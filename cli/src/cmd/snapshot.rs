@@ -22,7 +22,7 @@ use serde::Serialize;
 use crate::args::position;
 use crate::output::outcome::{self, thousands};
 use crate::output::progress::InstructionProgress;
-use crate::output::{self, words};
+use crate::output::{self, report, words};
 
 /// Version of what `list --json` prints.
 const SCHEMA: u32 = 1;
@@ -187,7 +187,8 @@ fn list(args: &List) -> anyhow::Result<ExitCode> {
     let entries: Vec<Entry<'_>> = list.iter().map(Entry::new).collect();
     if args.json {
         let all = serde_json::json!({ "schema": SCHEMA, "snapshots": entries });
-        output::write(|out| writeln!(out, "{all:#}"))?;
+        let text = report::json(&all)?;
+        output::write(|out| writeln!(out, "{text}"))?;
     } else {
         output::write(|out| writeln!(out, "{}", table(&entries)))?;
     }

@@ -11,6 +11,7 @@ use crate::diff::bisect::ended;
 use crate::diff::hunk::Compared;
 use crate::diff::text::rows;
 use crate::events;
+use crate::output::report;
 
 /// Prints the difference as one JSON object.
 pub(crate) fn print(compared: &Compared<'_, '_>, out: &mut dyn Write) -> io::Result<()> {
@@ -54,7 +55,7 @@ pub(crate) fn print(compared: &Compared<'_, '_>, out: &mut dyn Write) -> io::Res
     if recorded.is_some() {
         object["unchecked"] = compared.one_ended().into();
     }
-    serde_json::to_writer_pretty(&mut *out, &object)?;
+    write!(out, "{}", report::json(&object)?)?;
     writeln!(out)
 }
 

@@ -12,8 +12,8 @@ use serde_json::json;
 use crate::args::input::Input;
 use crate::diff::bisect::{self, ended};
 use crate::diff::paint::Paint;
-use crate::output;
 use crate::output::outcome::{self, thousands};
+use crate::output::{self, report};
 
 /// Replays the recording, and bisects if its states are not the recorded ones; with `closely` in
 /// any case. `fault`: an instruction that gives a wrong result, for tests.
@@ -77,7 +77,7 @@ pub(crate) fn run(
                 let fault_at = bisection.as_ref().and_then(|bisection| bisection.fault_at);
                 object["fault_at"] = fault_at.map(Icount::get).into();
             }
-            serde_json::to_writer_pretty(&mut *out, &object)?;
+            write!(out, "{}", report::json(&object)?)?;
             return writeln!(out);
         }
         for line in words(digests, diverged.as_ref(), bisection.as_ref()) {

@@ -200,12 +200,13 @@ fn summary(compared: &Compared<'_, '_>) -> Vec<(&'static str, String)> {
             let value = |value: &Option<Value>| match value {
                 None => "not set".to_owned(),
                 Some(Value::String(text)) => escaped(text),
-                Some(other) => other.to_string(),
+                Some(other) => escaped(&other.to_string()),
             };
+            let name = escaped(&setting.name);
             let (one, two) = (value(&setting.first), value(&setting.second));
             facts.push((
                 title,
-                format!("{}: {one} in the first, {two} in the second", setting.name),
+                format!("{name}: {one} in the first, {two} in the second"),
             ));
             title = "";
         }

@@ -93,7 +93,9 @@ pub(crate) fn notes() -> Notes {
     })
 }
 
-/// Writes a line to standard error. If that fails, nothing else can be done.
+/// Writes a line to standard error, without control characters: a text can come from a stranger's
+/// file. If that fails, nothing else can be done.
 pub(crate) fn complain(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "rr: {text}");
+    let lines: Vec<String> = text.split('\n').map(report::escaped).collect();
+    let _ = writeln!(io::stderr().lock(), "rr: {}", lines.join("\n"));
 }

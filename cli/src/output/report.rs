@@ -1,5 +1,7 @@
 //! Errors for people: the chain of causes in one line.
 
+use serde::Serialize;
+
 use super::words;
 
 /// The text of an error and its causes. Control characters, which a file name can hold, are
@@ -20,9 +22,33 @@ pub(crate) fn escaped(text: &str) -> String {
     out
 }
 
+/// A value as JSON in several lines. JSON escapes only the control characters of ASCII; a terminal
+/// also obeys those behind it.
+pub(crate) fn json(value: &impl Serialize) -> serde_json::Result<String> {
+    let text = serde_json::to_string_pretty(value)?;
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            // Such a character stands only in a string.
+            '\x7f'..='\u{9f}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    Ok(out)
+}
+
 #[cfg(test)]
 mod tests {
     use anyhow::anyhow;
+
+    #[test]
+    fn json_without_control_characters() {
+        let text = "\u{9b}31m\u{7f}\u{a0}\x1b";
+        let json = super::json(&[text]).unwrap();
+        assert_eq!(json, "[\n  \"\\u009b31m\\u007f\u{a0}\\u001b\"\n]");
+        let back: Vec<String> = serde_json::from_str(&json).unwrap();
+        assert_eq!(back, [text]);
+    }
 
     #[test]
     fn always_one_line() {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::output::outcome::{self, thousands};
 use crate::output::progress::InstructionProgress;
-use crate::output::{self, words};
+use crate::output::{self, report, words};
 
 /// The version of [`Part`].
 const VERSION: u32 = 1;
@@ -247,7 +247,7 @@ pub(crate) fn verify_one(
         }
     }
     if json {
-        let text = serde_json::to_string_pretty(&part)?;
+        let text = report::json(&part)?;
         output::write(|out| writeln!(out, "{text}"))?;
     } else {
         part.print()?;

@@ -103,14 +103,17 @@ impl DriveOptions {
     }
 }
 
-/// Checks that no two drives have one name.
+/// Checks the names of the drives: each can be a part of a file name, and no two are the same.
 ///
 /// # Errors
-/// The name that two drives share.
+/// The name that is not valid, or that two drives share.
 pub fn check_names(drives: &[DriveOptions]) -> Result<(), DriveOptionsError> {
     let mut names = std::collections::BTreeSet::new();
     for (place, drive) in drives.iter().enumerate() {
         let name = drive.name(place);
+        if !is_name(&name) {
+            return Err(wrong_name(&name));
+        }
         if !names.insert(name.clone()) {
             return Err(DriveOptionsError::SameName(name));
         }
@@ -149,6 +152,14 @@ fn is_name(id: &str) -> bool {
         && id.len() <= 64
 }
 
+fn wrong_name(name: &str) -> DriveOptionsError {
+    DriveOptionsError::Value {
+        word: "id",
+        value: name.to_owned(),
+        expected: "a letter, then at most 63 letters, digits, `-`, `.` or `_`",
+    }
+}
+
 impl FromStr for DriveOptions {
     type Err = DriveOptionsError;
 
@@ -175,10 +186,7 @@ impl FromStr for DriveOptions {
                     once(&mut format, "format", known)?;
                 }
                 Some(("id", name)) if is_name(name) => once(&mut id, "id", name.to_owned())?,
-                Some(("id", name)) => {
-                    let expected = "a letter, then at most 63 letters, digits, `-`, `.` or `_`";
-                    return Err(value("id", name, expected));
-                }
+                Some(("id", name)) => return Err(wrong_name(name)),
                 Some(("readonly", "on")) => once(&mut readonly, "readonly", true)?,
                 Some(("readonly", "off")) => once(&mut readonly, "readonly", false)?,
                 Some(("readonly", other)) => return Err(value("readonly", other, "on or off")),

@@ -6,7 +6,7 @@ use crate::host::map::open_regular;
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 use std::fs;
-use std::path::Path;
+use std::path::{Component, Path};
 
 /// The content of the file.
 #[derive(Serialize, Deserialize)]
@@ -55,7 +55,20 @@ pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Snapshot, Error> {
     if seal(&snapshot, path)? != blake3 {
         return Err(damaged(path, Damage::Seal));
     }
+    let layers = snapshot.drives.iter().map(|layer| &layer.file);
+    let files = snapshot.files.iter().map(|stored| &stored.name);
+    if let Some(name) = layers.chain(files).find(|name| !is_plain(name)) {
+        return Err(damaged(path, Damage::FileName(name.clone())));
+    }
     Ok(snapshot)
+}
+
+/// True for the name of a file in the snapshot's folder. A snapshot may come from a stranger, and
+/// its names become parts of paths.
+fn is_plain(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    let first = parts.next();
+    matches!(first, Some(Component::Normal(first)) if first == name) && parts.next().is_none()
 }
 
 /// Writes the file, with a checksum of its own. Returns the snapshot.
@@ -96,5 +109,62 @@ impl Stored {
     pub(super) fn is(&self, path: &Path) -> Result<bool, Error> {
         let (_, len) = open_regular(path)?;
         Ok(len == self.size && Self::of(path)? == *self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::disk::{Below, Format};
+    use crate::recording::snapshot::{Layer, LogPlace};
+    use machine::Icount;
+
+    fn of_file(name: &str, layer: &str) -> Snapshot {
+        Snapshot {
+            format: FORMAT,
+            state_format: machine::state::FORMAT,
+            name: "a".to_owned(),
+            parent: None,
+            icount: Icount::ZERO,
+            virtual_time: 0,
+            log: LogPlace {
+                offset: 0,
+                index: 0,
+                icount: Icount::ZERO,
+            },
+            digest: String::new(),
+            pinned: false,
+            files: vec![Stored {
+                name: name.to_owned(),
+                size: 0,
+                blake3: String::new(),
+            }],
+            drives: vec![Layer {
+                drive: 0,
+                file: layer.to_owned(),
+                below: Below {
+                    name: String::new(),
+                    format: Format::Raw,
+                },
+            }],
+        }
+    }
+
+    #[test]
+    fn names_stay_in_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("snapshot.json");
+        let read = |snapshot| {
+            write(&path, snapshot).unwrap();
+            super::read(&path, &fs::read(&path).unwrap())
+        };
+        read(of_file("state.bin", "drive-x.qcow2")).unwrap();
+        for name in ["../x", "/x", "", "..", ".", "a/b", "a/", "./a"] {
+            for snapshot in [of_file(name, "a"), of_file("a", name)] {
+                let error = read(snapshot).unwrap_err();
+                let error = crate::error::chain(&error);
+                assert!(error.contains("names the file"), "{name:?}: {error}");
+            }
+        }
     }
 }
