@@ -15,8 +15,8 @@ use signal_hook::consts::SIGBUS;
 
 /// A file of at most this many bytes is read, and not mapped.
 const READ: u64 = 64 << 10;
-/// A file with holes of at most this many bytes is read, and not mapped. A hole that is read through
-/// a mapping takes a page of a tmpfs, and raises SIGBUS if that is full.
+/// A file with holes of at most this many bytes is read, and not mapped. A hole that is read
+/// through a mapping takes a page of a tmpfs, and raises SIGBUS if that is full.
 const READ_WITH_HOLES: u64 = 64 << 20;
 /// The most bytes of holes in a file. Reading them takes time, and they hold nothing.
 const MOST_HOLES: u64 = 1 << 30;

@@ -28,6 +28,9 @@ const COMMANDS: [&str; 13] = [
     "export b.rr --console -",
 ];
 
+/// Puts something under a name.
+type Make<'m> = &'m dyn Fn(&Path);
+
 /// A recording a.rr with a disk and snapshots.
 fn recorded() -> Dir {
     let dir = Dir::new();
@@ -103,7 +106,7 @@ fn limited(dir: &Dir, command: &str) -> Output {
 #[test]
 fn other_kinds_of_files_and_sizes() {
     let dir = recorded();
-    let kinds: [(&str, &dyn Fn(&Path)); 7] = [
+    let kinds: [(&str, Make<'_>); 7] = [
         ("a FIFO", &|path| {
             use rustix::fs::{CWD, FileType, Mode, mknodat};
             mknodat(CWD, path, FileType::Fifo, Mode::from(0o600), 0).unwrap();
