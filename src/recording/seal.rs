@@ -9,8 +9,8 @@ use crate::error::{Error, RecordingFault, Unsealed};
 use crate::host::disk::IoErrors;
 use crate::host::map::open_regular;
 use crate::host::part::sync_folder;
-use crate::notes::Notes;
 use crate::host::small;
+use crate::notes::Notes;
 use crate::recording::{DIGESTS, LOG, Recording};
 use machine::{Digest, Icount};
 use serde::{Deserialize, Serialize};
@@ -132,7 +132,12 @@ impl Sum {
 
     /// Reads a file of the recording; `None`: there is none. A file that has not the `expected`
     /// size is not read.
-    fn of_file(dir: &Path, name: &str, expected: Option<u64>, notes: &Notes) -> Result<Option<Self>, Error> {
+    fn of_file(
+        dir: &Path,
+        name: &str,
+        expected: Option<u64>,
+        notes: &Notes,
+    ) -> Result<Option<Self>, Error> {
         let path = dir.join(name);
         let fail = || Error::file(&path, "read it");
         match fs::symlink_metadata(&path) {
@@ -381,7 +386,10 @@ impl Recording {
         };
         let sealed = seal.file(name);
         let expected = sealed.map_or(0, |sealed| sealed.size);
-        match (sealed, Sum::of_file(self.dir(), name, Some(expected), &Notes::default())?) {
+        match (
+            sealed,
+            Sum::of_file(self.dir(), name, Some(expected), &Notes::default())?,
+        ) {
             (Some(recorded), found) => recorded.check(self.dir(), found.as_ref()),
             (None, Some(_)) if !seal.is_repaired() => {
                 Err(Error::recording(&self.path(name), RecordingFault::Added))
