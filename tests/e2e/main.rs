@@ -17,6 +17,7 @@ mod harness;
 mod hostile;
 mod images;
 mod killed;
+mod limits;
 mod overwrite;
 mod pace;
 mod positions;

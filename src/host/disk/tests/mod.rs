@@ -1,6 +1,7 @@
 //! Tests of disks on real files. `qemu-img` checks the images where it is installed.
 
 mod failures;
+mod lower;
 mod model;
 mod opening;
 mod overlays;
