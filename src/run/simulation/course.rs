@@ -50,6 +50,8 @@ pub(super) struct Recorded {
     pub(super) periods: u64,
     /// Nothing up to this instruction count may be lost.
     pub(super) safe: Icount,
+    /// Bytes of the log that were synced before the system crashed; `None` if it did not.
+    pub(super) durable: Option<usize>,
 }
 
 /// Records a scenario into a new folder.
@@ -106,6 +108,13 @@ pub(super) fn record(
     let (periods, safe) = (run.periods, run.safe);
     let console = run.world.lock().console().to_vec();
     drop(run);
+    let mut durable = None;
+    if let Some(Trouble::Crash(_, seed)) = trouble {
+        let path = dir.join(LOG);
+        storage.crash(seed).map_err(Error::file(&path, "crash"))?;
+        let synced = storage.durable();
+        durable = synced.get(1).and_then(|len| usize::try_from(*len).ok());
+    }
     let read = |file: &str| {
         let path = dir.join(file);
         fs::read(&path).map_err(Error::file(&path, "read"))
@@ -119,6 +128,7 @@ pub(super) fn record(
         written: storage.written() - before,
         periods,
         safe,
+        durable,
     })
 }
 

@@ -159,10 +159,11 @@ impl Scenario {
                 Icount::new(1000 + chance.scale(1_000_000)),
                 chance.one_in(2),
             ),
-            trouble: (seed % 10 == 9).then(|| match trouble.below(4) {
+            trouble: (seed % 10 == 9).then(|| match trouble.below(6) {
                 0 => Trouble::Full(trouble.any()),
                 1 => Trouble::KilledAtPeriod(trouble.any()),
-                _ => Trouble::KilledAtByte(trouble.any()),
+                2 | 3 => Trouble::KilledAtByte(trouble.any()),
+                _ => Trouble::Crash(trouble.any(), trouble.any()),
             }),
             options,
             world,
