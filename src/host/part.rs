@@ -8,7 +8,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -196,6 +196,29 @@ impl Drop for Part {
     }
 }
 
+/// Writes a small file atomically: a reader finds the old file or the new one, never half of it.
+/// `part` is its path meanwhile, in the same folder. `durable`: the new one outlives a crash.
+///
+/// # Errors
+/// The host's error.
+pub fn write(path: &Path, part: &Path, bytes: &[u8], durable: bool) -> io::Result<()> {
+    match fs::remove_file(part) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // A new file: a link of that name could lead anywhere.
+    let mut file = File::create_new(part)?;
+    file.write_all(bytes)?;
+    if durable {
+        file.sync_all()?;
+    }
+    fs::rename(part, path)?;
+    match durable {
+        true => sync_folder(folder_of(path)),
+        false => Ok(()),
+    }
+}
+
 /// The parts of killed processes in a folder. None if the folder cannot be read.
 pub fn leftovers(folder: &Path) -> Vec<Leftover> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -362,6 +385,25 @@ mod tests {
             );
         }
         assert!(leftovers(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn a_small_file_is_written_over_no_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, part, mine] = ["f", "f.part", "mine"].map(|name| folder.path().join(name));
+        fs::write(&mine, "precious").unwrap();
+        for link in [&part, &path] {
+            std::os::unix::fs::symlink(&mine, link).unwrap();
+            write(&path, &part, b"new", true).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"new");
+            assert_eq!(fs::read(&mine).unwrap(), b"precious");
+            fs::remove_file(&path).unwrap();
+        }
+        // What a killed process has left is in nobody's way.
+        fs::write(&part, "half of something longer").unwrap();
+        write(&path, &part, b"new", false).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert!(!part.exists());
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod snapshot;
 use crate::error::{Error, OptionFault, RecordingFault};
 use crate::host::disk::{DriveOptions, check_names};
 use crate::host::map::MappedFile;
+use crate::host::part;
 use crate::host::small;
 use crate::recording::create::Staging;
 use crate::recording::digests::{DigestWriter, Digests};
@@ -27,8 +28,7 @@ use crate::recording::pace::{Pace, PaceWriter};
 use crate::recording::range::Range;
 use replay_format::{Header, Log, Table};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 /// Version of the format of `machine.json`.
@@ -195,12 +195,7 @@ impl Recording {
         let mut text = serde_json::to_string_pretty(&self.manifest)
             .map_err(|error| Error::recording(&path, RecordingFault::Encode(error.into())))?;
         text.push('\n');
-        let mut file = create(&part)?;
-        let written = file
-            .write_all(text.as_bytes())
-            .and_then(|()| file.sync_all())
-            .and_then(|()| fs::rename(&part, &path));
-        written.map_err(Error::file(&path, "write"))
+        part::write(&path, &part, text.as_bytes(), true).map_err(Error::file(&path, "write"))
     }
 
     /// Opens a recording.

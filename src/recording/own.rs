@@ -49,7 +49,12 @@ pub fn is_own(name: &str) -> bool {
         SEAL,
         SEAL_PART,
     ];
-    files.contains(&name) || (name.starts_with("overlay-") && name.ends_with(".qcow2"))
+    files.contains(&name) || is_overlay(name)
+}
+
+/// True if rr gives the overlay of a disk this name. It is no path.
+pub(crate) fn is_overlay(name: &str) -> bool {
+    name.starts_with("overlay-") && name.ends_with(".qcow2") && !name.contains('/')
 }
 
 /// True if the file is, or would be, a part of a recording: it is no place for other output.

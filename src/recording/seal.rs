@@ -8,14 +8,15 @@
 use crate::error::{Error, RecordingFault, Unsealed};
 use crate::host::disk::IoErrors;
 use crate::host::map::open_regular;
-use crate::host::part::sync_folder;
+use crate::host::part;
 use crate::host::small;
 use crate::notes::Notes;
+use crate::recording::own::is_overlay;
 use crate::recording::{DIGESTS, LOG, Recording};
 use machine::{Digest, Icount};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// File name of the seal.
@@ -26,8 +27,6 @@ pub const SEAL_PART: &str = "seal.json.part";
 const FORMAT: u32 = 1;
 /// The longest seal that is read, in bytes. It takes some 150 bytes for each file.
 const LONGEST: u64 = 1 << 20;
-/// Bytes of a file that are hashed at once.
-const PIECE: usize = 1 << 20;
 /// Bytes that take about half a second to hash. Of a larger file the user is told.
 const LARGE: u64 = 1 << 30;
 
@@ -162,21 +161,10 @@ impl Sum {
             }
             Ok(_) => {}
         }
-        let (mut file, _) = open_regular(&path)?;
-        let (mut hasher, mut size) = (blake3::Hasher::new(), 0);
-        let mut piece = vec![0; PIECE];
-        loop {
-            match file.read(&mut piece) {
-                Ok(0) => break,
-                Ok(len) => {
-                    hasher.update(&piece[..len]);
-                    size += len as u64;
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(fail()(error)),
-            }
-        }
-        Ok(Some(Self::new(name, size, hasher.finalize())))
+        let (file, _) = open_regular(&path)?;
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(file).map_err(fail())?;
+        Ok(Some(Self::new(name, hasher.count(), hasher.finalize())))
     }
 
     /// Checks that a file is as it was sealed.
@@ -197,10 +185,6 @@ impl Sum {
 /// True for a file that a seal may name: none of these leads out of the recording.
 fn is_sealed(name: &str) -> bool {
     [LOG, DIGESTS, IoErrors::FILE].contains(&name) || is_overlay(name)
-}
-
-fn is_overlay(name: &str) -> bool {
-    name.starts_with("overlay-") && name.ends_with(".qcow2") && !name.contains('/')
 }
 
 /// The overlays in a recording, in the order of their names.
@@ -262,17 +246,7 @@ impl Seal {
         let sealed = Sealed { seal: self, blake3 };
         let text = serde_json::to_string_pretty(&sealed)
             .map_err(|error| Error::recording(&path, RecordingFault::Encode(error.into())))?;
-        let written = File::create(&part).and_then(|mut file| {
-            file.write_all((text + "\n").as_bytes())?;
-            if durable {
-                file.sync_all()?;
-            }
-            fs::rename(&part, &path)?;
-            match durable {
-                true => sync_folder(dir),
-                false => Ok(()),
-            }
-        });
+        let written = part::write(&path, &part, (text + "\n").as_bytes(), durable);
         written.map_err(Error::file(&path, "write"))
     }
 

@@ -6,10 +6,10 @@
 
 use super::DiskError;
 use crate::host::map::MapError;
+use crate::host::part;
 use crate::host::small;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
 use std::path::Path;
 
 /// Version of the file's format.
@@ -96,14 +96,8 @@ impl IoErrors {
             format: FORMAT,
             errors: self.errors.values().cloned().collect(),
         };
-        let part = path.with_file_name(Self::PART);
-        let write = || {
-            let mut file = File::create(&part)?;
-            serde_json::to_writer_pretty(&mut file, &stored)?;
-            file.sync_all()?;
-            fs::rename(&part, path)
-        };
-        write().map_err(fail)
+        let text = serde_json::to_vec_pretty(&stored).map_err(|error| fail(error.into()))?;
+        part::write(path, &path.with_file_name(Self::PART), &text, true).map_err(fail)
     }
 
     /// Reads the file. If there is none, no request failed.
